@@ -1,0 +1,1 @@
+//! The engine: virtual hosts, sessions, channels, confirms, flow, alarms and administrative commands.

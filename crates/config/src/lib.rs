@@ -1,0 +1,1 @@
+//! rabbitmq.conf: syntax, the key table, validation.

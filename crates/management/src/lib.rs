@@ -1,0 +1,1 @@
+//! The administrative surface over HTTP.

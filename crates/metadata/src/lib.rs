@@ -1,0 +1,1 @@
+//! Durable definitions, users and permissions, and the journal that commits them.

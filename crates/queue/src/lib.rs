@@ -1,0 +1,1 @@
+//! The queue as a pure state machine: ready, unacked, consumers, credit.

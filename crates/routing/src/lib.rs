@@ -1,0 +1,1 @@
+//! Exchange types, bindings and the topic trie: which destinations a message goes to.

@@ -1,0 +1,1 @@
+//! The driver: reactors, listeners and timers around the engine.

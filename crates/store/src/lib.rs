@@ -1,0 +1,1 @@
+//! Message records and the memory they live in.

@@ -1,0 +1,1 @@
+//! What the tests share: a raw AMQP client, a broker process, faults.
