@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -45,12 +46,16 @@ func main() {
 			fmt.Printf("skip go %s: %v\n", check.name, err)
 		default:
 			failed = true
-			fmt.Printf("FAIL go %s: %v\n", check.name, err)
+			fmt.Printf("FAIL go %s: %s\n", check.name, oneLine(err))
 		}
 	}
 	if failed {
 		os.Exit(1)
 	}
+}
+
+func oneLine(err error) string {
+	return strings.Join(strings.Fields(err.Error()), " ")
 }
 
 func runCheck(run func(*session) error) error {

@@ -29,7 +29,7 @@ for (const [name, check] of Object.entries(checks)) {
       console.log(`skip javascript ${name}: ${error.message}`);
     } else {
       failed = true;
-      console.log(`FAIL javascript ${name}: ${error.message}`);
+      console.log(`FAIL javascript ${name}: ${error.message.replace(/\s+/g, ' ')}`);
     }
   }
 }
