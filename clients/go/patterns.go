@@ -58,17 +58,11 @@ func workQueue(s *session) error {
 		return err
 	}
 	defer s.QueueDelete(queue, false, false, false)
-	var workers [2]<-chan amqp.Delivery
-	for i := range workers {
-		worker, err := open()
-		if err != nil {
-			return err
-		}
-		defer worker.close()
-		if workers[i], err = worker.consumeManualAck(queue, 1); err != nil {
-			return err
-		}
+	workers, closeWorkers, err := openWorkers(queue)
+	if err != nil {
+		return err
 	}
+	defer closeWorkers()
 	const tasks = 10
 	for i := range tasks {
 		task := amqp.Publishing{DeliveryMode: amqp.Persistent, Body: []byte(strconv.Itoa(i))}
@@ -77,6 +71,29 @@ func workQueue(s *session) error {
 		}
 	}
 	return shareTasks(workers[0], workers[1], tasks)
+}
+
+// openWorkers starts two consumers with manual ack and prefetch 1, each with a connection of its own.
+func openWorkers(queue string) (tasks [2]<-chan amqp.Delivery, closeAll func(), err error) {
+	var workers []*session
+	closeAll = func() {
+		for _, worker := range workers {
+			worker.close()
+		}
+	}
+	for i := range tasks {
+		worker, err := open()
+		if err != nil {
+			closeAll()
+			return tasks, nil, err
+		}
+		workers = append(workers, worker)
+		if tasks[i], err = worker.consumeManualAck(queue, 1); err != nil {
+			closeAll()
+			return tasks, nil, err
+		}
+	}
+	return tasks, closeAll, nil
 }
 
 // shareTasks lets one worker be busy with its first task while the other does all the rest.

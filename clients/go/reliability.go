@@ -110,24 +110,18 @@ func prefetchFairness(s *session) error {
 		return err
 	}
 	defer s.QueueDelete(queue, false, false, false)
-	pauses := [2]time.Duration{30 * time.Millisecond, 3 * time.Millisecond}
-	var workers [2]<-chan amqp.Delivery
-	for i := range workers {
-		worker, err := open()
-		if err != nil {
-			return err
-		}
-		defer worker.close()
-		if workers[i], err = worker.consumeManualAck(queue, 1); err != nil {
-			return err
-		}
+	workers, closeWorkers, err := openWorkers(queue)
+	if err != nil {
+		return err
 	}
+	defer closeWorkers()
 	const tasks = 60
 	for range tasks {
 		if err := s.publish("", queue, "task"); err != nil {
 			return err
 		}
 	}
+	pauses := [2]time.Duration{30 * time.Millisecond, 3 * time.Millisecond}
 	done := make(chan int)
 	for i := range workers {
 		go work(workers[i], pauses[i], func() { done <- i })
