@@ -19,18 +19,27 @@ const checks = {
   reconnect: reliability.reconnect,
 };
 
+function report(result, name, error) {
+  const reason = error ? `: ${error.message.replace(/\s+/g, ' ')}` : '';
+  console.log(`${result} javascript ${name}${reason}`);
+}
+
+let current;
+process.once('uncaughtException', (error) => {
+  report('FAIL', current, error);
+  process.exit(1); // what the later checks would say is worth nothing
+});
+
 let failed = false;
 for (const [name, check] of Object.entries(checks)) {
+  current = name;
   try {
     await withDeadline(checkTimeoutMs, 'the check', Session.use(check));
-    console.log(`ok javascript ${name}`);
+    report('ok', name);
   } catch (error) {
-    if (error instanceof Skipped) {
-      console.log(`skip javascript ${name}: ${error.message}`);
-    } else {
-      failed = true;
-      console.log(`FAIL javascript ${name}: ${error.message.replace(/\s+/g, ' ')}`);
-    }
+    const skipped = error instanceof Skipped;
+    failed ||= !skipped;
+    report(skipped ? 'skip' : 'FAIL', name, error);
   }
 }
 process.exit(failed ? 1 : 0);
