@@ -4,5 +4,6 @@
 //! appends to a buffer. This crate knows nothing of sockets, queues or sessions.
 
 pub mod field;
+mod wire;
 
-pub use field::{FieldTable, FieldValue};
+pub use field::{ArrayRef, FieldError, FieldRef, FieldTable, FieldValue, TableRef};
