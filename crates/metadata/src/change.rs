@@ -1,5 +1,8 @@
 //! One change of the durable definitions.
 
+use amqp::field::MAX_DEPTH;
+use amqp::{FieldTable, FieldValue};
+
 use crate::model::{
     BindingDefinition, ExchangeDefinition, GlobalParameterDefinition, ParameterDefinition, PermissionDefinition,
     PolicyDefinition, PolicyKind, QueueDefinition, TopicPermissionDefinition, UserDefinition, VhostDefinition,
@@ -95,4 +98,81 @@ pub enum Change {
     },
     /// Reserves every queue id below this one: after a restart ids are given from here. It never goes back.
     ReserveIds(u64),
+}
+
+/// The longest name of a field, in bytes: a short string.
+const MAX_FIELD_NAME: usize = 255;
+
+impl Change {
+    /// True when its field tables can be read back after they are written.
+    ///
+    /// What was read from a connection always can. A table made otherwise may be nested deeper than
+    /// [`MAX_DEPTH`] less one, have a name over 255 bytes or a float that is not finite: it must be refused before it is
+    /// proposed, for a journal that wrote it could not be opened again.
+    pub fn is_storable(&self) -> bool {
+        match self {
+            Change::PutExchange(exchange) => is_storable_table(&exchange.arguments, MAX_DEPTH),
+            Change::PutQueue(queue) => is_storable_table(&queue.arguments, MAX_DEPTH),
+            Change::PutBinding(binding) => is_storable_table(&binding.arguments, MAX_DEPTH),
+            Change::PutPolicy(policy) => is_storable_table(&policy.definition, MAX_DEPTH),
+            // A lone value is written as the field of a table, which takes one level.
+            Change::PutParameter(parameter) => is_storable_value(&parameter.value, MAX_DEPTH - 1),
+            Change::PutGlobalParameter(parameter) => is_storable_value(&parameter.value, MAX_DEPTH - 1),
+            _ => true,
+        }
+    }
+}
+
+fn is_storable_table(table: &FieldTable, levels: usize) -> bool {
+    levels > 0 && table.iter().all(|(name, value)| name.len() <= MAX_FIELD_NAME && is_storable_value(value, levels - 1))
+}
+
+fn is_storable_value(value: &FieldValue, levels: usize) -> bool {
+    match value {
+        FieldValue::Table(table) => is_storable_table(table, levels),
+        FieldValue::Array(values) => levels > 0 && values.iter().all(|value| is_storable_value(value, levels - 1)),
+        FieldValue::F32(value) => value.is_finite(),
+        FieldValue::F64(value) => value.is_finite(),
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nested(levels: usize) -> FieldTable {
+        (1..levels).fold(FieldTable::new(), |inner, _| FieldTable::from_iter([("t".into(), FieldValue::Table(inner))]))
+    }
+
+    #[track_caller]
+    fn check(arguments: FieldTable, storable: bool) {
+        let read_back = FieldTable::from_slice(&arguments.to_bytes());
+        assert_eq!(read_back.as_ref() == Ok(&arguments), storable, "{arguments:?}");
+        let queue = QueueDefinition { arguments, ..QueueDefinition::default() };
+        assert_eq!(Change::PutQueue(queue).is_storable(), storable);
+    }
+
+    #[test]
+    fn storable_is_what_can_be_read_back() {
+        check(nested(MAX_DEPTH), true);
+        check(nested(MAX_DEPTH + 1), false);
+        let array = |levels| (0..levels).fold(FieldValue::Void, |inner, _| FieldValue::Array(vec![inner]));
+        check(FieldTable::from_iter([("a".into(), array(MAX_DEPTH - 1))]), true);
+        check(FieldTable::from_iter([("a".into(), array(MAX_DEPTH))]), false);
+        check(FieldTable::from_iter([("n".repeat(255), FieldValue::Void)]), true);
+        check(FieldTable::from_iter([("n".repeat(256), FieldValue::Void)]), false);
+        check(FieldTable::from_iter([("f".into(), FieldValue::F64(f64::NAN))]), false);
+        check(FieldTable::from_iter([("f".into(), FieldValue::F32(f32::INFINITY))]), false);
+    }
+
+    #[test]
+    fn a_parameter_has_one_level_less() {
+        let parameter = |levels| {
+            let value = FieldValue::Table(nested(levels));
+            Change::PutGlobalParameter(GlobalParameterDefinition { name: "p".into(), value })
+        };
+        assert!(parameter(MAX_DEPTH - 1).is_storable());
+        assert!(!parameter(MAX_DEPTH).is_storable());
+    }
 }

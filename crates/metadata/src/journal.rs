@@ -14,6 +14,10 @@ pub trait Journal: Send + Sync {
     /// Appends `changes` as one atomic group and returns its token; never waits for the disk.
     ///
     /// After a failed commit it still returns tokens, which never become durable.
+    ///
+    /// # Panics
+    ///
+    /// When a change is not [storable](Change::is_storable): written, it would keep the node from starting again.
     fn propose(&self, changes: Vec<Change>) -> Token;
 
     /// The highest durable token.
@@ -21,4 +25,9 @@ pub trait Journal: Send + Sync {
     /// It is raised before the journal's notification is called, so a waiter that registers first and then looks here
     /// misses nothing.
     fn durable(&self) -> Token;
+}
+
+/// Holds every journal to the one precondition of [`propose`](Journal::propose).
+pub(crate) fn assert_storable(changes: &[Change]) {
+    assert!(changes.iter().all(Change::is_storable), "a change was proposed whose field table cannot be read back");
 }

@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::journal::assert_storable;
 use crate::{Change, Definitions, Journal, Snapshot, Token};
 
 /// Applies every proposal at once and calls it durable.
@@ -39,6 +40,7 @@ impl MemoryJournal {
 
 impl Journal for MemoryJournal {
     fn propose(&self, changes: Vec<Change>) -> Token {
+        assert_storable(&changes);
         let mut state = self.state();
         for change in changes {
             state.definitions.apply(change);

@@ -139,12 +139,12 @@ impl<'a> Reader<'a> {
 
 /// The fields of `table` in AMQP wire form, without the length in front.
 pub(crate) fn encoded_table(table: &FieldTable) -> Vec<u8> {
-    super::field::encode(table)
+    table.to_bytes()
 }
 
 /// The table whose fields are `bytes`.
 pub(super) fn decoded_table(bytes: &[u8]) -> Option<FieldTable> {
-    super::field::decode(bytes)
+    FieldTable::from_slice(bytes).ok()
 }
 
 /// Wraps a lone value, which AMQP can only write as a field of a table.

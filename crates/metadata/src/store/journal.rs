@@ -10,6 +10,7 @@ use redb::{Database, Durability};
 
 use super::Store;
 use super::tables::Tables;
+use crate::journal::assert_storable;
 use crate::{Change, CommitError, Journal, Token};
 
 /// The journal of a [`Store`]; dropping it shuts it down as [`shutdown`](RedbJournal::shutdown) does.
@@ -80,6 +81,7 @@ impl Drop for RedbJournal {
 
 impl Journal for RedbJournal {
     fn propose(&self, changes: Vec<Change>) -> Token {
+        assert_storable(&changes);
         let mut queue = self.shared.queue();
         queue.last += 1;
         if !queue.closed {

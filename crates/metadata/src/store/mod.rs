@@ -1,7 +1,6 @@
 //! Definitions in `metadata.redb`: opening it, reading it, and the journal that writes it.
 
 mod codec;
-mod field;
 mod journal;
 mod load;
 mod lock;
