@@ -4,6 +4,9 @@ use std::hash::{BuildHasher, Hash, Hasher};
 
 use foldhash::fast::RandomState;
 
+#[cfg(test)]
+mod tests;
+
 /// Routing decisions by exchange and routing key, valid as long as the caller's stamp is the same.
 ///
 /// The caller raises an exchange's stamp whenever its bindings change. Each key has one entry that it may stand in;

@@ -1,5 +1,7 @@
 //! Topic matching: binding keys with wildcards in a trie over interned words.
 
+#[cfg(test)]
+mod tests;
 mod trie;
 mod words;
 
