@@ -1,11 +1,11 @@
 //! Headers matching: a binding's arguments against a message's headers (`rabbit_exchange_type_headers`).
 
+use amqp::erlang::field_value;
 use amqp::field::{FieldRef, FieldTable, FieldValue, TableRef};
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use crate::ExchangeType;
-use crate::term::term;
 
 /// The argument that says how the others are matched.
 const MATCH: &str = "x-match";
@@ -37,8 +37,8 @@ pub fn validate(exchange_type: ExchangeType, arguments: &FieldTable) -> Result<(
     match arguments.get(MATCH) {
         None => Ok(()),
         Some(FieldValue::LongString(text)) if Mode::from_text(text).is_some() => Ok(()),
-        Some(value @ FieldValue::LongString(_)) => Err(BindError::MatchValue { value: term(value) }),
-        Some(value) => Err(BindError::MatchType { type_name: value.type_name(), value: term(value) }),
+        Some(value @ FieldValue::LongString(_)) => Err(BindError::MatchValue { value: field_value(value) }),
+        Some(value) => Err(BindError::MatchType { type_name: value.type_name(), value: field_value(value) }),
     }
 }
 

@@ -12,7 +12,6 @@ mod keys;
 mod scratch;
 mod slab;
 mod table;
-mod term;
 mod topic;
 
 pub use binding::BindingRef;
