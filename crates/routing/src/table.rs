@@ -301,7 +301,7 @@ impl<D: Copy + Eq + Hash> BindingTable<D> {
         if let Index::Topic(trie) = &mut self.index
             && key.node != NONE
         {
-            trie.remove(key.node);
+            trie.remove(key.text.as_bytes(), key.node);
         }
         self.keys.remove(binding.key);
     }

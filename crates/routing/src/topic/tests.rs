@@ -49,12 +49,12 @@ fn removal_takes_the_nodes_and_words_that_only_that_key_needed() {
     let longer = trie.insert(b"a.b.*.c.#", 2);
     let other = trie.insert(b"a.d.#", 3);
     assert_eq!(trie.size(), (7, 4));
-    trie.remove(shared);
+    trie.remove(b"a.b.*", shared);
     assert_eq!(trie.size(), (7, 4), "the longer key goes through it");
     assert_eq!(find(&trie, "a.b.x.c").0, [2]);
-    trie.remove(longer);
+    trie.remove(b"a.b.*.c.#", longer);
     assert_eq!(trie.size(), (3, 2));
-    trie.remove(other);
+    trie.remove(b"a.d.#", other);
     assert_eq!(trie.size(), (0, 0));
     assert_eq!(find(&trie, "a.d").0, Vec::<u32>::new());
 }
@@ -64,9 +64,9 @@ fn a_word_is_kept_while_any_edge_carries_it() {
     let mut trie = Trie::new();
     let first = trie.insert(b"w.#", 1);
     let second = trie.insert(b"*.w", 2);
-    trie.remove(first);
+    trie.remove(b"w.#", first);
     assert_eq!(find(&trie, "w.w").0, [2]);
-    trie.remove(second);
+    trie.remove(b"*.w", second);
     assert_eq!(trie.size(), (0, 0));
 }
 
@@ -112,10 +112,11 @@ fn the_longest_keys_of_the_protocol_match() {
 fn keys_longer_than_the_protocol_allows_do_not_recurse() {
     let key = vec!["a"; 100_000].join(".");
     let mut trie = Trie::new();
-    let node = trie.insert(vec!["*"; 100_000].join(".").as_bytes(), 1);
+    let stars = vec!["*"; 100_000].join(".");
+    let node = trie.insert(stars.as_bytes(), 1);
     trie.insert(b"#.a", 2);
     assert_eq!(find(&trie, &key).0, [1, 2]);
-    trie.remove(node);
+    trie.remove(stars.as_bytes(), node);
     assert_eq!(find(&trie, &key).0, [2]);
 }
 
@@ -137,8 +138,9 @@ proptest! {
         let mut nodes: Vec<_> =
             (0..).zip(&bindings).map(|(id, key)| Some(trie.insert(key.as_bytes(), id))).collect();
         for index in removed {
-            if let Some(node) = nodes[index.index(bindings.len())].take() {
-                trie.remove(node);
+            let index = index.index(bindings.len());
+            if let Some(node) = nodes[index].take() {
+                trie.remove(bindings[index].as_bytes(), node);
             }
         }
         for key in &keys {
@@ -148,8 +150,10 @@ proptest! {
             prop_assert_eq!(matched, expected, "routing key {:?}", key);
             prop_assert!(visits <= (trie.size().0 + 1) * (split(key.as_bytes()).count() + 1));
         }
-        for node in nodes.into_iter().flatten() {
-            trie.remove(node);
+        for (key, node) in bindings.iter().zip(nodes) {
+            if let Some(node) = node {
+                trie.remove(key.as_bytes(), node);
+            }
         }
         prop_assert_eq!(trie.size(), (0, 0));
     }

@@ -80,24 +80,19 @@ impl Trie {
         node
     }
 
-    /// Forgets the key that ends at `node`, with the nodes and words that only it needed.
-    pub(crate) fn remove(&mut self, mut node: u32) {
+    /// Forgets `key`, which ends at `node`, with the nodes and words that only it needed.
+    pub(crate) fn remove(&mut self, key: &[u8], mut node: u32) {
         self.nodes[node].key = NONE;
-        while node != ROOT && self.nodes[node].key == NONE && self.nodes[node].is_leaf() {
-            let Node { parent, word, .. } = self.nodes[node];
+        for text in key.rsplit(|byte| *byte == b'.') {
+            if node == ROOT || self.nodes[node].key != NONE || !self.nodes[node].is_leaf() {
+                return;
+            }
+            let Some(Node { parent, word, .. }) = self.nodes.remove(node) else { return };
             match word {
                 HASH => self.nodes[parent].hash = NONE,
                 STAR => self.nodes[parent].star = NONE,
-                word => {
-                    let hash = self.hasher.hash_one(edge(parent, word));
-                    if let Ok(entry) = self.edges.find_entry(hash, |child| *child == node) {
-                        entry.remove();
-                    }
-                    self.nodes[parent].literals -= 1;
-                    self.words.release(word);
-                }
+                word => self.remove_literal(parent, word, text, node),
             }
-            self.nodes.remove(node);
             node = parent;
         }
     }
@@ -176,6 +171,15 @@ impl Trie {
             node.parent == parent && node.word == word
         });
         child.copied()
+    }
+
+    fn remove_literal(&mut self, parent: u32, word: u32, text: &[u8], child: u32) {
+        let hash = self.hasher.hash_one(edge(parent, word));
+        if let Ok(entry) = self.edges.find_entry(hash, |other| *other == child) {
+            entry.remove();
+        }
+        self.nodes[parent].literals -= 1;
+        self.words.release(text);
     }
 
     fn hash_child(&mut self, parent: u32, nested: bool) -> u32 {
