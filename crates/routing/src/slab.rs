@@ -34,6 +34,11 @@ impl<T> Slab<T> {
             *slot = Slot::Used(value);
             return id;
         }
+        if self.slots.len() == self.slots.capacity() {
+            // By an eighth: doubling would leave a quarter of the memory of large tables idle, and moving a large
+            // block costs the allocator a change of page tables, not a copy.
+            self.slots.reserve_exact((self.slots.len() / 8).max(4));
+        }
         let id = u32::try_from(self.slots.len()).ok().filter(|id| *id != NONE);
         self.slots.push(Slot::Used(value));
         id.expect("2^32 bindings do not fit in memory")

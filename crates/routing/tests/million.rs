@@ -1,4 +1,4 @@
-//! A million bindings come and go: time per binding stays flat and memory is bounded and given back.
+//! A million bindings come and go: memory is bounded while they stay and given back when they went.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,6 +20,13 @@ unsafe impl GlobalAlloc for Counting {
         unsafe { System.alloc(layout) }
     }
 
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATED.fetch_add(size, Ordering::Relaxed);
+        ALLOCATED.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.realloc(memory, layout, size) }
+    }
+
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
         ALLOCATED.fetch_sub(layout.size(), Ordering::Relaxed);
         // SAFETY: the caller's promise is passed on.
@@ -30,8 +37,9 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-const BINDINGS: u64 = 1_000_000;
-const QUEUES: u64 = 100_000;
+/// A quarter of the million in a debug build, where each costs ten times as much; the hash tables are as full.
+const BINDINGS: u64 = if cfg!(debug_assertions) { 250_000 } else { 1_000_000 };
+const QUEUES: u64 = BINDINGS / 10;
 
 fn key(number: u64) -> String {
     match number % 3 {
@@ -60,8 +68,8 @@ fn a_million_bindings_come_and_go() {
     let per_binding = (ALLOCATED.load(Ordering::Relaxed) - before) as u64 / BINDINGS;
     println!("{per_binding} bytes per binding");
     assert!(per_binding <= 240, "{per_binding} bytes per binding");
-    assert_eq!(route(&exchange, "tenant0.device300000.x.y"), [0]);
-    assert_eq!(route(&exchange, "tenant1.z.alarm10001.x"), [10_001]);
+    assert_eq!(route(&exchange, "tenant0.device0.x.y"), [0]);
+    assert_eq!(route(&exchange, "tenant0.z.alarm10000.x"), [10_000]);
 
     for queue in 1..QUEUES / 2 {
         assert_eq!(exchange.remove_destination(queue), 10);
@@ -70,8 +78,8 @@ fn a_million_bindings_come_and_go() {
         assert!(exchange.unbind(&key(number), &none, number % QUEUES));
     }
     assert_eq!(exchange.len(), 10);
-    assert_eq!(route(&exchange, "tenant0.device300000.x.y"), [0]);
-    assert_eq!(route(&exchange, "tenant1.z.alarm10001.x"), [0u64; 0]);
+    assert_eq!(route(&exchange, "tenant0.device0.x.y"), [0]);
+    assert_eq!(route(&exchange, "tenant0.z.alarm10000.x"), [0u64; 0]);
     let kept = ALLOCATED.load(Ordering::Relaxed) - before;
     // The scratch space of this thread, a stamp per destination and node, is the rest.
     assert!(kept < 16 << 20, "{kept} bytes for 10 bindings");
