@@ -3,6 +3,9 @@
 
 use std::cell::RefCell;
 
+#[cfg(test)]
+mod tests;
+
 thread_local! {
     static SCRATCH: RefCell<Scratch> = const { RefCell::new(Scratch::new()) };
 }

@@ -2,6 +2,9 @@
 
 use std::ops::{Index, IndexMut};
 
+#[cfg(test)]
+mod tests;
+
 /// The id that names nothing.
 pub(crate) const NONE: u32 = u32::MAX;
 

@@ -189,6 +189,36 @@ fn removing_a_destination_takes_all_its_bindings() {
     check(&exchange, "a.b", &[]);
 }
 
+#[test]
+fn what_is_left_after_a_wave_of_bindings_still_routes() {
+    let value = |queue: u32| table(&[("tenant", FieldValue::U32(queue))]);
+    for exchange_type in [ExchangeType::Direct, ExchangeType::Fanout, ExchangeType::Topic, ExchangeType::Headers] {
+        let mut exchange = BindingTable::new(exchange_type);
+        for queue in 0..5_000 {
+            assert_eq!(exchange.bind("a.*", &value(queue), queue), Ok(true));
+            assert_eq!(exchange.bind("a.b", &value(queue), queue), Ok(true));
+        }
+        for queue in (0..5_000).filter(|queue| queue % 1_000 != 7) {
+            if queue % 2 == 0 {
+                assert_eq!(exchange.remove_destination(queue), 2);
+            } else {
+                assert!(exchange.unbind("a.b", &value(queue), queue));
+                assert!(exchange.unbind("a.*", &value(queue), queue));
+            }
+        }
+        let headers = value(2_007).to_bytes();
+        let mut queues = Vec::new();
+        exchange.route(b"a.b", Some(TableRef::new(&headers)), &mut queues);
+        queues.sort_unstable();
+        let left = [7, 1_007, 2_007, 3_007, 4_007];
+        let expected = if exchange_type == ExchangeType::Headers { &[2_007][..] } else { &left[..] };
+        assert_eq!(queues, expected, "{exchange_type:?}");
+        assert_eq!(exchange.len(), 10);
+        assert_eq!(left.map(|queue| exchange.remove_destination(queue)), [2; 5]);
+        assert_eq!(exchange.iter().count(), 0);
+    }
+}
+
 /// One headers binding with these arguments against one message with these headers.
 #[track_caller]
 fn headers_match(arguments: &[(&str, FieldValue)], headers: &[(&str, FieldValue)], expected: bool) {
