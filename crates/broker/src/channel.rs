@@ -4,11 +4,11 @@ mod basic;
 mod binding;
 mod confirm;
 mod consume;
-mod content;
-mod exchange;
+pub(crate) mod content;
+pub(crate) mod exchange;
 mod properties;
-mod queue;
-mod queue_arguments;
+pub(crate) mod queue;
+pub(crate) mod queue_arguments;
 mod settle;
 mod tx;
 
@@ -19,7 +19,7 @@ use crate::confirms::Confirms;
 use crate::counters::ChannelCounters;
 use crate::delivery::{ChannelLimit, Consumer};
 use crate::topology::{Exchange, QueueCell, Route};
-use queue::ConsumerKey;
+use ::queue::ConsumerKey;
 use std::sync::Arc;
 
 /// What becomes of a channel's publishes.

@@ -1,7 +1,6 @@
 //! A connection as its reactor holds it.
 
-use crate::channel::{Channel, Channels};
-use crate::counters::ConnectionCounters;
+use crate::channel::Channels;
 use crate::link::Link;
 use crate::topology::Vhost;
 use amqp::FieldTable;
@@ -47,7 +46,7 @@ impl Phase {
 #[derive(Debug)]
 pub(crate) enum Park {
     /// Until the journal has made a change durable; then this reply is sent.
-    Journal { token: Token, reply: Vec<u8> },
+    Journal { reply: Vec<u8> },
     /// Until an alarm is cleared; the client publishes.
     Alarm,
     /// Until a moment, because its messages come faster than consumers take them.
@@ -89,7 +88,6 @@ pub(crate) struct Connection {
     pub(crate) leftover: Vec<u8>,
     pub(crate) partial_body: Option<PartialBody>,
     pub(crate) channels: Channels,
-    /// Opened channels so far; tells incarnations of a number apart.
     pub(crate) vhost: Option<Arc<Vhost>>,
     pub(crate) user: Option<Arc<User>>,
     pub(crate) mechanism: Option<auth::Mechanism>,
@@ -98,7 +96,6 @@ pub(crate) struct Connection {
     pub(crate) frame_max: usize,
     pub(crate) channel_max: u16,
     pub(crate) heartbeat_s: u16,
-    /// Protocol version that connection.start announced: (0, 9) always, kept for 0-9 clients.
     pub(crate) received_bytes: u64,
     pub(crate) received_reads: u64,
     pub(crate) connected_at_ms: u64,
@@ -110,7 +107,6 @@ pub(crate) struct Connection {
     pub(crate) has_published: bool,
     /// True after connection.blocked.
     pub(crate) told_blocked: bool,
-    pub(crate) counters: ConnectionCounters,
 }
 
 impl Connection {
@@ -139,7 +135,6 @@ impl Connection {
             undurable: None,
             has_published: false,
             told_blocked: false,
-            counters: ConnectionCounters::default(),
         }
     }
 
@@ -158,10 +153,6 @@ impl Connection {
     /// True while received bytes are to be processed.
     pub(crate) fn is_reading(&self) -> bool {
         self.park.is_none() && self.phase != Phase::Closed
-    }
-
-    pub(crate) fn channel(&mut self, number: u16) -> Option<&mut Channel> {
-        self.channels.find(number)
     }
 
     /// Name of the user, for error texts.

@@ -4,19 +4,23 @@
 //! state; what concerns other connections goes through their links or as messages.
 
 mod deliver;
+mod overdue;
 mod publish;
 mod queues;
 mod settle;
 
 pub(crate) use publish::{Incoming, IncomingBody};
+pub(crate) use queues::DeleteCondition;
 
 use crate::Now;
 use crate::broker::Broker;
+use crate::confirms::Confirm;
 use crate::connection::Connection;
 use crate::delivery::Unacked;
-use crate::link::Link;
+use crate::link::{ConnectionId, Link};
 use crate::topology::{QueueCell, Route};
 use amqp::Method;
+use metadata::Token;
 use queue::{ConsumerKey, Entry};
 use routing::RouteCache;
 use std::collections::VecDeque;
@@ -57,6 +61,11 @@ pub(crate) struct Core {
     pub(crate) confirming: Vec<u16>,
     /// True when the connection being served filled a queue faster than it is emptied.
     pub(crate) outpaces_consumers: bool,
+    pub(crate) due_confirms: Vec<Confirm>,
+    /// Connections that wait for the journal, with what for.
+    pub(crate) awaiting_journal: Vec<(Token, usize, ConnectionId)>,
+    timeout_interval_ms: Option<u64>,
+    timeout_interval_changed: bool,
     scratch: Scratch,
     frame: Vec<u8>,
 }
@@ -76,6 +85,10 @@ impl Core {
             settling: Vec::new(),
             confirming: Vec::new(),
             outpaces_consumers: false,
+            due_confirms: Vec::new(),
+            awaiting_journal: Vec::new(),
+            timeout_interval_ms: None,
+            timeout_interval_changed: false,
             scratch: Scratch::default(),
             frame: Vec::new(),
         }

@@ -19,16 +19,15 @@ impl Core {
     /// Answers a protocol header that is served: connection.start.
     pub(crate) fn start(&mut self, conn: &mut Connection) {
         conn.phase = Phase::Starting;
-        let mut properties = Vec::new();
-        server_properties(&self.broker.settings).encode(&mut properties);
+        let properties = server_properties(&self.broker.settings).to_bytes();
         let mechanisms = self.broker.access.offered_mechanisms();
         let mechanisms: Vec<&str> = mechanisms.iter().map(|mechanism| mechanism.as_str()).collect();
+        let mechanisms = mechanisms.join(" ");
         let start = connection::Start {
             version_major: 0,
             version_minor: 9,
-            // Skips the length prefix.
-            server_properties: amqp::TableRef::new(&properties[4..]),
-            mechanisms: mechanisms.join(" ").as_bytes(),
+            server_properties: amqp::TableRef::new(&properties),
+            mechanisms: mechanisms.as_bytes(),
             locales: b"en_US",
         };
         self.send(conn, 0, &Method::ConnectionStart(start));

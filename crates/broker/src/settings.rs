@@ -9,8 +9,6 @@ pub struct Settings {
     pub cluster_name: String,
     /// Version announced to clients.
     pub version: String,
-    /// Mechanisms offered, in order.
-    pub mechanisms: Vec<auth::Mechanism>,
     /// Largest frame in bytes proposed in connection.tune; 0 = no limit.
     pub frame_max: u32,
     /// Largest frame in bytes before connection.tune-ok.
@@ -65,7 +63,6 @@ impl Default for Settings {
             node_name: "rabbit@localhost".to_owned(),
             cluster_name: "rabbit@localhost".to_owned(),
             version: "4.2.0".to_owned(),
-            mechanisms: vec![auth::Mechanism::Plain, auth::Mechanism::Amqplain, auth::Mechanism::Anonymous],
             frame_max: 131_072,
             initial_frame_max: 8192,
             channel_max: 2047,

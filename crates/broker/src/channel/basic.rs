@@ -80,7 +80,7 @@ impl Core {
             Some(token) => {
                 let mut reply = Vec::new();
                 amqp::frame::write_method(&mut reply, number, method);
-                conn.park = Some(crate::connection::Park::Journal { token, reply });
+                conn.park = Some(crate::connection::Park::Journal { reply });
                 self.awaiting_journal.push((token, conn.link.key, conn.link.id));
             }
         }

@@ -151,7 +151,7 @@ fn assert_equivalent(
     arguments: &FieldTable,
 ) -> Result<(), ProtocolError> {
     let unequal = |name: &str, received: &str, current: &str| {
-        let (received, current) = (ArgumentValue::Value(received), ArgumentValue::Value(current));
+        let (received, current) = (ArgumentValue::Value(&received), ArgumentValue::Value(&current));
         Err(errors::INEQUIVALENT_ARGUMENT.with(&[&name, resource, &received, &current]))
     };
     if existing.kind != kind {

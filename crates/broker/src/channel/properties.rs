@@ -5,7 +5,7 @@ use crate::core::{Core, Incoming};
 use crate::errors::{self, ProtocolError};
 use crate::names::REPLY_TO;
 use amqp::properties::{DELIVERY_MODE, Properties};
-use amqp::{FieldRef, FieldTable, TableRef, erlang};
+use amqp::{FieldRef, FieldTable, FieldValue, TableRef, erlang};
 
 /// Ten years, RabbitMQ's limit for times to live, in ms.
 const LONGEST_EXPIRATION_MS: u128 = 315_360_000_000;
@@ -46,18 +46,20 @@ impl Core {
     ) -> Result<Checked<'a>, ProtocolError> {
         let raw = incoming.header.properties;
         let malformed = || errors::CANNOT_DECODE.with(&[&errors::Octets(raw.bytes)]).on_connection();
-        let mut properties = raw.decode().map_err(|_| malformed())?;
+        let properties = raw.decode().map_err(|_| malformed())?;
         if let Some(headers) = properties.headers {
             // Consumers would choke on a table that cannot be read, so it is refused here.
             TableRef::parse(headers.bytes()).map_err(|_| malformed())?;
         }
         let mut checked = Checked { headers: properties.headers, ..Checked::default() };
         let mut rewrite = false;
-        let address;
+        let address: String;
+        let without_bcc: Vec<u8>;
+        let mut changed: Properties<'_> = properties;
         if properties.reply_to == Some(REPLY_TO) {
             let own = conn.channels.find(number).and_then(|channel| channel.reply_address().map(str::to_owned));
             address = own.ok_or_else(|| errors::NO_REPLY_CONSUMER.with(&[]))?;
-            properties.reply_to = Some(&address);
+            changed.reply_to = Some(&address);
             rewrite = true;
         }
         if let Some(user_id) = properties.user_id {
@@ -66,20 +68,16 @@ impl Core {
         if let Some(expiration) = properties.expiration {
             parse_expiration(expiration)?;
         }
-        let mut without_bcc = Vec::new();
         if let Some(headers) = properties.headers {
             checked.more_keys = routing_keys(headers)?;
             if headers.find("BCC").is_some() {
                 without_bcc = without(headers, "BCC");
+                changed.headers = Some(TableRef::new(&without_bcc));
                 rewrite = true;
             }
         }
         if rewrite {
-            if !without_bcc.is_empty() {
-                // Skips the length prefix.
-                properties.headers = Some(TableRef::new(&without_bcc[4..]));
-            }
-            checked.header = Some(encode(&properties, incoming.header.body_size));
+            checked.header = Some(encode(&changed, incoming.header.body_size));
         }
         Ok(checked)
     }
@@ -91,13 +89,11 @@ fn encode(properties: &Properties<'_>, body_size: u64) -> Vec<u8> {
     header
 }
 
-/// The table without `name`, with its length prefix.
+/// The bytes of the table without `name`.
 fn without(headers: TableRef<'_>, name: &str) -> Vec<u8> {
     let mut table = headers.to_owned().unwrap_or_else(|_| FieldTable::new());
     table.remove(name);
-    let mut encoded = Vec::new();
-    table.encode(&mut encoded);
-    encoded
+    table.to_bytes()
 }
 
 fn check_user_id(conn: &Connection, user_id: &str) -> Result<(), ProtocolError> {
@@ -114,7 +110,8 @@ fn routing_keys(headers: TableRef<'_>) -> Result<Vec<Vec<u8>>, ProtocolError> {
     for name in ["CC", "BCC"] {
         let Some(value) = headers.find(name) else { continue };
         let FieldRef::Array(array) = value else {
-            return Err(errors::INVALID_ROUTING_HEADER.with(&[&name, &value.type_name()]));
+            let kind = headers.to_owned().ok().and_then(|table| table.get(name).map(FieldValue::type_name));
+            return Err(errors::INVALID_ROUTING_HEADER.with(&[&name, &kind.unwrap_or("undefined")]));
         };
         for item in array.iter() {
             match item {

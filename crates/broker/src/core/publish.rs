@@ -428,7 +428,7 @@ impl Core {
             let mut output = link.output();
             if let Some(tag) = output.take_tag(&consumer) {
                 encode_deliver(&mut output.batch, &consumer, tag, false, frame_max, &item.content(buffer));
-                self.run.route = Some(Arc::new(Route { delivered_directly: true, ..Route::default() }));
+                self.run.route = Some(Arc::new(Route::direct()));
             }
             drop(output);
             link.touch(&mut self.touched);

@@ -28,8 +28,8 @@ pub struct QueueCell {
     pub(crate) consumer_timeout_ms: Option<u64>,
     /// What happened in it.
     pub counters: QueueCounters,
-    dead: AtomicBool,
-    state: Mutex<QueueState>,
+    pub(crate) dead: AtomicBool,
+    pub(crate) state: Mutex<QueueState>,
 }
 
 /// The state of a queue that its lock guards.

@@ -17,6 +17,11 @@ pub(crate) struct Route {
 }
 
 impl Route {
+    /// The route of a message that has been given to a direct reply consumer.
+    pub(crate) fn direct() -> Route {
+        Route { delivered_directly: true, ..Route::default() }
+    }
+
     /// True when the decision began at `exchange`.
     pub(crate) fn is_for(&self, exchange: &Arc<Exchange>) -> bool {
         self.visited.first().is_some_and(|(first, _)| Arc::ptr_eq(first, exchange))
