@@ -133,7 +133,10 @@ impl<'o> Writer<'o> {
 /// The longest beginning of `text` of at most `max` bytes that ends on a character boundary.
 #[inline]
 pub(crate) fn cut(text: &str, max: usize) -> &str {
-    if text.len() <= max { text } else { &text[..text.floor_char_boundary(max)] }
+    if text.len() <= max {
+        return text;
+    }
+    (0..=max).rev().find_map(|end| text.get(..end)).unwrap_or_default()
 }
 
 /// Appends what `write` does behind its length as 32 bits.
