@@ -22,7 +22,7 @@ fn write(directory: &Path, groups: &[Vec<Change>]) -> Snapshot {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn the_file_holds_what_the_changes_say(runs in vec(vec(vec(support::change(), 0..12), 0..12), 1..5)) {
