@@ -6,7 +6,6 @@
 //! must never know queues, channels or sockets.
 
 mod access;
-mod erlang;
 mod first_boot;
 mod login;
 mod mechanism;

@@ -2,9 +2,8 @@
 
 use std::fmt;
 
+use amqp::erlang;
 use amqp::field::{FieldRef, TableRef};
-
-use crate::erlang::pretty_binary;
 
 /// A SASL mechanism.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -115,9 +114,7 @@ impl SaslError {
     /// RabbitMQ's text, without the leading name of the reply code; it may contain a password.
     pub fn reply_text(&self) -> String {
         match self {
-            SaslError::InvalidResponse(response) => {
-                format!("response {} invalid", pretty_binary(response, "response ".len()))
-            }
+            SaslError::InvalidResponse(response) => erlang::response_invalid(response),
             other => other.to_string(),
         }
     }
