@@ -165,8 +165,13 @@ fn exchange_binding<'a>(
     })
 }
 
+/// The arguments sorted by name: their order does not tell bindings apart.
 fn owned(arguments: TableRef<'_>) -> Result<FieldTable, ProtocolError> {
-    arguments.to_owned().map_err(|_| errors::CANNOT_DECODE.with(&[&errors::Octets(arguments.bytes())]))
+    let table =
+        arguments.to_owned().map_err(|_| errors::CANNOT_DECODE.with(&[&errors::Octets(arguments.bytes())]))?;
+    let mut fields: Vec<(String, FieldValue)> = table.into_iter().collect();
+    fields.sort_by(|(a, _), (b, _)| a.cmp(b));
+    Ok(fields.into_iter().collect())
 }
 
 /// The one thing that makes a binding's arguments invalid: `x-match` on a headers exchange.
