@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 
 import aio_pika
 from aio_pika import DeliveryMode, ExchangeType, Message
-from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity, DeliveryError
+from aio_pika.exceptions import AMQPError, DeliveryError
 
 from checks import URI, expect, fresh, restart_broker, restart_command, run
 

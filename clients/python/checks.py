@@ -73,4 +73,5 @@ def _within_time(check):
 
 
 def _one_line(error):
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    text = f"{type(error).__name__}: {error}" if str(error) else repr(error)
+    return " ".join(text.split())
