@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 
 import aio_pika
 from aio_pika import DeliveryMode, ExchangeType, Message
-from aio_pika.exceptions import AMQPError, DeliveryError
+from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity, DeliveryError
 
 from checks import URI, expect, fresh, restart_broker, restart_command, run
 
@@ -91,7 +91,7 @@ async def ready_count(channel, queue):
     return again.declaration_result.message_count
 
 
-async def hello():
+async def hello_world():
     async with connected() as producer, connected() as consumer:
         async with queue_of(producer, "hello") as queue:
             await publish(producer, queue, "Hello World!")
@@ -112,7 +112,7 @@ async def work(channel, queue):
     return done
 
 
-async def work_queue():
+async def round_robin():
     """Tasks go to the workers in turn, and are gone once acknowledged."""
     async with connected() as producer, connected() as first, connected() as second:
         async with queue_of(producer, "tasks", durable=True) as queue:
@@ -137,7 +137,7 @@ async def hold(channel, queue, prefetch):
     return held
 
 
-async def fair_dispatch():
+async def work_queue():
     """With prefetch 1 a busy worker is given nothing while the other does the work."""
     async with connected() as producer, connected() as busy, connected() as idle:
         async with queue_of(producer, "tasks", durable=True) as queue:
@@ -239,8 +239,8 @@ async def rpc_direct_reply_to():
             await call_squares(client, queue, replies)
 
 
-async def confirms():
-    """A hundred publishes in flight are all confirmed, and are in the queue."""
+async def publisher_confirms():
+    """A hundred publishes in flight are all confirmed, also one that no queue takes."""
     async with connected() as channel, queue_of(channel, "confirmed", durable=True) as queue:
         answers = await asyncio.gather(
             *(
@@ -252,9 +252,12 @@ async def confirms():
         )
         expect("confirms", {type(answer).__name__ for answer in answers}, {"Ack"})
         expect("messages", await ready_count(channel, queue), 100)
+        exchange = await channel.get_exchange("amq.direct")
+        lost = await exchange.publish(Message(b"x"), "no such key", mandatory=False)
+        expect("confirm of an unroutable message", type(lost).__name__, "Ack")
 
 
-async def returns():
+async def mandatory_returns():
     """A mandatory message that no queue takes comes back whole."""
     async with connected(on_return_raises=True) as channel:
         exchange = await channel.get_exchange("amq.direct")
@@ -269,9 +272,12 @@ async def returns():
             expect("content", (returned.body, properties.message_id), (b"back to me", "m1"))
         else:
             raise AssertionError("the message was not returned")
+        queue = await channel.declare_queue(exclusive=True)
+        await publish(channel, queue, "taken")
+        expect("messages", await ready_count(channel, queue), 1)
 
 
-async def prefetch():
+async def prefetch_fairness():
     """Each consumer holds as many unacknowledged messages as its prefetch, and no more."""
     async with connected() as producer, connected() as one, connected() as two:
         async with queue_of(producer, "prefetch") as queue:
@@ -317,7 +323,7 @@ async def worker_that_never_acks(queue_name):
 
 
 async def reconnect():
-    """A robust connection finds its durable queue again and consumes from it."""
+    """A robust connection finds its durable queue again and consumes from it; the transient one is gone."""
     restart_command()
     connection = await aio_pika.connect_robust(URI, reconnect_interval=0.2)
     async with connection:
@@ -325,12 +331,13 @@ async def reconnect():
         exchange = await channel.declare_exchange(fresh("kept"), durable=True)
         queue = await channel.declare_queue(fresh("kept"), durable=True)
         await queue.bind(exchange, "key")
+        transient = await channel.declare_queue(fresh("lost"), robust=False)
         got = await collect(queue)
         reconnected = asyncio.Event()
         connection.reconnect_callbacks.add(lambda *_: reconnected.set())
         await asyncio.to_thread(restart_broker)
         await reconnected.wait()
-        await passive_on_a_fresh_connection(exchange, queue)
+        await expect_only_durable(exchange, queue, transient)
         await exchange.publish(Message(b"after the restart"), "key")
         await until(lambda: got)
         expect("bodies", got, ["after the restart"])
@@ -338,24 +345,29 @@ async def reconnect():
         await exchange.delete()
 
 
-async def passive_on_a_fresh_connection(exchange, queue):
+async def expect_only_durable(exchange, queue, transient):
     async with connected() as channel:
-        await channel.declare_exchange(exchange.name, passive=True)
-        await channel.declare_queue(queue.name, passive=True)
+        await channel.get_exchange(exchange.name)
+        await channel.get_queue(queue.name)
+        try:
+            await channel.get_queue(transient.name)
+            raise AssertionError("the transient queue survived")
+        except ChannelNotFoundEntity:
+            pass
 
 
 CHECKS = [
-    ("hello", hello),
+    ("hello-world", hello_world),
     ("work-queue", work_queue),
-    ("fair-dispatch", fair_dispatch),
+    ("round-robin", round_robin),
     ("publish-subscribe", publish_subscribe),
     ("routing", routing),
     ("topics", topics),
     ("rpc", rpc),
     ("rpc-direct-reply-to", rpc_direct_reply_to),
-    ("confirms", confirms),
-    ("returns", returns),
-    ("prefetch", prefetch),
+    ("publisher-confirms", publisher_confirms),
+    ("mandatory-returns", mandatory_returns),
+    ("prefetch-fairness", prefetch_fairness),
     ("redelivery", redelivery),
     ("reconnect", reconnect),
 ]

@@ -82,7 +82,7 @@ def ready_count(channel, queue):
     return channel.queue_declare(queue, passive=True).method.message_count
 
 
-def hello():
+def hello_world():
     with connected() as producer, connected() as consumer:
         with queue_of(producer, "hello") as queue:
             producer.basic_publish("", queue, "Hello World!")
@@ -91,7 +91,7 @@ def hello():
             expect("bodies", got, ["Hello World!"])
 
 
-def work_queue():
+def round_robin():
     """Tasks go to the workers in turn, and are gone once acknowledged."""
     with connected() as producer, connected() as first, connected() as second:
         with queue_of(producer, "tasks", durable=True) as queue:
@@ -112,7 +112,7 @@ def work_queue():
             expect("messages left", ready_count(producer, queue), 0)
 
 
-def fair_dispatch():
+def work_queue():
     """With prefetch 1 a busy worker is given nothing while the other does the work."""
     with connected() as producer, connected() as busy, connected() as idle:
         with queue_of(producer, "tasks", durable=True) as queue:
@@ -241,17 +241,18 @@ def rpc_direct_reply_to():
             call_squares(client, server, queue, "amq.rabbitmq.reply-to")
 
 
-def confirms():
-    """Every publish is confirmed, and what is confirmed is in the queue."""
+def publisher_confirms():
+    """Every publish is confirmed, also one that no queue takes, and what is confirmed is in the queue."""
     with connected() as channel, queue_of(channel, "confirmed", durable=True) as queue:
         channel.confirm_delivery()
         persistent = pika.BasicProperties(delivery_mode=2)
         for number in range(50):
             channel.basic_publish("", queue, str(number), persistent)
+        channel.basic_publish("amq.direct", "no such key", "lost", persistent)
         expect("messages", ready_count(channel, queue), 50)
 
 
-def returns():
+def mandatory_returns():
     """A mandatory message that no queue takes comes back whole."""
     with connected() as channel:
         channel.confirm_delivery()
@@ -271,9 +272,12 @@ def returns():
             expect("content", (message.body, message.properties.message_id), (b"back to me", "m1"))
         else:
             raise AssertionError("the message was not returned")
+        queue = channel.queue_declare("", exclusive=True).method.queue
+        channel.basic_publish("", queue, "taken", mandatory=True)
+        expect("messages", ready_count(channel, queue), 1)
 
 
-def prefetch():
+def prefetch_fairness():
     """Each consumer holds as many unacknowledged messages as its prefetch, and no more."""
     with connected() as producer, connected() as small, connected() as large:
         with queue_of(producer, "prefetch") as queue:
@@ -375,17 +379,17 @@ def await_broker():
 
 
 CHECKS = [
-    ("hello", hello),
+    ("hello-world", hello_world),
     ("work-queue", work_queue),
-    ("fair-dispatch", fair_dispatch),
+    ("round-robin", round_robin),
     ("publish-subscribe", publish_subscribe),
     ("routing", routing),
     ("topics", topics),
     ("rpc", rpc),
     ("rpc-direct-reply-to", rpc_direct_reply_to),
-    ("confirms", confirms),
-    ("returns", returns),
-    ("prefetch", prefetch),
+    ("publisher-confirms", publisher_confirms),
+    ("mandatory-returns", mandatory_returns),
+    ("prefetch-fairness", prefetch_fairness),
     ("redelivery", redelivery),
     ("reconnect", reconnect),
 ]

@@ -50,6 +50,15 @@ final class Broker implements AutoCloseable {
         return connection;
     }
 
+    /** Opens a channel whose client does not reconnect and declare its queues again. */
+    Channel unrecovered() throws IOException, TimeoutException {
+        var factory = factory();
+        factory.setAutomaticRecoveryEnabled(false);
+        var connection = factory.newConnection();
+        connections.add(connection);
+        return connection.createChannel();
+    }
+
     /** Declares a queue that other connections can use, deleted with this object. */
     String queue(Channel channel, String name, boolean durable) throws IOException {
         var queue = fresh(name);

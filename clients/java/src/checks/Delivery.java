@@ -6,6 +6,7 @@ import static checks.Broker.sharedList;
 import static checks.Broker.until;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import com.rabbitmq.client.AMQP;
 import com.rabbitmq.client.AMQP.BasicProperties;
 import com.rabbitmq.client.Channel;
 import com.rabbitmq.client.Connection;
@@ -13,6 +14,7 @@ import com.rabbitmq.client.MessageProperties;
 import com.rabbitmq.client.Recoverable;
 import com.rabbitmq.client.RecoveryListener;
 import com.rabbitmq.client.Return;
+import com.rabbitmq.client.ShutdownSignalException;
 import java.io.IOException;
 import java.util.List;
 import java.util.concurrent.ArrayBlockingQueue;
@@ -24,8 +26,8 @@ import java.util.concurrent.TimeUnit;
 final class Delivery {
     private Delivery() {}
 
-    /** A hundred publishes in flight are each confirmed once, and are in the queue. */
-    static void confirms() throws Exception {
+    /** A hundred publishes in flight are each confirmed once, also one that no queue takes. */
+    static void publisherConfirms() throws Exception {
         try (var broker = new Broker()) {
             var channel = broker.channel();
             var queue = broker.queue(channel, "confirmed", true);
@@ -43,6 +45,8 @@ final class Delivery {
                 outstanding.add(channel.getNextPublishSeqNo());
                 channel.basicPublish("", queue, MessageProperties.PERSISTENT_BASIC, new byte[] {1});
             }
+            outstanding.add(channel.getNextPublishSeqNo());
+            channel.basicPublish("amq.direct", "no such key", null, new byte[] {1});
             until(outstanding::isEmpty);
             expect("unconfirmed", List.copyOf(outstanding), List.of());
             expect("confirmed twice or refused", unexpected, List.of());
@@ -51,7 +55,7 @@ final class Delivery {
     }
 
     /** A mandatory message that no queue takes comes back whole, before its confirm. */
-    static void returns() throws Exception {
+    static void mandatoryReturns() throws Exception {
         try (var broker = new Broker()) {
             var channel = broker.channel();
             var returned = new ArrayBlockingQueue<Return>(1);
@@ -70,11 +74,14 @@ final class Delivery {
             expect("routing key", message.getRoutingKey(), "no such key");
             expect("message id", message.getProperties().getMessageId(), "m1");
             expect("body", new String(message.getBody(), UTF_8), "back to me");
+            channel.basicPublish("", channel.queueDeclare().getQueue(), true, null, "taken".getBytes(UTF_8));
+            channel.waitForConfirmsOrDie(5_000);
+            expect("returned though routable", returned.poll(), null);
         }
     }
 
     /** Each consumer holds as many unacknowledged messages as its prefetch, and no more. */
-    static void prefetch() throws Exception {
+    static void prefetchFairness() throws Exception {
         try (var broker = new Broker()) {
             var producer = broker.channel();
             var queue = broker.queue(producer, "prefetch", false);
@@ -126,7 +133,7 @@ final class Delivery {
         }
     }
 
-    /** The client's automatic recovery finds the durable exchange, queue and binding, and consumes again. */
+    /** The client's automatic recovery finds the durable queue and consumes again; the transient one is gone. */
     static void reconnect() throws Exception {
         Broker.restartCommand();
         try (var broker = new Broker()) {
@@ -135,6 +142,8 @@ final class Delivery {
             var exchange = broker.exchange(channel, "kept", "direct", true);
             var queue = broker.queue(channel, "kept", true);
             channel.queueBind(queue, exchange, "key");
+            var transientQueue = Broker.fresh("lost");
+            broker.unrecovered().queueDeclare(transientQueue, false, false, false, null);
             var got = Patterns.collect(channel, queue);
             var recovered = recoveryOf(connection);
             Broker.restart();
@@ -142,10 +151,22 @@ final class Delivery {
             var other = broker.channel();
             other.exchangeDeclarePassive(exchange);
             other.queueDeclarePassive(queue);
+            expectNoQueue(broker.channel(), transientQueue);
             other.basicPublish(exchange, "key", null, "after the restart".getBytes(UTF_8));
             until(() -> !got.isEmpty());
             expect("bodies", got, List.of("after the restart"));
         }
+    }
+
+    private static void expectNoQueue(Channel channel, String queue) throws IOException {
+        try {
+            channel.queueDeclarePassive(queue);
+        } catch (IOException wrapper) {
+            var closed = (ShutdownSignalException) wrapper.getCause();
+            expect("reply code", ((AMQP.Channel.Close) closed.getReason()).getReplyCode(), 404);
+            return;
+        }
+        throw new AssertionError("the transient queue survived");
     }
 
     private static CountDownLatch recoveryOf(Connection connection) {

@@ -43,17 +43,17 @@ public final class Main {
 
     private static Map<String, Check> checks() {
         var checks = new LinkedHashMap<String, Check>();
-        checks.put("hello", Patterns::hello);
+        checks.put("hello-world", Patterns::helloWorld);
         checks.put("work-queue", Patterns::workQueue);
-        checks.put("fair-dispatch", Patterns::fairDispatch);
+        checks.put("round-robin", Patterns::roundRobin);
         checks.put("publish-subscribe", Patterns::publishSubscribe);
         checks.put("routing", Patterns::routing);
         checks.put("topics", Patterns::topics);
         checks.put("rpc", Patterns::rpc);
         checks.put("rpc-direct-reply-to", Patterns::rpcDirectReplyTo);
-        checks.put("confirms", Delivery::confirms);
-        checks.put("returns", Delivery::returns);
-        checks.put("prefetch", Delivery::prefetch);
+        checks.put("publisher-confirms", Delivery::publisherConfirms);
+        checks.put("mandatory-returns", Delivery::mandatoryReturns);
+        checks.put("prefetch-fairness", Delivery::prefetchFairness);
         checks.put("redelivery", Delivery::redelivery);
         checks.put("reconnect", Delivery::reconnect);
         return checks;

@@ -23,7 +23,7 @@ import java.util.stream.IntStream;
 final class Patterns {
     private Patterns() {}
 
-    static void hello() throws Exception {
+    static void helloWorld() throws Exception {
         try (var broker = new Broker()) {
             var producer = broker.channel();
             var queue = broker.queue(producer, "hello", false);
@@ -35,7 +35,7 @@ final class Patterns {
     }
 
     /** Tasks go to the workers in turn, and are gone once acknowledged. */
-    static void workQueue() throws Exception {
+    static void roundRobin() throws Exception {
         try (var broker = new Broker()) {
             var producer = broker.channel();
             var queue = broker.queue(producer, "tasks", true);
@@ -53,7 +53,7 @@ final class Patterns {
     }
 
     /** With prefetch 1 a busy worker is given nothing while the other does the work. */
-    static void fairDispatch() throws Exception {
+    static void workQueue() throws Exception {
         try (var broker = new Broker()) {
             var producer = broker.channel();
             var queue = broker.queue(producer, "tasks", true);
