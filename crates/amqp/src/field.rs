@@ -1,4 +1,14 @@
 //! Field tables: the typed name-value lists of AMQP 0-9-1 section 4.2.5.5 with RabbitMQ's type letters.
+//!
+//! [`TableRef`] walks the bytes of a table where they lie; [`FieldTable`] and [`FieldValue`] own what they hold.
+
+mod convert;
+mod encode;
+mod read;
+#[cfg(test)]
+mod tests;
+
+pub use read::{ArrayRef, FieldError, FieldRef, MAX_DEPTH, TableRef};
 
 /// One value of a field table, by its type letter on the wire.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,14 +64,19 @@ impl FieldTable {
         FieldTable::default()
     }
 
+    /// Reads the bytes of a table that stand behind its length prefix.
+    pub fn from_slice(bytes: &[u8]) -> Result<FieldTable, FieldError> {
+        TableRef::new(bytes).to_owned()
+    }
+
     /// The value of the first field called `name`.
     pub fn get(&self, name: &str) -> Option<&FieldValue> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
     /// Sets `name`, in place where it exists, else at the end.
-    pub fn insert(&mut self, name: impl Into<String>, value: FieldValue) {
-        let name = name.into();
+    pub fn insert(&mut self, name: impl Into<String>, value: impl Into<FieldValue>) {
+        let (name, value) = (name.into(), value.into());
         match self.0.iter_mut().find(|(key, _)| *key == name) {
             Some((_, old)) => *old = value,
             None => self.0.push((name, value)),
@@ -93,5 +108,14 @@ impl FieldTable {
 impl FromIterator<(String, FieldValue)> for FieldTable {
     fn from_iter<I: IntoIterator<Item = (String, FieldValue)>>(fields: I) -> FieldTable {
         FieldTable(fields.into_iter().collect())
+    }
+}
+
+impl IntoIterator for FieldTable {
+    type Item = (String, FieldValue);
+    type IntoIter = std::vec::IntoIter<(String, FieldValue)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
     }
 }

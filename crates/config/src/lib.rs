@@ -1,1 +1,37 @@
 //! rabbitmq.conf: syntax, the key table, validation.
+//!
+//! A [`Loader`] collects files, a conf.d directory and `--set` arguments in order of precedence; [`Loader::load`] checks
+//! every key against the [table](table()) and yields a [`Config`] of typed fields. The table alone decides which keys exist,
+//! what their values look like, what the defaults are and which of them have an effect here.
+//!
+//! This crate never knows the rest of the broker: it opens no socket, creates no user and reads no definitions file.
+
+mod check;
+mod effective;
+mod error;
+mod key;
+mod kind;
+mod load;
+mod markdown;
+mod nearest;
+mod options;
+mod origin;
+mod substitute;
+mod syntax;
+mod table;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::Error;
+pub use key::{Effect, KeySpec};
+pub use kind::Kind;
+pub use load::Loader;
+pub use markdown::markdown_table;
+pub use options::{
+    AnonymousLogin, AuthMechanism, Compat, Config, ConsumerTimeoutAction, DefaultUser, DiskFreeLimit, LogLevel,
+    LogOptions, MemoryWatermark, PassiveDeclarePermission, Permissions, PublisherXDeath, Secret, TcpListenOptions,
+    UnknownExchangeType,
+};
+pub use origin::{Origin, Setting};
+pub use table::table;

@@ -1,1 +1,15 @@
-//! The queue as a pure state machine: ready, unacked, consumers, credit.
+//! The queue as a pure state machine: ready messages, consumers and their credit.
+//!
+//! A [`Queue`] decides which message goes to which consumer and keeps what nobody can take yet. It does no I/O, reads
+//! no clock, takes no locks and allocates nothing per message in the steady state. What has been delivered and not yet
+//! acknowledged is held by whoever delivered it (the channel); the queue counts it and takes it back.
+//!
+//! The order of a queue is that of its sequence numbers. A message that comes back is put at its original position.
+
+mod consumers;
+mod queue;
+#[cfg(test)]
+mod tests;
+
+pub use consumers::{ConsumerKey, Consumers, Gate};
+pub use queue::{Counts, Entry, Queue, UNLIMITED};

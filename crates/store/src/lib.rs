@@ -1,1 +1,15 @@
 //! Message records and the memory they live in.
+//!
+//! A message is one canonical [record](message): source protocol, exchange, routing key, one content header and one
+//! body without the publisher's frame boundaries. Records are appended to the [`Arena`] of a reactor: chunks of 1 MiB
+//! that are filled by one writer and read by everyone, and go back to a pool when the last message in them is gone.
+//!
+//! This crate knows nothing of queues, channels or AMQP methods.
+
+mod arena;
+mod message;
+#[cfg(test)]
+mod tests;
+
+pub use arena::{Arena, ChunkPool, Slice, CHUNK_SIZE, LARGEST_SLICE};
+pub use message::{Body, Message, MessageParts, Protocol};

@@ -1,0 +1,63 @@
+//! Class 60, basic: publishing, consuming and settling.
+
+use super::arguments::methods;
+use crate::field::TableRef;
+
+methods! {
+    /// basic.qos.
+    Qos () { prefetch_size: u32, prefetch_count: u16, global: bool } ();
+    /// basic.qos-ok.
+    QosOk () {} ();
+    /// basic.consume.
+    Consume<'a> (ticket: u16) {
+        queue: &'a str,
+        consumer_tag: &'a str,
+        no_local: bool,
+        no_ack: bool,
+        exclusive: bool,
+        nowait: bool,
+        arguments: TableRef<'a>,
+    } ();
+    /// basic.consume-ok.
+    ConsumeOk<'a> () { consumer_tag: &'a str } ();
+    /// basic.cancel.
+    Cancel<'a> () { consumer_tag: &'a str, nowait: bool } ();
+    /// basic.cancel-ok.
+    CancelOk<'a> () { consumer_tag: &'a str } ();
+    /// basic.publish.
+    Publish<'a> (ticket: u16) { exchange: &'a str, routing_key: &'a str, mandatory: bool, immediate: bool } ();
+    /// basic.return.
+    Return<'a> () { reply_code: u16, reply_text: &'a str, exchange: &'a str, routing_key: &'a str } ();
+    /// basic.deliver.
+    Deliver<'a> () {
+        consumer_tag: &'a str,
+        delivery_tag: u64,
+        redelivered: bool,
+        exchange: &'a str,
+        routing_key: &'a str,
+    } ();
+    /// basic.get.
+    Get<'a> (ticket: u16) { queue: &'a str, no_ack: bool } ();
+    /// basic.get-ok.
+    GetOk<'a> () {
+        delivery_tag: u64,
+        redelivered: bool,
+        exchange: &'a str,
+        routing_key: &'a str,
+        message_count: u32,
+    } ();
+    /// basic.get-empty.
+    GetEmpty () {} (cluster_id: &str);
+    /// basic.ack.
+    Ack () { delivery_tag: u64, multiple: bool } ();
+    /// basic.reject.
+    Reject () { delivery_tag: u64, requeue: bool } ();
+    /// basic.recover-async.
+    RecoverAsync () { requeue: bool } ();
+    /// basic.recover.
+    Recover () { requeue: bool } ();
+    /// basic.recover-ok.
+    RecoverOk () {} ();
+    /// basic.nack.
+    Nack () { delivery_tag: u64, multiple: bool, requeue: bool } ();
+}

@@ -1,0 +1,221 @@
+//! A connection as the other reactors see it: where deliveries to it are appended and how they are sent.
+//!
+//! Lock order: a queue's lock may be held while an output's is taken, never the other way round. The writer's lock
+//! comes before the output's and is only tried, with nothing else held.
+
+use crate::delivery::Deliveries;
+use crate::output::{Batch, BufferPool, Writer};
+use crate::topology::QueueCell;
+use queue::ConsumerKey;
+use std::io::{self, IoSlice};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+
+/// Bytes that may wait in an output before its consumers are held back.
+pub(crate) const OUTPUT_HIGH: usize = 256 << 10;
+/// Bytes at which held-back consumers go on.
+const OUTPUT_LOW: usize = 64 << 10;
+
+/// Names a connection for the life of the broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionId(pub u64);
+
+/// Where a connection's bytes go: a non-blocking socket, or a test's buffer.
+pub trait Transport: Send + Sync {
+    /// Writes some of `parts`; `WouldBlock` when the peer's window is full, after which the owner's driver will call
+    /// [`Link::flush`] when there is room.
+    fn write(&self, parts: &[IoSlice<'_>]) -> io::Result<usize>;
+}
+
+/// What a flush left behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flushed {
+    /// Everything is written, or somebody else is at it.
+    Done,
+    /// The peer takes no more for now.
+    Blocked,
+    /// The connection is broken.
+    Broken,
+}
+
+pub(crate) struct Output {
+    pub(crate) batch: Batch,
+    /// Delivery state of the channels, by the slot that a channel got when it was opened.
+    pub(crate) channels: Vec<Option<Box<Deliveries>>>,
+    /// Consumers that were refused a message because the output or their channel was full.
+    starved: Vec<(Arc<QueueCell>, ConsumerKey)>,
+}
+
+/// The shared half of a connection.
+pub struct Link {
+    /// The connection.
+    pub id: ConnectionId,
+    /// The reactor that owns it, and its place there.
+    pub(crate) shard: usize,
+    pub(crate) key: usize,
+    /// Bytes appended and not yet written.
+    pending: AtomicUsize,
+    /// True while somebody has it on a list of outputs to flush.
+    touched: AtomicBool,
+    /// True when `starved` has entries, so that flushing need not lock to know.
+    has_starved: AtomicBool,
+    pub(crate) frame_max: AtomicU32,
+    sent_bytes: AtomicU64,
+    sent_writes: AtomicU64,
+    output: Mutex<Output>,
+    writer: Mutex<Writer>,
+    transport: Box<dyn Transport>,
+}
+
+impl Link {
+    pub(crate) fn new(
+        id: ConnectionId,
+        shard: usize,
+        key: usize,
+        pool: &Arc<BufferPool>,
+        transport: Box<dyn Transport>,
+    ) -> Arc<Link> {
+        Arc::new(Link {
+            id,
+            shard,
+            key,
+            pending: AtomicUsize::new(0),
+            touched: AtomicBool::new(false),
+            has_starved: AtomicBool::new(false),
+            frame_max: AtomicU32::new(amqp::FRAME_MIN_SIZE as u32),
+            sent_bytes: AtomicU64::new(0),
+            sent_writes: AtomicU64::new(0),
+            output: Mutex::new(Output { batch: Batch::new(pool.clone()), channels: Vec::new(), starved: Vec::new() }),
+            writer: Mutex::new(Writer::new(pool.clone())),
+            transport,
+        })
+    }
+
+    /// Locks the output for appending; [`OutputGuard::finish`] or dropping the guard publishes what was appended.
+    #[inline]
+    pub(crate) fn output(&self) -> OutputGuard<'_> {
+        let output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = output.batch.len();
+        OutputGuard { link: self, output, before }
+    }
+
+    /// Bytes appended and not yet written.
+    #[inline]
+    pub(crate) fn pending(&self) -> usize {
+        self.pending.load(Ordering::Relaxed)
+    }
+
+    /// Bytes and writes sent so far.
+    pub(crate) fn sent(&self) -> (u64, u64) {
+        (self.sent_bytes.load(Ordering::Relaxed), self.sent_writes.load(Ordering::Relaxed))
+    }
+
+    /// Puts the link on `list` unless it is on somebody's list already.
+    #[inline]
+    pub(crate) fn touch(self: &Arc<Link>, list: &mut Vec<Arc<Link>>) {
+        if !self.touched.swap(true, Ordering::AcqRel) {
+            list.push(self.clone());
+        }
+    }
+
+    /// Remembers a consumer that a full output, or a channel at its limit, keeps from taking messages.
+    ///
+    /// `still` is asked again under the output's lock, which those who make room take before they look; false means
+    /// that the consumer can go on.
+    pub(crate) fn starve(&self, cell: &Arc<QueueCell>, key: ConsumerKey, still: impl FnOnce() -> bool) -> bool {
+        let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
+        if !still() {
+            return false;
+        }
+        output.starved.push((cell.clone(), key));
+        self.has_starved.store(true, Ordering::Relaxed);
+        true
+    }
+
+    /// Takes the consumers that [`Link::starve`] remembered.
+    pub(crate) fn take_starved(&self) -> Vec<(Arc<QueueCell>, ConsumerKey)> {
+        let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
+        self.has_starved.store(false, Ordering::Relaxed);
+        std::mem::take(&mut output.starved)
+    }
+
+    /// True when there is room again for consumers that were held back.
+    pub(crate) fn can_resume(&self) -> bool {
+        self.has_starved.load(Ordering::Relaxed) && self.pending() <= OUTPUT_LOW
+    }
+
+    /// Writes what is pending, as far as the peer takes it. Any reactor may call this.
+    pub fn flush(&self) -> Flushed {
+        self.touched.store(false, Ordering::Release);
+        loop {
+            let mut writer = match self.writer.try_lock() {
+                Ok(writer) => writer,
+                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+                // Whoever holds it looks at `pending` once more after letting go.
+                Err(TryLockError::WouldBlock) => return Flushed::Done,
+            };
+            let flushed = self.write_all(&mut writer);
+            drop(writer);
+            // Pairs with the fence of `OutputGuard`: either we see its bytes here, or its try_lock above succeeds.
+            fence(Ordering::SeqCst);
+            if flushed != Flushed::Done || self.pending() == 0 {
+                return flushed;
+            }
+        }
+    }
+
+    fn write_all(&self, writer: &mut Writer) -> Flushed {
+        loop {
+            if writer.is_done() {
+                let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
+                if output.batch.is_empty() {
+                    writer.finish();
+                    return Flushed::Done;
+                }
+                writer.start(&mut output.batch);
+            }
+            match writer.write(|parts| self.transport.write(parts)) {
+                Ok(0) => return Flushed::Broken,
+                Ok(written) => {
+                    self.pending.fetch_sub(written, Ordering::AcqRel);
+                    self.sent_bytes.fetch_add(written as u64, Ordering::Relaxed);
+                    self.sent_writes.fetch_add(1, Ordering::Relaxed);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Flushed::Blocked,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return Flushed::Broken,
+            }
+        }
+    }
+}
+
+/// A locked output. What was appended counts as pending when the guard goes.
+pub(crate) struct OutputGuard<'a> {
+    link: &'a Link,
+    output: MutexGuard<'a, Output>,
+    before: usize,
+}
+
+impl std::ops::Deref for OutputGuard<'_> {
+    type Target = Output;
+
+    fn deref(&self) -> &Output {
+        &self.output
+    }
+}
+
+impl std::ops::DerefMut for OutputGuard<'_> {
+    fn deref_mut(&mut self) -> &mut Output {
+        &mut self.output
+    }
+}
+
+impl Drop for OutputGuard<'_> {
+    fn drop(&mut self) {
+        let appended = self.output.batch.len() - self.before;
+        if appended > 0 {
+            self.link.pending.fetch_add(appended, Ordering::AcqRel);
+            fence(Ordering::SeqCst);
+        }
+    }
+}

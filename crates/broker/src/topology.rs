@@ -1,0 +1,228 @@
+//! Virtual hosts, exchanges, queues and the bindings between them.
+//!
+//! A virtual host's topology is one structure behind one lock, which is held for a lookup or a change and never
+//! together with a queue's lock. The message path asks it only when its caches miss.
+
+mod declare;
+mod exchange;
+mod queue_cell;
+mod remove;
+mod route;
+
+pub use exchange::{Exchange, ExchangeKind};
+pub use queue_cell::{QueueCell, QueueState};
+pub(crate) use route::Route;
+
+use crate::ConnectionId;
+use amqp::FieldTable;
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use metadata::BindingDefinition;
+use routing::BindingTable;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// What a binding leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Destination {
+    /// A queue, by its id.
+    Queue(u64),
+    /// An exchange, by its id.
+    Exchange(u64),
+}
+
+/// A virtual host.
+pub struct Vhost {
+    /// Its name.
+    pub name: Arc<str>,
+    pub(crate) default_exchange: Arc<Exchange>,
+    topology: RwLock<Topology>,
+    next_exchange: AtomicU64,
+}
+
+/// A binding as lists show it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BindingInfo {
+    /// Name of the exchange it comes from.
+    pub source: Arc<str>,
+    /// Name of the queue or exchange it leads to.
+    pub destination: Arc<str>,
+    /// True for a queue.
+    pub to_queue: bool,
+    /// Its key.
+    pub routing_key: String,
+    /// Its arguments.
+    pub arguments: FieldTable,
+}
+
+struct Entry {
+    exchange: Arc<Exchange>,
+    bindings: BindingTable<Destination>,
+    /// True once it had a binding, which is when auto-delete begins to count.
+    was_bound: bool,
+}
+
+impl Entry {
+    /// True for an auto-delete exchange that lost its last binding.
+    fn is_unused(&self) -> bool {
+        self.exchange.auto_delete && self.was_bound && self.bindings.is_empty()
+    }
+}
+
+type Map<K, V> = HashMap<K, V, RandomState>;
+
+/// The contents of a virtual host.
+#[derive(Default)]
+pub(crate) struct Topology {
+    exchanges: Map<u64, Entry>,
+    exchange_names: Map<Arc<str>, u64>,
+    queues: Map<u64, Arc<QueueCell>>,
+    queue_names: Map<Arc<str>, u64>,
+    /// The exchanges with bindings to a destination, so that removing one does not visit all.
+    sources: Map<Destination, Vec<u64>>,
+}
+
+/// Exchanges that every virtual host has.
+const PREDECLARED: [(&str, ExchangeKind, bool); 6] = [
+    ("amq.direct", ExchangeKind::Direct, false),
+    ("amq.fanout", ExchangeKind::Fanout, false),
+    ("amq.headers", ExchangeKind::Headers, false),
+    ("amq.match", ExchangeKind::Headers, false),
+    ("amq.topic", ExchangeKind::Topic, false),
+    ("amq.rabbitmq.trace", ExchangeKind::Topic, true),
+];
+
+impl Vhost {
+    /// A virtual host with the predeclared exchanges.
+    pub(crate) fn new(name: &str) -> Arc<Vhost> {
+        let vhost = Vhost {
+            name: name.into(),
+            default_exchange: Arc::new(Exchange::new(0, "", ExchangeKind::Direct)),
+            topology: RwLock::default(),
+            next_exchange: AtomicU64::new(1),
+        };
+        let mut topology = vhost.write();
+        let default = Entry {
+            exchange: vhost.default_exchange.clone(),
+            bindings: BindingTable::new(routing::ExchangeType::Direct),
+            was_bound: false,
+        };
+        topology.exchanges.insert(0, default);
+        topology.exchange_names.insert("".into(), 0);
+        for (name, kind, internal) in PREDECLARED {
+            let id = vhost.next_exchange_id();
+            topology.insert_exchange(Exchange { durable: true, internal, ..Exchange::new(id, name, kind) });
+        }
+        drop(topology);
+        Arc::new(vhost)
+    }
+
+    pub(crate) fn next_exchange_id(&self) -> u64 {
+        self.next_exchange.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+    }
+
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, Topology> {
+        self.topology.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn write(&self) -> RwLockWriteGuard<'_, Topology> {
+        self.topology.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The queue called `name`.
+    pub fn queue(&self, name: &str) -> Option<Arc<QueueCell>> {
+        self.read().queue(name).cloned()
+    }
+
+    /// The exchange called `name`; the default exchange for the empty name.
+    pub fn exchange(&self, name: &str) -> Option<Arc<Exchange>> {
+        self.read().exchange(name).cloned()
+    }
+
+    /// All queues.
+    pub fn queues(&self) -> Vec<Arc<QueueCell>> {
+        self.read().queues.values().cloned().collect()
+    }
+
+    /// All exchanges, the default exchange among them.
+    pub fn exchanges(&self) -> Vec<Arc<Exchange>> {
+        self.read().exchanges.values().map(|entry| entry.exchange.clone()).collect()
+    }
+
+    /// All bindings, without the implicit ones of the default exchange.
+    pub fn bindings(&self) -> Vec<BindingInfo> {
+        let topology = self.read();
+        topology.exchanges.values().flat_map(|entry| topology.bindings_of(entry)).collect()
+    }
+
+    /// The queues that belong to a connection.
+    pub(crate) fn exclusive_queues(&self, owner: ConnectionId) -> Vec<Arc<QueueCell>> {
+        self.read().queues.values().filter(|cell| cell.owner == Some(owner)).cloned().collect()
+    }
+}
+
+impl Topology {
+    pub(crate) fn queue(&self, name: &str) -> Option<&Arc<QueueCell>> {
+        self.queue_names.get(name).and_then(|id| self.queues.get(id))
+    }
+
+    pub(crate) fn exchange(&self, name: &str) -> Option<&Arc<Exchange>> {
+        self.entry(name).map(|entry| &entry.exchange)
+    }
+
+    fn entry(&self, name: &str) -> Option<&Entry> {
+        self.exchange_names.get(name).and_then(|id| self.exchanges.get(id))
+    }
+
+    fn entry_mut(&mut self, name: &str) -> Option<&mut Entry> {
+        self.exchange_names.get(name).and_then(|id| self.exchanges.get_mut(id))
+    }
+
+    /// True while an exchange has bindings from it.
+    pub(crate) fn is_bound(&self, exchange: &Exchange) -> bool {
+        self.exchanges.get(&exchange.id).is_some_and(|entry| !entry.bindings.is_empty())
+    }
+
+    fn bindings_of<'a>(&'a self, entry: &'a Entry) -> impl Iterator<Item = BindingInfo> + 'a {
+        entry.bindings.iter().filter_map(|binding| {
+            let (destination, to_queue) = self.destination_name(binding.destination)?;
+            Some(BindingInfo {
+                source: entry.exchange.name.clone(),
+                destination: destination.clone(),
+                to_queue,
+                routing_key: binding.routing_key.to_owned(),
+                arguments: binding.arguments.clone(),
+            })
+        })
+    }
+
+    fn destination_name(&self, destination: Destination) -> Option<(&Arc<str>, bool)> {
+        match destination {
+            Destination::Queue(id) => self.queues.get(&id).map(|cell| (&cell.name, true)),
+            Destination::Exchange(id) => self.exchanges.get(&id).map(|entry| (&entry.exchange.name, false)),
+        }
+    }
+
+    fn is_durable(&self, destination: Destination) -> bool {
+        match destination {
+            Destination::Queue(id) => self.queues.get(&id).is_some_and(|cell| cell.durable),
+            Destination::Exchange(id) => self.exchanges.get(&id).is_some_and(|entry| entry.exchange.durable),
+        }
+    }
+}
+
+/// A binding as the journal keeps it.
+pub(crate) fn binding_definition(vhost: &str, binding: &BindingInfo) -> BindingDefinition {
+    BindingDefinition {
+        vhost: vhost.to_owned(),
+        source: binding.source.to_string(),
+        destination: binding.destination.to_string(),
+        destination_kind: if binding.to_queue {
+            metadata::DestinationKind::Queue
+        } else {
+            metadata::DestinationKind::Exchange
+        },
+        routing_key: binding.routing_key.clone(),
+        arguments: binding.arguments.clone(),
+    }
+}

@@ -1,0 +1,89 @@
+//! A queue as the topology holds it: what it was declared as, its counters, and its state behind a lock.
+
+use crate::ConnectionId;
+use crate::counters::QueueCounters;
+use crate::delivery::Consumer;
+use amqp::FieldTable;
+use queue::Queue;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A queue.
+pub struct QueueCell {
+    /// Its id, never reused: the only name that the store knows.
+    pub quid: u64,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Name of its virtual host.
+    pub vhost: Arc<str>,
+    /// Survives a restart.
+    pub durable: bool,
+    /// Goes with its last consumer.
+    pub auto_delete: bool,
+    /// The connection that it belongs to and goes with.
+    pub owner: Option<ConnectionId>,
+    /// Arguments of its declaration.
+    pub arguments: FieldTable,
+    /// Delivery acknowledgement timeout of its own, in ms.
+    pub(crate) consumer_timeout_ms: Option<u64>,
+    /// What happened in it.
+    pub counters: QueueCounters,
+    dead: AtomicBool,
+    state: Mutex<QueueState>,
+}
+
+/// The state of a queue that its lock guards.
+#[derive(Default)]
+pub struct QueueState {
+    pub(crate) queue: Queue<Arc<Consumer>>,
+    /// True while its only consumer consumes exclusively.
+    pub(crate) consumed_exclusively: bool,
+    /// True while a reactor has it on its list of queues with more to deliver.
+    pub(crate) scheduled: bool,
+}
+
+impl QueueCell {
+    /// A queue without messages.
+    pub(crate) fn new(quid: u64, vhost: &Arc<str>, name: &str) -> QueueCell {
+        QueueCell {
+            quid,
+            name: name.into(),
+            vhost: vhost.clone(),
+            durable: false,
+            auto_delete: false,
+            owner: None,
+            arguments: FieldTable::new(),
+            consumer_timeout_ms: None,
+            counters: QueueCounters::default(),
+            dead: AtomicBool::new(false),
+            state: Mutex::default(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn lock(&self) -> MutexGuard<'_, QueueState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// True once it is deleted; whoever still holds it resolves its name again.
+    #[inline]
+    pub(crate) fn is_dead(&self) -> bool {
+        self.dead.load(Ordering::Acquire)
+    }
+
+    /// Marks it deleted; called with its lock held, before its name is removed.
+    pub(crate) fn mark_dead(&self) {
+        self.dead.store(true, Ordering::Release);
+    }
+
+    /// Brings the gauges up to date; called with its lock held.
+    #[inline]
+    pub(crate) fn publish_gauges(&self, state: &QueueState) {
+        let counts = state.queue.counts();
+        self.counters.messages_ready.set(counts.ready);
+        self.counters.messages_unacknowledged.set(counts.unacked);
+        self.counters.message_bytes_ready.set(counts.ready_bytes);
+        self.counters.message_bytes_unacknowledged.set(counts.unacked_bytes);
+        self.counters.consumers.set(state.queue.consumers.len() as u64);
+    }
+}

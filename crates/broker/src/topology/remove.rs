@@ -1,0 +1,121 @@
+//! Removing exchanges, queues and bindings, with everything that goes along.
+
+use super::{BindingInfo, Destination, Exchange, QueueCell, Topology, binding_definition};
+use amqp::FieldTable;
+use metadata::Change;
+use std::sync::Arc;
+
+/// What a removal took away: the exchanges that went along, and the changes that make it durable.
+#[derive(Default)]
+pub(crate) struct Removed {
+    pub(crate) exchanges: Vec<Arc<Exchange>>,
+    pub(crate) changes: Vec<Change>,
+}
+
+impl Topology {
+    /// Removes a queue, its bindings, and auto-delete exchanges that lose their last binding by it.
+    ///
+    /// Nothing happens when the name belongs to another queue by now.
+    pub(crate) fn remove_queue(&mut self, vhost: &str, cell: &QueueCell) -> Removed {
+        let mut removed = Removed::default();
+        if self.queue_names.get(&cell.name) != Some(&cell.quid) {
+            return removed;
+        }
+        self.queue_names.remove(&cell.name);
+        self.queues.remove(&cell.quid);
+        if cell.durable && cell.owner.is_none() {
+            removed.changes.push(Change::DeleteQueue { vhost: vhost.to_owned(), name: cell.name.to_string() });
+        }
+        let mut unused = Vec::new();
+        self.remove_bindings_to(Destination::Queue(cell.quid), &mut unused);
+        self.remove_exchanges(vhost, unused, &mut removed);
+        removed
+    }
+
+    /// Removes an exchange, the bindings from and to it, and auto-delete exchanges that lose their last binding by it.
+    pub(crate) fn remove_exchange(&mut self, vhost: &str, exchange: &Exchange) -> Removed {
+        let mut removed = Removed::default();
+        self.remove_exchanges(vhost, vec![exchange.id], &mut removed);
+        removed
+    }
+
+    /// Removes a binding; `None` when there is none.
+    pub(crate) fn unbind(
+        &mut self,
+        vhost: &str,
+        source: &str,
+        destination: Destination,
+        routing_key: &str,
+        arguments: &FieldTable,
+    ) -> Option<(BindingInfo, Removed)> {
+        let (name, to_queue) = self.destination_name(destination)?;
+        let name = name.clone();
+        let durable_destination = self.is_durable(destination);
+        let entry = self.entry_mut(source)?;
+        if !entry.bindings.unbind(routing_key, arguments, destination) {
+            return None;
+        }
+        entry.exchange.changed();
+        let exchange = entry.exchange.clone();
+        let still_bound = entry.bindings.bindings_of(destination).next().is_some();
+        let unused = entry.is_unused();
+        let binding = BindingInfo {
+            source: exchange.name.clone(),
+            destination: name,
+            to_queue,
+            routing_key: routing_key.to_owned(),
+            arguments: arguments.clone(),
+        };
+        let mut removed = Removed::default();
+        if exchange.durable && durable_destination {
+            removed.changes.push(Change::DeleteBinding(binding_definition(vhost, &binding)));
+        }
+        if !still_bound {
+            self.forget_source(destination, exchange.id);
+        }
+        if unused {
+            self.remove_exchanges(vhost, vec![exchange.id], &mut removed);
+        }
+        Some((binding, removed))
+    }
+
+    /// Removes all bindings to a destination that is gone; exchanges that are unused by it go on the list.
+    fn remove_bindings_to(&mut self, destination: Destination, unused: &mut Vec<u64>) {
+        for id in self.sources.remove(&destination).unwrap_or_default() {
+            let Some(entry) = self.exchanges.get_mut(&id) else { continue };
+            entry.bindings.remove_destination(destination);
+            entry.exchange.changed();
+            if entry.is_unused() {
+                unused.push(id);
+            }
+        }
+    }
+
+    /// Removes exchanges and, one after the other, those that are unused without them.
+    fn remove_exchanges(&mut self, vhost: &str, mut ids: Vec<u64>, removed: &mut Removed) {
+        while let Some(id) = ids.pop() {
+            let Some(entry) = self.exchanges.remove(&id) else { continue };
+            let exchange = entry.exchange;
+            self.exchange_names.remove(&exchange.name);
+            exchange.changed();
+            if exchange.durable {
+                let name = exchange.name.to_string();
+                removed.changes.push(Change::DeleteExchange { vhost: vhost.to_owned(), name });
+            }
+            for binding in entry.bindings.iter() {
+                self.forget_source(binding.destination, id);
+            }
+            removed.exchanges.push(exchange);
+            self.remove_bindings_to(Destination::Exchange(id), &mut ids);
+        }
+    }
+
+    fn forget_source(&mut self, destination: Destination, id: u64) {
+        if let Some(sources) = self.sources.get_mut(&destination) {
+            sources.retain(|source| *source != id);
+            if sources.is_empty() {
+                self.sources.remove(&destination);
+            }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! What can be wrong with a configuration, each in one line that names it.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::origin::Origin;
+
+/// Why a configuration was not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file or directory cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Unreadable {
+        /// The path as it was given.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file is far larger than a configuration can be.
+    #[error("{} is larger than {limit_bytes} bytes and is no configuration file", path.display())]
+    TooLarge {
+        /// The path as it was given.
+        path: PathBuf,
+        /// The largest size accepted.
+        limit_bytes: u64,
+    },
+    /// The line is not UTF-8.
+    #[error("{origin}: the line is not UTF-8")]
+    NotUtf8 {
+        /// Where.
+        origin: Origin,
+    },
+    /// The line is neither a setting nor a comment.
+    #[error("{origin}: expected KEY = VALUE, found `{line}`")]
+    Syntax {
+        /// Where.
+        origin: Origin,
+        /// The line, shortened.
+        line: String,
+    },
+    /// The line includes another file.
+    #[error("{origin}: include is not supported, put `{included}` into the conf.d directory")]
+    Include {
+        /// Where.
+        origin: Origin,
+        /// What the line includes.
+        included: String,
+    },
+    /// RabbitMQ does not know the key and neither does Leveret.
+    #[error("{origin}: unknown key `{key}`{}", suggestion(nearest.as_deref()))]
+    UnknownKey {
+        /// Where.
+        origin: Origin,
+        /// The key as it was written.
+        key: String,
+        /// The known name that looks most like it.
+        nearest: Option<String>,
+    },
+    /// The value is not of the key's type.
+    #[error("{origin}: bad value `{value}` for `{key}`, expected {expected}")]
+    BadValue {
+        /// Where.
+        origin: Origin,
+        /// The key.
+        key: String,
+        /// The value, or asterisks where the key holds a secret.
+        value: String,
+        /// What would be accepted.
+        expected: String,
+    },
+    /// The value is encrypted, which only RabbitMQ can undo.
+    #[error(
+        "{origin}: encrypted value for `{key}` cannot be read, give it in clear or as $(NAME) from the environment"
+    )]
+    Encrypted {
+        /// Where.
+        origin: Origin,
+        /// The key.
+        key: String,
+    },
+    /// The key is known but has no effect here, and ignoring the value would be unsafe.
+    #[error(
+        "{origin}: `{key} = {value}` is not supported and ignoring it would be unsafe, remove it or set it to `{accepted}`"
+    )]
+    Refused {
+        /// Where.
+        origin: Origin,
+        /// The key.
+        key: String,
+        /// The value.
+        value: String,
+        /// The only value accepted.
+        accepted: &'static str,
+    },
+    /// `$(NAME)` names neither a key nor an environment variable.
+    #[error("{origin}: `{key}` needs $({name}), which is neither a key that is set nor an environment variable")]
+    MissingSubstitution {
+        /// Where.
+        origin: Origin,
+        /// The key whose value has it.
+        key: String,
+        /// The name between the parentheses.
+        name: String,
+    },
+    /// `$(KEY)` leads back to itself or grows without bound.
+    #[error("{origin}: the substitutions in `{key}` never end, name a key that does not lead back to it")]
+    EndlessSubstitution {
+        /// Where.
+        origin: Origin,
+        /// The key whose value has it.
+        key: String,
+    },
+}
+
+fn suggestion(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |name| format!(", did you mean `{name}`"))
+}

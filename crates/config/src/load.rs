@@ -1,0 +1,156 @@
+//! Collecting settings from files and arguments.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::check;
+use crate::effective::Checked;
+use crate::error::Error;
+use crate::key::Key;
+use crate::options::Config;
+use crate::origin::Origin;
+use crate::syntax::{self, Line};
+
+/// A configuration file of this size is a mistake, such as the path of a device or a log.
+const MAX_FILE_BYTES: u64 = 4 << 20;
+
+/// Longest piece of a line that an error repeats.
+const MAX_SHOWN_CHARACTERS: usize = 80;
+
+/// Finds an environment variable.
+pub(crate) type Environment = Box<dyn Fn(&str) -> Option<String>>;
+
+/// Collects settings; where a key is given more than once, the last one counts.
+///
+/// Call it in order of precedence: the file, then the conf.d directory, then the arguments.
+pub struct Loader {
+    environment: Environment,
+    given: Vec<Given>,
+    sources: usize,
+}
+
+/// A setting as it was given.
+pub(crate) struct Given {
+    pub(crate) key: Key,
+    pub(crate) text: String,
+    pub(crate) origin: Origin,
+    /// Counts files and arguments: between keys that exclude each other, the later source decides.
+    pub(crate) source: usize,
+}
+
+impl Loader {
+    /// A loader with nothing given, which takes `$(NAME)` from this process's environment.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_environment(|name| std::env::var(name).ok())
+    }
+
+    /// A loader that takes `$(NAME)` from `environment`.
+    #[must_use]
+    pub fn with_environment(environment: impl Fn(&str) -> Option<String> + 'static) -> Self {
+        Self { environment: Box::new(environment), given: Vec::new(), sources: 0 }
+    }
+
+    /// Adds one file.
+    ///
+    /// # Errors
+    /// When it cannot be read or a line is not `KEY = VALUE`; keys and values are checked by [`load`](Self::load).
+    pub fn file(&mut self, path: impl Into<PathBuf>) -> Result<&mut Self, Error> {
+        let path = path.into();
+        let bytes = read(&path)?;
+        self.text(path, &bytes)
+    }
+
+    /// Adds every `*.conf` of a directory, sorted by name as RabbitMQ does for conf.d.
+    ///
+    /// # Errors
+    /// When the directory or one of the files cannot be read, or a line is not `KEY = VALUE`.
+    pub fn directory(&mut self, path: impl AsRef<Path>) -> Result<&mut Self, Error> {
+        let path = path.as_ref();
+        let unreadable = |source| Error::Unreadable { path: path.to_owned(), source };
+        let mut files = Vec::new();
+        for entry in fs::read_dir(path).map_err(unreadable)? {
+            let file = entry.map_err(unreadable)?.path();
+            if file.extension().is_some_and(|extension| extension == "conf") && file.is_file() {
+                files.push(file);
+            }
+        }
+        files.sort();
+        for file in files {
+            self.file(file)?;
+        }
+        Ok(self)
+    }
+
+    /// Adds `KEY=VALUE`, the value taken as it stands: no quotes, no comments.
+    ///
+    /// # Errors
+    /// When it is not `KEY=VALUE`.
+    pub fn set(&mut self, assignment: &str) -> Result<&mut Self, Error> {
+        self.sources += 1;
+        let origin = Origin::CommandLine;
+        let Some((key, text)) = syntax::assignment(assignment) else {
+            return Err(Error::Syntax { origin, line: first_word(assignment.split('=').next().unwrap_or_default()) });
+        };
+        self.given.push(Given { key, text, origin, source: self.sources });
+        Ok(self)
+    }
+
+    /// Checks everything that was given and fills in the defaults.
+    ///
+    /// # Errors
+    /// The first key that nobody knows, or else the first value that is not accepted, in the order of the keys' names.
+    pub fn load(&self) -> Result<Config, Error> {
+        check::settings(&self.given, &self.environment).map(Checked::into_config)
+    }
+
+    /// Adds the lines of a file that was read.
+    pub(crate) fn text(&mut self, path: PathBuf, bytes: &[u8]) -> Result<&mut Self, Error> {
+        self.sources += 1;
+        let path = Arc::new(path);
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+            let origin = Origin::File { path: Arc::clone(&path), line: index + 1 };
+            let Ok(line) = str::from_utf8(line) else {
+                return Err(Error::NotUtf8 { origin });
+            };
+            match syntax::line(line) {
+                Line::Empty => {}
+                Line::Setting(key, text) => self.given.push(Given { key, text, origin, source: self.sources }),
+                Line::Include(included) => {
+                    return Err(Error::Include {
+                        origin,
+                        included: included.chars().take(MAX_SHOWN_CHARACTERS).collect(),
+                    });
+                }
+                Line::Malformed => return Err(Error::Syntax { origin, line: first_word(line) }),
+            }
+        }
+        Ok(self)
+    }
+}
+
+impl Default for Loader {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Reads a file of a size that a configuration can have.
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    let unreadable = |source| Error::Unreadable { path: path.to_owned(), source };
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(Error::TooLarge { path: path.to_owned(), limit_bytes: MAX_FILE_BYTES });
+    }
+    Ok(bytes)
+}
+
+/// The first word of a line: what follows it may be a password.
+fn first_word(line: &str) -> String {
+    line.split_whitespace().next().unwrap_or_default().chars().take(MAX_SHOWN_CHARACTERS).collect()
+}

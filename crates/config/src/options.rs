@@ -1,0 +1,295 @@
+//! The typed configuration: one field per setting that has an effect.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::origin::Setting;
+
+/// Everything the broker can be told, defaults filled in from the key table.
+///
+/// Fields are named after their keys with the unit last; `None` means no limit unless the field says otherwise.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// AMQP listeners without TLS. A port alone yields `0.0.0.0` and `[::]`, of which a host without IPv6 serves the first;
+    /// empty with `listeners.tcp = none`.
+    pub listeners: Vec<SocketAddr>,
+    /// Socket options of the listeners and the connections they accept.
+    pub tcp_listen_options: TcpListenOptions,
+    /// From accept to connection.open-ok.
+    pub handshake_timeout_ms: Option<u64>,
+    /// Proposed in connection.tune; 0 proposes none.
+    pub heartbeat_s: u16,
+    /// Proposed in connection.tune; 0 is no limit.
+    pub frame_max_bytes: u32,
+    /// Limit on frames before connection.tune-ok.
+    pub initial_frame_max_bytes: u32,
+    /// Proposed in connection.tune; 0 is no limit below the protocol's 65535.
+    pub channel_max: u16,
+    /// Connections this node accepts at once.
+    pub connection_max: Option<u64>,
+    /// Channels this node accepts at once, over all connections.
+    pub channel_max_per_node: Option<u64>,
+    /// Consumers one channel may have.
+    pub consumer_max_per_channel: Option<u64>,
+    /// Largest message body, at most 512 MiB.
+    pub max_message_size_bytes: u64,
+    /// How long a delivery may stay unacked; `None` never times out.
+    pub consumer_timeout_ms: Option<u64>,
+    /// Prefetch of a consumer that never sent basic.qos; 0 is unlimited.
+    pub default_consumer_prefetch: u16,
+    /// When publishers are blocked for memory.
+    pub vm_memory_high_watermark: MemoryWatermark,
+    /// Memory to count as available instead of what the system reports.
+    pub total_memory_available_bytes: Option<u64>,
+    /// When publishers are blocked for disk space.
+    pub disk_free_limit: DiskFreeLimit,
+    /// The user created in an empty database.
+    pub default_user: DefaultUser,
+    /// The virtual host created in an empty database.
+    pub default_vhost: String,
+    /// Users that may connect from the loopback interface only.
+    pub loopback_users: BTreeSet<String>,
+    /// Whom mechanism ANONYMOUS logs in; `None` does not offer it.
+    pub anonymous_login: Option<AnonymousLogin>,
+    /// SASL mechanisms in the order they are offered.
+    pub auth_mechanisms: Vec<AuthMechanism>,
+    /// Name of the cluster in server-properties; `None` leaves it to the node's name.
+    pub cluster_name: Option<String>,
+    /// Name of this node, `NAME@HOST`; `None` is `rabbit@` and the host's name.
+    pub node_name: Option<String>,
+    /// What is logged.
+    pub log: LogOptions,
+    /// Where RabbitMQ's versions differ, which of them to follow.
+    pub compat: Compat,
+    /// Reactor threads; 0 is one per core.
+    pub reactors: u16,
+    /// Where everything durable is kept; relative to the working directory unless absolute.
+    pub data_dir: PathBuf,
+    /// Keys given that RabbitMQ knows and nothing here uses, sorted.
+    pub ignored: Vec<String>,
+    /// Every key that was given, sorted by name; defaults are not among them.
+    pub settings: Vec<Setting>,
+}
+
+/// `tcp_listen_options.*`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TcpListenOptions {
+    /// Length of the accept queue.
+    pub backlog: u32,
+    /// `TCP_NODELAY` on accepted sockets.
+    pub nodelay: bool,
+    /// `SO_KEEPALIVE` on accepted sockets.
+    pub keepalive: bool,
+    /// `SO_SNDBUF`; `None` leaves it to the system.
+    pub sndbuf_bytes: Option<u32>,
+    /// `SO_RCVBUF`; `None` leaves it to the system.
+    pub recbuf_bytes: Option<u32>,
+}
+
+/// `vm_memory_high_watermark.*`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum MemoryWatermark {
+    /// Fraction of the available memory, 0 to 1.
+    Relative(f64),
+    /// Bytes.
+    AbsoluteBytes(u64),
+}
+
+/// `disk_free_limit.*`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum DiskFreeLimit {
+    /// Multiple of the available memory.
+    Relative(f64),
+    /// Bytes.
+    AbsoluteBytes(u64),
+}
+
+/// `default_user`, `default_pass`, `default_user_tags.*` and `default_permissions.*`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DefaultUser {
+    /// The user's name.
+    pub name: String,
+    /// The user's password in clear.
+    pub password: Secret,
+    /// Tags, sorted.
+    pub tags: BTreeSet<String>,
+    /// What the user may do in the default virtual host.
+    pub permissions: Permissions,
+}
+
+/// Three regular expressions over names, unanchored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permissions {
+    /// Names that may be configured.
+    pub configure: String,
+    /// Names that may be written to.
+    pub write: String,
+    /// Names that may be read from.
+    pub read: String,
+}
+
+/// `anonymous_login_user` and `anonymous_login_pass`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnonymousLogin {
+    /// The user ANONYMOUS logs in as.
+    pub user: String,
+    /// That user's password in clear.
+    pub password: Secret,
+}
+
+/// `log.*`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogOptions {
+    /// Whether there is output on the console at all.
+    pub console: bool,
+    /// What the console shows; nothing less severe reaches it whatever the categories say.
+    pub console_level: LogLevel,
+    /// Level of every category without one of its own.
+    pub default_level: LogLevel,
+    /// Level by category: `connection`, `channel`, `queue`, `user`, `upgrade`.
+    pub category_levels: BTreeMap<String, LogLevel>,
+}
+
+/// `leveret.compat.*`: one setting for each difference between RabbitMQ's versions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compat {
+    /// The `version` of server-properties.
+    pub version: String,
+    /// What a delivery that was not acknowledged in time leads to.
+    pub consumer_timeout: ConsumerTimeoutAction,
+    /// The error that declaring an exchange of unknown type raises.
+    pub unknown_exchange_type: UnknownExchangeType,
+    /// The permission that a passive declare needs.
+    pub passive_declare_permission: PassiveDeclarePermission,
+    /// What an `x-death` header set by the publisher is taken for.
+    pub publisher_x_death: PublisherXDeath,
+}
+
+/// Text that is never shown: `Debug` prints asterisks and nothing implements `Display`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub(crate) fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The secret itself, for comparing or hashing and never for a log.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("********")
+    }
+}
+
+/// An enum that is a word in the configuration: the words are what its table row accepts.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $($(#[$variant_doc])* $variant,)+ }
+
+        impl $name {
+            pub(crate) const WORDS: &'static [&'static str] = &[$($word),+];
+
+            /// The word that stands for it in the configuration.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+
+            pub(crate) fn from_word(word: &str) -> Option<Self> {
+                match word { $($word => Some(Self::$variant),)+ _ => None }
+            }
+        }
+    };
+}
+
+words! {
+    /// SASL mechanisms, `auth_mechanisms.N`.
+    AuthMechanism {
+        /// RFC 4616.
+        Plain = "PLAIN",
+        /// LOGIN and PASSWORD in a field table.
+        Amqplain = "AMQPLAIN",
+        /// Logs in as [`Config::anonymous_login`].
+        Anonymous = "ANONYMOUS",
+        /// By the client's certificate.
+        External = "EXTERNAL",
+        /// RabbitMQ's demonstration of challenge and response.
+        RabbitCrDemo = "RABBIT-CR-DEMO",
+    }
+}
+
+words! {
+    /// Severity from most to least verbose, and `none`.
+    LogLevel {
+        /// Everything.
+        Debug = "debug",
+        /// What an operator needs.
+        Info = "info",
+        /// Normal but significant.
+        Notice = "notice",
+        /// Something to look at.
+        Warning = "warning",
+        /// An operation failed.
+        Error = "error",
+        /// A component failed.
+        Critical = "critical",
+        /// Action must be taken at once.
+        Alert = "alert",
+        /// The node is unusable.
+        Emergency = "emergency",
+        /// Nothing.
+        None = "none",
+    }
+}
+
+words! {
+    /// `leveret.compat.consumer_timeout`.
+    ConsumerTimeoutAction {
+        /// The channel is closed with 406, as 3.8 to 4.2 do for every queue type.
+        CloseChannel = "close_channel",
+        /// The consumer is cancelled, as 4.3 does.
+        CancelConsumer = "cancel_consumer",
+    }
+}
+
+words! {
+    /// `leveret.compat.unknown_exchange_type`.
+    UnknownExchangeType {
+        /// Channel error 406, as from 3.13.3 on.
+        Channel406 = "channel_406",
+        /// Connection error 503, as before.
+        Connection503 = "connection_503",
+    }
+}
+
+words! {
+    /// `leveret.compat.passive_declare_permission`.
+    PassiveDeclarePermission {
+        /// No permission, as 3.x to 4.2 have it.
+        None = "none",
+        /// Any one of the three, as from 4.3.1 on.
+        Any = "any",
+        /// `configure`, as in 4.3.0.
+        Configure = "configure",
+    }
+}
+
+words! {
+    /// `leveret.compat.publisher_x_death`.
+    PublisherXDeath {
+        /// It is a header like any other, as in 4.x.
+        Ignore = "ignore",
+        /// It counts as the message's history, as in 3.x.
+        Interpret = "interpret",
+    }
+}

@@ -1,0 +1,56 @@
+//! Where a setting came from.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::key::KeySpec;
+
+/// The place a key was given, as errors and `config show` name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// Line of a configuration file, counted from 1.
+    File {
+        /// The path as it was given to the loader.
+        path: Arc<PathBuf>,
+        /// Line number, from 1.
+        line: usize,
+    },
+    /// A `--set KEY=VALUE` argument.
+    CommandLine,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { path, line } => write!(f, "{}:{line}", path.display()),
+            Self::CommandLine => f.write_str("--set"),
+        }
+    }
+}
+
+/// One key that was given, with the text of its value after substitution.
+#[derive(Clone, PartialEq)]
+pub struct Setting {
+    /// The key's canonical name: an alias is replaced by the name it stands for.
+    pub key: String,
+    /// The row of the table that describes it.
+    pub spec: &'static KeySpec,
+    /// Where it was given; of several places, the last.
+    pub origin: Origin,
+    pub(crate) text: String,
+}
+
+impl Setting {
+    /// The value's text, or asterisks where the key holds a secret.
+    #[must_use]
+    pub fn shown_value(&self) -> &str {
+        if self.spec.kind.is_secret() { "********" } else { &self.text }
+    }
+}
+
+impl fmt::Debug for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} = {} ({})", self.key, self.shown_value(), self.origin)
+    }
+}

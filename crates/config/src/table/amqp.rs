@@ -1,0 +1,151 @@
+//! Listeners, AMQP limits, resources and users: the core keys that have an effect.
+
+use super::{aliased, refused, takes};
+use crate::key::KeySpec;
+use crate::kind::Kind::{
+    self, Boolean, Choice, Duration, Either, Fraction, InformationUnit, Integer, Listener, Name, Secret, Size, Text,
+};
+use crate::options::{AuthMechanism, LogLevel};
+
+/// RabbitMQ's own cap, whatever the configuration says.
+const MAX_MESSAGE_SIZE_BYTES: i64 = 512 << 20;
+
+/// What connection.tune can say, and `setsockopt`.
+const MAX_FRAME_BYTES: i64 = u32::MAX as i64;
+const SOCKET_BUFFER: Kind = Size { min: 1, max: i32::MAX as i64 };
+
+const LEVEL: Kind = Choice(LogLevel::WORDS);
+
+pub(super) const KEYS: &[KeySpec] = &[
+    takes("listeners.tcp", Choice(&["none"]), "", "no AMQP listener without TLS"),
+    takes("listeners.tcp.$name", Listener, "5672", "an AMQP listener without TLS; a port alone binds all interfaces"),
+    takes("tcp_listen_options.backlog", Integer { min: 1, max: i32::MAX as i64 }, "128", "length of the accept queue"),
+    takes("tcp_listen_options.nodelay", Boolean, "true", "TCP_NODELAY on accepted sockets"),
+    takes("tcp_listen_options.keepalive", Boolean, "false", "SO_KEEPALIVE on accepted sockets"),
+    takes("tcp_listen_options.sndbuf", SOCKET_BUFFER, "", "SO_SNDBUF of accepted sockets"),
+    takes("tcp_listen_options.recbuf", SOCKET_BUFFER, "", "SO_RCVBUF of accepted sockets"),
+    takes(
+        "handshake_timeout",
+        Either(&["infinity"], &Duration { min_ms: 1 }),
+        "10000",
+        "time from accept to connection.open-ok",
+    ),
+    takes(
+        "heartbeat",
+        Integer { min: 0, max: u16::MAX as i64 },
+        "60",
+        "seconds proposed in connection.tune; 0 proposes none",
+    ),
+    takes(
+        "frame_max",
+        Either(&["0"], &Size { min: 4096, max: MAX_FRAME_BYTES }),
+        "131072",
+        "bytes proposed in connection.tune; 0 is no limit",
+    ),
+    takes("initial_frame_max", Size { min: 4096, max: MAX_FRAME_BYTES }, "8192", "limit on frames before tune-ok"),
+    aliased(
+        takes(
+            "max_channels_per_connection",
+            Integer { min: 0, max: u16::MAX as i64 },
+            "2047",
+            "channels proposed in connection.tune; 0 is no limit",
+        ),
+        &["channel_max"],
+    ),
+    aliased(
+        takes("max_connections", Kind::LIMIT, "infinity", "connections this node accepts at once"),
+        &["connection_max"],
+    ),
+    takes("channel_max_per_node", Kind::LIMIT, "infinity", "channels this node accepts at once"),
+    takes("consumer_max_per_channel", Kind::LIMIT, "infinity", "consumers one channel may have"),
+    takes(
+        "max_message_size",
+        InformationUnit { min: 1, max: MAX_MESSAGE_SIZE_BYTES },
+        "134217728",
+        "largest message body",
+    ),
+    takes(
+        "consumer_timeout",
+        Either(&["undefined", "infinity", "none"], &Duration { min_ms: 1 }),
+        "1800000",
+        "how long a delivery may stay unacknowledged",
+    ),
+    takes(
+        "default_consumer_prefetch",
+        Integer { min: 0, max: u16::MAX as i64 },
+        "0",
+        "prefetch of consumers that set none; 0 is unlimited; RabbitMQ has it in advanced.config only",
+    ),
+    takes(
+        "vm_memory_high_watermark.relative",
+        Fraction { min: 0.0, max: 1.0 },
+        "0.6",
+        "fraction of the available memory above which publishers are blocked",
+    ),
+    takes(
+        "vm_memory_high_watermark.absolute",
+        InformationUnit { min: 0, max: i64::MAX },
+        "",
+        "memory above which publishers are blocked",
+    ),
+    takes(
+        "total_memory_available_override_value",
+        InformationUnit { min: 1, max: i64::MAX },
+        "",
+        "memory to count as available instead of what the system reports",
+    ),
+    takes(
+        "disk_free_limit.relative",
+        Fraction { min: 0.0, max: f64::INFINITY },
+        "",
+        "free disk space, as a multiple of the available memory, below which publishers are blocked",
+    ),
+    takes(
+        "disk_free_limit.absolute",
+        InformationUnit { min: 0, max: i64::MAX },
+        "50MB",
+        "free disk space below which publishers are blocked",
+    ),
+    takes("default_user", Name, "guest", "user created in an empty database"),
+    takes("default_pass", Secret, "guest", "password of that user"),
+    takes("default_vhost", Name, "/", "virtual host created in an empty database"),
+    takes("default_user_tags.$tag", Boolean, "", "a tag of the default user; administrator when none is given"),
+    takes("default_permissions.configure", Text, ".*", "names the default user may configure"),
+    takes("default_permissions.write", Text, ".*", "names the default user may write to"),
+    takes("default_permissions.read", Text, ".*", "names the default user may read from"),
+    takes("loopback_users", Choice(&["none"]), "", "every user may connect from anywhere"),
+    takes("loopback_users.$user", Boolean, "", "a user that connects from loopback only; guest when none is given"),
+    takes(
+        "anonymous_login_user",
+        Either(&["none"], &Name),
+        "guest",
+        "user that ANONYMOUS logs in; none does not offer it",
+    ),
+    takes("anonymous_login_pass", Either(&["none"], &Secret), "guest", "password of that user"),
+    takes(
+        "auth_mechanisms.$name",
+        Choice(AuthMechanism::WORDS),
+        "",
+        "a SASL mechanism, offered in the order of N; PLAIN, AMQPLAIN and ANONYMOUS when none is given",
+    ),
+    takes("cluster_name", Name, "", "name of the cluster in server-properties"),
+    takes("log.console", Boolean, "true", "output on the console"),
+    takes("log.console.level", LEVEL, "info", "least severe level that the console shows"),
+    takes("log.default.level", LEVEL, "info", "level of every category that has none of its own"),
+    takes("log.connection.level", LEVEL, "", "level of what connections log"),
+    takes("log.channel.level", LEVEL, "", "level of what channels log"),
+    takes("log.queue.level", LEVEL, "", "level of what queues log"),
+    takes("log.user.level", LEVEL, "", "level of what users' plugins and tools log"),
+    takes("log.upgrade.level", LEVEL, "", "level of what upgrades log"),
+    refused(
+        "proxy_protocol",
+        Boolean,
+        &["false", "off"],
+        "whether clients come through a proxy that sends the PROXY protocol",
+    ),
+    refused("auth_backends.$num", Name, INTERNAL_BACKEND, "a backend that authenticates and authorizes"),
+    refused("auth_backends.$num.authn", Name, INTERNAL_BACKEND, "a backend that authenticates"),
+    refused("auth_backends.$num.authz", Name, INTERNAL_BACKEND, "a backend that authorizes"),
+];
+
+const INTERNAL_BACKEND: &[&str] = &["internal", "rabbit_auth_backend_internal"];

@@ -1,0 +1,37 @@
+//! Keys of Leveret's own.
+
+use super::takes;
+use crate::key::KeySpec;
+use crate::kind::Kind::{Choice, Integer, Name, Path, Version};
+use crate::options::{ConsumerTimeoutAction, PassiveDeclarePermission, PublisherXDeath, UnknownExchangeType};
+
+pub(super) const KEYS: &[KeySpec] = &[
+    takes("leveret.data_dir", Path, "leveret-data", "directory of everything durable"),
+    takes("leveret.node_name", Name, "", "name of this node, NAME@HOST; rabbit@ and the host's name when not given"),
+    takes("leveret.reactors", Integer { min: 0, max: 1024 }, "0", "reactor threads; 0 is one per core"),
+    takes("leveret.compat.version", Version, "4.2.0", "version announced to clients in server-properties"),
+    takes(
+        "leveret.compat.consumer_timeout",
+        Choice(ConsumerTimeoutAction::WORDS),
+        "close_channel",
+        "what a delivery that was not acknowledged in time leads to",
+    ),
+    takes(
+        "leveret.compat.unknown_exchange_type",
+        Choice(UnknownExchangeType::WORDS),
+        "channel_406",
+        "error of declaring an exchange of unknown type",
+    ),
+    takes(
+        "leveret.compat.passive_declare_permission",
+        Choice(PassiveDeclarePermission::WORDS),
+        "none",
+        "permission that a passive declare needs",
+    ),
+    takes(
+        "leveret.compat.publisher_x_death",
+        Choice(PublisherXDeath::WORDS),
+        "ignore",
+        "whether an x-death header from the publisher counts as the message's history",
+    ),
+];

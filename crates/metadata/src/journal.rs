@@ -1,0 +1,33 @@
+//! The one way in which durable definitions change.
+
+use crate::Change;
+
+/// The position of a proposal in the journal; later proposals have higher tokens, and 0 is before the first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Token(pub u64);
+
+/// Takes changes in order and makes them durable in that order.
+///
+/// A proposal is durable once [`durable`](Journal::durable) has reached its token. Proposals become durable in the order
+/// of their tokens, so waiting for the last of several is waiting for all.
+pub trait Journal: Send + Sync {
+    /// Appends `changes` as one atomic group and returns its token; never waits for the disk.
+    ///
+    /// After a failed commit it still returns tokens, which never become durable.
+    ///
+    /// # Panics
+    ///
+    /// When a change is not [storable](Change::is_storable): written, it would keep the node from starting again.
+    fn propose(&self, changes: Vec<Change>) -> Token;
+
+    /// The highest durable token.
+    ///
+    /// It is raised before the journal's notification is called, so a waiter that registers first and then looks here
+    /// misses nothing.
+    fn durable(&self) -> Token;
+}
+
+/// Holds every journal to the one precondition of [`propose`](Journal::propose).
+pub(crate) fn assert_storable(changes: &[Change]) {
+    assert!(changes.iter().all(Change::is_storable), "a change was proposed whose field table cannot be read back");
+}

@@ -1,0 +1,157 @@
+//! Opening, refusing and reopening the file.
+
+use std::fs;
+
+use redb::Database;
+
+use super::tables::{FORMAT, LEVERET};
+use super::*;
+use crate::{Change, Journal, QueueDefinition, VhostDefinition};
+
+fn put_vhost(name: &str) -> Change {
+    Change::PutVhost(VhostDefinition { name: name.to_owned(), ..VhostDefinition::default() })
+}
+
+fn write(directory: &Path, changes: Vec<Change>) {
+    let (store, _) = Store::open(directory).unwrap();
+    let journal = store.start(|_| {}, |error| panic!("{error}")).unwrap();
+    let token = journal.propose(changes);
+    journal.shutdown();
+    assert_eq!(journal.durable(), token);
+}
+
+fn refusal(directory: &Path) -> OpenError {
+    Store::open(directory).map(|_| ()).unwrap_err()
+}
+
+#[test]
+fn an_empty_directory_is_a_fresh_node() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("not/yet/there");
+    let (_store, snapshot) = Store::open(&data).unwrap();
+    assert_eq!(snapshot, Snapshot::default());
+    assert!(snapshot.is_fresh());
+    assert!(!data.join(NEW_FILE).exists());
+}
+
+#[test]
+fn definitions_are_there_after_a_reopen() {
+    let directory = tempfile::tempdir().unwrap();
+    write(directory.path(), vec![put_vhost("/"), put_vhost("a")]);
+    let (_store, snapshot) = Store::open(directory.path()).unwrap();
+    assert_eq!(snapshot.vhosts.iter().map(|vhost| &*vhost.name).collect::<Vec<_>>(), ["/", "a"]);
+    assert!(!snapshot.is_fresh());
+}
+
+#[test]
+fn a_queue_reserves_its_id_and_reservations_never_go_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let queue = QueueDefinition { quid: 41, vhost: "/".into(), name: "q".into(), ..QueueDefinition::default() };
+    write(directory.path(), vec![Change::PutQueue(queue)]);
+    write(directory.path(), vec![Change::ReserveIds(7)]);
+    let (store, snapshot) = Store::open(directory.path()).unwrap();
+    assert_eq!(snapshot.next_quid, 42);
+    drop(store);
+    write(directory.path(), vec![Change::DeleteQueue { vhost: "/".into(), name: "q".into() }, Change::ReserveIds(100)]);
+    assert_eq!(Store::open(directory.path()).unwrap().1.next_quid, 100);
+}
+
+#[test]
+fn a_second_opener_is_told_who_holds_the_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = Store::open(directory.path()).unwrap();
+    let error = refusal(directory.path());
+    assert_eq!(
+        error.to_string(),
+        format!("data directory {} is in use by process {}", directory.path().display(), std::process::id()),
+    );
+    drop(store);
+    assert!(Store::open(directory.path()).is_ok());
+}
+
+#[test]
+fn a_shut_down_journal_frees_the_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = Store::open(directory.path()).unwrap();
+    let journal = store.start(|_| {}, |_| {}).unwrap();
+    assert!(matches!(refusal(directory.path()), OpenError::Locked { .. }));
+    journal.shutdown();
+    assert!(Store::open(directory.path()).is_ok());
+}
+
+#[test]
+fn files_that_are_not_redb_are_refused_untouched() {
+    for content in [&b""[..], b"redb", b"SQLite format 3\0 and then some"] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(FILE);
+        fs::write(&path, content).unwrap();
+        let error = refusal(directory.path());
+        assert_eq!(
+            error.to_string(),
+            format!("{} is not a metadata file of Leveret; it was left as it is", path.display())
+        );
+        assert_eq!(fs::read(&path).unwrap(), content);
+    }
+}
+
+#[test]
+fn another_programs_redb_file_is_refused_untouched() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join(FILE);
+    Database::create(&path).unwrap().close().unwrap();
+    let before = fs::read(&path).unwrap();
+    assert!(matches!(refusal(directory.path()), OpenError::Foreign { .. }));
+    assert!(fs::read(&path).unwrap() == before);
+}
+
+#[test]
+fn a_later_format_is_refused_untouched_by_number() {
+    let directory = tempfile::tempdir().unwrap();
+    write(directory.path(), vec![put_vhost("/")]);
+    let path = directory.path().join(FILE);
+    let database = Database::open(&path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(LEVERET).unwrap().insert(FORMAT, FORMAT_VERSION + 6).unwrap();
+    transaction.commit().unwrap();
+    database.close().unwrap();
+    let before = fs::read(&path).unwrap();
+
+    let error = refusal(directory.path());
+    assert_eq!(error.to_string(), format!("{} has format version 7, but this version reads up to 1", path.display()));
+    assert!(fs::read(&path).unwrap() == before);
+}
+
+#[test]
+fn a_record_of_another_version_is_corruption_and_names_its_table() {
+    let directory = tempfile::tempdir().unwrap();
+    write(directory.path(), vec![put_vhost("/")]);
+    let path = directory.path().join(FILE);
+    let database = Database::open(&path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(tables::QUEUES).unwrap().insert(("/", "q"), &[9u8, 0, 0][..]).unwrap();
+    transaction.commit().unwrap();
+    database.close().unwrap();
+
+    let error = refusal(directory.path());
+    assert_eq!(error.to_string(), format!("{} is damaged: record 0 of table queues cannot be read", path.display()));
+}
+
+#[test]
+fn a_crash_while_creating_leaves_nothing_in_the_way() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join(NEW_FILE), b"half of a file").unwrap();
+    assert!(Store::open(directory.path()).unwrap().1.is_fresh());
+}
+
+#[test]
+fn flipped_bits_are_refused_not_trusted() {
+    let directory = tempfile::tempdir().unwrap();
+    write(directory.path(), (0..200).map(|at| put_vhost(&format!("vhost {at}"))).collect());
+    let path = directory.path().join(FILE);
+    let mut bytes = fs::read(&path).unwrap();
+    let at = bytes.windows(9).position(|window| window == b"vhost 117").unwrap();
+    bytes[at] ^= 0x20;
+    fs::write(&path, &bytes).unwrap();
+    let error = refusal(directory.path());
+    assert!(matches!(error, OpenError::Corrupt { .. }), "{error}");
+}

@@ -1,0 +1,215 @@
+//! Who is next: consumers by priority, in turn, as far as their credit goes.
+//!
+//! Only consumers that can take a message stand in a turn ring, so that choosing one costs the same with one consumer
+//! and with thousands that wait for acknowledgements.
+
+use std::collections::VecDeque;
+
+/// Names a consumer of one queue; never names another one later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ConsumerKey {
+    slot: u32,
+    generation: u32,
+}
+
+/// Asked before a message is assigned: things outside the queue that keep a consumer from taking more, such as a full
+/// socket or a prefetch limit shared by a channel.
+pub trait Gate<C> {
+    /// May `consumer` take one more message? A refusal takes it out of turn until [`Consumers::ungate`].
+    fn admits(&mut self, consumer: &C, key: ConsumerKey) -> bool;
+}
+
+/// Where a consumer stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// In the ring of its priority.
+    InTurn,
+    /// Its prefetch limit is used up.
+    Exhausted,
+    /// The gate refused.
+    Gated,
+}
+
+struct Slot<C> {
+    generation: u32,
+    state: Option<Consumer<C>>,
+}
+
+struct Consumer<C> {
+    handle: C,
+    priority: i32,
+    /// Messages that it may still take; [`u32::MAX`] without a limit.
+    credit: u32,
+    standing: Standing,
+}
+
+struct Ring {
+    priority: i32,
+    turn: VecDeque<u32>,
+    members: usize,
+}
+
+/// The consumers of a queue.
+pub struct Consumers<C> {
+    slots: Vec<Slot<C>>,
+    free: Vec<u32>,
+    /// By priority, highest first.
+    rings: Vec<Ring>,
+    gated: usize,
+}
+
+impl<C> Default for Consumers<C> {
+    fn default() -> Self {
+        Consumers { slots: Vec::new(), free: Vec::new(), rings: Vec::new(), gated: 0 }
+    }
+}
+
+impl<C> Consumers<C> {
+    /// Number of consumers.
+    pub fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// True without consumers.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// True when a consumer has credit, be it in turn or held up by the gate.
+    pub fn want_messages(&self) -> bool {
+        self.gated > 0 || self.rings.iter().any(|ring| !ring.turn.is_empty())
+    }
+
+    /// Adds a consumer at the end of its priority's turn. A `limit` of 0 means no limit.
+    pub fn add(&mut self, handle: C, priority: i32, limit: u32) -> ConsumerKey {
+        let credit = if limit == 0 { u32::MAX } else { limit };
+        let consumer = Consumer { handle, priority, credit, standing: Standing::InTurn };
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot { generation: 0, state: None });
+            (self.slots.len() - 1) as u32
+        });
+        let place = &mut self.slots[slot as usize];
+        place.state = Some(consumer);
+        let at = match self.rings.binary_search_by(|ring| priority.cmp(&ring.priority)) {
+            Ok(at) => at,
+            Err(at) => {
+                self.rings.insert(at, Ring { priority, turn: VecDeque::new(), members: 0 });
+                at
+            }
+        };
+        self.rings[at].members += 1;
+        self.rings[at].turn.push_back(slot);
+        ConsumerKey { slot, generation: self.slots[slot as usize].generation }
+    }
+
+    /// Removes a consumer; `None` when it has been removed before.
+    pub fn remove(&mut self, key: ConsumerKey) -> Option<C> {
+        let place = self.slots.get_mut(key.slot as usize).filter(|place| place.generation == key.generation)?;
+        let consumer = place.state.take()?;
+        place.generation = place.generation.wrapping_add(1);
+        self.free.push(key.slot);
+        if consumer.standing == Standing::Gated {
+            self.gated -= 1;
+        }
+        if let Ok(at) = self.rings.binary_search_by(|ring| consumer.priority.cmp(&ring.priority)) {
+            let ring = &mut self.rings[at];
+            ring.members -= 1;
+            if consumer.standing == Standing::InTurn {
+                ring.turn.retain(|slot| *slot != key.slot);
+            }
+            if ring.members == 0 {
+                self.rings.remove(at);
+            }
+        }
+        Some(consumer.handle)
+    }
+
+    /// The handle of a consumer.
+    pub fn handle(&self, key: ConsumerKey) -> Option<&C> {
+        self.consumer(key).map(|consumer| &consumer.handle)
+    }
+
+    /// All consumers with their keys, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = (ConsumerKey, &C)> {
+        self.slots.iter().enumerate().filter_map(|(slot, place)| {
+            let key = ConsumerKey { slot: slot as u32, generation: place.generation };
+            place.state.as_ref().map(|consumer| (key, &consumer.handle))
+        })
+    }
+
+    /// Assigns one message: the consumer whose turn it is, of the highest priority that has one.
+    #[inline]
+    pub fn next(&mut self, gate: &mut impl Gate<C>) -> Option<ConsumerKey> {
+        let mut at = 0;
+        while let Some(ring) = self.rings.get_mut(at) {
+            let Some(slot) = ring.turn.pop_front() else {
+                at += 1;
+                continue;
+            };
+            let place = &mut self.slots[slot as usize];
+            let key = ConsumerKey { slot, generation: place.generation };
+            let Some(consumer) = &mut place.state else {
+                debug_assert!(false, "a consumer that left stands in no ring");
+                continue;
+            };
+            if !gate.admits(&consumer.handle, key) {
+                consumer.standing = Standing::Gated;
+                self.gated += 1;
+                continue;
+            }
+            if consumer.credit != u32::MAX {
+                consumer.credit -= 1;
+            }
+            if consumer.credit == 0 {
+                consumer.standing = Standing::Exhausted;
+            } else {
+                ring.turn.push_back(slot);
+            }
+            return Some(key);
+        }
+        None
+    }
+
+    /// Gives back the credit of `count` messages that were acknowledged, returned or never delivered.
+    ///
+    /// Returns true when the consumer can take messages again that it could not before.
+    pub fn credit(&mut self, key: ConsumerKey, count: u32) -> bool {
+        let Some(consumer) = self.consumer_mut(key) else { return false };
+        if consumer.credit != u32::MAX {
+            consumer.credit = consumer.credit.saturating_add(count).min(u32::MAX - 1);
+        }
+        if consumer.standing != Standing::Exhausted || consumer.credit == 0 {
+            return false;
+        }
+        self.back_in_turn(key)
+    }
+
+    /// Puts a consumer back in turn that the gate had refused; true when it was gated.
+    pub fn ungate(&mut self, key: ConsumerKey) -> bool {
+        if self.consumer(key).is_none_or(|consumer| consumer.standing != Standing::Gated) {
+            return false;
+        }
+        self.gated -= 1;
+        self.back_in_turn(key)
+    }
+
+    fn back_in_turn(&mut self, key: ConsumerKey) -> bool {
+        let Some(consumer) = self.consumer_mut(key) else { return false };
+        consumer.standing = Standing::InTurn;
+        let priority = consumer.priority;
+        if let Ok(at) = self.rings.binary_search_by(|ring| priority.cmp(&ring.priority)) {
+            self.rings[at].turn.push_back(key.slot);
+        }
+        true
+    }
+
+    fn consumer(&self, key: ConsumerKey) -> Option<&Consumer<C>> {
+        let place = self.slots.get(key.slot as usize)?;
+        place.state.as_ref().filter(|_| place.generation == key.generation)
+    }
+
+    fn consumer_mut(&mut self, key: ConsumerKey) -> Option<&mut Consumer<C>> {
+        let place = self.slots.get_mut(key.slot as usize)?;
+        place.state.as_mut().filter(|_| place.generation == key.generation)
+    }
+}

@@ -1,0 +1,178 @@
+//! The canonical record of a message.
+//!
+//! ```text
+//! offset  bytes  what
+//!      0      1  version (1)
+//!      1      1  source protocol (1 = AMQP 0-9-1)
+//!      2      1  flags: bit 0 persistent, bit 1 the body is kept in slices of its own
+//!      3      1  length of the exchange's name
+//!      4      1  length of the routing key
+//!      5      3  zero
+//!      8      4  length of the content header, little-endian
+//!     12      4  zero
+//!     16      8  length of the body, little-endian
+//!     24         exchange, routing key, content header payload, body (unless in slices of its own)
+//! ```
+
+use crate::arena::{Arena, LARGEST_SLICE, Slice};
+use std::sync::Arc;
+
+const VERSION: u8 = 1;
+const FIXED: usize = 24;
+const PERSISTENT: u8 = 1;
+const DETACHED_BODY: u8 = 2;
+
+/// Bodies up to this length are stored right behind their header.
+const INLINE_BODY: usize = LARGEST_SLICE / 4;
+
+/// The protocol that a message was published with, which says how its content header is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Protocol {
+    /// AMQP 0-9-1: the content header frame's payload as it was received.
+    Amqp091 = 1,
+}
+
+/// What a record is made of, borrowed.
+#[derive(Clone, Copy, Debug)]
+pub struct MessageParts<'a> {
+    /// Name of the exchange that the message was published to.
+    pub exchange: &'a [u8],
+    /// Routing key of the publish.
+    pub routing_key: &'a [u8],
+    /// Payload of the content header: class, weight, body size, property flags and properties.
+    pub header: &'a [u8],
+    /// True for delivery mode 2.
+    pub persistent: bool,
+}
+
+/// A message in memory: a handle of 24 bytes, cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Message {
+    record: Slice,
+    body: Option<Arc<[Slice]>>,
+}
+
+/// A message's body as it lies in memory.
+#[derive(Clone, Copy, Debug)]
+pub enum Body<'a> {
+    /// In one piece.
+    Whole(&'a [u8]),
+    /// In several, in order.
+    Pieces(&'a [Slice]),
+}
+
+impl Message {
+    /// Stores a message whose body is in one piece.
+    pub fn store(arena: &mut Arena, parts: MessageParts<'_>, body: &[u8]) -> Message {
+        if body.len() <= INLINE_BODY {
+            return Message { record: Message::record(arena, parts, body.len(), body, 0), body: None };
+        }
+        let pieces = body.chunks(LARGEST_SLICE).map(|piece| arena.append(&[piece])).collect();
+        Message::assemble(arena, parts, pieces)
+    }
+
+    /// Stores a message whose body has already been appended to an arena, piece by piece.
+    pub fn assemble(arena: &mut Arena, parts: MessageParts<'_>, pieces: Vec<Slice>) -> Message {
+        let len: usize = pieces.iter().map(|piece| piece.len()).sum();
+        if len <= INLINE_BODY {
+            let whole = pieces.iter().fold(Vec::with_capacity(len), |mut whole, piece| {
+                whole.extend_from_slice(piece);
+                whole
+            });
+            return Message::store(arena, parts, &whole);
+        }
+        Message { record: Message::record(arena, parts, len, &[], DETACHED_BODY), body: Some(pieces.into()) }
+    }
+
+    /// The same body under another exchange, routing key and header: what dead-lettering and the rewriting of
+    /// properties need. Bodies of more than 64 KiB are shared, smaller ones copied.
+    pub fn rewrite(&self, arena: &mut Arena, parts: MessageParts<'_>) -> Message {
+        match &self.body {
+            None => Message::store(arena, parts, self.inline_body()),
+            Some(pieces) => {
+                let record = Message::record(arena, parts, self.body_len(), &[], DETACHED_BODY);
+                Message { record, body: Some(pieces.clone()) }
+            }
+        }
+    }
+
+    fn record(arena: &mut Arena, parts: MessageParts<'_>, body_len: usize, inline: &[u8], flags: u8) -> Slice {
+        debug_assert!(parts.exchange.len() <= 255 && parts.routing_key.len() <= 255, "names are short strings");
+        let mut fixed = [0; FIXED];
+        fixed[0] = VERSION;
+        fixed[1] = Protocol::Amqp091 as u8;
+        fixed[2] = flags | if parts.persistent { PERSISTENT } else { 0 };
+        fixed[3] = parts.exchange.len() as u8;
+        fixed[4] = parts.routing_key.len() as u8;
+        fixed[8..12].copy_from_slice(&(parts.header.len() as u32).to_le_bytes());
+        fixed[16..24].copy_from_slice(&(body_len as u64).to_le_bytes());
+        arena.append(&[&fixed, parts.exchange, parts.routing_key, parts.header, inline])
+    }
+
+    /// Everything but the body.
+    #[inline]
+    pub fn parts(&self) -> MessageParts<'_> {
+        let record = &*self.record;
+        let (exchange_len, key_len) = (usize::from(record[3]), usize::from(record[4]));
+        let (exchange, rest) = record[FIXED..].split_at(exchange_len);
+        let (routing_key, rest) = rest.split_at(key_len);
+        let header = &rest[..self.header_len()];
+        MessageParts { exchange, routing_key, header, persistent: self.is_persistent() }
+    }
+
+    fn header_len(&self) -> usize {
+        u32::from_le_bytes([self.record[8], self.record[9], self.record[10], self.record[11]]) as usize
+    }
+
+    fn inline_body(&self) -> &[u8] {
+        let start = FIXED + usize::from(self.record[3]) + usize::from(self.record[4]) + self.header_len();
+        &self.record[start..]
+    }
+
+    /// The body.
+    #[inline]
+    pub fn body(&self) -> Body<'_> {
+        match &self.body {
+            None => Body::Whole(self.inline_body()),
+            Some(pieces) => Body::Pieces(pieces),
+        }
+    }
+
+    /// The body's bytes as shared slices, for output that refers to them instead of copying.
+    pub fn body_slices(&self) -> impl Iterator<Item = Slice> + '_ {
+        let whole = match &self.body {
+            None => Some(self.record.part(self.record.len() - self.body_len()..self.record.len())),
+            Some(_) => None,
+        };
+        whole.into_iter().chain(self.body.iter().flat_map(|pieces| pieces.iter().cloned()))
+    }
+
+    /// Bytes of the body.
+    #[inline]
+    pub fn body_len(&self) -> usize {
+        let mut len = [0; 8];
+        len.copy_from_slice(&self.record[16..24]);
+        u64::from_le_bytes(len) as usize
+    }
+
+    /// True for delivery mode 2.
+    pub fn is_persistent(&self) -> bool {
+        self.record[2] & PERSISTENT != 0
+    }
+
+    /// Bytes that the message occupies, body and names together.
+    pub fn memory(&self) -> usize {
+        self.record.len() + if self.body.is_some() { self.body_len() } else { 0 }
+    }
+
+    /// True when storing the message again would free most of a chunk.
+    pub fn is_sparse(&self) -> bool {
+        self.body.is_none() && self.record.is_sparse()
+    }
+
+    /// Stores the record again; for messages that are [sparse](Message::is_sparse).
+    pub fn relocate(&mut self, arena: &mut Arena) {
+        self.record = arena.append(&[&self.record]);
+    }
+}
