@@ -56,6 +56,8 @@ pub struct Consumer {
     pub channel: u16,
     /// Consumer tag.
     pub tag: Arc<str>,
+    /// The tag as it stands in methods: a byte of length and its bytes.
+    pub(crate) tag_field: Box<[u8]>,
     /// True for automatic acknowledgement.
     pub no_ack: bool,
     /// True when it consumes exclusively.
@@ -71,6 +73,12 @@ pub struct Consumer {
     pub(crate) channel_limit: Arc<ChannelLimit>,
     /// What was delivered to it.
     pub counters: ConsumerCounters,
+}
+
+/// A consumer tag as it stands in methods.
+pub(crate) fn tag_field(tag: &str) -> Box<[u8]> {
+    let tag = &tag.as_bytes()[..tag.len().min(255)];
+    [&[tag.len() as u8], tag].concat().into()
 }
 
 /// Keeps messages from consumers whose connection or channel has enough to do.
@@ -101,8 +109,8 @@ impl Gate<Arc<Consumer>> for OutputGate<'_> {
 /// A message to encode, borrowed from wherever it lies.
 #[derive(Clone, Copy)]
 pub(crate) struct Content<'a> {
-    pub(crate) exchange: &'a [u8],
-    pub(crate) routing_key: &'a [u8],
+    /// Exchange and routing key as they stand in methods.
+    pub(crate) names: &'a [u8],
     pub(crate) header: &'a [u8],
     pub(crate) body: ContentBody<'a>,
 }
@@ -115,13 +123,14 @@ pub(crate) enum ContentBody<'a> {
 }
 
 impl<'a> Content<'a> {
+    #[inline]
     pub(crate) fn of(message: &'a Message) -> Content<'a> {
-        let MessageParts { exchange, routing_key, header, .. } = message.parts();
+        let MessageParts { names, header, .. } = message.parts();
         let body = match message.body() {
             store::Body::Whole(bytes) if bytes.len() <= INLINE_BODY => ContentBody::Bytes(bytes),
             _ => ContentBody::Stored(message),
         };
-        Content { exchange, routing_key, header, body }
+        Content { names, header, body }
     }
 }
 
@@ -133,12 +142,6 @@ impl Fill<'_> {
     fn put(&mut self, bytes: &[u8]) {
         self.0[self.1..self.1 + bytes.len()].copy_from_slice(bytes);
         self.1 += bytes.len();
-    }
-
-    #[inline]
-    fn short(&mut self, bytes: &[u8]) {
-        self.put(&[bytes.len() as u8]);
-        self.put(bytes);
     }
 
     #[inline]
@@ -159,6 +162,7 @@ struct Envelope<'a> {
 }
 
 /// Appends a delivery's frames.
+#[inline]
 pub(crate) fn encode_deliver(
     out: &mut Batch,
     consumer: &Consumer,
@@ -170,11 +174,7 @@ pub(crate) fn encode_deliver(
     let mut fixed = [0; 9];
     fixed[..8].copy_from_slice(&tag.to_be_bytes());
     fixed[8] = u8::from(redelivered);
-    let mut consumer_tag = [0; 256];
-    let tag_len = consumer.tag.len().min(255);
-    consumer_tag[0] = tag_len as u8;
-    consumer_tag[1..=tag_len].copy_from_slice(&consumer.tag.as_bytes()[..tag_len]);
-    let envelope = Envelope { method: BASIC_DELIVER, before: [&consumer_tag[..=tag_len], &fixed], after: &[] };
+    let envelope = Envelope { method: BASIC_DELIVER, before: [&consumer.tag_field, &fixed], after: &[] };
     encode(out, consumer.channel, frame_max, &envelope, content);
 }
 
@@ -213,22 +213,20 @@ pub(crate) fn encode_return(
 #[inline]
 fn encode(out: &mut Batch, channel: u16, frame_max: usize, envelope: &Envelope<'_>, content: &Content<'_>) {
     let [before, between] = envelope.before;
-    let names = 2 + content.exchange.len() + content.routing_key.len();
-    let arguments = 4 + before.len() + between.len() + names + envelope.after.len();
+    let arguments = 4 + before.len() + between.len() + content.names.len() + envelope.after.len();
     let most = frame_max - FRAME_OVERHEAD;
     let inline = match content.body {
         ContentBody::Bytes(bytes) => bytes,
         ContentBody::Stored(_) => &[],
     };
-    let frames = inline.len().div_ceil(most);
+    let frames = if inline.len() <= most { usize::from(!inline.is_empty()) } else { inline.len().div_ceil(most) };
     let total = arguments + content.header.len() + inline.len() + FRAME_OVERHEAD * (2 + frames);
     let mut fill = Fill(out.space(total), 0);
     fill.frame(FRAME_METHOD, channel, arguments);
     fill.put(&envelope.method);
     fill.put(before);
     fill.put(between);
-    fill.short(content.exchange);
-    fill.short(content.routing_key);
+    fill.put(content.names);
     fill.put(envelope.after);
     fill.put(&[FRAME_END]);
     fill.frame(FRAME_HEADER, channel, content.header.len());

@@ -138,6 +138,14 @@ impl Core {
         buffer: &[u8],
         end: usize,
     ) -> Result<usize, ProtocolError> {
+        if let Some((publish, names)) = basic::Publish::from_payload(payload)
+            && let Some(channel) = conn.channels.find(number)
+            && !channel.closing
+            && channel.assembly.is_none()
+        {
+            let blame = |error: ProtocolError| error.by_method(60, 40);
+            return self.publish_frames(conn, number, (publish, names), buffer, end).map_err(blame);
+        }
         let method = Method::decode(payload).map_err(|error| undecodable(error, payload))?;
         let id = method.id();
         let blame = |error: ProtocolError| if error.method == (0, 0) { error.by_method(id.class, id.method) } else { error };
@@ -155,7 +163,6 @@ impl Core {
             return Err(error.by_method(id.class, id.method));
         }
         match method {
-            Method::BasicPublish(publish) => self.publish_frames(conn, number, publish, buffer, end).map_err(blame),
             Method::BasicAck(ack) => self.ack(conn, number, ack).map(|()| 0).map_err(blame),
             method => {
                 self.flush_for(conn, buffer);
@@ -170,14 +177,16 @@ impl Core {
         &mut self,
         conn: &mut Connection,
         number: u16,
-        publish: basic::Publish<'_>,
+        (publish, names): (basic::Publish<'_>, &[u8]),
         buffer: &[u8],
         end: usize,
     ) -> Result<usize, ProtocolError> {
-        self.settle(conn);
+        if !self.settling.is_empty() {
+            self.settle(conn);
+        }
         let Some((header_payload, body, taken)) = whole_content(&buffer[end..], number, conn.frame_max) else {
             let Some(channel) = conn.channels.find(number) else { return Ok(0) };
-            channel.assembly = Some(Box::new(Assembly::new(&publish)));
+            channel.assembly = Some(Box::new(Assembly::new(&publish, names)));
             return Ok(0);
         };
         let header = read_header(header_payload)?;
@@ -185,6 +194,7 @@ impl Core {
             return Err(errors::IMMEDIATE.with(&[]));
         }
         let incoming = Incoming {
+            names,
             exchange: publish.exchange.0,
             routing_key: publish.routing_key.0,
             mandatory: publish.mandatory,

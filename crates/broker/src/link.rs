@@ -12,9 +12,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering,
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// Bytes that may wait in an output before its consumers are held back.
-pub(crate) const OUTPUT_HIGH: usize = 256 << 10;
+pub(crate) const OUTPUT_HIGH: usize = 512 << 10;
 /// Bytes at which held-back consumers go on.
-const OUTPUT_LOW: usize = 64 << 10;
+const OUTPUT_LOW: usize = 128 << 10;
 
 /// Names a connection for the life of the broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

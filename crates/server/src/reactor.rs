@@ -22,7 +22,7 @@ const READ_BUFFER: usize = 256 << 10;
 /// Rounds of reading before outputs are flushed.
 const ROUNDS_BEFORE_FLUSH: usize = 8;
 /// Bytes read before outputs are flushed.
-const BYTES_BEFORE_FLUSH: usize = 1 << 20;
+const BYTES_BEFORE_FLUSH: usize = READ_BUFFER;
 /// Idle time after which memory is given back.
 const REST_AFTER: Duration = Duration::from_secs(2);
 /// How long a stopping reactor waits for clients to answer connection.close.
