@@ -290,11 +290,10 @@ impl RawClient {
         self.call(channel, method::close(id::CHANNEL_CLOSE));
     }
 
-    /// Closes the connection in order and waits for the end of the stream.
+    /// Closes the connection in order.
     #[track_caller]
     pub fn close(mut self) {
         self.call(0, method::close(id::CONNECTION_CLOSE));
-        while self.frame().is_some() {}
     }
 
     /// Sends a heartbeat.
