@@ -4,5 +4,18 @@
 //! one for themselves. With `LEVERET_TEST_ADDRESS=host:port` everything runs against a broker that is already there, such
 //! as RabbitMQ, and the tests that need a process of their own say that they are skipped.
 
+mod acknowledgements;
+mod bindings;
+mod channels;
+mod confirms;
+mod connections;
+mod consumers;
+mod direct_reply_to;
 mod errors;
+mod exchanges;
+mod heartbeats;
+mod publishing;
+mod queues;
+mod requeue;
 mod support;
+mod transactions;
