@@ -61,20 +61,6 @@ macro_rules! counter_set {
 }
 
 counter_set! {
-    /// Bytes and frames of a connection; written by its reactor.
-    ConnectionCounters: SharedCounter {
-        /// Bytes received.
-        recv_oct,
-        /// Reads that brought something.
-        recv_cnt,
-        /// Bytes sent.
-        send_oct,
-        /// Writes.
-        send_cnt,
-    }
-}
-
-counter_set! {
     /// What a channel published and settled; written by its reactor.
     ChannelCounters: Counter {
         /// Messages published.

@@ -4,7 +4,8 @@ use crate::counters::ConsumerCounters;
 use crate::link::{Link, OUTPUT_HIGH};
 use crate::output::Batch;
 use crate::topology::QueueCell;
-use amqp::{FRAME_BODY, FRAME_END, FRAME_HEADER, FRAME_METHOD, FRAME_OVERHEAD, FieldTable};
+use amqp::FieldTable;
+use amqp::frame::{FRAME_BODY, FRAME_END, FRAME_HEADER, FRAME_METHOD, FRAME_OVERHEAD};
 use queue::{ConsumerKey, Entry, Gate};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -354,6 +355,18 @@ impl Deliveries {
     pub(crate) fn take_all(&mut self, taken: &mut Vec<Unacked>) {
         taken.extend(self.places.drain(..).filter_map(|place| place.unacked));
         self.vacant = 0;
+    }
+
+    /// Takes what went to one consumer, in order.
+    pub(crate) fn take_of(&mut self, consumer: Option<ConsumerKey>, taken: &mut Vec<Unacked>) {
+        for place in &mut self.places {
+            if let Some(unacked) = place.unacked.take_if(|unacked| unacked.consumer == consumer) {
+                taken.push(unacked);
+                self.vacant += 1;
+            }
+        }
+        self.drop_vacant();
+        self.recount();
     }
 
     /// Puts settled deliveries back that a transaction rolled back; they keep their tags.

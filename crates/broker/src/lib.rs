@@ -1,1 +1,57 @@
 //! The engine: virtual hosts, sessions, channels, confirms, flow, alarms and administrative commands.
+//!
+//! It does no I/O. A [`Broker`] is what everybody shares; a [`Shard`] is one reactor's part, which a driver feeds with
+//! bytes, messages and time. Everything between reading a publish and having its deliveries in the outputs of consumers
+//! happens on the thread that read it.
+//!
+//! Lock order: a virtual host's topology, a queue, an output; one of each at most, and topology never together with a
+//! queue. The writer of a link comes before its output and is only tried with nothing else held.
+
+mod access;
+mod admin;
+mod broker;
+mod channel;
+mod confirms;
+mod connection;
+mod core;
+pub mod counters;
+mod delivery;
+pub mod errors;
+mod inbound;
+mod link;
+mod message;
+mod names;
+mod output;
+mod properties;
+mod reply_to;
+mod restore;
+mod session;
+mod settings;
+mod shard;
+mod topology;
+
+pub use admin::{ChannelSnapshot, ConnectionSnapshot, ConsumerSnapshot};
+pub use broker::{Alarm, Broker, Entropy};
+pub use connection::Ends;
+pub use link::{ConnectionId, Flushed, Link, Transport};
+pub use message::{ShardMessage, Which};
+pub use settings::{ConsumerTimeoutAction, PassiveDeclare, Settings};
+pub use shard::Shard;
+pub use topology::{BindingInfo, Destination, Exchange, ExchangeKind, QueueCell, Vhost};
+
+/// The time of a turn; the driver reads the clocks once for it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Now {
+    /// A clock that only goes forward, in ns.
+    pub mono_ns: u64,
+    /// Time of day, in ms since 1970.
+    pub wall_ms: u64,
+}
+
+impl Now {
+    /// The forward clock in ms.
+    #[inline]
+    pub fn mono_ms(&self) -> u64 {
+        self.mono_ns / 1_000_000
+    }
+}

@@ -82,7 +82,7 @@ impl Link {
             pending: AtomicUsize::new(0),
             touched: AtomicBool::new(false),
             has_starved: AtomicBool::new(false),
-            frame_max: AtomicU32::new(amqp::FRAME_MIN_SIZE as u32),
+            frame_max: AtomicU32::new(amqp::frame::FRAME_MIN_SIZE as u32),
             sent_bytes: AtomicU64::new(0),
             sent_writes: AtomicU64::new(0),
             output: Mutex::new(Output { batch: Batch::new(pool.clone()), channels: Vec::new(), starved: Vec::new() }),
@@ -97,6 +97,11 @@ impl Link {
         let output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
         let before = output.batch.len();
         OutputGuard { link: self, output, before }
+    }
+
+    /// Its key in the shard number `shard`, if that is where it belongs.
+    pub fn key_in(&self, shard: usize) -> Option<usize> {
+        (self.shard == shard).then_some(self.key)
     }
 
     /// Bytes appended and not yet written.

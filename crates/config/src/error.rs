@@ -24,7 +24,7 @@ pub enum Error {
         /// The largest size accepted.
         limit_bytes: u64,
     },
-    /// The line is not UTF-8.
+    /// The line is not UTF-8, wherever in it.
     #[error("{origin}: the line is not UTF-8")]
     NotUtf8 {
         /// Where.
@@ -35,7 +35,7 @@ pub enum Error {
     Syntax {
         /// Where.
         origin: Origin,
-        /// The line, shortened.
+        /// The line's first word; what follows it may be a password.
         line: String,
     },
     /// The line includes another file.

@@ -32,7 +32,7 @@ impl fmt::Display for Effect {
 #[derive(Debug, PartialEq)]
 pub struct KeySpec {
     /// Segments joined by dots; a segment such as `$name` stands for any one segment.
-    pub pattern: &'static str,
+    pub pattern: String,
     /// Other names of the same key.
     pub aliases: &'static [&'static str],
     /// What its values look like.
@@ -60,10 +60,10 @@ impl KeySpec {
 
     /// The name settings of `key` are kept under, or `None` where the row does not describe it.
     pub(crate) fn canonical(&self, key: &Key) -> Option<String> {
-        if key.matches(self.pattern) {
+        if key.matches(&self.pattern) {
             return Some(key.to_string());
         }
-        self.aliases.iter().any(|alias| key.matches(alias)).then(|| self.pattern.to_owned())
+        self.aliases.iter().any(|alias| key.matches(alias)).then(|| self.pattern.clone())
     }
 }
 

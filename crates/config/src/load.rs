@@ -11,10 +11,12 @@ use crate::error::Error;
 use crate::key::Key;
 use crate::options::Config;
 use crate::origin::Origin;
-use crate::syntax::{self, Line};
+use crate::syntax::{self, Statement};
 
 /// A configuration file of this size is a mistake, such as the path of a device or a log.
 const MAX_FILE_BYTES: u64 = 4 << 20;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Longest piece of a line that an error repeats.
 const MAX_SHOWN_CHARACTERS: usize = 80;
@@ -110,22 +112,18 @@ impl Loader {
     pub(crate) fn text(&mut self, path: PathBuf, bytes: &[u8]) -> Result<&mut Self, Error> {
         self.sources += 1;
         let path = Arc::new(path);
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
-            let origin = Origin::File { path: Arc::clone(&path), line: index + 1 };
-            let Ok(line) = str::from_utf8(line) else {
-                return Err(Error::NotUtf8 { origin });
-            };
-            match syntax::line(line) {
-                Line::Empty => {}
-                Line::Setting(key, text) => self.given.push(Given { key, text, origin, source: self.sources }),
-                Line::Include(included) => {
-                    return Err(Error::Include {
-                        origin,
-                        included: included.chars().take(MAX_SHOWN_CHARACTERS).collect(),
-                    });
-                }
-                Line::Malformed => return Err(Error::Syntax { origin, line: first_word(line) }),
+        let origin = |line| Origin::File { path: Arc::clone(&path), line };
+        let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+        let text = str::from_utf8(bytes).map_err(|error| {
+            let line_feeds = bytes.iter().take(error.valid_up_to()).filter(|byte| **byte == b'\n').count();
+            Error::NotUtf8 { origin: origin(line_feeds + 1) }
+        })?;
+        for (line, statement) in syntax::statements(text) {
+            let origin = origin(line);
+            match statement {
+                Statement::Setting(key, text) => self.given.push(Given { key, text, origin, source: self.sources }),
+                Statement::Include(included) => return Err(Error::Include { origin, included: shortened(&included) }),
+                Statement::Malformed(line) => return Err(Error::Syntax { origin, line: first_word(&line) }),
             }
         }
         Ok(self)
@@ -152,5 +150,9 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
 
 /// The first word of a line: what follows it may be a password.
 fn first_word(line: &str) -> String {
-    line.split_whitespace().next().unwrap_or_default().chars().take(MAX_SHOWN_CHARACTERS).collect()
+    shortened(line.split_whitespace().next().unwrap_or_default())
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(MAX_SHOWN_CHARACTERS).collect()
 }

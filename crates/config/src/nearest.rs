@@ -5,6 +5,9 @@ use crate::key::{Key, KeySpec};
 /// Longer keys are no misspelling of a known one, and the distance takes the product of both lengths.
 const MAX_KEY_BYTES: usize = 128;
 
+/// What one insertion can add to a name.
+const MAX_CHARACTER_BYTES: usize = 4;
+
 /// The nearest name in the table, or `None` where nothing is near.
 pub(crate) fn nearest(key: &Key, rows: impl Iterator<Item = &'static KeySpec>) -> Option<String> {
     let written = key.to_string();
@@ -12,8 +15,9 @@ pub(crate) fn nearest(key: &Key, rows: impl Iterator<Item = &'static KeySpec>) -
         return None;
     }
     let near_enough = written.chars().count().div_ceil(3).min(5);
-    rows.flat_map(|row| row.aliases.iter().copied().chain([row.pattern]))
+    rows.flat_map(|row| row.aliases.iter().copied().chain([row.pattern.as_str()]))
         .map(|pattern| instance(pattern, key))
+        .filter(|name| name.len().abs_diff(written.len()) <= near_enough * MAX_CHARACTER_BYTES)
         .map(|name| (distance(&written, &name), name))
         .filter(|(distance, _)| *distance <= near_enough)
         .min()

@@ -3,8 +3,11 @@
 use crate::error::Error;
 use crate::key::Key;
 
-/// Longest value that substitution may yield; keys that name each other twice would grow it without bound.
+/// Longest value that substitution may yield.
 const MAX_VALUE_BYTES: usize = 64 * 1024;
+
+/// How many names may be replaced on the way to one value: keys that name each other twice would grow without bound.
+const MAX_REPLACED: usize = 256;
 
 /// How deep keys may lead to other keys.
 const MAX_DEPTH: usize = 16;
@@ -35,34 +38,48 @@ impl Failure {
 
 /// Replaces every `$(NAME)`; a key's text is substituted in turn, a variable's is taken as it stands.
 pub(crate) fn substitute(text: &str, names: &impl Names) -> Result<String, Failure> {
-    let mut out = String::with_capacity(text.len());
-    expand(text, names, MAX_DEPTH, &mut out)?;
-    Ok(out)
+    let mut expansion = Expansion { names, out: String::with_capacity(text.len()), replaced: 0 };
+    expansion.expand(text, MAX_DEPTH)?;
+    Ok(expansion.out)
 }
 
-fn expand(text: &str, names: &impl Names, depth: usize, out: &mut String) -> Result<(), Failure> {
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("$(") {
-        let Some((name, after)) = after.split_once(')') else { break };
-        append(out, before)?;
-        let name = name.trim();
-        let key = Key::parse(name);
-        if let Some(setting) = key.and_then(|key| names.setting(&key)) {
-            let depth = depth.checked_sub(1).ok_or(Failure::Endless)?;
-            expand(setting, names, depth, out)?;
-        } else {
-            let variable = names.variable(name).ok_or_else(|| Failure::Missing(name.to_owned()))?;
-            append(out, &variable)?;
+/// A value on its way.
+struct Expansion<'a, N> {
+    names: &'a N,
+    out: String,
+    replaced: usize,
+}
+
+impl<N: Names> Expansion<'_, N> {
+    fn expand(&mut self, text: &str, depth: usize) -> Result<(), Failure> {
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once("$(") {
+            let Some((name, after)) = after.split_once(')') else { break };
+            self.append(before)?;
+            self.replace(name.trim(), depth)?;
+            rest = after;
         }
-        rest = after;
+        self.append(rest)
     }
-    append(out, rest)
-}
 
-fn append(out: &mut String, text: &str) -> Result<(), Failure> {
-    if out.len() + text.len() > MAX_VALUE_BYTES {
-        return Err(Failure::Endless);
+    fn replace(&mut self, name: &str, depth: usize) -> Result<(), Failure> {
+        self.replaced += 1;
+        if self.replaced > MAX_REPLACED {
+            return Err(Failure::Endless);
+        }
+        let names = self.names;
+        if let Some(setting) = Key::parse(name).and_then(|key| names.setting(&key)) {
+            return self.expand(setting, depth.checked_sub(1).ok_or(Failure::Endless)?);
+        }
+        let variable = names.variable(name).ok_or_else(|| Failure::Missing(name.to_owned()))?;
+        self.append(&variable)
     }
-    out.push_str(text);
-    Ok(())
+
+    fn append(&mut self, text: &str) -> Result<(), Failure> {
+        if self.out.len() + text.len() > MAX_VALUE_BYTES {
+            return Err(Failure::Endless);
+        }
+        self.out.push_str(text);
+        Ok(())
+    }
 }

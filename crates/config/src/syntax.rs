@@ -1,36 +1,37 @@
-//! Lines of a sysctl-style file: `key = value`, comments, nothing else.
+//! Statements of a sysctl-style file: `key = value`, comments, nothing else.
 //!
-//! As RabbitMQ reads them: a value ends at a `#` unless it stands between single quotes, `\.` is a dot inside a segment of
-//! a key, and a quote without its partner is a character like any other.
+//! As RabbitMQ reads them: a value ends at a `#` unless it stands between single quotes, a quoted value may go on over
+//! several lines, `\.` is a dot inside a segment of a key, and a quote without its partner is a character like any other.
 
 use crate::key::Key;
 
-/// What one line says.
+/// What one statement says.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Line {
-    /// Only space or a comment.
-    Empty,
+pub(crate) enum Statement {
     /// A key with the text of its value.
     Setting(Key, String),
     /// `include PATH`.
     Include(String),
-    /// None of these.
-    Malformed,
+    /// None of these; the line's text.
+    Malformed(String),
 }
 
-/// Reads one line without its line feed.
-pub(crate) fn line(text: &str) -> Line {
-    let text = text.trim();
-    if text.is_empty() || text.starts_with('#') {
-        return Line::Empty;
-    }
-    let Some((key, value)) = text.split_once('=') else {
-        return included(text).map_or(Line::Malformed, |path| Line::Include(path.to_owned()));
-    };
-    match (Key::parse(key.trim()), value_text(value.trim())) {
-        (Some(key), Some(value)) => Line::Setting(key, value),
-        _ => Line::Malformed,
-    }
+/// Reads a whole file; each statement comes with the line it begins on, from 1.
+pub(crate) fn statements(text: &str) -> impl Iterator<Item = (usize, Statement)> {
+    let mut rest = text;
+    let mut next_line = 1;
+    std::iter::from_fn(move || {
+        while !rest.is_empty() {
+            let (statement, after) = statement(rest);
+            let line = next_line;
+            next_line += rest.len().checked_sub(after.len()).map_or(0, |read| line_feeds(rest, read));
+            rest = after;
+            if let Some(statement) = statement {
+                return Some((line, statement));
+            }
+        }
+        None
+    })
 }
 
 /// Reads `KEY=VALUE` of a command line, whose value is taken as it stands: the shell has read the quotes already.
@@ -39,17 +40,45 @@ pub(crate) fn assignment(text: &str) -> Option<(Key, String)> {
     Some((Key::parse(key.trim())?, value.trim().to_owned()))
 }
 
-fn included(text: &str) -> Option<&str> {
-    let rest = text.strip_prefix("include")?;
-    rest.starts_with([' ', '\t']).then(|| rest.trim())
+/// Reads the first line, or the lines that its quoted value goes over, and returns what follows.
+fn statement(text: &str) -> (Option<Statement>, &str) {
+    let (line, after) = first_line(text);
+    let content = line.trim();
+    if content.is_empty() || content.starts_with('#') {
+        return (None, after);
+    }
+    let malformed = || Some(Statement::Malformed(content.to_owned()));
+    let Some((key, value)) = text.split_once('=').filter(|(key, _)| !key.contains('\n')) else {
+        return (included(content).map(Statement::Include).or_else(malformed), after);
+    };
+    let (Some(key), Some((value, after))) = (Key::parse(key.trim()), value_text(value)) else {
+        return (malformed(), after);
+    };
+    (Some(Statement::Setting(key, value)), after)
 }
 
-/// The value without its quotes or without the comment after it; `None` where there is none.
-fn value_text(text: &str) -> Option<String> {
-    if let Some((quoted, after)) = text.strip_prefix('\'').and_then(|rest| rest.split_once('\'')) {
-        let after = after.trim_start();
-        return (after.is_empty() || after.starts_with('#')).then(|| quoted.to_owned());
+/// Reads the value that the text begins with, quoted or up to a comment, and returns what follows its line.
+fn value_text(text: &str) -> Option<(String, &str)> {
+    let unpadded = text.trim_start_matches([' ', '\t']);
+    if let Some((quoted, after)) = unpadded.strip_prefix('\'').and_then(|rest| rest.split_once('\'')) {
+        let (comment, after) = first_line(after);
+        let comment = comment.trim();
+        return (comment.is_empty() || comment.starts_with('#')).then(|| (quoted.to_owned(), after));
     }
-    let value = text.split_once('#').map_or(text, |(value, _)| value).trim_end();
-    (!value.is_empty()).then(|| value.to_owned())
+    let (line, after) = first_line(unpadded);
+    let value = line.split_once('#').map_or(line, |(value, _)| value).trim();
+    (!value.is_empty()).then(|| (value.to_owned(), after))
+}
+
+fn included(line: &str) -> Option<String> {
+    let rest = line.strip_prefix("include")?;
+    rest.starts_with([' ', '\t']).then(|| rest.trim().to_owned())
+}
+
+fn first_line(text: &str) -> (&str, &str) {
+    text.split_once('\n').unwrap_or((text, ""))
+}
+
+fn line_feeds(text: &str, bytes: usize) -> usize {
+    text.bytes().take(bytes).filter(|byte| *byte == b'\n').count()
 }

@@ -89,14 +89,14 @@ impl<C> Queue<C> {
 
     /// Assigns ready messages to consumers, at most `most` messages and about `most_bytes` bytes of bodies.
     ///
-    /// Appends the entries, taken out of the queue in order, with their consumers to `plan`. Returns true when it
-    /// stopped for one of the limits, so that there may be more to do.
+    /// Hands the entries, taken out of the queue in order, with their consumers to `plan`. Returns true when it stopped
+    /// for one of the limits, so that there may be more to do.
     pub fn plan_ready(
         &mut self,
         most: usize,
         most_bytes: usize,
         gate: &mut impl Gate<C>,
-        plan: &mut Vec<(Entry, ConsumerKey)>,
+        mut plan: impl FnMut(Entry, ConsumerKey),
     ) -> bool {
         let mut bytes = 0;
         for _ in 0..most {
@@ -109,7 +109,7 @@ impl<C> Queue<C> {
             let Some(consumer) = self.consumers.next(gate) else { return false };
             let Some(entry) = self.pop() else { return false };
             bytes += entry.message.body_len();
-            plan.push((entry, consumer));
+            plan(entry, consumer);
         }
         !self.is_empty()
     }
@@ -132,11 +132,11 @@ impl<C> Queue<C> {
         Some(entry)
     }
 
-    /// Counts a message of `body_len` bytes as delivered and not settled.
+    /// Counts messages with `bytes` bytes of bodies as delivered and not settled.
     #[inline]
-    pub fn delivered(&mut self, body_len: usize) {
-        self.counts.unacked += 1;
-        self.counts.unacked_bytes += body_len as u64;
+    pub fn delivered(&mut self, count: u64, bytes: u64) {
+        self.counts.unacked += count;
+        self.counts.unacked_bytes += bytes;
     }
 
     /// Counts a delivered message as gone: acknowledged, or rejected for good.

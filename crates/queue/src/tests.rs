@@ -90,7 +90,7 @@ fn nothing_overtakes_waiting_messages() {
     queue.consumers.add(1, 0, 0);
     assert_eq!(turns(&mut queue, 3), [0; 0]);
     let mut plan = Vec::new();
-    assert!(!queue.plan_ready(10, UNLIMITED, &mut Open, &mut plan));
+    assert!(!queue.plan_ready(10, UNLIMITED, &mut Open, |entry, key| plan.push((entry, key))));
     assert_eq!(plan.len(), 1);
     assert_eq!(turns(&mut queue, 3), [1, 1, 1]);
 }
@@ -102,11 +102,11 @@ fn limits_of_a_plan_say_that_there_is_more() {
     (0..10).for_each(|n| queue.push(message(&mut arena, n)));
     queue.consumers.add(1, 0, 0);
     let mut plan = Vec::new();
-    assert!(queue.plan_ready(4, UNLIMITED, &mut Open, &mut plan));
+    assert!(queue.plan_ready(4, UNLIMITED, &mut Open, |entry, key| plan.push((entry, key))));
     assert_eq!(plan.len(), 4);
-    assert!(queue.plan_ready(UNLIMITED, 4, &mut Open, &mut plan), "a byte limit of one message");
+    assert!(queue.plan_ready(UNLIMITED, 4, &mut Open, |entry, key| plan.push((entry, key))), "a byte limit of one message");
     assert_eq!(plan.len(), 6, "a byte limit is passed by at most one message");
-    assert!(!queue.plan_ready(4, UNLIMITED, &mut Open, &mut plan));
+    assert!(!queue.plan_ready(4, UNLIMITED, &mut Open, |entry, key| plan.push((entry, key))));
     assert_eq!(plan.iter().map(|(entry, _)| number(entry)).collect::<Vec<_>>(), (0..10).collect::<Vec<_>>());
 }
 
@@ -165,7 +165,7 @@ proptest! {
                     let entry = queue.pop();
                     prop_assert_eq!(entry.as_ref().map(number), model.pop_front());
                     if let Some(entry) = entry {
-                        queue.delivered(entry.message.body_len());
+                        queue.delivered(1, entry.message.body_len() as u64);
                         taken.push(entry);
                     }
                 }

@@ -1,1 +1,21 @@
 //! Exchange types, bindings and the topic trie: which destinations a message goes to.
+//!
+//! A [`BindingTable`] holds the bindings of one exchange and names the destinations for a routing key and headers; a
+//! [`RouteCache`] remembers such decisions. Nothing here knows messages, what a queue contains, or sockets.
+
+mod binding;
+mod cache;
+mod destinations;
+mod exchange_type;
+mod headers;
+mod keys;
+mod scratch;
+mod slab;
+mod table;
+mod topic;
+
+pub use binding::BindingRef;
+pub use cache::RouteCache;
+pub use exchange_type::ExchangeType;
+pub use headers::{BindError, validate};
+pub use table::BindingTable;

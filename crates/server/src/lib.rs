@@ -1,1 +1,13 @@
 //! The driver: reactors, listeners and timers around the engine.
+//!
+//! One thread per reactor, each with its own poll and its own shard of the engine. A connection stays with the reactor
+//! that was given it. Nothing here knows AMQP.
+
+mod listener;
+mod memory;
+mod reactor;
+mod socket;
+
+pub use listener::{ListenError, Listeners, SocketOptions};
+pub use memory::{MemoryMonitor, Watermark, total_memory};
+pub use reactor::{Reactors, StartError};

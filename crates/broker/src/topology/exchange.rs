@@ -73,7 +73,7 @@ pub struct Exchange {
     /// What went through it.
     pub counters: ExchangeCounters,
     /// Raised with each change of its bindings and when it is deleted.
-    generation: AtomicU64,
+    pub(crate) generation: AtomicU64,
 }
 
 impl Exchange {

@@ -12,9 +12,21 @@ pub(crate) struct Route {
     visited: Vec<(Arc<Exchange>, u64)>,
     /// False when something took part that the generations do not tell, such as headers.
     pub(crate) by_key_alone: bool,
+    /// True for a message that went to a direct reply consumer and to no queue.
+    pub(crate) delivered_directly: bool,
 }
 
 impl Route {
+    /// The route of a message that has been given to a direct reply consumer.
+    pub(crate) fn direct() -> Route {
+        Route { delivered_directly: true, ..Route::default() }
+    }
+
+    /// True when the decision began at `exchange`.
+    pub(crate) fn is_for(&self, exchange: &Arc<Exchange>) -> bool {
+        self.visited.first().is_some_and(|(first, _)| Arc::ptr_eq(first, exchange))
+    }
+
     /// True while nothing that the decision depended on has changed.
     #[inline]
     pub(crate) fn is_current(&self) -> bool {

@@ -1,7 +1,6 @@
 //! Listeners, AMQP limits, resources and users: the core keys that have an effect.
 
-use super::{aliased, refused, takes};
-use crate::key::KeySpec;
+use super::{Row, aliased, refused, takes};
 use crate::kind::Kind::{
     self, Boolean, Choice, Duration, Either, Fraction, InformationUnit, Integer, Listener, Name, Secret, Size, Text,
 };
@@ -16,7 +15,7 @@ const SOCKET_BUFFER: Kind = Size { min: 1, max: i32::MAX as i64 };
 
 const LEVEL: Kind = Choice(LogLevel::WORDS);
 
-pub(super) const KEYS: &[KeySpec] = &[
+pub(super) const KEYS: &[Row] = &[
     takes("listeners.tcp", Choice(&["none"]), "", "no AMQP listener without TLS"),
     takes("listeners.tcp.$name", Listener, "5672", "an AMQP listener without TLS; a port alone binds all interfaces"),
     takes("tcp_listen_options.backlog", Integer { min: 1, max: i32::MAX as i64 }, "128", "length of the accept queue"),

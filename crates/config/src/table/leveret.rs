@@ -1,11 +1,10 @@
 //! Keys of Leveret's own.
 
-use super::takes;
-use crate::key::KeySpec;
+use super::{Row, takes};
 use crate::kind::Kind::{Choice, Integer, Name, Path, Version};
 use crate::options::{ConsumerTimeoutAction, PassiveDeclarePermission, PublisherXDeath, UnknownExchangeType};
 
-pub(super) const KEYS: &[KeySpec] = &[
+pub(super) const KEYS: &[Row] = &[
     takes("leveret.data_dir", Path, "leveret-data", "directory of everything durable"),
     takes("leveret.node_name", Name, "", "name of this node, NAME@HOST; rabbit@ and the host's name when not given"),
     takes("leveret.reactors", Integer { min: 0, max: 1024 }, "0", "reactor threads; 0 is one per core"),

@@ -157,3 +157,6 @@ fn commit(database: &Database, changes: &[Change]) -> Result<(), redb::Error> {
     drop(tables);
     Ok(transaction.commit()?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -260,3 +260,6 @@ pub(super) fn decode_global_parameter(name: &str, bytes: &[u8]) -> Option<Global
     let parameter = GlobalParameterDefinition { name: name.to_owned(), value: value_of(input.table()?)? };
     input.finish(parameter)
 }
+
+#[cfg(test)]
+mod tests;

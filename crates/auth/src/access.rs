@@ -1,0 +1,223 @@
+//! Users, virtual hosts and permissions in memory, and the questions they answer.
+
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use metadata::{Change, Snapshot};
+
+use crate::login::is_loopback;
+use crate::password::PasswordHash;
+use crate::permissions::{Permissions, TopicPermissions};
+use crate::{Credentials, LoginError, LoginSettings, Mechanism, Permission, Resource, User, VhostRefused};
+
+/// The internal authentication and authorization backend.
+///
+/// Every question takes a read lock. Whoever asks often keeps the answers together with [`generation`] and asks again
+/// when it has moved.
+///
+/// [`generation`]: AccessControl::generation
+pub struct AccessControl {
+    settings: LoginSettings,
+    state: RwLock<State>,
+    generation: AtomicU64,
+}
+
+/// What changes with the definitions; virtual hosts stand behind users in every key, as in the definitions.
+#[derive(Default)]
+struct State {
+    vhosts: HashSet<String>,
+    users: HashMap<String, Arc<User>>,
+    permissions: HashMap<String, HashMap<String, Permissions>>,
+    topic_permissions: HashMap<String, HashMap<String, TopicPermissions>>,
+}
+
+impl AccessControl {
+    /// Starts from what the journal found.
+    pub fn new(settings: LoginSettings, snapshot: &Snapshot) -> AccessControl {
+        let mut state = State::default();
+        state.vhosts.extend(snapshot.vhosts.iter().map(|vhost| vhost.name.clone()));
+        for user in &snapshot.users {
+            state.users.insert(user.name.clone(), Arc::new(User::new(user)));
+        }
+        for permission in &snapshot.permissions {
+            state.put_permission(permission);
+        }
+        for permission in &snapshot.topic_permissions {
+            state.put_topic_permission(permission);
+        }
+        AccessControl { settings, state: RwLock::new(state), generation: AtomicU64::new(0) }
+    }
+
+    /// Follows a change, once it is durable; changes of other definitions are ignored.
+    pub fn apply(&self, change: &Change) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        if state.apply(change) {
+            // Under the lock: an answer of the old state is never cached under the new generation.
+            self.generation.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    /// A number that moves with every change; answers kept under an older one are to be asked for again.
+    ///
+    /// Read it before asking, not after.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// The mechanisms for `connection.start`, in order.
+    pub fn offered_mechanisms(&self) -> Vec<Mechanism> {
+        self.settings.offered()
+    }
+
+    /// Checks `credentials` of a client at `peer`.
+    ///
+    /// A refusal is to be told to the client only after 3 s; waiting is the caller's.
+    pub fn login(&self, credentials: &Credentials, peer: IpAddr) -> Result<Arc<User>, LoginError> {
+        let (name, password) = match credentials {
+            Credentials::Password { user, password } => (user.as_slice(), password.as_slice()),
+            Credentials::Anonymous => {
+                let (user, password) = self.settings.anonymous().ok_or(LoginError::AnonymousDisabled)?;
+                if self.settings.anonymous_loopback_only && !is_loopback(peer) {
+                    return Err(LoginError::AnonymousLoopbackOnly);
+                }
+                (user.as_bytes(), password.as_bytes())
+            }
+        };
+        let user = self.authenticate(name, password)?;
+        if self.settings.is_loopback_only(user.name()) && !is_loopback(peer) {
+            return Err(LoginError::LoopbackOnly { user: user.name().to_owned() });
+        }
+        Ok(user)
+    }
+
+    /// The user called `name` as it is now, for who has logged in before or by other means.
+    pub fn user(&self, name: &str) -> Option<Arc<User>> {
+        self.state().users.get(name).cloned()
+    }
+
+    /// Whether `user` may open `vhost`: it needs permissions there, be they empty.
+    pub fn check_vhost(&self, user: &str, vhost: &str) -> Result<(), VhostRefused> {
+        let state = self.state();
+        if !state.vhosts.contains(vhost) {
+            return Err(VhostRefused::NotFound { vhost: vhost.to_owned() });
+        }
+        if state.permissions(user, vhost).is_none() {
+            return Err(VhostRefused::Refused { vhost: vhost.to_owned(), user: user.to_owned() });
+        }
+        Ok(())
+    }
+
+    /// Whether `user` may do `permission` on `resource`; [`AccessRefused`](crate::AccessRefused) words a refusal.
+    pub fn check(&self, user: &str, resource: Resource<'_>, permission: Permission) -> bool {
+        self.state()
+            .permissions(user, resource.vhost)
+            .is_some_and(|permissions| permissions.allow(permission, resource.name))
+    }
+
+    /// Whether `user` may publish with (write) or bind to (read) `routing_key` on a topic exchange.
+    ///
+    /// Without topic permissions for the exchange everything is allowed. `client_id` is what `{client_id}` in a pattern
+    /// stands for; AMQP 0-9-1 clients have none and the text stays as it is.
+    pub fn check_topic(
+        &self,
+        user: &str,
+        vhost: &str,
+        exchange: &str,
+        permission: Permission,
+        routing_key: &str,
+        client_id: Option<&str>,
+    ) -> bool {
+        self.state()
+            .topic_permissions
+            .get(user)
+            .and_then(|of_user| of_user.get(vhost))
+            .is_none_or(|permissions| permissions.allow(exchange, permission, routing_key, client_id))
+    }
+
+    /// True when topic permissions of `user` in `vhost` exist at all, so that who has none is never asked again.
+    pub fn has_topic_permissions(&self, user: &str, vhost: &str) -> bool {
+        self.state().topic_permissions.get(user).is_some_and(|of_user| of_user.contains_key(vhost))
+    }
+
+    fn authenticate(&self, name: &[u8], password: &[u8]) -> Result<Arc<User>, LoginError> {
+        let shown = || String::from_utf8_lossy(name).into_owned();
+        if password.is_empty() {
+            return Err(LoginError::BlankPassword { user: shown() });
+        }
+        let user = std::str::from_utf8(name).ok().and_then(|name| self.user(name));
+        // An unknown user costs as much as a wrong password, so that time tells no names.
+        let hash = user.as_ref().and_then(|user| user.password.clone()).unwrap_or_else(PasswordHash::of_nobody);
+        let verified = hash.verify(password);
+        user.filter(|_| verified).ok_or_else(|| LoginError::InvalidCredentials { user: shown() })
+    }
+
+    fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn permissions(&self, user: &str, vhost: &str) -> Option<&Permissions> {
+        self.permissions.get(user)?.get(vhost)
+    }
+
+    /// Applies `change`; false when it has nothing to do with access.
+    fn apply(&mut self, change: &Change) -> bool {
+        match change {
+            Change::PutVhost(vhost) => {
+                self.vhosts.insert(vhost.name.clone());
+            }
+            Change::DeleteVhost { name } => {
+                self.vhosts.remove(name);
+                self.permissions.values_mut().for_each(|of_user| drop(of_user.remove(name)));
+                self.topic_permissions.values_mut().for_each(|of_user| drop(of_user.remove(name)));
+            }
+            Change::PutUser(user) => {
+                self.users.insert(user.name.clone(), Arc::new(User::new(user)));
+            }
+            Change::DeleteUser { name } => {
+                self.users.remove(name);
+                self.permissions.remove(name);
+                self.topic_permissions.remove(name);
+            }
+            Change::PutPermission(permission) => self.put_permission(permission),
+            Change::DeletePermission { user, vhost } => {
+                self.permissions.get_mut(user).map(|of_user| of_user.remove(vhost));
+            }
+            Change::PutTopicPermission(permission) => self.put_topic_permission(permission),
+            Change::DeleteTopicPermission { user, vhost, exchange } => {
+                self.delete_topic_permission(user, vhost, exchange.as_deref());
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn put_permission(&mut self, permission: &metadata::PermissionDefinition) {
+        let of_user = self.permissions.entry(permission.user.clone()).or_default();
+        of_user.insert(permission.vhost.clone(), Permissions::new(permission));
+    }
+
+    fn put_topic_permission(&mut self, permission: &metadata::TopicPermissionDefinition) {
+        let of_user = self.topic_permissions.entry(permission.user.clone()).or_default();
+        of_user.entry(permission.vhost.clone()).or_default().put(permission);
+    }
+
+    fn delete_topic_permission(&mut self, user: &str, vhost: &str, exchange: Option<&str>) {
+        let Some(of_user) = self.topic_permissions.get_mut(user) else { return };
+        let emptied = of_user.get_mut(vhost).is_some_and(|permissions| {
+            exchange.is_none_or(|exchange| {
+                permissions.delete(exchange);
+                permissions.is_empty()
+            })
+        });
+        if emptied {
+            of_user.remove(vhost);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,242 @@
+//! What all reactors share.
+
+use crate::link::ConnectionId;
+use crate::message::ShardMessage;
+use crate::output::BufferPool;
+use crate::reply_to::ReplyConsumers;
+use crate::settings::Settings;
+use crate::topology::Vhost;
+use auth::AccessControl;
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use metadata::{Change, Journal, QuidAllocator, Snapshot, Token};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use store::ChunkPool;
+
+/// Free message chunks (1 MiB each) that a busy broker keeps.
+const FREE_CHUNKS: usize = 64;
+
+/// A resource that has run low.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alarm {
+    /// The memory high watermark is passed.
+    Memory,
+    /// Free disk space is below its limit.
+    Disk,
+}
+
+impl Alarm {
+    fn bit(self) -> u8 {
+        match self {
+            Alarm::Memory => 1,
+            Alarm::Disk => 2,
+        }
+    }
+}
+
+/// Fills a buffer with random bytes; a simulator gives its own.
+pub type Entropy = fn(&mut [u8]);
+
+struct Inbox {
+    messages: Mutex<Vec<ShardMessage>>,
+    filled: AtomicBool,
+    wake: OnceLock<Box<dyn Fn() + Send + Sync>>,
+}
+
+/// The shared half of the engine: topology, users, alarms, and the mailboxes of the reactors.
+pub struct Broker {
+    /// What it was told.
+    pub settings: Settings,
+    /// Users and their permissions.
+    pub access: Arc<AccessControl>,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) quids: QuidAllocator,
+    vhosts: RwLock<HashMap<Arc<str>, Arc<Vhost>, RandomState>>,
+    alarms: AtomicU8,
+    closing: AtomicBool,
+    pub(crate) buffers: Arc<BufferPool>,
+    pub(crate) chunks: Arc<ChunkPool>,
+    inboxes: Vec<Inbox>,
+    next_connection: AtomicU64,
+    pub(crate) reply_consumers: ReplyConsumers,
+    entropy: Entropy,
+}
+
+impl Broker {
+    /// A broker with `shards` reactors and the durable definitions of `snapshot`.
+    pub fn new(
+        settings: Settings,
+        access: Arc<AccessControl>,
+        journal: Arc<dyn Journal>,
+        snapshot: &Snapshot,
+        shards: usize,
+        entropy: Entropy,
+    ) -> Arc<Broker> {
+        let inbox = || Inbox { messages: Mutex::default(), filled: AtomicBool::new(false), wake: OnceLock::new() };
+        let broker = Arc::new(Broker {
+            settings,
+            access,
+            journal,
+            quids: QuidAllocator::resume(snapshot.next_quid),
+            vhosts: RwLock::default(),
+            alarms: AtomicU8::new(0),
+            closing: AtomicBool::new(false),
+            buffers: BufferPool::new(),
+            chunks: ChunkPool::new(FREE_CHUNKS),
+            inboxes: (0..shards.max(1)).map(|_| inbox()).collect(),
+            next_connection: AtomicU64::new(1),
+            reply_consumers: ReplyConsumers::default(),
+            entropy,
+        });
+        broker.restore(snapshot);
+        broker
+    }
+
+    /// Number of reactors.
+    pub fn shards(&self) -> usize {
+        self.inboxes.len()
+    }
+
+    /// Sets how the driver of a reactor is woken when there is a message for it; once per reactor.
+    pub fn on_message(&self, shard: usize, wake: impl Fn() + Send + Sync + 'static) {
+        if let Some(inbox) = self.inboxes.get(shard) {
+            // A second call would be a driver's mistake; the first stays.
+            let _ = inbox.wake.set(Box::new(wake));
+        }
+    }
+
+    /// Leaves a message for a reactor and wakes it.
+    pub fn post(&self, shard: usize, message: ShardMessage) {
+        let Some(inbox) = self.inboxes.get(shard) else { return };
+        inbox.messages.lock().unwrap_or_else(PoisonError::into_inner).push(message);
+        if !inbox.filled.swap(true, Ordering::AcqRel)
+            && let Some(wake) = inbox.wake.get()
+        {
+            wake();
+        }
+    }
+
+    /// Leaves a message for every reactor.
+    pub fn post_to_all(&self, message: impl Fn() -> ShardMessage) {
+        (0..self.shards()).for_each(|shard| self.post(shard, message()));
+    }
+
+    /// Takes the messages for a reactor.
+    pub(crate) fn take_messages(&self, shard: usize) -> Vec<ShardMessage> {
+        let Some(inbox) = self.inboxes.get(shard) else { return Vec::new() };
+        if !inbox.filled.swap(false, Ordering::AcqRel) {
+            return Vec::new();
+        }
+        std::mem::take(&mut *inbox.messages.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// True when messages wait for a reactor.
+    pub fn has_messages(&self, shard: usize) -> bool {
+        self.inboxes.get(shard).is_some_and(|inbox| inbox.filled.load(Ordering::Acquire))
+    }
+
+    /// Called by the journal's owner when `token` has become durable.
+    pub fn journal_advanced(&self, token: Token) {
+        self.post_to_all(|| ShardMessage::Durable(token));
+    }
+
+    pub(crate) fn next_connection_id(&self) -> ConnectionId {
+        ConnectionId(self.next_connection.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The virtual host called `name`.
+    pub fn vhost(&self, name: &str) -> Option<Arc<Vhost>> {
+        self.vhosts.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// All virtual hosts, by name.
+    pub fn vhosts(&self) -> Vec<Arc<Vhost>> {
+        let mut all: Vec<_> =
+            self.vhosts.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
+    }
+
+    pub(crate) fn add_vhost(&self, name: &str) -> Arc<Vhost> {
+        let mut vhosts = self.vhosts.write().unwrap_or_else(PoisonError::into_inner);
+        vhosts.entry(name.into()).or_insert_with(|| Vhost::new(name)).clone()
+    }
+
+    pub(crate) fn remove_vhost(&self, name: &str) -> Option<Arc<Vhost>> {
+        self.vhosts.write().unwrap_or_else(PoisonError::into_inner).remove(name)
+    }
+
+    /// Proposes changes to the journal; `None` when there are none.
+    pub(crate) fn propose(&self, changes: Vec<Change>) -> Option<Token> {
+        (!changes.is_empty()).then(|| self.journal.propose(changes))
+    }
+
+    /// True while some resource is low, so that publishers have to wait.
+    #[inline]
+    pub fn is_alarmed(&self) -> bool {
+        self.alarms.load(Ordering::Relaxed) != 0
+    }
+
+    /// True while `alarm` is raised.
+    pub fn has_alarm(&self, alarm: Alarm) -> bool {
+        self.alarms.load(Ordering::Relaxed) & alarm.bit() != 0
+    }
+
+    /// Raises or clears an alarm; publishers learn of it.
+    pub fn set_alarm(&self, alarm: Alarm, raised: bool) {
+        let before = if raised {
+            self.alarms.fetch_or(alarm.bit(), Ordering::AcqRel)
+        } else {
+            self.alarms.fetch_and(!alarm.bit(), Ordering::AcqRel)
+        };
+        if (before & alarm.bit() != 0) != raised {
+            self.post_to_all(|| ShardMessage::AlarmsChanged);
+        }
+    }
+
+    /// What a blocked publisher is told: `low on memory`, `low on disk`, or both.
+    pub(crate) fn alarm_reason(&self) -> &'static str {
+        match (self.has_alarm(Alarm::Memory), self.has_alarm(Alarm::Disk)) {
+            (true, true) => "low on memory & low on disk",
+            (false, true) => "low on disk",
+            _ => "low on memory",
+        }
+    }
+
+    /// Asks every reactor to close its connections with 320; no new ones are accepted.
+    pub fn shut_down(&self) {
+        self.closing.store(true, Ordering::Release);
+        self.post_to_all(|| ShardMessage::ShutDown);
+    }
+
+    /// True once the broker is stopping.
+    pub fn is_shutting_down(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    /// Gives memory that an idle broker does not need back to the system.
+    pub fn trim(&self) {
+        self.buffers.trim();
+        self.chunks.trim();
+    }
+
+    /// Bytes of message memory in use.
+    pub fn message_memory(&self) -> usize {
+        self.chunks.bytes_in_use()
+    }
+
+    /// A name that nobody has: `prefix` and 22 characters of URL-safe base64, as RabbitMQ makes them.
+    pub(crate) fn unique_name(&self, prefix: &str) -> String {
+        let mut random = [0; 16];
+        (self.entropy)(&mut random);
+        format!("{prefix}{}", crate::names::base64url(&random))
+    }
+
+    /// A random number.
+    pub(crate) fn random(&self) -> u64 {
+        let mut random = [0; 8];
+        (self.entropy)(&mut random);
+        u64::from_le_bytes(random)
+    }
+}

@@ -1,0 +1,237 @@
+//! Which method does what on an open channel; opening and closing; prefetch and basic.get.
+
+use super::{Channel, Mode};
+use crate::connection::Connection;
+use crate::core::Core;
+use crate::delivery::{ChannelLimit, Content, Deliveries, Unacked, encode_get_ok};
+use crate::errors::{self, ProtocolError};
+use amqp::method::{access, basic, channel};
+use amqp::{FrameHeader, Method};
+use auth::Permission;
+use metadata::Token;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tracing::warn;
+
+impl Core {
+    /// A method other than basic.publish and basic.ack on an open channel.
+    pub(crate) fn method(&mut self, conn: &mut Connection, number: u16, method: Method<'_>) -> Result<(), ProtocolError> {
+        match method {
+            Method::ChannelOpen(_) => Err(errors::SECOND_CHANNEL_OPEN.with(&[])),
+            Method::ChannelClose(_) => {
+                self.tell_confirms(conn);
+                self.release_channel(conn, number);
+                self.send(conn, number, &Method::ChannelCloseOk(channel::CloseOk {}));
+                Ok(())
+            }
+            Method::ChannelFlow(channel::Flow { active: false }) => Err(errors::FLOW_INACTIVE.with(&[])),
+            Method::ChannelFlow(channel::Flow { active }) => {
+                self.send(conn, number, &Method::ChannelFlowOk(channel::FlowOk { active }));
+                Ok(())
+            }
+            Method::ChannelFlowOk(_) => Ok(()),
+            Method::AccessRequest(_) => {
+                self.send(conn, number, &Method::AccessRequestOk(access::RequestOk { ticket: 1 }));
+                Ok(())
+            }
+            Method::ExchangeDeclare(declare) => self.exchange_declare(conn, number, &declare),
+            Method::ExchangeDelete(delete) => self.exchange_delete(conn, number, &delete),
+            Method::ExchangeBind(bind) => self.exchange_bind(conn, number, &bind),
+            Method::ExchangeUnbind(unbind) => self.exchange_unbind(conn, number, &unbind),
+            Method::QueueDeclare(declare) => self.queue_declare(conn, number, &declare),
+            Method::QueueBind(bind) => self.queue_bind(conn, number, &bind),
+            Method::QueueUnbind(unbind) => self.queue_unbind(conn, number, &unbind),
+            Method::QueuePurge(purge) => self.queue_purge(conn, number, &purge),
+            Method::QueueDelete(delete) => self.queue_delete(conn, number, &delete),
+            Method::BasicQos(qos) => self.qos(conn, number, &qos),
+            Method::BasicConsume(consume) => self.consume(conn, number, &consume),
+            Method::BasicCancel(cancel) => self.cancel(conn, number, &cancel),
+            Method::BasicGet(get) => self.get(conn, number, &get),
+            Method::BasicReject(reject) => self.reject(conn, number, reject.delivery_tag, false, reject.requeue),
+            Method::BasicNack(nack) => self.reject(conn, number, nack.delivery_tag, nack.multiple, nack.requeue),
+            Method::BasicRecover(recover) => self.recover(conn, number, recover.requeue, true),
+            Method::BasicRecoverAsync(recover) => self.recover(conn, number, recover.requeue, false),
+            Method::ConfirmSelect(select) => self.confirm_select(conn, number, select.nowait),
+            Method::TxSelect(_) => self.tx_select(conn, number),
+            Method::TxCommit(_) => self.tx_commit(conn, number),
+            Method::TxRollback(_) => self.tx_rollback(conn, number),
+            _ => Err(errors::UNIMPLEMENTED_METHOD.with(&[])),
+        }
+    }
+
+    /// Answers a method. The answer waits for `token` and whatever else of this connection is not durable yet; with
+    /// `nowait` there is none, and a later one waits instead.
+    pub(crate) fn reply(
+        &mut self,
+        conn: &mut Connection,
+        number: u16,
+        token: Option<Token>,
+        nowait: bool,
+        method: &Method<'_>,
+    ) {
+        let token = token.max(conn.undurable);
+        if nowait {
+            conn.undurable = token;
+            return;
+        }
+        conn.undurable = None;
+        match token.filter(|token| self.broker.journal.durable() < *token) {
+            None => self.send(conn, number, method),
+            Some(token) => {
+                let mut reply = Vec::new();
+                amqp::frame::write_method(&mut reply, number, method);
+                conn.park = Some(crate::connection::Park::Journal { reply });
+                self.awaiting_journal.push((token, conn.link.key, conn.link.id));
+            }
+        }
+    }
+
+    pub(crate) fn open_channel(&mut self, conn: &mut Connection, number: u16) -> Result<(), ProtocolError> {
+        let limit = usize::from(conn.channel_max);
+        if conn.channels.len() >= limit {
+            return Err(errors::CHANNEL_MAX.with(&[&conn.channels.len(), &limit]));
+        }
+        let limit = Arc::new(ChannelLimit::default());
+        let mut output = conn.link.output();
+        let slot = match output.channels.iter().position(Option::is_none) {
+            Some(slot) => slot,
+            None => {
+                output.channels.push(None);
+                output.channels.len() - 1
+            }
+        };
+        output.channels[slot] = Some(Box::new(Deliveries::new(limit.clone())));
+        drop(output);
+        conn.channels.insert(Channel::new(number, slot, self.broker.settings.default_prefetch, limit));
+        self.send(conn, number, &Method::ChannelOpenOk(channel::OpenOk {}));
+        Ok(())
+    }
+
+    /// Closes a channel with an error; it is gone when the client answers.
+    pub(crate) fn close_channel(&mut self, conn: &mut Connection, number: u16, error: &ProtocolError) {
+        self.tell_confirms(conn);
+        warn!(target: "channel", "{}: closing channel {number}: {} {}", conn.name(), error.code.0, error.full_text());
+        self.release_channel(conn, number);
+        let (class_id, method_id) = error.method;
+        let reply_text = error.full_text();
+        let close = channel::Close { reply_code: error.code.0, reply_text: &reply_text, class_id, method_id };
+        self.send(conn, number, &Method::ChannelClose(close));
+        let mut closing = Channel::new(number, usize::MAX, 0, Arc::default());
+        closing.closing = true;
+        conn.channels.insert(closing);
+    }
+
+    /// A method on a channel that we closed: only the answer counts.
+    pub(crate) fn on_closing_channel(
+        &mut self,
+        conn: &mut Connection,
+        number: u16,
+        method: Method<'_>,
+        buffer: &[u8],
+        end: usize,
+    ) -> Result<usize, ProtocolError> {
+        self.flush_run(conn, buffer);
+        match method {
+            Method::ChannelCloseOk(_) => drop(conn.channels.remove(number)),
+            Method::ChannelClose(_) => {
+                // It crossed ours. RabbitMQ answers it and goes on waiting for the answer to its own.
+                self.send(conn, number, &Method::ChannelCloseOk(channel::CloseOk {}));
+            }
+            Method::ChannelOpen(_) => {}
+            _ => {}
+        }
+        // Content that follows is discarded frame by frame.
+        debug_assert!(end <= buffer.len() && FrameHeader::parse(&[0; 7]).size == 0, "the frame lies in the buffer");
+        Ok(0)
+    }
+
+    /// Gives up what a channel has: its consumers first, then its deliveries, which return to their queues.
+    pub(crate) fn release_channel(&mut self, conn: &mut Connection, number: u16) {
+        let Some(mut channel) = conn.channels.remove(number) else { return };
+        let vhost = conn.vhost.clone();
+        for subscription in channel.subscriptions.drain(..) {
+            match (subscription.source, &vhost) {
+                (super::Source::Queue { cell, key }, Some(vhost)) => self.remove_consumer(vhost, &cell, key),
+                (super::Source::Replies { address }, _) => self.broker.reply_consumers.remove(&address),
+                (super::Source::Queue { .. }, None) => {}
+            }
+        }
+        let mut deliveries = Vec::new();
+        if let Some(place) = conn.link.output().channels.get_mut(channel.slot)
+            && let Some(mut gone) = place.take()
+        {
+            gone.take_all(&mut deliveries);
+        }
+        if let Mode::Tx(transaction) = &mut channel.mode {
+            deliveries.extend(transaction.take_settled());
+            deliveries.sort_by_key(|unacked| unacked.tag);
+        }
+        self.requeue_all(deliveries);
+    }
+
+    fn qos(&mut self, conn: &mut Connection, number: u16, qos: &basic::Qos) -> Result<(), ProtocolError> {
+        if qos.prefetch_size != 0 {
+            return Err(errors::PREFETCH_SIZE.with(&[&qos.prefetch_size]));
+        }
+        let Some(channel) = conn.channels.find(number) else { return Ok(()) };
+        let limit = if qos.global {
+            u32::from(qos.prefetch_count)
+        } else {
+            // RabbitMQ: a limit per consumer lifts the channel's own when that is set back to 0 only; it is kept here.
+            channel.prefetch = qos.prefetch_count;
+            channel.limit.limit.load(Ordering::Relaxed)
+        };
+        let slot = channel.slot;
+        if let Some(Some(deliveries)) = conn.link.output().channels.get(slot) {
+            deliveries.set_limit(limit);
+        }
+        let link = conn.link.clone();
+        self.resume_consumers(&link);
+        self.reply(conn, number, None, false, &Method::BasicQosOk(basic::QosOk {}));
+        Ok(())
+    }
+
+    fn get(&mut self, conn: &mut Connection, number: u16, get: &basic::Get<'_>) -> Result<(), ProtocolError> {
+        let name = self.queue_name(conn, number, get.queue)?;
+        self.check_queue(conn, &name, Permission::Read)?;
+        let cell = self.queue(conn, &name)?;
+        let Some(channel) = conn.channels.find(number) else { return Ok(()) };
+        let mut state = cell.lock();
+        let Some(entry) = state.queue.pop() else {
+            cell.counters.get_empty.add(1);
+            drop(state);
+            channel.counters.get_empty.add(1);
+            self.send(conn, number, &Method::BasicGetEmpty(basic::GetEmpty {}));
+            return Ok(());
+        };
+        let remaining = u32::try_from(state.queue.counts().ready).unwrap_or(u32::MAX);
+        let (of_queue, of_channel) = if get.no_ack {
+            (&cell.counters.get_no_ack, &channel.counters.get_no_ack)
+        } else {
+            state.queue.delivered(1, entry.message.body_len() as u64);
+            (&cell.counters.get, &channel.counters.get)
+        };
+        of_queue.add(1);
+        of_channel.add(1);
+        if entry.redelivered {
+            cell.counters.redeliver.add(1);
+        }
+        cell.publish_gauges(&state);
+        let slot = channel.slot;
+        let mut output = conn.link.output();
+        let Some(Some(deliveries)) = output.channels.get_mut(slot) else { return Ok(()) };
+        let tag = deliveries.take_tag();
+        let told = (tag, entry.redelivered, remaining);
+        let message = entry.message.clone();
+        if !get.no_ack {
+            let timeout = cell.consumer_timeout_ms.or(self.broker.settings.consumer_timeout_ms);
+            let due_ms = timeout.map_or(u64::MAX, |timeout| self.now.mono_ms() + timeout);
+            deliveries.keep(Unacked { tag, queue: cell.clone(), consumer: None, entry, due_ms });
+        }
+        encode_get_ok(&mut output.batch, number, conn.frame_max, told, &Content::of(&message));
+        drop(output);
+        drop(state);
+        conn.link.touch(&mut self.touched);
+        Ok(())
+    }
+}

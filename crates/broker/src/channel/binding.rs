@@ -1,0 +1,190 @@
+//! queue.bind and unbind, exchange.bind and unbind.
+
+use super::exchange::refuse_default;
+use crate::connection::Connection;
+use crate::core::Core;
+use crate::errors::{self, ProtocolError, Resource};
+use crate::names::clean;
+use crate::reply_to;
+use crate::topology::binding_definition;
+use amqp::method::{exchange, queue};
+use amqp::{FieldTable, FieldValue, Method, TableRef};
+use auth::Permission;
+use metadata::{Change, Token};
+use std::borrow::Cow;
+
+/// What is to be bound or unbound.
+struct Binding<'a> {
+    source: Cow<'a, str>,
+    destination: Cow<'a, str>,
+    to_queue: bool,
+    routing_key: Cow<'a, str>,
+    arguments: FieldTable,
+}
+
+impl Core {
+    pub(crate) fn queue_bind(
+        &mut self,
+        conn: &mut Connection,
+        number: u16,
+        bind: &queue::Bind<'_>,
+    ) -> Result<(), ProtocolError> {
+        let binding = self.queue_binding(conn, number, (bind.queue, bind.exchange, bind.routing_key), bind.arguments)?;
+        let token = self.bind(conn, &binding)?;
+        self.reply(conn, number, token, bind.nowait, &Method::QueueBindOk(queue::BindOk {}));
+        Ok(())
+    }
+
+    pub(crate) fn queue_unbind(
+        &mut self,
+        conn: &mut Connection,
+        number: u16,
+        unbind: &queue::Unbind<'_>,
+    ) -> Result<(), ProtocolError> {
+        let names = (unbind.queue, unbind.exchange, unbind.routing_key);
+        let binding = self.queue_binding(conn, number, names, unbind.arguments)?;
+        let token = self.unbind(conn, &binding)?;
+        self.reply(conn, number, token, false, &Method::QueueUnbindOk(queue::UnbindOk {}));
+        Ok(())
+    }
+
+    pub(crate) fn exchange_bind(
+        &mut self,
+        conn: &mut Connection,
+        number: u16,
+        bind: &exchange::Bind<'_>,
+    ) -> Result<(), ProtocolError> {
+        let binding = exchange_binding((bind.destination, bind.source, bind.routing_key), bind.arguments)?;
+        let token = self.bind(conn, &binding)?;
+        self.reply(conn, number, token, bind.nowait, &Method::ExchangeBindOk(exchange::BindOk {}));
+        Ok(())
+    }
+
+    pub(crate) fn exchange_unbind(
+        &mut self,
+        conn: &mut Connection,
+        number: u16,
+        unbind: &exchange::Unbind<'_>,
+    ) -> Result<(), ProtocolError> {
+        let binding = exchange_binding((unbind.destination, unbind.source, unbind.routing_key), unbind.arguments)?;
+        let token = self.unbind(conn, &binding)?;
+        self.reply(conn, number, token, unbind.nowait, &Method::ExchangeUnbindOk(exchange::UnbindOk {}));
+        Ok(())
+    }
+
+    /// RabbitMQ: with an empty queue name and an empty key, the key is the name of the queue declared last.
+    fn queue_binding<'a>(
+        &self,
+        conn: &mut Connection,
+        number: u16,
+        (name, source, routing_key): (&'a str, &'a str, &'a str),
+        arguments: TableRef<'_>,
+    ) -> Result<Binding<'a>, ProtocolError> {
+        let destination = self.queue_name(conn, number, name)?;
+        let substitutes = name.is_empty() && routing_key.is_empty();
+        Ok(Binding {
+            source: clean(source),
+            routing_key: if substitutes { destination.to_string().into() } else { routing_key.into() },
+            destination: destination.to_string().into(),
+            to_queue: true,
+            arguments: owned(arguments)?,
+        })
+    }
+
+    /// The checks that binding and unbinding share.
+    fn check_binding(&self, conn: &Connection, binding: &Binding<'_>) -> Result<(), ProtocolError> {
+        if binding.to_queue {
+            if reply_to::is_pseudo_queue(&binding.destination) {
+                return Err(errors::VOLATILE_QUEUE_BINDING.with(&[]));
+            }
+            self.check_queue(conn, &binding.destination, Permission::Write)?;
+        } else {
+            refuse_default(&binding.destination)?;
+            self.check_exchange(conn, &binding.destination, Permission::Write)?;
+        }
+        refuse_default(&binding.source)?;
+        self.check_exchange(conn, &binding.source, Permission::Read)?;
+        let vhost = self.vhost(conn)?;
+        if let Some(source) = vhost.exchange(&binding.source) {
+            self.check_topic(conn, &source, &binding.routing_key, Permission::Read)?;
+        }
+        Ok(())
+    }
+
+    fn bind(&mut self, conn: &Connection, binding: &Binding<'_>) -> Result<Option<Token>, ProtocolError> {
+        self.check_binding(conn, binding)?;
+        let vhost = self.vhost(conn)?;
+        // RabbitMQ names the source first when both are missing.
+        self.exchange(conn, &binding.source)?;
+        if binding.to_queue {
+            self.queue(conn, &binding.destination)?;
+        } else {
+            self.exchange(conn, &binding.destination)?;
+        }
+        let mut topology = vhost.write();
+        let Some(destination) = topology.destination(&binding.destination, binding.to_queue) else {
+            let resource = Resource::queue(&vhost.name, &binding.destination);
+            return Err(errors::NOT_FOUND.with(&[&resource]));
+        };
+        let bound = topology
+            .bind(&binding.source, destination, &binding.routing_key, &binding.arguments)
+            .map_err(|_| invalid_match(&binding.arguments))?;
+        let changes = match bound {
+            Some((info, true)) => vec![Change::PutBinding(binding_definition(&vhost.name, &info))],
+            _ => Vec::new(),
+        };
+        Ok(self.broker.propose(changes))
+    }
+
+    /// A binding, or even an exchange, that is not there is fine.
+    fn unbind(&mut self, conn: &Connection, binding: &Binding<'_>) -> Result<Option<Token>, ProtocolError> {
+        self.check_binding(conn, binding)?;
+        let vhost = self.vhost(conn)?;
+        if binding.to_queue && vhost.queue(&binding.destination).is_some() {
+            // Another connection's own queue is out of reach.
+            self.queue(conn, &binding.destination)?;
+        }
+        let mut topology = vhost.write();
+        let Some(destination) = topology.destination(&binding.destination, binding.to_queue) else { return Ok(None) };
+        let unbound =
+            topology.unbind(&vhost.name, &binding.source, destination, &binding.routing_key, &binding.arguments);
+        Ok(unbound.and_then(|(_, removed)| self.broker.propose(removed.changes)))
+    }
+}
+
+fn exchange_binding<'a>(
+    (destination, source, routing_key): (&'a str, &'a str, &'a str),
+    arguments: TableRef<'_>,
+) -> Result<Binding<'a>, ProtocolError> {
+    Ok(Binding {
+        source: clean(source),
+        destination: clean(destination),
+        to_queue: false,
+        routing_key: routing_key.into(),
+        arguments: owned(arguments)?,
+    })
+}
+
+/// The arguments sorted by name: their order does not tell bindings apart.
+fn owned(arguments: TableRef<'_>) -> Result<FieldTable, ProtocolError> {
+    let table =
+        arguments.to_owned().map_err(|_| errors::CANNOT_DECODE.with(&[&errors::Octets(arguments.bytes())]))?;
+    let mut fields: Vec<(String, FieldValue)> = table.into_iter().collect();
+    fields.sort_by(|(a, _), (b, _)| a.cmp(b));
+    Ok(fields.into_iter().collect())
+}
+
+/// The one thing that makes a binding's arguments invalid: `x-match` on a headers exchange.
+fn invalid_match(arguments: &FieldTable) -> ProtocolError {
+    match arguments.get("x-match") {
+        Some(FieldValue::LongString(value)) => {
+            let column = "Invalid x-match field value ".len();
+            errors::INVALID_X_MATCH.with(&[&errors::Binary::new(value, column)])
+        }
+        Some(other) => {
+            let value = amqp::erlang::field_value_bare(other);
+            errors::INVALID_X_MATCH_TYPE.with(&[&other.type_name(), &value])
+        }
+        None => errors::INVALID_X_MATCH.with(&[&""]),
+    }
+}

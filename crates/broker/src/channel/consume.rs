@@ -1,0 +1,169 @@
+//! basic.consume and basic.cancel, from the client and from the broker.
+
+use super::queue_arguments::{check_consume_arguments, timeout_argument};
+use super::{Source, Subscription};
+use crate::connection::Connection;
+use crate::core::Core;
+use crate::delivery::Consumer;
+use crate::errors::{self, ProtocolError, Resource};
+use crate::names::REPLY_TO;
+use crate::reply_to;
+use amqp::method::basic;
+use amqp::{FieldTable, FieldValue, Method};
+use auth::Permission;
+use std::sync::Arc;
+
+impl Core {
+    pub(crate) fn consume(
+        &mut self,
+        conn: &mut Connection,
+        number: u16,
+        consume: &basic::Consume<'_>,
+    ) -> Result<(), ProtocolError> {
+        let Some(channel) = conn.channels.find(number) else { return Ok(()) };
+        if !consume.consumer_tag.is_empty() && channel.subscription(consume.consumer_tag).is_some() {
+            return Err(errors::DUPLICATE_CONSUMER_TAG.with(&[&consume.consumer_tag]));
+        }
+        if let Some(most) = self.broker.settings.consumers_per_channel
+            && channel.subscriptions.len() as u64 >= most
+        {
+            return Err(errors::CONSUMER_LIMIT.with(&[&most]));
+        }
+        let tag: Arc<str> = match consume.consumer_tag {
+            "" => self.broker.unique_name("amq.ctag-").into(),
+            tag => tag.into(),
+        };
+        if consume.queue == REPLY_TO {
+            return self.consume_replies(conn, number, consume, tag);
+        }
+        let name = self.queue_name(conn, number, consume.queue)?;
+        self.check_queue(conn, &name, Permission::Read)?;
+        let vhost = self.vhost(conn)?;
+        let arguments = owned(consume)?;
+        let cell = self.queue(conn, &name)?;
+        let resource = Resource::queue(&vhost.name, &name);
+        check_consume_arguments(&arguments, &resource)?;
+        let priority = arguments.get("x-priority").and_then(FieldValue::as_i64).unwrap_or(0);
+        let priority = priority.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32;
+        let timeout_ms = timeout_argument(&arguments)
+            .or(cell.consumer_timeout_ms)
+            .or(self.broker.settings.consumer_timeout_ms)
+            .filter(|_| !consume.no_ack);
+        let Some(channel) = conn.channels.find(number) else { return Ok(()) };
+        let prefetch = channel.prefetch;
+        let consumer = Arc::new(Consumer {
+            link: conn.link.clone(),
+            slot: channel.slot,
+            channel: number,
+            tag: tag.clone(),
+            no_ack: consume.no_ack,
+            exclusive: consume.exclusive,
+            prefetch,
+            arguments,
+            timeout_ms,
+            queue: cell.name.clone(),
+            channel_limit: channel.limit.clone(),
+            counters: Default::default(),
+        });
+        let mut state = cell.lock();
+        if cell.is_dead() {
+            return Err(errors::NOT_FOUND.with(&[&resource]));
+        }
+        let busy = consume.exclusive && !state.queue.consumers.is_empty();
+        if state.consumed_exclusively || busy {
+            return Err(errors::EXCLUSIVE_CONSUMER.with(&[&resource]));
+        }
+        state.consumed_exclusively = consume.exclusive;
+        let limit = if consume.no_ack { 0 } else { u32::from(prefetch) };
+        let key = state.queue.consumers.add(consumer.clone(), priority, limit);
+        cell.publish_gauges(&state);
+        drop(state);
+        self.watch_timeout(timeout_ms);
+        channel.subscriptions.push(Subscription { consumer, source: Source::Queue { cell: cell.clone(), key } });
+        if !consume.nowait {
+            self.send(conn, number, &Method::BasicConsumeOk(basic::ConsumeOk { consumer_tag: &tag }));
+        }
+        // After consume-ok: clients do not expect deliveries before it.
+        self.deliver_ready(&cell);
+        Ok(())
+    }
+
+    /// Consuming from the pseudo queue of direct reply-to.
+    fn consume_replies(
+        &mut self,
+        conn: &mut Connection,
+        number: u16,
+        consume: &basic::Consume<'_>,
+        tag: Arc<str>,
+    ) -> Result<(), ProtocolError> {
+        let address = reply_to::new_address([self.broker.random(), self.broker.random(), self.broker.random()]);
+        let arguments = owned(consume)?;
+        let Some(channel) = conn.channels.find(number) else { return Ok(()) };
+        if channel.reply_address().is_some() {
+            return Err(errors::REPLY_CONSUMER_EXISTS.with(&[]));
+        }
+        if !consume.no_ack {
+            return Err(errors::REPLY_CONSUMER_ACKNOWLEDGES.with(&[]));
+        }
+        let consumer = Arc::new(Consumer {
+            link: conn.link.clone(),
+            slot: channel.slot,
+            channel: number,
+            tag: tag.clone(),
+            no_ack: true,
+            exclusive: consume.exclusive,
+            prefetch: 0,
+            arguments,
+            timeout_ms: None,
+            queue: REPLY_TO.into(),
+            channel_limit: channel.limit.clone(),
+            counters: Default::default(),
+        });
+        self.broker.reply_consumers.add(&address, consumer.clone());
+        channel.subscriptions.push(Subscription { consumer, source: Source::Replies { address } });
+        if !consume.nowait {
+            self.send(conn, number, &Method::BasicConsumeOk(basic::ConsumeOk { consumer_tag: &tag }));
+        }
+        Ok(())
+    }
+
+    /// Cancelling an unknown consumer is fine; what it has in flight stays with the channel.
+    pub(crate) fn cancel(
+        &mut self,
+        conn: &mut Connection,
+        number: u16,
+        cancel: &basic::Cancel<'_>,
+    ) -> Result<(), ProtocolError> {
+        let vhost = self.vhost(conn)?;
+        let Some(channel) = conn.channels.find(number) else { return Ok(()) };
+        if let Some(at) = channel.subscription(cancel.consumer_tag) {
+            match channel.subscriptions.remove(at).source {
+                Source::Queue { cell, key } => self.remove_consumer(&vhost, &cell, key),
+                Source::Replies { address } => self.broker.reply_consumers.remove(&address),
+            }
+        }
+        if !cancel.nowait {
+            let consumer_tag = cancel.consumer_tag;
+            self.send(conn, number, &Method::BasicCancelOk(basic::CancelOk { consumer_tag }));
+        }
+        Ok(())
+    }
+
+    /// The queue of a consumer is gone: clients that understand it get basic.cancel.
+    pub(crate) fn consumer_gone(&mut self, conn: &mut Connection, number: u16, tag: &str, quid: u64) {
+        let Some(channel) = conn.channels.find(number) else { return };
+        let of_queue = |source: &Source| matches!(source, Source::Queue { cell, .. } if cell.quid == quid);
+        let Some(at) = channel.subscription(tag).filter(|at| of_queue(&channel.subscriptions[*at].source)) else {
+            return;
+        };
+        channel.subscriptions.remove(at);
+        if conn.capabilities.consumer_cancel_notify {
+            let cancel = basic::Cancel { consumer_tag: tag, nowait: true };
+            self.send(conn, number, &Method::BasicCancel(cancel));
+        }
+    }
+}
+
+fn owned(consume: &basic::Consume<'_>) -> Result<FieldTable, ProtocolError> {
+    consume.arguments.to_owned().map_err(|_| errors::CANNOT_DECODE.with(&[&errors::Octets(consume.arguments.bytes())]))
+}

@@ -1,0 +1,170 @@
+//! exchange.declare and exchange.delete.
+
+use crate::connection::Connection;
+use crate::core::Core;
+use crate::errors::{self, ArgumentValue, ProtocolError, Resource, Scope};
+use crate::names::{clean, is_reserved};
+use crate::topology::{Exchange, ExchangeKind, Vhost};
+use amqp::method::exchange;
+use amqp::{FieldTable, FieldValue, Method};
+use auth::Permission;
+use metadata::{Change, ExchangeDefinition, Token};
+
+/// The one argument that redeclaring compares.
+const ALTERNATE: &str = "alternate-exchange";
+
+impl Core {
+    pub(crate) fn exchange_declare(
+        &mut self,
+        conn: &mut Connection,
+        number: u16,
+        declare: &exchange::Declare<'_>,
+    ) -> Result<(), ProtocolError> {
+        let vhost = self.vhost(conn)?;
+        let name = clean(declare.exchange);
+        let token = if declare.passive {
+            refuse_default(&name)?;
+            self.check_passive(conn, auth::Resource::exchange(&vhost.name, &name))?;
+            self.exchange(conn, &name)?;
+            None
+        } else {
+            let kind = self.exchange_kind(declare.kind)?;
+            refuse_default(&name)?;
+            self.check_exchange(conn, &name, Permission::Configure)?;
+            self.declare_exchange(conn, &vhost, &name, kind, declare)?
+        };
+        self.reply(conn, number, token, declare.nowait, &Method::ExchangeDeclareOk(exchange::DeclareOk {}));
+        Ok(())
+    }
+
+    fn exchange_kind(&self, name: &str) -> Result<ExchangeKind, ProtocolError> {
+        ExchangeKind::from_name(name).ok_or_else(|| {
+            let error = errors::UNKNOWN_EXCHANGE_TYPE.with(&[&name]);
+            if !self.broker.settings.unknown_exchange_type_closes_connection {
+                return error;
+            }
+            ProtocolError { code: errors::ReplyCode(503), scope: Scope::Connection, ..error }
+        })
+    }
+
+    fn declare_exchange(
+        &mut self,
+        conn: &Connection,
+        vhost: &Vhost,
+        name: &str,
+        kind: ExchangeKind,
+        declare: &exchange::Declare<'_>,
+    ) -> Result<Option<Token>, ProtocolError> {
+        let arguments = declare
+            .arguments
+            .to_owned()
+            .map_err(|_| errors::CANNOT_DECODE.with(&[&errors::Octets(declare.arguments.bytes())]))?;
+        let resource = Resource::exchange(&vhost.name, name);
+        if let Some(existing) = vhost.exchange(name) {
+            return assert_equivalent(&existing, &resource, kind, declare, &arguments).map(|()| None);
+        }
+        if is_reserved(name) {
+            return Err(errors::RESERVED_NAME.with(&[&"exchange", &name]));
+        }
+        let alternate = match arguments.get(ALTERNATE) {
+            None => None,
+            Some(FieldValue::LongString(alternate)) => {
+                let alternate = String::from_utf8_lossy(alternate).into_owned();
+                self.check_exchange(conn, name, Permission::Read)?;
+                self.check_exchange(conn, &alternate, Permission::Write)?;
+                Some(alternate.into())
+            }
+            Some(other) => {
+                return Err(errors::INVALID_ARGUMENT_TYPE.with(&[&other.type_name(), &ALTERNATE, &resource]));
+            }
+        };
+        let mut topology = vhost.write();
+        if let Some(existing) = topology.exchange(name) {
+            // Somebody else was faster.
+            return assert_equivalent(existing, &resource, kind, declare, &arguments).map(|()| None);
+        }
+        let created = topology.insert_exchange(Exchange {
+            durable: declare.durable,
+            auto_delete: declare.auto_delete,
+            internal: declare.internal,
+            arguments,
+            alternate,
+            ..Exchange::new(vhost.next_exchange_id(), name, kind)
+        });
+        // Proposed under the lock, so that the journal has changes in the order in which they happened.
+        let changes = if created.durable { vec![definition(vhost, &created)] } else { Vec::new() };
+        Ok(self.broker.propose(changes))
+    }
+
+    /// Deleting an exchange that is not there is fine.
+    pub(crate) fn exchange_delete(
+        &mut self,
+        conn: &mut Connection,
+        number: u16,
+        delete: &exchange::Delete<'_>,
+    ) -> Result<(), ProtocolError> {
+        let vhost = self.vhost(conn)?;
+        let name = clean(delete.exchange);
+        let resource = Resource::exchange(&vhost.name, &name);
+        refuse_default(&name)?;
+        if is_reserved(&name) {
+            return Err(errors::SYSTEM_EXCHANGE.with(&[&resource]));
+        }
+        self.check_exchange(conn, &name, Permission::Configure)?;
+        let mut token = None;
+        let mut topology = vhost.write();
+        if let Some(exchange) = topology.exchange(&name).cloned() {
+            if delete.if_unused && topology.is_bound(&exchange) {
+                return Err(errors::IN_USE.with(&[&resource]));
+            }
+            let removed = topology.remove_exchange(&vhost.name, &exchange);
+            token = self.broker.propose(removed.changes);
+        }
+        drop(topology);
+        self.reply(conn, number, token, delete.nowait, &Method::ExchangeDeleteOk(exchange::DeleteOk {}));
+        Ok(())
+    }
+}
+
+pub(crate) fn definition(vhost: &Vhost, exchange: &Exchange) -> Change {
+    Change::PutExchange(ExchangeDefinition {
+        vhost: vhost.name.to_string(),
+        name: exchange.name.to_string(),
+        kind: exchange.kind.name().to_owned(),
+        durable: exchange.durable,
+        auto_delete: exchange.auto_delete,
+        internal: exchange.internal,
+        arguments: exchange.arguments.clone(),
+    })
+}
+
+/// The default exchange can be published to, and nothing else.
+pub(crate) fn refuse_default(name: &str) -> Result<(), ProtocolError> {
+    if name.is_empty() { Err(errors::DEFAULT_EXCHANGE.with(&[])) } else { Ok(()) }
+}
+
+fn assert_equivalent(
+    existing: &Exchange,
+    resource: &Resource<'_>,
+    kind: ExchangeKind,
+    declare: &exchange::Declare<'_>,
+    arguments: &FieldTable,
+) -> Result<(), ProtocolError> {
+    let unequal = |name: &str, received: &str, current: &str| {
+        let (received, current) = (ArgumentValue::Value(&received), ArgumentValue::Value(&current));
+        Err(errors::INEQUIVALENT_ARGUMENT.with(&[&name, resource, &received, &current]))
+    };
+    if existing.kind != kind {
+        return unequal("type", kind.name(), existing.kind.name());
+    }
+    for (name, received, current) in [
+        ("durable", declare.durable, existing.durable),
+        ("auto_delete", declare.auto_delete, existing.auto_delete),
+        ("internal", declare.internal, existing.internal),
+    ] {
+        if received != current {
+            return unequal(name, &received.to_string(), &current.to_string());
+        }
+    }
+    super::queue_arguments::assert_argument_equivalent(ALTERNATE, resource, arguments, &existing.arguments)
+}

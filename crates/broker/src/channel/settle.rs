@@ -1,0 +1,74 @@
+//! Acknowledging, rejecting and recovering deliveries.
+
+use super::Mode;
+use crate::connection::Connection;
+use crate::core::Core;
+use crate::errors::{self, ProtocolError};
+use amqp::Method;
+use amqp::method::basic;
+
+impl Core {
+    /// basic.ack: deliveries are taken off the channel at once and settled with those of the frames behind it.
+    #[inline]
+    pub(crate) fn ack(&mut self, conn: &mut Connection, number: u16, ack: basic::Ack) -> Result<(), ProtocolError> {
+        let Some(channel) = conn.channels.find(number) else { return Ok(()) };
+        let (slot, transactional) = (channel.slot, channel.is_transactional());
+        if transactional {
+            self.settle(conn);
+        }
+        let before = self.settling.len();
+        self.take_deliveries(conn, slot, ack.delivery_tag, ack.multiple)?;
+        let Some(channel) = conn.channels.find(number) else { return Ok(()) };
+        channel.counters.ack.add((self.settling.len() - before) as u64);
+        if let Mode::Tx(transaction) = &mut channel.mode {
+            transaction.settle(self.settling.drain(before..), false);
+        }
+        Ok(())
+    }
+
+    /// basic.reject and basic.nack.
+    pub(crate) fn reject(
+        &mut self,
+        conn: &mut Connection,
+        number: u16,
+        tag: u64,
+        multiple: bool,
+        requeue: bool,
+    ) -> Result<(), ProtocolError> {
+        let Some(channel) = conn.channels.find(number) else { return Ok(()) };
+        let slot = channel.slot;
+        self.take_deliveries(conn, slot, tag, multiple)?;
+        let Some(channel) = conn.channels.find(number) else { return Ok(()) };
+        if let Mode::Tx(transaction) = &mut channel.mode {
+            transaction.settle(self.settling.drain(..), requeue);
+        } else if requeue {
+            self.requeue(conn);
+        } else {
+            self.settle(conn);
+        }
+        Ok(())
+    }
+
+    /// basic.recover: everything that the channel has not acknowledged returns to its queue.
+    pub(crate) fn recover(
+        &mut self,
+        conn: &mut Connection,
+        number: u16,
+        requeue: bool,
+        answer: bool,
+    ) -> Result<(), ProtocolError> {
+        if !requeue {
+            return Err(errors::RECOVER_WITHOUT_REQUEUE.with(&[]));
+        }
+        let Some(channel) = conn.channels.find(number) else { return Ok(()) };
+        let slot = channel.slot;
+        // Tag 0 with multiple means all, and is right even when there are none.
+        self.take_deliveries(conn, slot, 0, true)?;
+        if answer {
+            // The answer comes before what is delivered again.
+            self.send(conn, number, &Method::BasicRecoverOk(basic::RecoverOk {}));
+        }
+        self.requeue(conn);
+        Ok(())
+    }
+}

@@ -1,0 +1,161 @@
+//! A connection as its reactor holds it.
+
+use crate::channel::Channels;
+use crate::link::Link;
+use crate::topology::{QueueCell, Vhost};
+use amqp::FieldTable;
+use auth::User;
+use metadata::Token;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// How far a connection has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Waits for the protocol header.
+    Header,
+    /// Waits for connection.start-ok.
+    Starting,
+    /// Waits for connection.tune-ok.
+    Tuning,
+    /// Waits for connection.open.
+    Opening,
+    /// Open.
+    Running,
+    /// We sent connection.close and wait for the answer; everything else is discarded.
+    Closing,
+    /// Nothing more is read; the socket goes when the output is written.
+    Closed,
+}
+
+impl Phase {
+    /// RabbitMQ's name for the state.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Phase::Header | Phase::Starting => "starting",
+            Phase::Tuning => "tuning",
+            Phase::Opening => "opening",
+            Phase::Running => "running",
+            Phase::Closing => "closing",
+            Phase::Closed => "closed",
+        }
+    }
+}
+
+/// Why nothing is read from a connection for now. Its output goes on.
+pub(crate) enum Park {
+    /// Until the journal has made a change durable; then this reply is sent.
+    Journal { reply: Vec<u8> },
+    /// Until an alarm is cleared; the client publishes.
+    Alarm,
+    /// Until a queue is shorter, or a moment, because its messages come faster than consumers take them.
+    Flow { queue: Arc<QueueCell>, until_ms: u64 },
+    /// Until the answer to a refused login is due.
+    Refused { until_ms: u64, close: Vec<u8> },
+}
+
+/// What the client said it can take.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Capabilities {
+    pub(crate) authentication_failure_close: bool,
+    pub(crate) connection_blocked: bool,
+    pub(crate) consumer_cancel_notify: bool,
+}
+
+/// A body frame whose payload has not arrived whole.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PartialBody {
+    pub(crate) channel: u16,
+    /// Payload bytes to come; then the end octet.
+    pub(crate) left: usize,
+}
+
+/// Ends of a connection as they appear in its name.
+#[derive(Clone, Copy, Debug)]
+pub struct Ends {
+    /// The client's address.
+    pub peer: SocketAddr,
+    /// Ours.
+    pub local: SocketAddr,
+}
+
+pub(crate) struct Connection {
+    pub(crate) link: Arc<Link>,
+    pub(crate) ends: Ends,
+    pub(crate) phase: Phase,
+    pub(crate) park: Option<Park>,
+    pub(crate) leftover: Vec<u8>,
+    pub(crate) partial_body: Option<PartialBody>,
+    pub(crate) channels: Channels,
+    pub(crate) vhost: Option<Arc<Vhost>>,
+    pub(crate) user: Option<Arc<User>>,
+    pub(crate) mechanism: Option<auth::Mechanism>,
+    pub(crate) capabilities: Capabilities,
+    pub(crate) client_properties: FieldTable,
+    pub(crate) frame_max: usize,
+    pub(crate) channel_max: u16,
+    pub(crate) heartbeat_s: u16,
+    pub(crate) received_bytes: u64,
+    pub(crate) received_reads: u64,
+    pub(crate) connected_at_ms: u64,
+    pub(crate) last_read_ms: u64,
+    pub(crate) last_sent: (u64, u64),
+    /// A durable change whose method had no reply to hold back; the next reply waits for it.
+    pub(crate) undurable: Option<Token>,
+    /// True once it has published, which is what an alarm looks at.
+    pub(crate) has_published: bool,
+    /// True after connection.blocked.
+    pub(crate) told_blocked: bool,
+}
+
+impl Connection {
+    pub(crate) fn new(link: Arc<Link>, ends: Ends, wall_ms: u64, now_ms: u64) -> Connection {
+        Connection {
+            link,
+            ends,
+            phase: Phase::Header,
+            park: None,
+            leftover: Vec::new(),
+            partial_body: None,
+            channels: Channels::default(),
+            vhost: None,
+            user: None,
+            mechanism: None,
+            capabilities: Capabilities::default(),
+            client_properties: FieldTable::new(),
+            frame_max: amqp::frame::FRAME_MIN_SIZE,
+            channel_max: u16::MAX,
+            heartbeat_s: 0,
+            received_bytes: 0,
+            received_reads: 0,
+            connected_at_ms: wall_ms,
+            last_read_ms: now_ms,
+            last_sent: (0, now_ms),
+            undurable: None,
+            has_published: false,
+            told_blocked: false,
+        }
+    }
+
+    /// `PEER:PORT -> HOST:PORT`, RabbitMQ's name of a connection.
+    pub(crate) fn name(&self) -> String {
+        let show = |address: SocketAddr| match address {
+            SocketAddr::V6(v6) => match v6.ip().to_ipv4_mapped() {
+                Some(v4) => format!("{v4}:{}", v6.port()),
+                None => address.to_string(),
+            },
+            SocketAddr::V4(_) => address.to_string(),
+        };
+        format!("{} -> {}", show(self.ends.peer), show(self.ends.local))
+    }
+
+    /// True while received bytes are to be processed.
+    pub(crate) fn is_reading(&self) -> bool {
+        self.park.is_none() && self.phase != Phase::Closed
+    }
+
+    /// Name of the user, for error texts.
+    pub(crate) fn user_name(&self) -> &str {
+        self.user.as_ref().map_or("", |user| user.name())
+    }
+}

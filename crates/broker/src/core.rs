@@ -1,0 +1,110 @@
+//! The working half of a reactor: everything but its connections.
+//!
+//! It is passed along with the one connection that is being served, so that serving one can never touch another's
+//! state; what concerns other connections goes through their links or as messages.
+
+mod deliver;
+mod overdue;
+mod publish;
+mod queues;
+mod settle;
+
+pub(crate) use publish::{Incoming, IncomingBody};
+pub(crate) use queues::DeleteCondition;
+
+use crate::Now;
+use crate::broker::Broker;
+use crate::confirms::Confirm;
+use crate::connection::Connection;
+use crate::delivery::Unacked;
+use crate::link::{ConnectionId, Link};
+use crate::topology::{QueueCell, Route};
+use amqp::Method;
+use metadata::Token;
+use queue::{ConsumerKey, Entry};
+use routing::RouteCache;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use store::Arena;
+
+/// Routing decisions that a reactor remembers.
+const ROUTES: usize = 4096;
+/// Messages handled under one hold of a queue's lock.
+pub(crate) const MESSAGES_PER_LOCK: usize = 512;
+/// Bytes of bodies delivered under one hold of a queue's lock.
+pub(crate) const BYTES_PER_LOCK: usize = 256 << 10;
+
+/// Buffers that are used again and again, so that nothing is allocated per message.
+#[derive(Default)]
+struct Scratch {
+    keys: Vec<ConsumerKey>,
+    sent: Vec<bool>,
+    entries: Vec<(Option<Entry>, ConsumerKey)>,
+    /// Delivered messages that nobody will acknowledge, to be freed without a lock.
+    done: Vec<Entry>,
+}
+
+pub(crate) struct Core {
+    pub(crate) broker: Arc<Broker>,
+    pub(crate) shard: usize,
+    pub(crate) now: Now,
+    pub(crate) arena: Arena,
+    /// Connections with output to flush.
+    pub(crate) touched: Vec<Arc<Link>>,
+    /// Queues with more to deliver than one turn allows.
+    pub(crate) runnable: VecDeque<Arc<QueueCell>>,
+    routes: RouteCache<Option<Arc<Route>>>,
+    run: publish::Run,
+    /// Acknowledged deliveries, settled together.
+    pub(crate) settling: Vec<Unacked>,
+    /// Channels of the connection being served that have confirms to tell.
+    pub(crate) confirming: Vec<u16>,
+    /// A queue that the connection being served filled faster than it is emptied.
+    pub(crate) outpaces_consumers: Option<Arc<QueueCell>>,
+    pub(crate) due_confirms: Vec<Confirm>,
+    /// Connections that wait for the journal, with what for.
+    pub(crate) awaiting_journal: Vec<(Token, usize, ConnectionId)>,
+    timeout_interval_ms: Option<u64>,
+    timeout_interval_changed: bool,
+    scratch: Scratch,
+    frame: Vec<u8>,
+}
+
+impl Core {
+    pub(crate) fn new(broker: Arc<Broker>, shard: usize) -> Core {
+        let arena = Arena::new(broker.chunks.clone());
+        Core {
+            broker,
+            shard,
+            now: Now::default(),
+            arena,
+            touched: Vec::new(),
+            runnable: VecDeque::new(),
+            routes: RouteCache::new(ROUTES),
+            run: publish::Run::default(),
+            settling: Vec::new(),
+            confirming: Vec::new(),
+            outpaces_consumers: None,
+            due_confirms: Vec::new(),
+            awaiting_journal: Vec::new(),
+            timeout_interval_ms: None,
+            timeout_interval_changed: false,
+            scratch: Scratch::default(),
+            frame: Vec::new(),
+        }
+    }
+
+    /// Appends a method frame to the connection's output.
+    pub(crate) fn send(&mut self, conn: &Connection, channel: u16, method: &Method<'_>) {
+        self.frame.clear();
+        amqp::frame::write_method(&mut self.frame, channel, method);
+        conn.link.output().batch.put(&self.frame);
+        conn.link.touch(&mut self.touched);
+    }
+
+    /// Appends bytes that are frames already.
+    pub(crate) fn send_frames(&mut self, conn: &Connection, frames: &[u8]) {
+        conn.link.output().batch.put(frames);
+        conn.link.touch(&mut self.touched);
+    }
+}

@@ -1,0 +1,175 @@
+//! Giving messages to consumers.
+//!
+//! Under the queue's lock the queue plans first which message goes to whom. Then each consumer's connection is locked
+//! once and its share encoded, in the order of the messages.
+
+use super::{BYTES_PER_LOCK, Core, MESSAGES_PER_LOCK};
+use crate::delivery::{Consumer, Content, OutputGate, Unacked, encode_deliver};
+use crate::link::{Output, OutputGuard};
+use crate::topology::{QueueCell, QueueState};
+use queue::{ConsumerKey, Entry};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// What a delivery adds to the counts of its queue.
+#[derive(Default)]
+pub(super) struct Tally {
+    pub(super) deliver: u64,
+    pub(super) deliver_no_ack: u64,
+    pub(super) redeliver: u64,
+    pub(super) unacked_bytes: u64,
+}
+
+impl Core {
+    /// Delivers what `cell` has ready, within the limits of one hold of its lock; the rest goes on another turn.
+    pub(crate) fn deliver_ready(&mut self, cell: &Arc<QueueCell>) {
+        let mut state = cell.lock();
+        self.deliver_ready_locked(cell, &mut state);
+        drop(state);
+        self.scratch.done.clear();
+    }
+
+    /// As [`Core::deliver_ready`] for a queue that is locked.
+    pub(super) fn deliver_ready_locked(&mut self, cell: &Arc<QueueCell>, state: &mut QueueState) {
+        let mut entries = std::mem::take(&mut self.scratch.entries);
+        let more = state.queue.plan_ready(
+            MESSAGES_PER_LOCK,
+            BYTES_PER_LOCK,
+            &mut OutputGate { cell },
+            |entry, key| entries.push((Some(entry), key)),
+        );
+        let mut tally = Tally::default();
+        for start in 0..entries.len() {
+            if entries[start].0.is_some() {
+                self.deliver_share(cell, state, &mut entries[start..], &mut tally);
+            }
+        }
+        entries.clear();
+        self.scratch.entries = entries;
+        state.queue.delivered(tally.deliver, tally.unacked_bytes);
+        cell.count_deliveries(&tally);
+        cell.publish_gauges(state);
+        if more && !state.scheduled {
+            state.scheduled = true;
+            self.runnable.push_back(cell.clone());
+        }
+    }
+
+    /// Delivers those of `entries` that go to the connection of the first.
+    fn deliver_share(
+        &mut self,
+        cell: &Arc<QueueCell>,
+        state: &mut QueueState,
+        entries: &mut [(Option<Entry>, ConsumerKey)],
+        tally: &mut Tally,
+    ) {
+        let Some(link) = state.queue.consumers.handle(entries[0].1).map(|consumer| consumer.link.clone()) else {
+            debug_assert!(false, "a planned consumer is there as long as the queue is locked");
+            return;
+        };
+        let frame_max = link.frame_max.load(Ordering::Relaxed) as usize;
+        let mut output = link.output();
+        let mut undeliverable = Vec::new();
+        for (place, key) in entries {
+            let Some(consumer) = state.queue.consumers.handle(*key) else { continue };
+            if !Arc::ptr_eq(&consumer.link, &link) {
+                continue;
+            }
+            let Some(entry) = place.take() else { continue };
+            let Some(tag) = output.take_tag(consumer) else {
+                undeliverable.push(entry);
+                continue;
+            };
+            let content = Content::of(&entry.message);
+            encode_deliver(&mut output.batch, consumer, tag, entry.redelivered, frame_max, &content);
+            tally.count(consumer, entry.redelivered, entry.message.body_len());
+            if consumer.no_ack {
+                self.scratch.done.push(entry);
+            } else {
+                self.keep(&mut output, cell, consumer, *key, tag, entry);
+            }
+        }
+        drop(output);
+        link.touch(&mut self.touched);
+        undeliverable.into_iter().for_each(|entry| state.queue.put_back(entry));
+    }
+
+    /// Keeps a delivery that needs an acknowledgement.
+    #[inline]
+    pub(super) fn keep(
+        &self,
+        output: &mut OutputGuard<'_>,
+        cell: &Arc<QueueCell>,
+        consumer: &Consumer,
+        key: ConsumerKey,
+        tag: u64,
+        entry: Entry,
+    ) {
+        let due_ms = consumer.timeout_ms.map_or(u64::MAX, |timeout| self.now.mono_ms() + timeout);
+        let unacked = Unacked { tag, queue: cell.clone(), consumer: Some(key), entry, due_ms };
+        if let Some(Some(deliveries)) = output.channels.get_mut(consumer.slot) {
+            deliveries.keep(unacked);
+        }
+    }
+
+    /// Delivers queues that had more than one turn allows; at most `most` holds of a lock.
+    pub(crate) fn run_queues(&mut self, most: usize) {
+        for _ in 0..most.min(self.runnable.len()) {
+            let Some(cell) = self.runnable.pop_front() else { return };
+            let mut state = cell.lock();
+            state.scheduled = false;
+            self.deliver_ready_locked(&cell, &mut state);
+            drop(state);
+            self.scratch.done.clear();
+        }
+    }
+
+    /// Lets consumers go on that a full output or a channel's limit had held back.
+    pub(crate) fn resume_consumers(&mut self, link: &crate::link::Link) {
+        for (cell, key) in link.take_starved() {
+            let mut state = cell.lock();
+            if state.queue.consumers.ungate(key) && !state.queue.is_empty() {
+                self.deliver_ready_locked(&cell, &mut state);
+            }
+            drop(state);
+            self.scratch.done.clear();
+        }
+    }
+}
+
+impl Output {
+    /// The next delivery tag of the consumer's channel; `None` when the channel is gone.
+    #[inline]
+    pub(super) fn take_tag(&mut self, consumer: &Consumer) -> Option<u64> {
+        let deliveries = self.channels.get_mut(consumer.slot)?.as_mut()?;
+        Some(deliveries.take_tag())
+    }
+}
+
+impl Tally {
+    #[inline]
+    pub(super) fn count(&mut self, consumer: &Consumer, redelivered: bool, body_len: usize) {
+        if consumer.no_ack {
+            self.deliver_no_ack += 1;
+            consumer.counters.deliver_no_ack.add(1);
+        } else {
+            self.deliver += 1;
+            self.unacked_bytes += body_len as u64;
+            consumer.counters.deliver.add(1);
+        }
+        if redelivered {
+            self.redeliver += 1;
+            consumer.counters.redeliver.add(1);
+        }
+    }
+}
+
+impl QueueCell {
+    pub(super) fn count_deliveries(&self, tally: &Tally) {
+        self.counters.deliver.add(tally.deliver);
+        self.counters.deliver_no_ack.add(tally.deliver_no_ack);
+        if tally.redeliver > 0 {
+            self.counters.redeliver.add(tally.redeliver);
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Queues coming and going: consumers, deletion, and what happens when a connection ends.
+
+use super::Core;
+use crate::ConnectionId;
+use crate::delivery::Consumer;
+use crate::errors::{self, ProtocolError, Resource};
+use crate::message::{Address, ShardMessage};
+use crate::topology::{QueueCell, Vhost};
+use metadata::{Change, Token};
+use queue::ConsumerKey;
+use std::sync::Arc;
+
+/// When a queue is to be deleted.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct DeleteCondition {
+    pub(crate) if_unused: bool,
+    pub(crate) if_empty: bool,
+}
+
+impl Core {
+    /// Deletes a queue. Returns how many messages were ready in it, and the change to wait for.
+    ///
+    /// Deleting a queue that is being deleted finds nothing.
+    pub(crate) fn delete_queue(
+        &mut self,
+        vhost: &Vhost,
+        cell: &Arc<QueueCell>,
+        condition: DeleteCondition,
+    ) -> Result<(u64, Option<Token>), ProtocolError> {
+        let (count, changes) = delete_queue(vhost, cell, condition, &|shard, message| {
+            self.broker.post(shard, message);
+        })?;
+        Ok((count, self.broker.propose(changes)))
+    }
+
+    /// Removes a consumer from its queue, and the queue if that was the last one of an auto-delete queue.
+    pub(crate) fn remove_consumer(&mut self, vhost: &Vhost, cell: &Arc<QueueCell>, key: ConsumerKey) {
+        let mut state = cell.lock();
+        if state.queue.consumers.remove(key).is_none() {
+            return;
+        }
+        state.consumed_exclusively = false;
+        let unused = cell.auto_delete && state.queue.consumers.is_empty();
+        cell.publish_gauges(&state);
+        drop(state);
+        if unused {
+            // Somebody may have begun to consume meanwhile; then it stays.
+            let condition = DeleteCondition { if_unused: true, if_empty: false };
+            let _ = self.delete_queue(vhost, cell, condition);
+        }
+    }
+
+    /// Deletes the queues that belong to a connection which ends.
+    pub(crate) fn delete_exclusive_queues(&mut self, vhost: &Vhost, owner: ConnectionId) {
+        for cell in vhost.exclusive_queues(owner) {
+            // Without a condition nothing can be in the way.
+            let _ = self.delete_queue(vhost, &cell, DeleteCondition::default());
+        }
+    }
+}
+
+/// Deletes a queue, telling the reactors of its consumers through `post`; returns the ready messages and the changes
+/// that make it durable.
+pub(crate) fn delete_queue(
+    vhost: &Vhost,
+    cell: &Arc<QueueCell>,
+    condition: DeleteCondition,
+    post: &dyn Fn(usize, ShardMessage),
+) -> Result<(u64, Vec<Change>), ProtocolError> {
+    let mut messages = Vec::new();
+    let mut consumers: Vec<Arc<Consumer>> = Vec::new();
+    let mut state = cell.lock();
+    if cell.is_dead() {
+        return Ok((0, Vec::new()));
+    }
+    let resource = Resource::queue(&vhost.name, &cell.name);
+    if condition.if_unused && !state.queue.consumers.is_empty() {
+        return Err(errors::IN_USE.with(&[&resource]));
+    }
+    if condition.if_empty && !state.queue.is_empty() {
+        return Err(errors::NOT_EMPTY.with(&[&resource]));
+    }
+    cell.mark_dead();
+    let count = state.queue.purge(&mut messages);
+    let keys: Vec<ConsumerKey> = state.queue.consumers.iter().map(|(key, _)| key).collect();
+    consumers.extend(keys.into_iter().filter_map(|key| state.queue.consumers.remove(key)));
+    cell.publish_gauges(&state);
+    drop(state);
+    let removed = vhost.write().remove_queue(&vhost.name, cell);
+    drop(messages);
+    for consumer in consumers {
+        let address = Address { key: consumer.link.key, id: consumer.link.id };
+        let (channel, tag) = (consumer.channel, consumer.tag.clone());
+        post(consumer.link.shard, ShardMessage::ConsumerGone { address, channel, tag, quid: cell.quid });
+    }
+    Ok((count, removed.changes))
+}

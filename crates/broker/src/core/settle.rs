@@ -1,0 +1,109 @@
+//! Taking deliveries back: acknowledged, rejected, or returned to their queue.
+
+use super::{Core, MESSAGES_PER_LOCK};
+use crate::connection::Connection;
+use crate::delivery::Unacked;
+use crate::errors::{self, ProtocolError};
+use std::sync::Arc;
+
+/// Where the runs of deliveries of the same queue end that `deliveries` consists of.
+fn run_len(deliveries: &[Unacked]) -> usize {
+    let Some(first) = deliveries.first() else { return 0 };
+    let same = deliveries.iter().take_while(|other| Arc::ptr_eq(&other.queue, &first.queue)).count();
+    same.min(MESSAGES_PER_LOCK)
+}
+
+impl Core {
+    /// Takes deliveries of a channel off its books, as basic.ack, nack and reject name them, and adds them to `settling`.
+    pub(crate) fn take_deliveries(
+        &mut self,
+        conn: &Connection,
+        slot: usize,
+        tag: u64,
+        multiple: bool,
+    ) -> Result<(), ProtocolError> {
+        let mut output = conn.link.output();
+        let known = match output.channels.get_mut(slot) {
+            Some(Some(deliveries)) => deliveries.settle(tag, multiple, &mut self.settling),
+            _ => false,
+        };
+        if known { Ok(()) } else { Err(errors::UNKNOWN_DELIVERY_TAG.with(&[&tag])) }
+    }
+
+    /// Settles the deliveries taken so far: each queue's lock is taken once for a run of its messages.
+    pub(crate) fn settle(&mut self, conn: &Connection) {
+        if self.settling.is_empty() {
+            return;
+        }
+        let mut settling = std::mem::take(&mut self.settling);
+        let mut at = 0;
+        while at < settling.len() {
+            let run = run_len(&settling[at..]);
+            self.settle_run(&settling[at..at + run]);
+            at += run;
+        }
+        settling.clear();
+        if settling.capacity() > 1 << 16 {
+            settling = Vec::new();
+        }
+        self.settling = settling;
+        self.resume_channel(conn);
+    }
+
+    fn settle_run(&mut self, run: &[Unacked]) {
+        let cell = &run[0].queue;
+        let mut state = cell.lock();
+        let mut creditable = false;
+        for unacked in run {
+            state.queue.settled(unacked.entry.message.body_len());
+            if let Some(key) = unacked.consumer {
+                creditable |= state.queue.consumers.credit(key, 1);
+            }
+        }
+        cell.counters.ack.add(run.len() as u64);
+        if creditable && !state.queue.is_empty() {
+            self.deliver_ready_locked(cell, &mut state);
+        } else {
+            cell.publish_gauges(&state);
+        }
+        drop(state);
+        self.scratch.done.clear();
+    }
+
+    /// Returns the deliveries taken so far to their queues, at their original positions.
+    pub(crate) fn requeue(&mut self, conn: &Connection) {
+        let settling = std::mem::take(&mut self.settling);
+        self.requeue_all(settling);
+        self.resume_channel(conn);
+    }
+
+    /// Returns deliveries to their queues.
+    pub(crate) fn requeue_all(&mut self, deliveries: Vec<Unacked>) {
+        let mut rest = deliveries.into_iter().peekable();
+        while let Some(first) = rest.next() {
+            let cell = first.queue.clone();
+            let mut state = cell.lock();
+            let mut next = Some(first);
+            let mut count = 0;
+            while let Some(unacked) = next {
+                if let Some(key) = unacked.consumer {
+                    state.queue.consumers.credit(key, 1);
+                }
+                state.queue.requeue(unacked.entry);
+                count += 1;
+                next = rest.next_if(|other| count < MESSAGES_PER_LOCK && Arc::ptr_eq(&other.queue, &cell));
+            }
+            self.deliver_ready_locked(&cell, &mut state);
+            drop(state);
+            self.scratch.done.clear();
+        }
+    }
+
+    /// Lets consumers go on that the channel's own limit had held back.
+    fn resume_channel(&mut self, conn: &Connection) {
+        if conn.link.can_resume() {
+            let link = conn.link.clone();
+            self.resume_consumers(&link);
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! Bytes from a client: frames, and what each is allowed to be.
+//!
+//! A publish whose content lies whole in the read buffer is taken from there as it is. Content that does not is put
+//! together per channel as it arrives, so that only method and header frames are ever left over.
+
+use crate::channel::Assembly;
+use crate::channel::content::read_header;
+use crate::connection::{Connection, PartialBody, Phase};
+use crate::core::{Core, Incoming, IncomingBody};
+use crate::errors::{self, ProtocolError, Scope, Snippet};
+use amqp::frame::{FRAME_BODY, FRAME_END, FRAME_HEADER, FRAME_HEADER_SIZE, FRAME_HEARTBEAT, FRAME_METHOD};
+use amqp::method::basic;
+use amqp::{DecodeError, FrameHeader, Method, ProtocolHeader};
+
+/// RabbitMQ takes payloads that are this much longer than frame_max allows.
+const FRAME_SIZE_TOLERANCE: usize = 8;
+
+/// What is wrong with received bytes, and with which channel.
+struct Fault {
+    channel: u16,
+    error: ProtocolError,
+}
+
+impl Core {
+    /// Processes received bytes; returns how many are done with. The rest has to be presented again, with what comes
+    /// behind it, unless the connection is parked or closed.
+    pub(crate) fn receive(&mut self, conn: &mut Connection, buffer: &[u8]) -> usize {
+        let mut at = 0;
+        while at < buffer.len() && conn.is_reading() {
+            match self.receive_one(conn, buffer, at) {
+                Ok(0) => break,
+                Ok(taken) => at += taken,
+                Err(fault) => {
+                    self.finish_batch(conn, buffer);
+                    let Some(taken) = self.fail(conn, fault, &buffer[at..]) else { break };
+                    at += taken;
+                }
+            }
+        }
+        self.finish_batch(conn, buffer);
+        at.min(buffer.len())
+    }
+
+    /// Ends what was gathered over one read: the run of publishes, the acknowledgements, and the confirms due.
+    pub(crate) fn finish_batch(&mut self, conn: &mut Connection, buffer: &[u8]) {
+        self.flush_run(conn, buffer);
+        self.settle(conn);
+        self.tell_confirms(conn);
+    }
+
+    /// Takes one frame, or the part of a body frame that is there; 0 when more bytes are needed.
+    #[inline]
+    fn receive_one(&mut self, conn: &mut Connection, buffer: &[u8], at: usize) -> Result<usize, Fault> {
+        let rest = &buffer[at..];
+        if conn.phase == Phase::Header {
+            return Ok(self.protocol_header(conn, rest));
+        }
+        if let Some(partial) = conn.partial_body {
+            return self.more_of_body(conn, partial, rest);
+        }
+        let Some(header) = rest.first_chunk::<FRAME_HEADER_SIZE>() else { return Ok(0) };
+        let header = FrameHeader::parse(header);
+        let size = header.size as usize;
+        self.check_size(conn, header)?;
+        let whole = FRAME_HEADER_SIZE + size + 1;
+        if rest.len() < whole {
+            let streams = header.kind == FRAME_BODY && conn.phase == Phase::Running && header.channel != 0;
+            return if streams { self.start_of_body(conn, header, rest) } else { Ok(0) };
+        }
+        let payload = &rest[FRAME_HEADER_SIZE..whole - 1];
+        if rest[whole - 1] != FRAME_END {
+            let error = errors::BAD_FRAME_END.with(&[&Snippet::new(header.kind, payload), &rest[whole - 1]]);
+            return Err(Fault { channel: 0, error });
+        }
+        let more = self.frame(conn, header, payload, buffer, at + whole).map_err(|error| Fault {
+            channel: header.channel,
+            error,
+        })?;
+        Ok(whole + more)
+    }
+
+    fn check_size(&self, conn: &Connection, header: FrameHeader) -> Result<(), Fault> {
+        let most = match conn.phase {
+            Phase::Running | Phase::Closing | Phase::Opening => conn.frame_max,
+            _ => (self.broker.settings.initial_frame_max as usize).max(amqp::frame::FRAME_MIN_SIZE),
+        } - amqp::frame::FRAME_OVERHEAD;
+        if header.size as usize <= most + FRAME_SIZE_TOLERANCE {
+            return Ok(());
+        }
+        let error = errors::FRAME_TOO_LARGE.with(&[&header.kind, &header.size, &most]);
+        Err(Fault { channel: 0, error: error.on_connection() })
+    }
+
+    /// One whole frame. Returns how many bytes behind it are done with too: the content of a publish.
+    #[inline]
+    fn frame(
+        &mut self,
+        conn: &mut Connection,
+        header: FrameHeader,
+        payload: &[u8],
+        buffer: &[u8],
+        end: usize,
+    ) -> Result<usize, ProtocolError> {
+        let unexpected = || errors::UNEXPECTED_FRAME.with(&[&Snippet::new(header.kind, payload)]);
+        match header.kind {
+            FRAME_METHOD if header.channel == 0 => {
+                self.flush_for(conn, buffer);
+                self.connection_method(conn, payload).map(|()| 0)
+            }
+            FRAME_HEARTBEAT if header.channel == 0 => Ok(0),
+            FRAME_METHOD | FRAME_HEADER | FRAME_BODY if header.channel == 0 => {
+                if conn.phase == Phase::Closing { Ok(0) } else { Err(unexpected().on_connection()) }
+            }
+            _ if conn.phase == Phase::Closing => Ok(0),
+            FRAME_METHOD | FRAME_HEADER | FRAME_BODY if conn.phase != Phase::Running => {
+                Err(unexpected().on_connection())
+            }
+            FRAME_METHOD => self.channel_method(conn, header.channel, payload, buffer, end),
+            FRAME_HEADER | FRAME_BODY => {
+                self.flush_for(conn, buffer);
+                self.content_frame(conn, header, payload).map(|()| 0)
+            }
+            FRAME_HEARTBEAT => Err(unexpected().on_connection()),
+            _ => {
+                let error = errors::UNKNOWN_FRAME.with(&[&Snippet::new(header.kind, payload)]);
+                Err(error.on_connection())
+            }
+        }
+    }
+
+    /// A method on a channel.
+    #[inline]
+    fn channel_method(
+        &mut self,
+        conn: &mut Connection,
+        number: u16,
+        payload: &[u8],
+        buffer: &[u8],
+        end: usize,
+    ) -> Result<usize, ProtocolError> {
+        let method = Method::decode(payload).map_err(|error| undecodable(error, payload))?;
+        let id = method.id();
+        let blame = |error: ProtocolError| if error.method == (0, 0) { error.by_method(id.class, id.method) } else { error };
+        let Some(channel) = conn.channels.find(number) else {
+            self.flush_for(conn, buffer);
+            return self.on_unopened_channel(conn, number, method).map(|()| 0).map_err(blame);
+        };
+        if channel.closing {
+            return self.on_closing_channel(conn, number, method, buffer, end);
+        }
+        if let Some(assembly) = &channel.assembly {
+            let error = if assembly.wants_header() { &errors::EXPECTED_HEADER } else { &errors::EXPECTED_BODY };
+            let class = amqp::properties::CLASS_BASIC;
+            let error = if error.holes() > 0 { error.with(&[&class]) } else { error.with(&[]) };
+            return Err(error.by_method(id.class, id.method));
+        }
+        match method {
+            Method::BasicPublish(publish) => self.publish_frames(conn, number, publish, buffer, end).map_err(blame),
+            Method::BasicAck(ack) => self.ack(conn, number, ack).map(|()| 0).map_err(blame),
+            method => {
+                self.flush_for(conn, buffer);
+                self.method(conn, number, method).map(|()| 0).map_err(blame)
+            }
+        }
+    }
+
+    /// The content of a publish, when it lies in the buffer whole; otherwise the beginning of an assembly.
+    #[inline]
+    fn publish_frames(
+        &mut self,
+        conn: &mut Connection,
+        number: u16,
+        publish: basic::Publish<'_>,
+        buffer: &[u8],
+        end: usize,
+    ) -> Result<usize, ProtocolError> {
+        self.settle(conn);
+        let Some((header_payload, body, taken)) = whole_content(&buffer[end..], number, conn.frame_max) else {
+            let Some(channel) = conn.channels.find(number) else { return Ok(0) };
+            channel.assembly = Some(Box::new(Assembly::new(&publish)));
+            return Ok(0);
+        };
+        let header = read_header(header_payload)?;
+        if publish.immediate {
+            return Err(errors::IMMEDIATE.with(&[]));
+        }
+        let incoming = Incoming {
+            exchange: publish.exchange.0,
+            routing_key: publish.routing_key.0,
+            mandatory: publish.mandatory,
+            header,
+            header_payload,
+            body: IncomingBody::Read(body),
+        };
+        let published = self.publish(conn, number, incoming, buffer);
+        if let Err(error) = published {
+            // The frames of the content are done with all the same: a channel error must not let them be read again.
+            return self.refused_content(conn, number, error, taken);
+        }
+        Ok(taken)
+    }
+
+    fn refused_content(
+        &mut self,
+        conn: &mut Connection,
+        number: u16,
+        error: ProtocolError,
+        taken: usize,
+    ) -> Result<usize, ProtocolError> {
+        let error = error.by_method(60, 40);
+        if error.scope == Scope::Connection {
+            return Err(error);
+        }
+        self.close_channel(conn, number, &error);
+        Ok(taken)
+    }
+
+    /// A content header or body frame on its own.
+    fn content_frame(
+        &mut self,
+        conn: &mut Connection,
+        header: FrameHeader,
+        payload: &[u8],
+    ) -> Result<(), ProtocolError> {
+        let number = header.channel;
+        let Some(channel) = conn.channels.find(number) else { return Err(errors::CHANNEL_NOT_OPEN.with(&[])) };
+        if channel.closing {
+            return Ok(());
+        }
+        let Some(assembly) = &channel.assembly else { return Err(errors::EXPECTED_METHOD.with(&[])) };
+        match (header.kind, assembly.wants_header()) {
+            (FRAME_HEADER, true) => self.content_header(conn, number, payload),
+            (FRAME_BODY, false) => self.content_body(conn, number, payload, 0),
+            (FRAME_BODY, true) => {
+                Err(errors::EXPECTED_HEADER.with(&[&amqp::properties::CLASS_BASIC]).by_method(60, 40))
+            }
+            _ => Err(errors::EXPECTED_BODY.with(&[]).by_method(60, 40)),
+        }
+    }
+
+    /// A body frame that is not there whole: its payload is taken as it comes.
+    fn start_of_body(&mut self, conn: &mut Connection, header: FrameHeader, rest: &[u8]) -> Result<usize, Fault> {
+        let partial = PartialBody { channel: header.channel, left: header.size as usize };
+        conn.partial_body = Some(partial);
+        let blame = |error| Fault { channel: header.channel, error };
+        // An empty part of a body that is due completes nothing; any error is about the frame itself.
+        self.content_frame(conn, FrameHeader { size: 0, ..header }, &[]).map_err(blame)?;
+        let taken = self.more_of_body(conn, partial, &rest[FRAME_HEADER_SIZE..])?;
+        Ok(FRAME_HEADER_SIZE + taken)
+    }
+
+    fn more_of_body(&mut self, conn: &mut Connection, partial: PartialBody, rest: &[u8]) -> Result<usize, Fault> {
+        let blame = |error| Fault { channel: partial.channel, error };
+        let taken = partial.left.min(rest.len());
+        let left = partial.left - taken;
+        let ended = left == 0 && rest.len() > taken;
+        conn.partial_body = (!ended).then_some(PartialBody { left, ..partial });
+        if ended && rest[taken] != FRAME_END {
+            let snippet = Snippet::new(FRAME_BODY, &rest[..taken]);
+            let error = errors::BAD_FRAME_END.with(&[&snippet, &rest[taken]]);
+            return Err(Fault { channel: 0, error: error.on_connection() });
+        }
+        let discards = conn.phase == Phase::Closing
+            || conn.channels.find(partial.channel).is_none_or(|channel| channel.closing);
+        if !discards {
+            let frame_left = if ended { 0 } else { left + 1 };
+            match self.content_body(conn, partial.channel, &rest[..taken], frame_left) {
+                Err(error) if error.scope == Scope::Channel => self.close_channel(conn, partial.channel, &error),
+                outcome => outcome.map_err(blame)?,
+            }
+        }
+        Ok(taken + usize::from(ended))
+    }
+
+    /// What was gathered has to happen before anything else does.
+    fn flush_for(&mut self, conn: &mut Connection, buffer: &[u8]) {
+        self.flush_run(conn, buffer);
+        self.settle(conn);
+    }
+
+    /// Answers an error. Returns how many bytes of `rest` to pass over, or `None` when the connection is of no more use.
+    fn fail(&mut self, conn: &mut Connection, fault: Fault, rest: &[u8]) -> Option<usize> {
+        if fault.error.scope == Scope::Channel && fault.channel != 0 {
+            self.close_channel(conn, fault.channel, &fault.error);
+            // Only whole frames lead here: errors in the parts of one are dealt with where they are found.
+            let header = FrameHeader::parse(rest.first_chunk::<FRAME_HEADER_SIZE>()?);
+            return Some(FRAME_HEADER_SIZE + header.size as usize + 1);
+        }
+        self.close_connection(conn, &fault.error);
+        None
+    }
+
+    /// The first eight bytes.
+    fn protocol_header(&mut self, conn: &mut Connection, bytes: &[u8]) -> usize {
+        let Some(header) = ProtocolHeader::classify(bytes) else {
+            // A wrong beginning is refused at once; the client may be waiting for an answer to less than eight bytes.
+            let expected = ProtocolHeader::AMQP_0_9_1;
+            let plausible = bytes.iter().zip(&expected[..4]).all(|(a, b)| a == b);
+            if !plausible {
+                self.refuse_protocol(conn, ProtocolHeader::Other);
+            }
+            return 0;
+        };
+        match header.refusal() {
+            None => self.start(conn),
+            Some(_) => self.refuse_protocol(conn, header),
+        }
+        ProtocolHeader::SIZE
+    }
+}
+
+/// The content header payload and the body of a publish, and the bytes that their frames take, when the frames are at
+/// the front of `rest`, whole, right, and at most one of them is a body frame.
+#[inline]
+fn whole_content(rest: &[u8], channel: u16, frame_max: usize) -> Option<(&[u8], &[u8], usize)> {
+    let (header_payload, taken) = whole_frame(rest, FRAME_HEADER, channel, frame_max)?;
+    let body_size = u64::from_be_bytes(*header_payload.get(4..)?.first_chunk()?);
+    if body_size == 0 {
+        return Some((header_payload, &[], taken));
+    }
+    let (body, body_taken) = whole_frame(&rest[taken..], FRAME_BODY, channel, frame_max)?;
+    (body.len() as u64 == body_size).then_some((header_payload, body, taken + body_taken))
+}
+
+#[inline]
+fn whole_frame(rest: &[u8], kind: u8, channel: u16, frame_max: usize) -> Option<(&[u8], usize)> {
+    let header = FrameHeader::parse(rest.first_chunk::<FRAME_HEADER_SIZE>()?);
+    let size = header.size as usize;
+    let whole = FRAME_HEADER_SIZE + size + 1;
+    let right = header.kind == kind && header.channel == channel && whole <= frame_max + FRAME_SIZE_TOLERANCE;
+    if !right || *rest.get(whole - 1)? != FRAME_END {
+        return None;
+    }
+    Some((&rest[FRAME_HEADER_SIZE..whole - 1], whole))
+}
+
+/// The error for a method that cannot be decoded.
+pub(crate) fn undecodable(error: DecodeError, payload: &[u8]) -> ProtocolError {
+    let id = error.method_id();
+    let arguments = payload.get(4..).unwrap_or_default();
+    let error = match error {
+        DecodeError::UnknownMethod(id) => errors::UNKNOWN_METHOD.with(&[&id.method, &id.class]),
+        DecodeError::MalformedUtf8(_) => errors::MALFORMED_UTF8.with(&[]),
+        DecodeError::Malformed(_) | DecodeError::MalformedTable(_) => {
+            errors::CANNOT_DECODE.with(&[&errors::Octets(arguments)])
+        }
+    };
+    error.by_method(id.class, id.method).on_connection()
+}

@@ -1,0 +1,58 @@
+//! What reactors tell each other, and what others tell them.
+
+use crate::admin::{ChannelSnapshot, ConnectionSnapshot};
+use crate::link::ConnectionId;
+use crate::topology::QueueCell;
+use metadata::Token;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+/// A connection as a reactor addresses it.
+#[derive(Clone, Copy, Debug)]
+pub struct Address {
+    pub(crate) key: usize,
+    pub(crate) id: ConnectionId,
+}
+
+/// Which connections to close.
+#[derive(Clone, Debug)]
+pub enum Which {
+    /// This one.
+    Id(ConnectionId),
+    /// All of a virtual host; `None` = all.
+    Vhost(Option<String>),
+    /// All of a user.
+    User(String),
+}
+
+/// A message for a reactor.
+pub enum ShardMessage {
+    /// The journal has made everything up to this token durable.
+    Durable(Token),
+    /// An alarm was raised or cleared.
+    AlarmsChanged,
+    /// The queue of a consumer is gone.
+    ConsumerGone {
+        /// The consumer's connection.
+        address: Address,
+        /// Its channel.
+        channel: u16,
+        /// Its tag.
+        tag: Arc<str>,
+        /// The queue that is gone.
+        quid: u64,
+    },
+    /// A queue has messages for consumers of this reactor's choosing.
+    Deliver(Arc<QueueCell>),
+    /// Close connections with 320 and this reason.
+    Close {
+        /// Which ones.
+        which: Which,
+        /// What the client is told.
+        reason: String,
+    },
+    /// Describe the connections and channels; the answer goes to the sender.
+    Inspect(Sender<(Vec<ConnectionSnapshot>, Vec<ChannelSnapshot>)>),
+    /// Close all connections: the broker stops.
+    ShutDown,
+}

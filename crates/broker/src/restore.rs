@@ -1,0 +1,56 @@
+//! Building the topology from the durable definitions.
+
+use crate::broker::Broker;
+use crate::topology::{Exchange, ExchangeKind, QueueCell};
+use amqp::FieldValue;
+use metadata::{DestinationKind, Snapshot};
+use tracing::warn;
+
+impl Broker {
+    /// Recreates what a restart finds; what no longer makes sense is named in the log and left out.
+    pub(crate) fn restore(&self, snapshot: &Snapshot) {
+        for vhost in &snapshot.vhosts {
+            self.add_vhost(&vhost.name);
+        }
+        for definition in &snapshot.exchanges {
+            let Some(vhost) = self.vhost(&definition.vhost) else { continue };
+            let Some(kind) = ExchangeKind::from_name(&definition.kind) else {
+                warn!("exchange '{}' in vhost '{}' left out: unknown type '{}'", definition.name, vhost.name, definition.kind);
+                continue;
+            };
+            let mut topology = vhost.write();
+            if topology.exchange(&definition.name).is_none() {
+                let alternate = definition.arguments.get("alternate-exchange").and_then(FieldValue::as_str);
+                topology.insert_exchange(Exchange {
+                    durable: definition.durable,
+                    auto_delete: definition.auto_delete,
+                    internal: definition.internal,
+                    alternate: alternate.map(Into::into),
+                    arguments: definition.arguments.clone(),
+                    ..Exchange::new(vhost.next_exchange_id(), &definition.name, kind)
+                });
+            }
+        }
+        for definition in &snapshot.queues {
+            let Some(vhost) = self.vhost(&definition.vhost) else { continue };
+            vhost.write().insert_queue(QueueCell {
+                durable: definition.durable,
+                auto_delete: definition.auto_delete,
+                consumer_timeout_ms: crate::channel::queue_arguments::timeout_argument(&definition.arguments),
+                arguments: definition.arguments.clone(),
+                ..QueueCell::new(definition.quid, &vhost.name, &definition.name)
+            });
+        }
+        for definition in &snapshot.bindings {
+            let Some(vhost) = self.vhost(&definition.vhost) else { continue };
+            let mut topology = vhost.write();
+            let to_queue = definition.destination_kind == DestinationKind::Queue;
+            let bound = topology.destination(&definition.destination, to_queue).map(|destination| {
+                topology.bind(&definition.source, destination, &definition.routing_key, &definition.arguments)
+            });
+            if !matches!(bound, Some(Ok(_))) {
+                warn!("binding from '{}' to '{}' in vhost '{}' left out", definition.source, definition.destination, vhost.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! Channel 0: the handshake, closing, and what concerns the whole connection.
+
+use crate::connection::{Capabilities, Connection, Park, Phase};
+use crate::core::Core;
+use crate::errors::{self, ProtocolError};
+use crate::inbound::undecodable;
+use crate::properties::server_properties;
+use amqp::method::{connection, channel};
+use amqp::{FieldTable, FieldValue, Method, ProtocolHeader};
+use auth::{LoginError, Mechanism, SaslError, VhostRefused};
+use tracing::{debug, info, warn};
+
+/// What a frame_max of 0, no limit, comes to in bytes: frames are put together in memory.
+const UNLIMITED_FRAME: usize = 16 << 20;
+/// The smallest frame_max that a client may ask for, in bytes (RabbitMQ before 4.1; later 8192).
+const SMALLEST_FRAME: u32 = amqp::frame::FRAME_MIN_SIZE as u32;
+
+impl Core {
+    /// Answers a protocol header that is served: connection.start.
+    pub(crate) fn start(&mut self, conn: &mut Connection) {
+        conn.phase = Phase::Starting;
+        let properties = server_properties(&self.broker.settings).to_bytes();
+        let mechanisms = self.broker.access.offered_mechanisms();
+        let mechanisms: Vec<&str> = mechanisms.iter().map(|mechanism| mechanism.as_str()).collect();
+        let mechanisms = mechanisms.join(" ");
+        let start = connection::Start {
+            version_major: 0,
+            version_minor: 9,
+            server_properties: amqp::TableRef::new(&properties),
+            mechanisms: mechanisms.as_bytes(),
+            locales: b"en_US",
+        };
+        self.send(conn, 0, &Method::ConnectionStart(start));
+    }
+
+    /// Answers a protocol header that is not served, and hangs up.
+    pub(crate) fn refuse_protocol(&mut self, conn: &mut Connection, header: ProtocolHeader) {
+        let what = match header {
+            ProtocolHeader::Http => "HTTP",
+            ProtocolHeader::Tls => "TLS",
+            ProtocolHeader::Amqp10 | ProtocolHeader::Amqp10Sasl => "AMQP 1.0",
+            _ => "another protocol",
+        };
+        warn!(target: "connection", "closing {}: the client speaks {what} to an AMQP 0-9-1 port", conn.name());
+        self.send_frames(conn, &header.refusal().unwrap_or(ProtocolHeader::AMQP_0_9_1));
+        conn.phase = Phase::Closed;
+    }
+
+    /// A method on channel 0.
+    pub(crate) fn connection_method(&mut self, conn: &mut Connection, payload: &[u8]) -> Result<(), ProtocolError> {
+        let method = match Method::decode(payload) {
+            Ok(method) => method,
+            Err(_) if conn.phase == Phase::Closing => return Ok(()),
+            Err(error) => return Err(undecodable(error, payload)),
+        };
+        let id = method.id();
+        let outcome = match (conn.phase, method) {
+            (Phase::Starting, Method::ConnectionStartOk(start_ok)) => self.start_ok(conn, &start_ok),
+            (Phase::Tuning, Method::ConnectionTuneOk(tune_ok)) => self.tune_ok(conn, &tune_ok),
+            (Phase::Opening, Method::ConnectionOpen(open)) => self.open(conn, &open),
+            (Phase::Running, Method::ConnectionUpdateSecret(_)) => {
+                // Users of the internal backend have no secrets that expire.
+                self.send(conn, 0, &Method::ConnectionUpdateSecretOk(connection::UpdateSecretOk {}));
+                Ok(())
+            }
+            (Phase::Closing, Method::ConnectionCloseOk(_)) => {
+                conn.phase = Phase::Closed;
+                Ok(())
+            }
+            (Phase::Running | Phase::Closing | Phase::Opening | Phase::Tuning, Method::ConnectionClose(close)) => {
+                self.client_closes(conn, &close);
+                Ok(())
+            }
+            (Phase::Closing, _) => Ok(()),
+            (phase, _) => Err(errors::UNEXPECTED_METHOD.with(&[&phase.name()])),
+        };
+        outcome.map_err(|error| if error.method == (0, 0) { error.by_method(id.class, id.method) } else { error })
+    }
+
+    fn start_ok(&mut self, conn: &mut Connection, start_ok: &connection::StartOk<'_>) -> Result<(), ProtocolError> {
+        conn.client_properties = start_ok.client_properties.to_owned().unwrap_or_default();
+        conn.capabilities = capabilities(&conn.client_properties);
+        let offered = self.broker.access.offered_mechanisms();
+        let chosen = Mechanism::choose(start_ok.mechanism, &offered);
+        let credentials = chosen.and_then(|mechanism| Ok((mechanism, mechanism.credentials(start_ok.response)?)));
+        let (mechanism, credentials) = match credentials {
+            Ok(credentials) => credentials,
+            Err(error) => {
+                self.sasl_failed(conn, &error);
+                return Ok(());
+            }
+        };
+        match self.broker.access.login(&credentials, conn.ends.peer.ip()) {
+            Ok(user) => {
+                conn.user = Some(user);
+                conn.mechanism = Some(mechanism);
+                conn.phase = Phase::Tuning;
+                let settings = &self.broker.settings;
+                let (channel_max, frame_max) = (settings.channel_max, settings.frame_max);
+                let tune = connection::Tune { channel_max, frame_max, heartbeat: settings.heartbeat_s };
+                self.send(conn, 0, &Method::ConnectionTune(tune));
+            }
+            Err(error) => self.login_failed(conn, mechanism, &error),
+        }
+        Ok(())
+    }
+
+    /// A malformed login: RabbitMQ waits and hangs up without a word.
+    fn sasl_failed(&mut self, conn: &mut Connection, error: &SaslError) {
+        warn!(target: "connection", "closing {}: {error}", conn.name());
+        self.refuse_login(conn, Vec::new());
+    }
+
+    /// RabbitMQ: 403 after a delay for clients that announced that they understand it, silence for others.
+    fn login_failed(&mut self, conn: &mut Connection, mechanism: Mechanism, error: &LoginError) {
+        warn!(target: "connection", "closing {}: {mechanism} login refused: {error}", conn.name());
+        let mut close = Vec::new();
+        if conn.capabilities.authentication_failure_close {
+            let refused = errors::LOGIN_REFUSED.with(&[&mechanism]);
+            encode_connection_close(&refused, &mut close);
+        }
+        self.refuse_login(conn, close);
+    }
+
+    fn refuse_login(&mut self, conn: &mut Connection, close: Vec<u8>) {
+        let until_ms = self.now.mono_ms() + self.broker.settings.login_delay_ms;
+        conn.park = Some(Park::Refused { until_ms, close });
+    }
+
+    /// The delay of a refused login is over.
+    pub(crate) fn answer_refused(&mut self, conn: &mut Connection, close: &[u8]) {
+        if close.is_empty() {
+            conn.phase = Phase::Closed;
+        } else {
+            self.send_frames(conn, close);
+            conn.phase = Phase::Closing;
+        }
+    }
+
+    fn tune_ok(&mut self, conn: &mut Connection, tune_ok: &connection::TuneOk) -> Result<(), ProtocolError> {
+        let settings = &self.broker.settings;
+        check_limit("frame_max", tune_ok.frame_max, SMALLEST_FRAME, settings.frame_max)?;
+        check_limit("channel_max", u32::from(tune_ok.channel_max), 1, u32::from(settings.channel_max))?;
+        conn.frame_max = match tune_ok.frame_max {
+            0 => UNLIMITED_FRAME,
+            frame_max => (frame_max as usize).min(UNLIMITED_FRAME),
+        };
+        conn.link.frame_max.store(conn.frame_max as u32, std::sync::atomic::Ordering::Relaxed);
+        conn.channel_max = if tune_ok.channel_max == 0 { u16::MAX } else { tune_ok.channel_max };
+        conn.heartbeat_s = tune_ok.heartbeat;
+        conn.phase = Phase::Opening;
+        Ok(())
+    }
+
+    fn open(&mut self, conn: &mut Connection, open: &connection::Open<'_>) -> Result<(), ProtocolError> {
+        let name = open.virtual_host;
+        self.broker.access.check_vhost(conn.user_name(), name).map_err(|refused| match refused {
+            VhostRefused::NotFound { vhost } => errors::VHOST_NOT_FOUND.with(&[&vhost]),
+            VhostRefused::Refused { vhost, user } => errors::VHOST_REFUSED.with(&[&vhost, &user]),
+        })?;
+        let vhost = self.broker.vhost(name).ok_or_else(|| errors::VHOST_NOT_FOUND.with(&[&name]))?;
+        conn.vhost = Some(vhost);
+        conn.phase = Phase::Running;
+        info!(target: "connection", "{}: user '{}' authenticated and granted access to vhost '{name}'", conn.name(), conn.user_name());
+        self.send(conn, 0, &Method::ConnectionOpenOk(connection::OpenOk {}));
+        Ok(())
+    }
+
+    /// connection.close from the client: everything of the connection is gone before close-ok.
+    fn client_closes(&mut self, conn: &mut Connection, close: &connection::Close<'_>) {
+        debug!(target: "connection", "{}: closed by the client ({} {})", conn.name(), close.reply_code, close.reply_text);
+        self.tell_confirms(conn);
+        self.release(conn);
+        self.send(conn, 0, &Method::ConnectionCloseOk(connection::CloseOk {}));
+        conn.phase = Phase::Closed;
+    }
+
+    /// Closes the connection with an error; nothing of it is left but to wait for the answer.
+    pub(crate) fn close_connection(&mut self, conn: &mut Connection, error: &ProtocolError) {
+        if matches!(conn.phase, Phase::Closing | Phase::Closed) {
+            return;
+        }
+        let (name, text) = (conn.name(), error.full_text());
+        warn!(target: "connection", "closing {name}: {} {text}", error.code.0);
+        let before_login = matches!(conn.phase, Phase::Header | Phase::Starting);
+        self.release(conn);
+        if before_login {
+            self.refuse_login(conn, Vec::new());
+            return;
+        }
+        let mut frame = Vec::new();
+        encode_connection_close(error, &mut frame);
+        self.send_frames(conn, &frame);
+        conn.phase = Phase::Closing;
+    }
+
+    /// Gives up everything that the connection has: consumers first, then deliveries, then its exclusive queues.
+    pub(crate) fn release(&mut self, conn: &mut Connection) {
+        for number in conn.channels.numbers() {
+            self.release_channel(conn, number);
+        }
+        if let Some(vhost) = conn.vhost.clone() {
+            self.delete_exclusive_queues(&vhost, conn.link.id);
+        }
+        conn.partial_body = None;
+        conn.leftover = Vec::new();
+    }
+
+    /// Refuses, unblocks or blocks a publisher as the alarms say.
+    pub(crate) fn alarms_changed(&mut self, conn: &mut Connection) {
+        if self.broker.is_alarmed() {
+            self.block_publisher(conn);
+            return;
+        }
+        if matches!(conn.park, Some(Park::Alarm)) {
+            conn.park = None;
+        }
+        if std::mem::take(&mut conn.told_blocked) {
+            self.send(conn, 0, &Method::ConnectionUnblocked(connection::Unblocked {}));
+        }
+    }
+
+    /// Stops reading from a connection that publishes during an alarm.
+    pub(crate) fn block_publisher(&mut self, conn: &mut Connection) {
+        if !conn.has_published || conn.phase != Phase::Running || conn.park.is_some() {
+            return;
+        }
+        conn.park = Some(Park::Alarm);
+        if conn.capabilities.connection_blocked && !conn.told_blocked {
+            conn.told_blocked = true;
+            let reason = self.broker.alarm_reason();
+            self.send(conn, 0, &Method::ConnectionBlocked(connection::Blocked { reason }));
+        }
+    }
+
+    /// channel.open, and any other method on a channel that is not open.
+    pub(crate) fn on_unopened_channel(
+        &mut self,
+        conn: &mut Connection,
+        number: u16,
+        method: Method<'_>,
+    ) -> Result<(), ProtocolError> {
+        match method {
+            Method::ChannelOpen(_) => self.open_channel(conn, number),
+            // A close-ok to a close that crossed the client's own.
+            Method::ChannelCloseOk(_) => Ok(()),
+            Method::ChannelClose(_) => {
+                self.send(conn, number, &Method::ChannelCloseOk(channel::CloseOk {}));
+                Ok(())
+            }
+            _ => Err(errors::CHANNEL_NOT_OPEN.with(&[])),
+        }
+    }
+}
+
+/// Appends the frame of connection.close for an error.
+fn encode_connection_close(error: &ProtocolError, out: &mut Vec<u8>) {
+    let (class_id, method_id) = error.method;
+    let reply_text = error.full_text();
+    let close = connection::Close { reply_code: error.code.0, reply_text: &reply_text, class_id, method_id };
+    amqp::frame::write_method(out, 0, &Method::ConnectionClose(close));
+}
+
+/// RabbitMQ: a limit of the server is a maximum, and then 0, no limit, is above it.
+fn check_limit(name: &str, asked: u32, least: u32, most: u32) -> Result<(), ProtocolError> {
+    let method = |error: ProtocolError| error.by_method(10, 30);
+    if asked != 0 && asked < least {
+        return Err(method(errors::NEGOTIATED_TOO_LOW.with(&[&name, &asked, &least])));
+    }
+    if most != 0 && (asked == 0 || asked > most) {
+        let asked = if asked == 0 { "0 (no limit)".to_owned() } else { asked.to_string() };
+        return Err(method(errors::NEGOTIATED_TOO_HIGH.with(&[&name, &asked, &most])));
+    }
+    Ok(())
+}
+
+fn capabilities(client_properties: &FieldTable) -> Capabilities {
+    let Some(FieldValue::Table(table)) = client_properties.get("capabilities") else { return Capabilities::default() };
+    let has = |name: &str| table.get(name).and_then(FieldValue::as_bool) == Some(true);
+    Capabilities {
+        authentication_failure_close: has("authentication_failure_close"),
+        connection_blocked: has("connection.blocked"),
+        consumer_cancel_notify: has("consumer_cancel_notify"),
+    }
+}

@@ -1,0 +1,81 @@
+//! What the engine can be told, in the engine's own terms.
+
+/// Limits, defaults and compatibility choices of a broker.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Name of the node, such as `rabbit@host`.
+    pub node_name: String,
+    /// Name of the cluster, shown in server-properties.
+    pub cluster_name: String,
+    /// Version announced to clients.
+    pub version: String,
+    /// Largest frame in bytes proposed in connection.tune; 0 = no limit.
+    pub frame_max: u32,
+    /// Largest frame in bytes before connection.tune-ok.
+    pub initial_frame_max: u32,
+    /// Channels per connection proposed in connection.tune; 0 = no limit.
+    pub channel_max: u16,
+    /// Heartbeat interval in seconds proposed in connection.tune; 0 = none.
+    pub heartbeat_s: u16,
+    /// From accept to connection.open, in ms.
+    pub handshake_timeout_ms: u64,
+    /// How long a failed login waits for its answer, in ms.
+    pub login_delay_ms: u64,
+    /// Largest body in bytes.
+    pub max_message_size: u64,
+    /// Consumers that a channel may have; `None` = no limit.
+    pub consumers_per_channel: Option<u64>,
+    /// Prefetch of consumers on channels that never sent basic.qos; 0 = no limit.
+    pub default_prefetch: u16,
+    /// How long a delivery may wait for its acknowledgement, in ms; `None` = forever.
+    pub consumer_timeout_ms: Option<u64>,
+    /// What an overdue acknowledgement leads to.
+    pub consumer_timeout_action: ConsumerTimeoutAction,
+    /// The error for an unknown exchange type is 503 and closes the connection, as before 3.13.3.
+    pub unknown_exchange_type_closes_connection: bool,
+    /// What a passive declare needs.
+    pub passive_declare: PassiveDeclare,
+}
+
+/// What an overdue acknowledgement leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConsumerTimeoutAction {
+    /// The channel is closed with 406 (3.8 to 4.2).
+    CloseChannel,
+    /// The consumer is cancelled and its messages return (4.3).
+    CancelConsumer,
+}
+
+/// The permission that a passive declare needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PassiveDeclare {
+    /// None (3.x to 4.2).
+    Free,
+    /// Any of the three (4.3.1).
+    Any,
+    /// Configure (4.3.0).
+    Configure,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            node_name: "rabbit@localhost".to_owned(),
+            cluster_name: "rabbit@localhost".to_owned(),
+            version: "4.2.0".to_owned(),
+            frame_max: 131_072,
+            initial_frame_max: 8192,
+            channel_max: 2047,
+            heartbeat_s: 60,
+            handshake_timeout_ms: 10_000,
+            login_delay_ms: 3000,
+            max_message_size: 128 << 20,
+            consumers_per_channel: None,
+            default_prefetch: 0,
+            consumer_timeout_ms: Some(1_800_000),
+            consumer_timeout_action: ConsumerTimeoutAction::CloseChannel,
+            unknown_exchange_type_closes_connection: false,
+            passive_declare: PassiveDeclare::Free,
+        }
+    }
+}

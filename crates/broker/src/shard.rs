@@ -1,0 +1,301 @@
+//! One reactor's part of the engine: its connections and its timers.
+//!
+//! The driver owns the sockets. It tells the shard what happened (bytes came, a peer hung up, a message waits, time
+//! passed) and asks it afterwards what to do: which links to flush, which connections to read on, which to drop.
+
+mod inspect;
+mod timers;
+
+use crate::Now;
+use crate::broker::Broker;
+use crate::connection::{Connection, Ends, Park, Phase};
+use crate::core::Core;
+use crate::errors;
+use crate::link::{ConnectionId, Link, Transport};
+use crate::message::{Address, ShardMessage, Which};
+use std::sync::Arc;
+use timers::{Timer, Timers};
+use tracing::{debug, info};
+
+/// How long we wait for the answer to connection.close, in ms.
+const CLOSE_TIMEOUT_MS: u64 = 5000;
+/// Longest pause of a publisher that outpaces consumers, in ms: a consumer that takes nothing any more slows it down,
+/// and does not stop it.
+const FLOW_PAUSE_MS: u64 = 10;
+/// How often such a pause is looked at, in ms.
+const FLOW_LOOK_MS: u64 = 1;
+/// Queues delivered per turn before sockets are looked at again.
+const QUEUES_PER_TURN: usize = 64;
+
+/// A reactor's connections and what it needs to serve them.
+pub struct Shard {
+    core: Core,
+    connections: Vec<Option<Box<Connection>>>,
+    free: Vec<usize>,
+    timers: Timers,
+    /// Connections that can be read on.
+    resumed: Vec<usize>,
+    ended: Vec<usize>,
+}
+
+impl Shard {
+    /// The shard number `index` of a broker.
+    pub fn new(broker: Arc<Broker>, index: usize) -> Shard {
+        Shard {
+            core: Core::new(broker, index),
+            connections: Vec::new(),
+            free: Vec::new(),
+            timers: Timers::default(),
+            resumed: Vec::new(),
+            ended: Vec::new(),
+        }
+    }
+
+    /// Sets the time of the turn that begins.
+    pub fn set_now(&mut self, now: Now) {
+        self.core.now = now;
+    }
+
+    /// Takes a new connection; the key names it in this shard until [`Shard::remove`].
+    pub fn accept(&mut self, transport: Box<dyn Transport>, ends: Ends) -> (usize, Arc<Link>) {
+        let key = self.free.pop().unwrap_or_else(|| {
+            self.connections.push(None);
+            self.connections.len() - 1
+        });
+        let broker = &self.core.broker;
+        let link = Link::new(broker.next_connection_id(), self.core.shard, key, &broker.buffers, transport);
+        let now_ms = self.core.now.mono_ms();
+        self.timers.arm(now_ms + broker.settings.handshake_timeout_ms, Timer::Handshake(key, link.id));
+        let connection = Connection::new(link.clone(), ends, self.core.now.wall_ms, now_ms);
+        info!(target: "connection", "accepting AMQP connection {}", connection.name());
+        self.connections[key] = Some(Box::new(connection));
+        (key, link)
+    }
+
+    /// True while received bytes of a connection are to be presented.
+    pub fn is_reading(&self, key: usize) -> bool {
+        self.connection(key).is_some_and(Connection::is_reading)
+    }
+
+    /// True when a connection is over and everything for it is written, so that its socket can be dropped.
+    pub fn is_finished(&self, key: usize) -> bool {
+        self.connection(key).is_none_or(|conn| conn.phase == Phase::Closed && conn.link.pending() == 0)
+    }
+
+    /// Takes the bytes that the last [`Shard::receive`] left over: they come before those that are read next.
+    pub fn take_leftover(&mut self, key: usize) -> Vec<u8> {
+        let conn = self.connections.get_mut(key).and_then(Option::as_mut);
+        conn.map_or_else(Vec::new, |conn| std::mem::take(&mut conn.leftover))
+    }
+
+    /// Processes received bytes: what was left over, and `fresh` new bytes behind it.
+    pub fn receive(&mut self, key: usize, bytes: &[u8], fresh: usize) {
+        self.serve(key, |core, conn| {
+            conn.last_read_ms = core.now.mono_ms();
+            conn.received_bytes += fresh as u64;
+            conn.received_reads += u64::from(fresh > 0);
+            let taken = core.receive(conn, bytes);
+            if conn.phase != Phase::Closed && taken < bytes.len() {
+                conn.leftover = bytes[taken..].to_vec();
+            }
+            if let Some(queue) = core.outpaces_consumers.take()
+                && conn.park.is_none()
+            {
+                conn.park = Some(Park::Flow { queue, until_ms: core.now.mono_ms() + FLOW_PAUSE_MS });
+            }
+            if core.broker.is_alarmed() {
+                core.block_publisher(conn);
+            }
+        });
+    }
+
+    /// The peer is gone.
+    pub fn hang_up(&mut self, key: usize) {
+        self.serve(key, |core, conn| {
+            if conn.phase != Phase::Closed {
+                if conn.phase != Phase::Header {
+                    info!(target: "connection", "{}: client unexpectedly closed TCP connection", conn.name());
+                }
+                core.release(conn);
+                conn.phase = Phase::Closed;
+            }
+        });
+    }
+
+    /// Forgets a connection whose socket is dropped.
+    pub fn remove(&mut self, key: usize) {
+        self.hang_up(key);
+        if let Some(conn) = self.connections.get_mut(key).and_then(Option::take) {
+            debug!(target: "connection", "closed {}", conn.name());
+            self.free.push(key);
+        }
+    }
+
+    /// Lets consumers go on that a full output had held back, when there is room again.
+    pub fn drained(&mut self, link: &Link) {
+        if link.can_resume() {
+            self.core.resume_consumers(link);
+        }
+    }
+
+    /// Handles the messages that wait for this shard.
+    pub fn messages(&mut self) {
+        for message in self.core.broker.take_messages(self.core.shard) {
+            self.message(message);
+        }
+    }
+
+    fn message(&mut self, message: ShardMessage) {
+        match message {
+            ShardMessage::Durable(token) => {
+                let waiting = std::mem::take(&mut self.core.awaiting_journal);
+                let (ready, rest) = waiting.into_iter().partition::<Vec<_>, _>(|(until, ..)| *until <= token);
+                self.core.awaiting_journal = rest;
+                ready.into_iter().for_each(|(_, key, id)| self.durable(Address { key, id }));
+            }
+            ShardMessage::AlarmsChanged => self.each(|core, conn| core.alarms_changed(conn)),
+            ShardMessage::ConsumerGone { address, channel, tag, quid } => {
+                self.serve_address(address, |core, conn| core.consumer_gone(conn, channel, &tag, quid));
+            }
+            ShardMessage::Deliver(cell) => self.core.deliver_ready(&cell),
+            ShardMessage::Close { which, reason } => self.close(&which, &reason),
+            ShardMessage::Inspect(reply) => {
+                // Nobody is there to answer when the asker has gone.
+                let _ = reply.send(self.inspect());
+            }
+            ShardMessage::ShutDown => self.each(|core, conn| {
+                core.close_connection(conn, &errors::SHUTDOWN.with(&[]));
+                if conn.phase != Phase::Closing {
+                    conn.phase = Phase::Closed;
+                }
+            }),
+        }
+    }
+
+    fn durable(&mut self, address: Address) {
+        self.serve_address(address, |core, conn| {
+            if let Some(Park::Journal { reply }) = conn.park.take() {
+                core.send_frames(conn, &reply);
+            }
+        });
+    }
+
+    fn close(&mut self, which: &Which, reason: &str) {
+        self.each(|core, conn| {
+            let meant = match which {
+                Which::Id(id) => conn.link.id == *id,
+                Which::Vhost(None) => true,
+                Which::Vhost(Some(name)) => conn.vhost.as_ref().is_some_and(|vhost| *vhost.name == **name),
+                Which::User(name) => conn.user_name() == name,
+            };
+            if meant {
+                core.close_connection(conn, &errors::CLOSED_BY_OPERATOR.with(&[&reason]));
+            }
+        });
+    }
+
+    /// Goes on with queues that had more to deliver than one turn allows; true when there is still more.
+    pub fn run_queues(&mut self) -> bool {
+        self.core.run_queues(QUEUES_PER_TURN);
+        !self.core.runnable.is_empty()
+    }
+
+    /// Lets go of memory that only a busy reactor needs.
+    pub fn rest(&mut self) {
+        self.core.arena.seal();
+    }
+
+    /// True when queues have more to deliver.
+    pub fn has_runnable(&self) -> bool {
+        !self.core.runnable.is_empty()
+    }
+
+    /// The key that the next [`Shard::accept`] will give.
+    pub fn next_key(&self) -> usize {
+        self.free.last().copied().unwrap_or(self.connections.len())
+    }
+
+    /// The connections that came to their end in other ways than by receiving.
+    pub fn take_ended(&mut self, keys: &mut Vec<usize>) {
+        keys.append(&mut self.ended);
+    }
+
+    /// The links with output to flush, once each.
+    pub fn take_touched(&mut self, links: &mut Vec<Arc<Link>>) {
+        links.append(&mut self.core.touched);
+    }
+
+    /// True when there are links to flush.
+    pub fn has_touched(&self) -> bool {
+        !self.core.touched.is_empty()
+    }
+
+    /// The connections that were parked and can be read on.
+    pub fn take_resumed(&mut self, keys: &mut Vec<usize>) {
+        keys.append(&mut self.resumed);
+    }
+
+    /// Number of connections.
+    pub fn connections(&self) -> usize {
+        self.connections.len() - self.free.len()
+    }
+
+    fn connection(&self, key: usize) -> Option<&Connection> {
+        self.connections.get(key).and_then(Option::as_deref)
+    }
+
+    /// Serves one connection, and sees to what serving it set up: timers, resumption.
+    fn serve<R: Default>(&mut self, key: usize, serve: impl FnOnce(&mut Core, &mut Connection) -> R) -> R {
+        let Some(mut conn) = self.connections.get_mut(key).and_then(Option::take) else { return R::default() };
+        let before = (conn.phase, conn.is_reading());
+        let result = serve(&mut self.core, &mut conn);
+        self.arm_timers(key, &conn, before.0);
+        if !before.1 && conn.is_reading() {
+            self.resumed.push(key);
+        }
+        if conn.phase == Phase::Closed {
+            self.ended.push(key);
+        }
+        self.connections[key] = Some(conn);
+        result
+    }
+
+    fn serve_address(&mut self, address: Address, serve: impl FnOnce(&mut Core, &mut Connection)) {
+        if self.connection(address.key).is_some_and(|conn| conn.link.id == address.id) {
+            self.serve(address.key, serve);
+        }
+    }
+
+    fn each(&mut self, mut serve: impl FnMut(&mut Core, &mut Connection)) {
+        for key in 0..self.connections.len() {
+            self.serve(key, |core, conn| serve(core, conn));
+        }
+    }
+
+    /// Arms what a connection's new state needs.
+    fn arm_timers(&mut self, key: usize, conn: &Connection, before: Phase) {
+        let (id, now_ms) = (conn.link.id, self.core.now.mono_ms());
+        match &conn.park {
+            Some(Park::Flow { .. }) => self.timers.arm(now_ms + FLOW_LOOK_MS, Timer::Unpark(key, id)),
+            Some(Park::Refused { until_ms, .. }) => self.timers.arm(*until_ms, Timer::Unpark(key, id)),
+            Some(Park::Journal { .. } | Park::Alarm) | None => {}
+        }
+        if conn.phase != before {
+            match conn.phase {
+                Phase::Closing => self.timers.arm(now_ms + CLOSE_TIMEOUT_MS, Timer::CloseTimeout(key, id)),
+                Phase::Running if conn.heartbeat_s > 0 => {
+                    self.timers.arm(now_ms + u64::from(conn.heartbeat_s) * 500, Timer::Heartbeat(key, id));
+                }
+                _ => {}
+            }
+        }
+        if let Some(interval_ms) = self.core.take_new_timeout_interval() {
+            self.timers.watch_timeouts(now_ms, interval_ms);
+        }
+    }
+
+    /// A connection's address, as long as it is the same connection.
+    fn is_same(&self, key: usize, id: ConnectionId) -> bool {
+        self.connection(key).is_some_and(|conn| conn.link.id == id)
+    }
+}

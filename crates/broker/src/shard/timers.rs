@@ -1,0 +1,127 @@
+//! Time: heartbeats, handshakes, pauses and overdue acknowledgements.
+//!
+//! Nothing is armed for an idle connection but its heartbeat, if it has one.
+
+use super::Shard;
+use crate::connection::{Connection, Park, Phase};
+use crate::core::Core;
+use crate::link::ConnectionId;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use tracing::warn;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Timer {
+    /// The handshake takes too long.
+    Handshake(usize, ConnectionId),
+    /// Half a heartbeat interval is over.
+    Heartbeat(usize, ConnectionId),
+    /// A pause is over.
+    Unpark(usize, ConnectionId),
+    /// connection.close was not answered.
+    CloseTimeout(usize, ConnectionId),
+    /// Acknowledgements may be overdue.
+    Timeouts,
+}
+
+/// Armed timers by due time, in ms of the engine's clock.
+#[derive(Default)]
+pub(super) struct Timers {
+    armed: BinaryHeap<Reverse<(u64, Timer)>>,
+    /// How often acknowledgements are looked at; 0 = never.
+    timeouts_interval_ms: u64,
+}
+
+impl Timers {
+    pub(super) fn arm(&mut self, due_ms: u64, timer: Timer) {
+        self.armed.push(Reverse((due_ms, timer)));
+    }
+
+    /// Looks for overdue acknowledgements at least every `interval_ms` from now on.
+    pub(super) fn watch_timeouts(&mut self, now_ms: u64, interval_ms: u64) {
+        if self.timeouts_interval_ms == 0 || interval_ms < self.timeouts_interval_ms {
+            self.timeouts_interval_ms = interval_ms;
+            self.arm(now_ms + interval_ms, Timer::Timeouts);
+        }
+    }
+
+    fn due(&mut self, now_ms: u64) -> Option<Timer> {
+        if self.armed.peek().is_none_or(|Reverse((due_ms, _))| *due_ms > now_ms) {
+            return None;
+        }
+        self.armed.pop().map(|Reverse((_, timer))| timer)
+    }
+}
+
+impl Shard {
+    /// When the next timer is due, in ms of the engine's clock.
+    pub fn next_timer_ms(&self) -> Option<u64> {
+        self.timers.armed.peek().map(|Reverse((due_ms, _))| *due_ms)
+    }
+
+    /// Does what is due.
+    pub fn run_timers(&mut self) {
+        let now_ms = self.core.now.mono_ms();
+        while let Some(timer) = self.timers.due(now_ms) {
+            match timer {
+                Timer::Handshake(key, id) if self.is_same(key, id) => self.serve(key, |_, conn| {
+                    if matches!(conn.phase, Phase::Header | Phase::Starting | Phase::Tuning | Phase::Opening) {
+                        warn!(target: "connection", "closing {}: handshake timeout", conn.name());
+                        conn.phase = Phase::Closed;
+                    }
+                }),
+                Timer::Heartbeat(key, id) if self.is_same(key, id) => self.heartbeat(key, id, now_ms),
+                Timer::Unpark(key, id) if self.is_same(key, id) => self.serve(key, |core, conn| unpark(core, conn)),
+                Timer::CloseTimeout(key, id) if self.is_same(key, id) => self.serve(key, |_, conn| {
+                    if conn.phase == Phase::Closing {
+                        conn.phase = Phase::Closed;
+                    }
+                }),
+                Timer::Timeouts => {
+                    self.each(|core, conn| core.close_overdue(conn));
+                    let interval_ms = self.timers.timeouts_interval_ms;
+                    self.timers.arm(now_ms + interval_ms, Timer::Timeouts);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// RabbitMQ: a heartbeat goes out when nothing else did for half the interval; two intervals without a byte from
+    /// the client end the connection without a word.
+    fn heartbeat(&mut self, key: usize, id: ConnectionId, now_ms: u64) {
+        let next = self.serve(key, |core, conn| {
+            let interval_ms = u64::from(conn.heartbeat_s) * 1000;
+            if !matches!(conn.phase, Phase::Running | Phase::Closing) || interval_ms == 0 {
+                return None;
+            }
+            if conn.park.is_some() {
+                // We do not read, so we cannot blame the client for silence.
+                conn.last_read_ms = now_ms;
+            } else if now_ms.saturating_sub(conn.last_read_ms) > 2 * interval_ms {
+                warn!(target: "connection", "closing {}: missed heartbeats from client, timeout: {}s", conn.name(), conn.heartbeat_s);
+                core.release(conn);
+                conn.phase = Phase::Closed;
+                return None;
+            }
+            let (sent, _) = conn.link.sent();
+            if sent == conn.last_sent.0 && conn.link.pending() == 0 {
+                core.send_frames(conn, &amqp::frame::HEARTBEAT_FRAME);
+            }
+            conn.last_sent = (sent, now_ms);
+            Some(now_ms + interval_ms / 2)
+        });
+        if let Some(due_ms) = next {
+            self.timers.arm(due_ms, Timer::Heartbeat(key, id));
+        }
+    }
+}
+
+fn unpark(core: &mut Core, conn: &mut Connection) {
+    let now_ms = core.now.mono_ms();
+    match conn.park.take() {
+        Some(Park::Flow { queue, until_ms }) if until_ms <= now_ms || !queue.is_long() => {}
+        Some(Park::Refused { until_ms, close }) if until_ms <= now_ms => core.answer_refused(conn, &close),
+        park => conn.park = park,
+    }
+}

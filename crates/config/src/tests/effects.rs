@@ -1,0 +1,118 @@
+//! Every key that has an effect changes the field it is for.
+
+use crate::tests::load_all;
+use crate::{
+    AnonymousLogin, AuthMechanism, Config, ConsumerTimeoutAction, DiskFreeLimit, Effect, LogLevel, MemoryWatermark,
+    PassiveDeclarePermission, PublisherXDeath, UnknownExchangeType, table,
+};
+
+/// An assignment, and whether the configuration it leads to is the one expected.
+type Observed = (&'static str, fn(&Config) -> bool);
+
+const OBSERVED: &[Observed] = &[
+    ("leveret.data_dir=/var/lib/leveret", |c| c.data_dir.to_str() == Some("/var/lib/leveret")),
+    ("leveret.node_name=rabbit@host", |c| c.node_name.as_deref() == Some("rabbit@host")),
+    ("leveret.reactors=4", |c| c.reactors == 4),
+    ("leveret.compat.version=3.13.7", |c| c.compat.version == "3.13.7"),
+    ("leveret.compat.consumer_timeout=cancel_consumer", |c| {
+        c.compat.consumer_timeout == ConsumerTimeoutAction::CancelConsumer
+    }),
+    ("leveret.compat.unknown_exchange_type=connection_503", |c| {
+        c.compat.unknown_exchange_type == UnknownExchangeType::Connection503
+    }),
+    ("leveret.compat.passive_declare_permission=any", |c| {
+        c.compat.passive_declare_permission == PassiveDeclarePermission::Any
+    }),
+    ("leveret.compat.publisher_x_death=interpret", |c| c.compat.publisher_x_death == PublisherXDeath::Interpret),
+    ("listeners.tcp=none", |c| c.listeners.is_empty()),
+    ("listeners.tcp.default=127.0.0.1:5673", |c| c.listeners == ["127.0.0.1:5673".parse().unwrap()]),
+    ("tcp_listen_options.backlog=4096", |c| c.tcp_listen_options.backlog == 4096),
+    ("tcp_listen_options.nodelay=false", |c| !c.tcp_listen_options.nodelay),
+    ("tcp_listen_options.keepalive=true", |c| c.tcp_listen_options.keepalive),
+    ("tcp_listen_options.sndbuf=192KB", |c| c.tcp_listen_options.sndbuf_bytes == Some(196_608)),
+    ("tcp_listen_options.recbuf=196608", |c| c.tcp_listen_options.recbuf_bytes == Some(196_608)),
+    ("handshake_timeout=infinity", |c| c.handshake_timeout_ms.is_none()),
+    ("heartbeat=0", |c| c.heartbeat_s == 0),
+    ("frame_max=0", |c| c.frame_max_bytes == 0),
+    ("initial_frame_max=16KB", |c| c.initial_frame_max_bytes == 16_384),
+    ("max_channels_per_connection=128", |c| c.channel_max == 128),
+    ("max_connections=1000", |c| c.connection_max == Some(1000)),
+    ("channel_max_per_node=500", |c| c.channel_max_per_node == Some(500)),
+    ("consumer_max_per_channel=16", |c| c.consumer_max_per_channel == Some(16)),
+    ("max_message_size=512MiB", |c| c.max_message_size_bytes == 536_870_912),
+    ("consumer_timeout=undefined", |c| c.consumer_timeout_ms.is_none()),
+    ("default_consumer_prefetch=250", |c| c.default_consumer_prefetch == 250),
+    ("vm_memory_high_watermark.relative=0.4", |c| c.vm_memory_high_watermark == MemoryWatermark::Relative(0.4)),
+    ("vm_memory_high_watermark.absolute=1GiB", |c| {
+        c.vm_memory_high_watermark == MemoryWatermark::AbsoluteBytes(1 << 30)
+    }),
+    ("total_memory_available_override_value=4GB", |c| c.total_memory_available_bytes == Some(4_000_000_000)),
+    ("disk_free_limit.relative=1.5", |c| c.disk_free_limit == DiskFreeLimit::Relative(1.5)),
+    ("disk_free_limit.absolute=2GB", |c| c.disk_free_limit == DiskFreeLimit::AbsoluteBytes(2_000_000_000)),
+    ("default_user=admin", |c| c.default_user.name == "admin"),
+    ("default_pass=encryption", |c| c.default_user.password.expose() == "encryption"),
+    ("default_vhost=orders", |c| c.default_vhost == "orders"),
+    ("default_user_tags.monitoring=true", |c| c.default_user.tags == ["monitoring".to_owned()].into()),
+    ("default_permissions.configure=^c", |c| c.default_user.permissions.configure == "^c"),
+    ("default_permissions.write=^w", |c| c.default_user.permissions.write == "^w"),
+    ("default_permissions.read=", |c| c.default_user.permissions.read.is_empty()),
+    ("loopback_users=none", |c| c.loopback_users.is_empty()),
+    ("loopback_users.guest=false", |c| c.loopback_users.is_empty()),
+    ("anonymous_login_user=none", |c| c.anonymous_login.is_none()),
+    (
+        "anonymous_login_pass=secret",
+        |c| matches!(&c.anonymous_login, Some(AnonymousLogin { user, password }) if user == "guest" && password.expose() == "secret"),
+    ),
+    ("auth_mechanisms.1=AMQPLAIN", |c| c.auth_mechanisms == [AuthMechanism::Amqplain]),
+    ("cluster_name=orders", |c| c.cluster_name.as_deref() == Some("orders")),
+    ("log.console=false", |c| !c.log.console),
+    ("log.console.level=debug", |c| c.log.console_level == LogLevel::Debug),
+    ("log.default.level=error", |c| c.log.default_level == LogLevel::Error),
+    ("log.connection.level=none", |c| c.log.category_levels.get("connection") == Some(&LogLevel::None)),
+    ("log.channel.level=warning", |c| c.log.category_levels.get("channel") == Some(&LogLevel::Warning)),
+    ("log.queue.level=notice", |c| c.log.category_levels.get("queue") == Some(&LogLevel::Notice)),
+    ("log.user.level=critical", |c| c.log.category_levels.get("user") == Some(&LogLevel::Critical)),
+    ("log.upgrade.level=alert", |c| c.log.category_levels.get("upgrade") == Some(&LogLevel::Alert)),
+];
+
+#[test]
+fn every_key_with_an_effect_has_it() {
+    for (assignment, holds) in OBSERVED {
+        assert!(!holds(&Config::default()), "{assignment} is the default already");
+        let config = load_all(&[], &[assignment]).unwrap();
+        assert!(holds(&config), "{assignment}: {config:?}");
+    }
+}
+
+#[test]
+fn every_key_with_an_effect_is_observed() {
+    let mut unobserved: Vec<_> =
+        table().filter(|row| row.effect == Effect::Takes).map(|row| row.pattern.as_str()).collect();
+    for (assignment, _) in OBSERVED {
+        let config = load_all(&[], &[assignment]).unwrap();
+        unobserved.retain(|pattern| *pattern != config.settings[0].spec.pattern);
+    }
+    assert_eq!(unobserved, Vec::<&str>::new());
+}
+
+#[test]
+fn auth_mechanisms_are_in_the_order_of_their_numbers() {
+    let config =
+        load_all(&["auth_mechanisms.10 = PLAIN\nauth_mechanisms.9 = AMQPLAIN\nauth_mechanisms.x = EXTERNAL"], &[])
+            .unwrap();
+    assert_eq!(config.auth_mechanisms, [AuthMechanism::Amqplain, AuthMechanism::Plain, AuthMechanism::External]);
+}
+
+#[test]
+fn listeners_add_up_and_repeat_nothing() {
+    let text = "listeners.tcp.1 = 127.0.0.1:5672\nlisteners.tcp.2 = ::1:5672\nlisteners.tcp.3 = 127.0.0.1:5672";
+    let config = load_all(&[text], &[]).unwrap();
+    assert_eq!(config.listeners, ["127.0.0.1:5672".parse().unwrap(), "[::1]:5672".parse().unwrap()]);
+}
+
+/// RabbitMQ keeps only those that were given as true, and guest is not among them by itself.
+#[test]
+fn naming_loopback_users_replaces_guest() {
+    let config = load_all(&["loopback_users.one = true\nloopback_users.two = false"], &[]).unwrap();
+    assert_eq!(config.loopback_users, ["one".to_owned()].into());
+}

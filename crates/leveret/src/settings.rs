@@ -1,0 +1,89 @@
+//! From the configuration's terms to those of the engine and the driver.
+
+use auth::{DefaultUser, LoginSettings, Mechanism};
+use broker::{ConsumerTimeoutAction, PassiveDeclare, Settings};
+use config::{Config, MemoryWatermark, PassiveDeclarePermission, UnknownExchangeType};
+use server::{SocketOptions, Watermark};
+
+/// Longest time that stands for "no limit", in ms.
+const FOREVER_MS: u64 = u64::MAX / 4;
+
+pub(crate) fn settings(config: &Config) -> Settings {
+    let node_name = config.node_name.clone().unwrap_or_else(|| format!("rabbit@{}", host_name()));
+    Settings {
+        cluster_name: config.cluster_name.clone().unwrap_or_else(|| node_name.clone()),
+        node_name,
+        version: config.compat.version.clone(),
+        frame_max: config.frame_max_bytes,
+        initial_frame_max: config.initial_frame_max_bytes,
+        channel_max: config.channel_max,
+        heartbeat_s: config.heartbeat_s,
+        handshake_timeout_ms: config.handshake_timeout_ms.unwrap_or(FOREVER_MS),
+        max_message_size: config.max_message_size_bytes,
+        consumers_per_channel: config.consumer_max_per_channel,
+        default_prefetch: config.default_consumer_prefetch,
+        consumer_timeout_ms: config.consumer_timeout_ms,
+        consumer_timeout_action: match config.compat.consumer_timeout {
+            config::ConsumerTimeoutAction::CloseChannel => ConsumerTimeoutAction::CloseChannel,
+            config::ConsumerTimeoutAction::CancelConsumer => ConsumerTimeoutAction::CancelConsumer,
+        },
+        unknown_exchange_type_closes_connection: config.compat.unknown_exchange_type
+            == UnknownExchangeType::Connection503,
+        passive_declare: match config.compat.passive_declare_permission {
+            PassiveDeclarePermission::None => PassiveDeclare::Free,
+            PassiveDeclarePermission::Any => PassiveDeclare::Any,
+            PassiveDeclarePermission::Configure => PassiveDeclare::Configure,
+        },
+        ..Settings::default()
+    }
+}
+
+pub(crate) fn login_settings(config: &Config) -> LoginSettings {
+    LoginSettings {
+        // Mechanisms that do not exist here are not offered.
+        mechanisms: config.auth_mechanisms.iter().filter_map(|name| Mechanism::from_name(name.as_str())).collect(),
+        loopback_users: config.loopback_users.iter().cloned().collect(),
+        anonymous_login_user: config.anonymous_login.as_ref().map(|login| login.user.clone()),
+        anonymous_login_pass: config.anonymous_login.as_ref().map(|login| login.password.expose().to_owned()),
+        anonymous_loopback_only: true,
+    }
+}
+
+/// The user and virtual host of a fresh node.
+pub(crate) fn default_user(config: &Config) -> DefaultUser {
+    let user = &config.default_user;
+    DefaultUser {
+        name: user.name.clone(),
+        password: user.password.expose().to_owned(),
+        tags: user.tags.iter().cloned().collect(),
+        vhost: config.default_vhost.clone(),
+        configure: user.permissions.configure.clone(),
+        write: user.permissions.write.clone(),
+        read: user.permissions.read.clone(),
+        default_queue_type: None,
+    }
+}
+
+pub(crate) fn socket_options(config: &Config) -> SocketOptions {
+    let options = &config.tcp_listen_options;
+    SocketOptions {
+        backlog: i32::try_from(options.backlog).unwrap_or(i32::MAX),
+        nodelay: options.nodelay,
+        keepalive: options.keepalive,
+        sndbuf_bytes: options.sndbuf_bytes.map(|bytes| bytes as usize),
+        recbuf_bytes: options.recbuf_bytes.map(|bytes| bytes as usize),
+    }
+}
+
+pub(crate) fn watermark(config: &Config) -> Watermark {
+    match config.vm_memory_high_watermark {
+        MemoryWatermark::Relative(share) => Watermark::Relative(share),
+        MemoryWatermark::AbsoluteBytes(bytes) => Watermark::Absolute(bytes),
+    }
+}
+
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim().split('.').next().unwrap_or_default().to_owned();
+    if name.is_empty() { "localhost".to_owned() } else { name }
+}

@@ -1,0 +1,435 @@
+//! The loop of a reactor.
+//!
+//! Read what is there, let the engine handle it, and flush late: before outputs are written, sockets are polled again
+//! without waiting, so that under load one write carries many deliveries. The rounds are bounded, and an idle broker
+//! finds nothing on the first look and answers at once.
+
+use crate::listener::Listeners;
+use crate::socket::Socket;
+use broker::{Broker, Ends, Flushed, Link, Now, Shard};
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Token, Waker};
+use std::collections::VecDeque;
+use std::io::{self, Read};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime};
+use tracing::{error, warn};
+
+/// Bytes read from a socket at once.
+const READ_BUFFER: usize = 256 << 10;
+/// Rounds of reading before outputs are flushed.
+const ROUNDS_BEFORE_FLUSH: usize = 8;
+/// Bytes read before outputs are flushed.
+const BYTES_BEFORE_FLUSH: usize = 1 << 20;
+/// Idle time after which memory is given back.
+const REST_AFTER: Duration = Duration::from_secs(2);
+/// How long a stopping reactor waits for clients to answer connection.close.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+const WAKE: Token = Token(usize::MAX);
+const FIRST_LISTENER: usize = usize::MAX - 1024;
+
+/// A reactor that could not be started.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot start a reactor: {0}")]
+pub struct StartError(#[from] io::Error);
+
+/// Running reactors.
+pub struct Reactors {
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// A connection on its way to the reactor that will serve it.
+struct Arrival {
+    stream: TcpStream,
+    ends: Ends,
+}
+
+/// Hands connections to reactors in turn.
+struct Distributor {
+    reactors: Vec<(Sender<Arrival>, Arc<Waker>)>,
+    next: Mutex<usize>,
+}
+
+impl Distributor {
+    fn hand_over(&self, arrival: Arrival) {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        *next = (*next + 1) % self.reactors.len();
+        let (arrivals, waker) = &self.reactors[*next];
+        // A reactor that is gone means that the broker stops; the connection is dropped then.
+        if arrivals.send(arrival).is_ok()
+            && let Err(error) = waker.wake()
+        {
+            error!("cannot wake a reactor: {error}");
+        }
+    }
+}
+
+impl Reactors {
+    /// Starts a reactor thread per shard of the broker; the first one also accepts connections.
+    pub fn start(broker: &Arc<Broker>, listeners: Listeners) -> Result<Reactors, StartError> {
+        let mut parts = Vec::new();
+        let mut reactors = Vec::new();
+        for index in 0..broker.shards() {
+            let poll = Poll::new()?;
+            let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
+            let (sender, arrivals) = channel();
+            reactors.push((sender, waker.clone()));
+            broker.on_message(index, move || {
+                if let Err(error) = waker.wake() {
+                    error!("cannot wake a reactor: {error}");
+                }
+            });
+            parts.push((poll, arrivals));
+        }
+        let distributor = Arc::new(Distributor { reactors, next: Mutex::new(0) });
+        let mut listeners = Some(listeners);
+        let mut threads = Vec::new();
+        for (index, (poll, arrivals)) in parts.into_iter().enumerate() {
+            let reactor = Reactor::new(broker.clone(), index, poll, arrivals, distributor.clone(), listeners.take())?;
+            let thread = std::thread::Builder::new().name(format!("reactor-{index}"));
+            threads.push(thread.spawn(move || reactor.run())?);
+        }
+        Ok(Reactors { threads })
+    }
+
+    /// Waits until all reactors have ended, which they do after [`Broker::shut_down`].
+    pub fn join(self) {
+        for thread in self.threads {
+            if thread.join().is_err() {
+                error!("a reactor ended with a panic");
+            }
+        }
+    }
+}
+
+struct Client {
+    socket: Socket,
+    link: Arc<Link>,
+    /// True until a read finds nothing more: edge-triggered readiness is told once.
+    readable: bool,
+    /// True while it stands on the list of sockets to read.
+    queued: bool,
+    gone: bool,
+}
+
+struct Reactor {
+    broker: Arc<Broker>,
+    index: usize,
+    poll: Poll,
+    shard: Shard,
+    clients: Vec<Option<Client>>,
+    /// Clients to read from, in turn.
+    ready: VecDeque<usize>,
+    arrivals: Receiver<Arrival>,
+    distributor: Arc<Distributor>,
+    listeners: Vec<TcpListener>,
+    nodelay: bool,
+    keepalive: bool,
+    buffer: Vec<u8>,
+    started: Instant,
+    touched: Vec<Arc<Link>>,
+    keys: Vec<usize>,
+    /// Clients whose connection may be over.
+    ending: Vec<usize>,
+    stopping: Option<Instant>,
+}
+
+impl Reactor {
+    fn new(
+        broker: Arc<Broker>,
+        index: usize,
+        poll: Poll,
+        arrivals: Receiver<Arrival>,
+        distributor: Arc<Distributor>,
+        listeners: Option<Listeners>,
+    ) -> io::Result<Reactor> {
+        let options = listeners.as_ref().map(|listeners| listeners.options.clone()).unwrap_or_default();
+        let mut sockets = listeners.map(|listeners| listeners.sockets).unwrap_or_default();
+        for (at, listener) in sockets.iter_mut().enumerate() {
+            poll.registry().register(listener, Token(FIRST_LISTENER + at), Interest::READABLE)?;
+        }
+        Ok(Reactor {
+            shard: Shard::new(broker.clone(), index),
+            broker,
+            index,
+            poll,
+            clients: Vec::new(),
+            ready: VecDeque::new(),
+            arrivals,
+            distributor,
+            listeners: sockets,
+            nodelay: options.nodelay,
+            keepalive: options.keepalive,
+            buffer: vec![0; READ_BUFFER],
+            started: Instant::now(),
+            touched: Vec::new(),
+            keys: Vec::new(),
+            ending: Vec::new(),
+            stopping: None,
+        })
+    }
+
+    fn run(mut self) {
+        let mut events = Events::with_capacity(1024);
+        let mut rested = false;
+        while !self.is_done() {
+            let timeout = self.timeout(rested);
+            if let Err(error) = self.poll.poll(&mut events, timeout)
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                error!("a reactor cannot wait for its sockets: {error}");
+                return;
+            }
+            self.set_now();
+            let idle = events.is_empty() && self.ready.is_empty();
+            self.gather(&events);
+            self.serve(&mut events);
+            if idle && !rested && timeout == Some(REST_AFTER) {
+                self.shard.rest();
+                self.broker.trim();
+                rested = true;
+            } else if !idle {
+                rested = false;
+            }
+        }
+    }
+
+    /// How long to wait: not at all with work left, else for the next timer.
+    fn timeout(&self, rested: bool) -> Option<Duration> {
+        if !self.ready.is_empty() || self.shard.has_touched() || self.shard.has_runnable() {
+            return Some(Duration::ZERO);
+        }
+        let now_ms = self.mono_ns() / 1_000_000;
+        let timer = self.shard.next_timer_ms().map(|due_ms| Duration::from_millis(due_ms.saturating_sub(now_ms)));
+        let rest = (!rested).then_some(REST_AFTER);
+        let stop = self.stopping.map(|_| Duration::from_millis(20));
+        [timer, rest, stop].into_iter().flatten().min()
+    }
+
+    fn mono_ns(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    fn set_now(&mut self) {
+        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        self.shard.set_now(Now { mono_ns: self.mono_ns(), wall_ms: u64::try_from(wall.as_millis()).unwrap_or(0) });
+    }
+
+    /// Notes what the events say.
+    fn gather(&mut self, events: &Events) {
+        for event in events {
+            match event.token() {
+                WAKE => {}
+                Token(key) if key >= FIRST_LISTENER => self.accept(key - FIRST_LISTENER),
+                Token(key) => {
+                    if event.is_readable() || event.is_read_closed() || event.is_error() {
+                        self.queue(key);
+                    }
+                    if event.is_writable()
+                        && let Some(Some(client)) = self.clients.get(key)
+                    {
+                        self.touched.push(client.link.clone());
+                    }
+                }
+            }
+        }
+        self.shard.messages();
+        while let Ok(arrival) = self.arrivals.try_recv() {
+            self.admit(arrival);
+        }
+        if self.broker.is_shutting_down() && self.stopping.is_none() {
+            self.stopping = Some(Instant::now());
+            self.listeners.clear();
+        }
+    }
+
+    /// Puts a client on the list of those to read from.
+    fn queue(&mut self, key: usize) {
+        if let Some(Some(client)) = self.clients.get_mut(key) {
+            client.readable = true;
+            if !client.queued {
+                client.queued = true;
+                self.ready.push_back(key);
+            }
+        }
+    }
+
+    /// One turn: rounds of reading as long as there is something and bounds allow, then flushing.
+    fn serve(&mut self, events: &mut Events) {
+        self.shard.run_timers();
+        let mut bytes = 0;
+        for round in 0..ROUNDS_BEFORE_FLUSH {
+            for _ in 0..self.ready.len() {
+                let Some(key) = self.ready.pop_front() else { break };
+                bytes += self.read(key);
+            }
+            self.shard.run_queues();
+            let more_would_wait = bytes >= BYTES_BEFORE_FLUSH || round + 1 == ROUNDS_BEFORE_FLUSH;
+            if more_would_wait || !self.shard.has_touched() {
+                break;
+            }
+            if self.poll.poll(events, Some(Duration::ZERO)).is_err() || events.is_empty() {
+                break;
+            }
+            self.gather(events);
+        }
+        self.flush();
+        self.finish_connections();
+    }
+
+    /// Reads once from a client and lets the engine handle it; returns how many bytes came.
+    fn read(&mut self, key: usize) -> usize {
+        let Some(Some(client)) = self.clients.get_mut(key) else { return 0 };
+        client.queued = false;
+        if !self.shard.is_reading(key) {
+            // What is there stays in the kernel until the connection is resumed. A peer that is gone is noticed then,
+            // or when something is written to it.
+            self.ending.push(key);
+            return 0;
+        }
+        let leftover = self.shard.take_leftover(key);
+        let start = leftover.len();
+        if self.buffer.len() < start + READ_BUFFER / 2 {
+            self.buffer.resize(start + READ_BUFFER, 0);
+        }
+        self.buffer[..start].copy_from_slice(&leftover);
+        drop(leftover);
+        let room = self.buffer.len() - start;
+        let fresh = match (&*client.socket.0).read(&mut self.buffer[start..]) {
+            Ok(0) => {
+                client.gone = true;
+                client.readable = false;
+                0
+            }
+            Ok(count) => {
+                client.readable = count == room;
+                count
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                client.readable = false;
+                0
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
+            Err(_) => {
+                client.gone = true;
+                client.readable = false;
+                0
+            }
+        };
+        let (gone, again) = (client.gone, client.readable);
+        if start + fresh > 0 {
+            self.shard.receive(key, &self.buffer[..start + fresh], fresh);
+        }
+        if self.buffer.len() > 2 * READ_BUFFER {
+            self.buffer.truncate(READ_BUFFER);
+            self.buffer.shrink_to_fit();
+        }
+        if gone {
+            self.shard.hang_up(key);
+        } else if again {
+            self.queue(key);
+        }
+        self.ending.push(key);
+        fresh
+    }
+
+    /// Writes what is pending, and lets consumers go on that wait for room.
+    fn flush(&mut self) {
+        let mut links = std::mem::take(&mut self.touched);
+        self.shard.take_touched(&mut links);
+        for link in &links {
+            let flushed = link.flush();
+            self.shard.drained(link);
+            if let Some(key) = self.own(link) {
+                if flushed == Flushed::Broken {
+                    self.shard.hang_up(key);
+                }
+                self.ending.push(key);
+            }
+        }
+        links.clear();
+        self.touched = links;
+        self.shard.take_resumed(&mut self.keys);
+        while let Some(key) = self.keys.pop() {
+            self.queue(key);
+        }
+    }
+
+    fn own(&self, link: &Arc<Link>) -> Option<usize> {
+        let key = link.key_in(self.index)?;
+        let client = self.clients.get(key)?.as_ref()?;
+        Arc::ptr_eq(&client.link, link).then_some(key)
+    }
+
+    /// Drops the sockets of connections that are over.
+    fn finish_connections(&mut self) {
+        self.shard.take_ended(&mut self.ending);
+        while let Some(key) = self.ending.pop() {
+            if !self.shard.is_finished(key) && !self.is_gone(key) {
+                continue;
+            }
+            if let Some(client) = self.clients.get_mut(key).and_then(Option::take) {
+                // The socket may be shared with a reactor that writes to it right now; shutting it down ends it for all.
+                let _ = client.socket.0.shutdown(std::net::Shutdown::Write);
+                self.shard.remove(key);
+            }
+        }
+    }
+
+    fn is_gone(&self, key: usize) -> bool {
+        matches!(self.clients.get(key), Some(Some(client)) if client.gone)
+    }
+
+    fn accept(&mut self, at: usize) {
+        loop {
+            let Some(listener) = self.listeners.get(at) else { return };
+            match listener.accept() {
+                Ok((stream, peer)) => {
+                    let Ok(local) = stream.local_addr() else { continue };
+                    self.distributor.hand_over(Arrival { stream, ends: Ends { peer, local } });
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    // Most likely too many open files: the connection stays in the backlog.
+                    warn!("cannot accept a connection: {error}");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Takes a connection in.
+    fn admit(&mut self, arrival: Arrival) {
+        let Arrival { mut stream, ends } = arrival;
+        let _ = stream.set_nodelay(self.nodelay);
+        if self.keepalive {
+            let _ = socket2::SockRef::from(&stream).set_keepalive(true);
+        }
+        if self.stopping.is_some() {
+            return;
+        }
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        // The key is known only after the shard took the connection, and the socket is shared only after registration.
+        let key = self.shard.next_key();
+        if let Err(error) = self.poll.registry().register(&mut stream, Token(key), interest) {
+            warn!("cannot watch the socket of {}: {error}", ends.peer);
+            return;
+        }
+        let socket = Socket(Arc::new(stream));
+        let (taken, link) = self.shard.accept(Box::new(socket.clone()), ends);
+        debug_assert_eq!(taken, key, "the shard announced the key");
+        if self.clients.len() <= key {
+            self.clients.resize_with(key + 1, || None);
+        }
+        self.clients[key] = Some(Client { socket, link, readable: true, queued: false, gone: false });
+        self.queue(key);
+    }
+
+    fn is_done(&self) -> bool {
+        self.stopping.is_some_and(|since| self.shard.connections() == 0 || since.elapsed() > FAREWELL)
+    }
+}
