@@ -1,1 +1,26 @@
 //! What the tests share: a raw AMQP client, a broker process, faults.
+//!
+//! The client has an encoding of its own, written from the specification and apart from the broker's crates, so that the
+//! two can disagree; it panics with what it expected and what came, and no wait of it is without a limit.
+
+mod broker;
+mod bytes;
+mod client;
+mod expect;
+mod frame;
+mod handshake;
+pub mod method;
+mod properties;
+mod value;
+
+pub use broker::{BrokerProcess, free_address, pause};
+pub use bytes::{Reader, Writer};
+pub use client::{Content, Event, RawClient};
+pub use expect::{Close, CloseScope, Confirm, Declared, Delivery, Return};
+pub use frame::{
+    FRAME_BODY, FRAME_END, FRAME_HEADER, FRAME_HEARTBEAT, FRAME_METHOD, Frame, FrameStream, encode_frame, is_timeout,
+};
+pub use handshake::{ConnectOptions, PROTOCOL_HEADER, Start, Tune, connection_open, plain, tune_ok};
+pub use method::{Consume, ExchangeDeclare, Method, MethodId, Publish, QueueDeclare, id};
+pub use properties::Properties;
+pub use value::{Table, Value, field, table};

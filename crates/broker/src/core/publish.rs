@@ -90,8 +90,11 @@ impl Item {
     }
 }
 
-/// Where `part` lies in `whole`, of which it is a part.
+/// Where `part` lies in `whole`, of which it is a part; anywhere when it is empty.
 fn place_in(whole: &[u8], part: &[u8]) -> Range<usize> {
+    if part.is_empty() {
+        return 0..0;
+    }
     let start = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
     debug_assert!(start + part.len() <= whole.len(), "the part lies in the read buffer");
     start..start + part.len()

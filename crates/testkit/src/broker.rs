@@ -1,0 +1,213 @@
+//! A broker as a process of its own, on a free port with a data directory of its own.
+
+use std::io::{self, BufRead, BufReader, Read};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// The line that says connections are accepted.
+const STARTED: &str = "Server startup complete";
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A running `leveret`; dropping it kills it and removes its data.
+#[derive(Debug)]
+pub struct BrokerProcess {
+    binary: PathBuf,
+    settings: Vec<(String, String)>,
+    address: SocketAddr,
+    data: TempDir,
+    running: Option<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    broker: Child,
+    /// Ends the broker when this process ends without dropping it, as a test binary with a static does.
+    watchdog: Child,
+    log: Arc<Log>,
+}
+
+/// What the process wrote so far.
+#[derive(Debug, Default)]
+struct Log {
+    lines: Mutex<Vec<String>>,
+    changed: Condvar,
+}
+
+impl Log {
+    fn lines(&self) -> Vec<String> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn collect(self: &Arc<Log>, output: impl Read + Send + 'static) {
+        let log = Arc::clone(self);
+        thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                log.lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+                log.changed.notify_all();
+            }
+        });
+    }
+
+    fn wait_for(&self, text: &str, timeout: Duration) -> bool {
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let missing = |lines: &mut Vec<String>| !lines.iter().any(|line| line.contains(text));
+        let waited = self.changed.wait_timeout_while(lines, timeout, missing);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+}
+
+impl BrokerProcess {
+    /// Starts `binary` (or the one that `LEVERET_BIN` names) with rabbitmq.conf keys and values; panics with its log when
+    /// it does not start.
+    #[track_caller]
+    pub fn start(binary: &str, settings: &[(&str, &str)]) -> BrokerProcess {
+        let binary = std::env::var_os("LEVERET_BIN").map_or_else(|| PathBuf::from(binary), PathBuf::from);
+        let settings = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let data = tempfile::tempdir().unwrap_or_else(|error| panic!("no temporary directory: {error}"));
+        let address = free_address().unwrap_or_else(|error| panic!("no free port: {error}"));
+        let mut broker = BrokerProcess { binary, settings, address, data, running: None };
+        broker.launch();
+        broker
+    }
+
+    /// Where it listens for AMQP.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its data directory.
+    pub fn data_dir(&self) -> &Path {
+        self.data.path()
+    }
+
+    /// The process id while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.running.as_ref().map(|running| running.broker.id())
+    }
+
+    /// Resident memory in bytes.
+    pub fn resident_bytes(&self) -> u64 {
+        let status = self.pid().and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/status")).ok());
+        let line = status.as_deref().and_then(|status| status.lines().find(|line| line.starts_with("VmRSS:")));
+        let kib = line.and_then(|line| line.split_whitespace().nth(1)).and_then(|kib| kib.parse::<u64>().ok());
+        kib.unwrap_or(0) * 1024
+    }
+
+    /// What it logged since it was last started.
+    pub fn log(&self) -> Vec<String> {
+        self.running.as_ref().map(|running| running.log.lines()).unwrap_or_default()
+    }
+
+    /// Ends it at once, as a power cut would.
+    pub fn kill_9(&mut self) {
+        if let Some(mut running) = self.running.take() {
+            let _ = running.broker.kill();
+            let _ = running.broker.wait();
+            let _ = running.watchdog.kill();
+            let _ = running.watchdog.wait();
+        }
+    }
+
+    /// Sends SIGTERM without waiting for the end.
+    pub fn send_terminate(&self) {
+        let pid = self.pid().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
+        if let Some(pid) = pid {
+            let _ = kill_process(pid, Signal::TERM);
+        }
+    }
+
+    /// Stops it with SIGTERM and waits for the end; panics when it takes longer than 30 s.
+    #[track_caller]
+    pub fn terminate(&mut self) -> ExitStatus {
+        self.send_terminate();
+        self.wait()
+    }
+
+    /// Waits for the end; panics after 30 s.
+    #[track_caller]
+    pub fn wait(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + START_TIMEOUT;
+        let Some(running) = &mut self.running else { panic!("the broker does not run") };
+        let status = loop {
+            match running.broker.try_wait() {
+                Ok(Some(status)) => break status,
+                Ok(None) => assert!(Instant::now() < deadline, "the broker does not stop"),
+                Err(error) => panic!("cannot wait for the broker: {error}"),
+            }
+            pause(Duration::from_millis(5));
+        };
+        self.kill_9();
+        status
+    }
+
+    /// Ends it in order and starts it again on the same port with the same data.
+    #[track_caller]
+    pub fn restart(&mut self) {
+        self.terminate();
+        self.launch();
+    }
+
+    /// Starts it again after [`BrokerProcess::kill_9`] or [`BrokerProcess::terminate`].
+    #[track_caller]
+    pub fn launch(&mut self) {
+        let mut command = Command::new(&self.binary);
+        command.arg("server").arg("--data-dir").arg(self.data.path());
+        command.arg("--set").arg(format!("listeners.tcp.default={}", self.address));
+        for (key, value) in &self.settings {
+            command.arg("--set").arg(format!("{key}={value}"));
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut broker =
+            command.spawn().unwrap_or_else(|error| panic!("cannot start {}: {error}", self.binary.display()));
+        let log = Arc::new(Log::default());
+        if let Some(output) = broker.stdout.take() {
+            log.collect(output);
+        }
+        if let Some(output) = broker.stderr.take() {
+            log.collect(output);
+        }
+        let watchdog = watchdog(broker.id(), self.data.path()).unwrap_or_else(|error| panic!("no watchdog: {error}"));
+        self.running = Some(Running { broker, watchdog, log: Arc::clone(&log) });
+        assert!(
+            log.wait_for(STARTED, START_TIMEOUT),
+            "{} did not log {STARTED:?}:\n{}",
+            self.binary.display(),
+            log.lines().join("\n")
+        );
+    }
+}
+
+impl Drop for BrokerProcess {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("--- log of the broker on {}\n{}", self.address, self.log().join("\n"));
+        }
+        self.kill_9();
+    }
+}
+
+/// A shell that waits for the end of its standard input, which this process holds, then ends the broker.
+fn watchdog(broker: u32, data: &Path) -> io::Result<Child> {
+    let script = r#"read -r _; kill -9 "$1" 2>/dev/null; rm -rf -- "$2""#;
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script, "watchdog", &broker.to_string()]).arg(data);
+    shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
+}
+
+/// An address that was free a moment ago.
+pub fn free_address() -> io::Result<SocketAddr> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+}
+
+/// Waits; for tests, where nothing else can be waited on.
+#[expect(clippy::disallowed_methods, reason = "the ban is for the message path")]
+pub fn pause(time: Duration) {
+    thread::sleep(time);
+}
