@@ -15,6 +15,8 @@ pub mod tx;
 use std::fmt;
 
 use crate::wire::Reader;
+pub use arguments::ShortBytes;
+
 use arguments::ArgumentError;
 
 /// Class and method number; 0/0 stands for no method.

@@ -123,6 +123,14 @@ impl<'o> Writer<'o> {
         self.bytes(text.as_bytes());
     }
 
+    /// A short string of any bytes, cut after 255 of them.
+    #[inline]
+    pub(crate) fn shortbytes(&mut self, bytes: &[u8]) {
+        let bytes = &bytes[..bytes.len().min(SHORTSTR_MAX)];
+        self.bytes(&[bytes.len() as u8]);
+        self.bytes(bytes);
+    }
+
     #[inline]
     pub(crate) fn longstr(&mut self, bytes: &[u8]) {
         self.bytes(&(bytes.len() as u32).to_be_bytes());

@@ -55,7 +55,7 @@ fn samples() -> Vec<Vec<u8>> {
     let arguments = TableRef::new(&bytes);
     let methods: [Method<'_>; 5] = [
         queue::Declare { queue: "q", arguments, ..Default::default() }.into(),
-        basic::Publish { exchange: "amq.topic", routing_key: "a.b.c", ..Default::default() }.into(),
+        basic::Publish { exchange: "amq.topic".into(), routing_key: "a.b.c".into(), ..Default::default() }.into(),
         basic::Ack { delivery_tag: 9, multiple: true }.into(),
         connection::StartOk {
             client_properties: arguments,

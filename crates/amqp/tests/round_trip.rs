@@ -96,7 +96,7 @@ proptest! {
     ) {
         let (bytes, [b0, b1, b2, b3, b4]) = (table.to_bytes(), bits);
         let (exchange, routing_key, arguments) = (a.as_str(), b.as_str(), TableRef::new(&bytes));
-        check(basic::Publish { exchange, routing_key, mandatory: b0, immediate: b1 }.into())?;
+        check(basic::Publish { exchange: exchange.into(), routing_key: routing_key.into(), mandatory: b0, immediate: b1 }.into())?;
         check(basic::Deliver { consumer_tag: &c, delivery_tag: number, redelivered: b0, exchange, routing_key }.into())?;
         check(basic::Nack { delivery_tag: number, multiple: b0, requeue: b1 }.into())?;
         check(basic::Consume {

@@ -141,7 +141,7 @@ fn basic_methods() {
     );
     check(basic::Cancel { consumer_tag: "tag", nowait: true }, "003c001e0374616701");
     check(
-        basic::Publish { exchange, routing_key: "a.b", mandatory: true, immediate: false },
+        basic::Publish { exchange: exchange.into(), routing_key: "a.b".into(), mandatory: true, immediate: false },
         "003c00280000017803612e6201",
     );
     check(

@@ -51,6 +51,8 @@ pub(crate) struct LastPublish {
     pub(crate) exchange: Option<(Arc<Exchange>, u64)>,
     /// State of the permissions when the exchange was checked.
     pub(crate) permissions: u64,
+    /// True when topic permissions have to be asked for each key.
+    pub(crate) restricted: bool,
     pub(crate) routing_key: Vec<u8>,
     pub(crate) route: Option<Arc<Route>>,
 }

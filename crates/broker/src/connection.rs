@@ -2,7 +2,7 @@
 
 use crate::channel::Channels;
 use crate::link::Link;
-use crate::topology::Vhost;
+use crate::topology::{QueueCell, Vhost};
 use amqp::FieldTable;
 use auth::User;
 use metadata::Token;
@@ -43,14 +43,13 @@ impl Phase {
 }
 
 /// Why nothing is read from a connection for now. Its output goes on.
-#[derive(Debug)]
 pub(crate) enum Park {
     /// Until the journal has made a change durable; then this reply is sent.
     Journal { reply: Vec<u8> },
     /// Until an alarm is cleared; the client publishes.
     Alarm,
-    /// Until a moment, because its messages come faster than consumers take them.
-    Flow { until_ms: u64 },
+    /// Until a queue is shorter, or a moment, because its messages come faster than consumers take them.
+    Flow { queue: Arc<QueueCell>, until_ms: u64 },
     /// Until the answer to a refused login is due.
     Refused { until_ms: u64, close: Vec<u8> },
 }

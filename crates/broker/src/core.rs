@@ -59,8 +59,8 @@ pub(crate) struct Core {
     pub(crate) settling: Vec<Unacked>,
     /// Channels of the connection being served that have confirms to tell.
     pub(crate) confirming: Vec<u16>,
-    /// True when the connection being served filled a queue faster than it is emptied.
-    pub(crate) outpaces_consumers: bool,
+    /// A queue that the connection being served filled faster than it is emptied.
+    pub(crate) outpaces_consumers: Option<Arc<QueueCell>>,
     pub(crate) due_confirms: Vec<Confirm>,
     /// Connections that wait for the journal, with what for.
     pub(crate) awaiting_journal: Vec<(Token, usize, ConnectionId)>,
@@ -84,7 +84,7 @@ impl Core {
             run: publish::Run::default(),
             settling: Vec::new(),
             confirming: Vec::new(),
-            outpaces_consumers: false,
+            outpaces_consumers: None,
             due_confirms: Vec::new(),
             awaiting_journal: Vec::new(),
             timeout_interval_ms: None,

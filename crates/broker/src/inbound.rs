@@ -185,8 +185,8 @@ impl Core {
             return Err(errors::IMMEDIATE.with(&[]));
         }
         let incoming = Incoming {
-            exchange: publish.exchange,
-            routing_key: publish.routing_key,
+            exchange: publish.exchange.0,
+            routing_key: publish.routing_key.0,
             mandatory: publish.mandatory,
             header,
             header_payload,

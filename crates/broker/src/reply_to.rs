@@ -22,13 +22,13 @@ pub(crate) fn new_address(random: [u64; 3]) -> String {
 
 /// True for a routing key that is the address of a reply consumer, dead or alive.
 #[inline]
-pub(crate) fn is_address(routing_key: &str) -> bool {
-    routing_key.strip_prefix(REPLY_TO).is_some_and(|rest| rest.starts_with('.'))
+pub(crate) fn is_address(routing_key: &[u8]) -> bool {
+    routing_key.strip_prefix(REPLY_TO.as_bytes()).is_some_and(|rest| rest.starts_with(b"."))
 }
 
 /// True for the pseudo queue and for addresses.
 pub(crate) fn is_pseudo_queue(name: &str) -> bool {
-    name == REPLY_TO || is_address(name)
+    name == REPLY_TO || is_address(name.as_bytes())
 }
 
 impl ReplyConsumers {
@@ -40,7 +40,8 @@ impl ReplyConsumers {
         self.0.write().unwrap_or_else(PoisonError::into_inner).remove(address);
     }
 
-    pub(crate) fn find(&self, address: &str) -> Option<Arc<Consumer>> {
+    pub(crate) fn find(&self, address: &[u8]) -> Option<Arc<Consumer>> {
+        let address = std::str::from_utf8(address).ok()?;
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(address).cloned()
     }
 }

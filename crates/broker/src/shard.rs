@@ -19,8 +19,11 @@ use tracing::{debug, info};
 
 /// How long we wait for the answer to connection.close, in ms.
 const CLOSE_TIMEOUT_MS: u64 = 5000;
-/// Pause of a publisher that outpaces consumers, in ms.
-const FLOW_PAUSE_MS: u64 = 1;
+/// Longest pause of a publisher that outpaces consumers, in ms: a consumer that takes nothing any more slows it down,
+/// and does not stop it.
+const FLOW_PAUSE_MS: u64 = 10;
+/// How often such a pause is looked at, in ms.
+const FLOW_LOOK_MS: u64 = 1;
 /// Queues delivered per turn before sockets are looked at again.
 const QUEUES_PER_TURN: usize = 64;
 
@@ -95,8 +98,10 @@ impl Shard {
             if conn.phase != Phase::Closed && taken < bytes.len() {
                 conn.leftover = bytes[taken..].to_vec();
             }
-            if std::mem::take(&mut core.outpaces_consumers) && conn.park.is_none() {
-                conn.park = Some(Park::Flow { until_ms: core.now.mono_ms() + FLOW_PAUSE_MS });
+            if let Some(queue) = core.outpaces_consumers.take()
+                && conn.park.is_none()
+            {
+                conn.park = Some(Park::Flow { queue, until_ms: core.now.mono_ms() + FLOW_PAUSE_MS });
             }
             if core.broker.is_alarmed() {
                 core.block_publisher(conn);
@@ -271,9 +276,8 @@ impl Shard {
     fn arm_timers(&mut self, key: usize, conn: &Connection, before: Phase) {
         let (id, now_ms) = (conn.link.id, self.core.now.mono_ms());
         match &conn.park {
-            Some(Park::Flow { until_ms } | Park::Refused { until_ms, .. }) => {
-                self.timers.arm(*until_ms, Timer::Unpark(key, id));
-            }
+            Some(Park::Flow { .. }) => self.timers.arm(now_ms + FLOW_LOOK_MS, Timer::Unpark(key, id)),
+            Some(Park::Refused { until_ms, .. }) => self.timers.arm(*until_ms, Timer::Unpark(key, id)),
             Some(Park::Journal { .. } | Park::Alarm) | None => {}
         }
         if conn.phase != before {

@@ -1,6 +1,6 @@
 //! Class 60, basic: publishing, consuming and settling.
 
-use super::arguments::methods;
+use super::arguments::{ShortBytes, methods};
 use crate::field::TableRef;
 
 methods! {
@@ -25,7 +25,12 @@ methods! {
     /// basic.cancel-ok.
     CancelOk<'a> () { consumer_tag: &'a str } ();
     /// basic.publish.
-    Publish<'a> (ticket: u16) { exchange: &'a str, routing_key: &'a str, mandatory: bool, immediate: bool } ();
+    Publish<'a> (ticket: u16) {
+        exchange: ShortBytes<'a>,
+        routing_key: ShortBytes<'a>,
+        mandatory: bool,
+        immediate: bool,
+    } ();
     /// basic.return.
     Return<'a> () { reply_code: u16, reply_text: &'a str, exchange: &'a str, routing_key: &'a str } ();
     /// basic.deliver.

@@ -13,8 +13,8 @@ const LARGEST_HEADER: usize = LARGEST_SLICE / 2;
 
 /// A publish whose content has not arrived whole.
 pub(crate) struct Assembly {
-    exchange: Box<str>,
-    routing_key: Box<str>,
+    exchange: Box<[u8]>,
+    routing_key: Box<[u8]>,
     mandatory: bool,
     immediate: bool,
     /// The content header frame's payload, once it is there.
@@ -27,8 +27,8 @@ pub(crate) struct Assembly {
 impl Assembly {
     pub(crate) fn new(publish: &basic::Publish<'_>) -> Assembly {
         Assembly {
-            exchange: publish.exchange.into(),
-            routing_key: publish.routing_key.into(),
+            exchange: publish.exchange.0.into(),
+            routing_key: publish.routing_key.0.into(),
             mandatory: publish.mandatory,
             immediate: publish.immediate,
             header: None,

@@ -83,7 +83,8 @@ impl Core {
         declare: &queue::Declare<'_>,
     ) -> Result<(), ProtocolError> {
         let vhost = self.vhost(conn)?;
-        if reply_to::is_address(declare.queue) && self.broker.reply_consumers.find(declare.queue).is_none() {
+        if reply_to::is_address(declare.queue.as_bytes())
+            && self.broker.reply_consumers.find(declare.queue.as_bytes()).is_none() {
             return Err(errors::NOT_FOUND.with(&[&Resource::queue(&vhost.name, declare.queue)]));
         }
         let declare_ok = queue::DeclareOk { queue: declare.queue, message_count: 0, consumer_count: 1 };

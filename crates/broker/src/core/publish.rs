@@ -10,7 +10,7 @@ use crate::channel::Mode;
 use crate::connection::Connection;
 use crate::delivery::{Content, ContentBody, INLINE_BODY, OutputGate, encode_deliver, encode_return};
 use crate::errors::{self, ProtocolError};
-use crate::topology::{Exchange, QueueCell, QueueState, Route};
+use crate::topology::{Exchange, ExchangeKind, QueueCell, QueueState, Route};
 use amqp::{ContentHeader, TableRef};
 use queue::Entry;
 use std::ops::Range;
@@ -18,15 +18,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use store::{Message, MessageParts, Slice};
 
-/// Bytes of ready messages that a queue with willing consumers may have before its publishers are slowed down.
-const FLOW_BYTES: u64 = 8 << 20;
-/// Ready messages, likewise: small ones cost their entries rather than their bytes.
-const FLOW_MESSAGES: u64 = 64 << 10;
-
 /// A publish whose content is complete.
 pub(crate) struct Incoming<'a> {
-    pub(crate) exchange: &'a str,
-    pub(crate) routing_key: &'a str,
+    pub(crate) exchange: &'a [u8],
+    pub(crate) routing_key: &'a [u8],
     pub(crate) mandatory: bool,
     pub(crate) header: ContentHeader<'a>,
     /// The payload that `header` was read from.
@@ -114,6 +109,7 @@ impl Core {
             return Err(errors::MESSAGE_TOO_LARGE.with(&[&body_len, &self.broker.settings.max_message_size]));
         }
         let exchange = self.exchange_to_publish(conn, number, incoming.exchange)?;
+        self.check_topic_to_publish(conn, number, &exchange, incoming.routing_key)?;
         let checked = self.check_properties(conn, number, &incoming)?;
         conn.has_published = true;
         let mut item = Item {
@@ -124,8 +120,8 @@ impl Core {
             body_len,
         };
         let parts = MessageParts {
-            exchange: incoming.exchange.as_bytes(),
-            routing_key: incoming.routing_key.as_bytes(),
+            exchange: incoming.exchange,
+            routing_key: incoming.routing_key,
             header: checked.header.as_deref().unwrap_or(incoming.header_payload),
             persistent: item.persistent,
         };
@@ -206,30 +202,50 @@ impl Core {
         &mut self,
         conn: &mut Connection,
         number: u16,
-        name: &str,
+        name: &[u8],
     ) -> Result<Arc<Exchange>, ProtocolError> {
         let permissions = self.broker.access.generation();
         if let Some(channel) = conn.channels.find(number)
             && let Some((exchange, generation)) = &channel.last_publish.exchange
-            && *exchange.name == *name
+            && exchange.name.as_bytes() == name
             && exchange.generation() == *generation
             && channel.last_publish.permissions == permissions
         {
             return Ok(exchange.clone());
         }
-        let name = crate::names::clean(name);
+        let name = String::from_utf8_lossy(name);
+        let name = crate::names::clean(&name);
         self.check_exchange(conn, &name, auth::Permission::Write)?;
         let exchange = self.exchange(conn, &name)?;
         if exchange.internal {
             let (vhost, name) = (self.vhost(conn)?.name.clone(), &exchange.name);
             return Err(errors::INTERNAL_EXCHANGE.with(&[&errors::Resource::exchange(&vhost, name)]));
         }
+        let restricted = exchange.kind == ExchangeKind::Topic
+            && self.broker.access.has_topic_permissions(conn.user_name(), &self.vhost(conn)?.name);
         if let Some(channel) = conn.channels.find(number) {
+            channel.last_publish.restricted = restricted;
             channel.last_publish.permissions = permissions;
             channel.last_publish.exchange = Some((exchange.clone(), exchange.generation()));
             channel.last_publish.route = None;
         }
         Ok(exchange)
+    }
+
+    /// Topic permissions, which few users have.
+    #[inline]
+    fn check_topic_to_publish(
+        &self,
+        conn: &mut Connection,
+        number: u16,
+        exchange: &Exchange,
+        key: &[u8],
+    ) -> Result<(), ProtocolError> {
+        let restricted = conn.channels.find(number).is_some_and(|channel| channel.last_publish.restricted);
+        if !restricted {
+            return Ok(());
+        }
+        self.check_topic(conn, exchange, &String::from_utf8_lossy(key), auth::Permission::Write)
     }
 
     /// Where a message goes, remembered where that is possible.
@@ -238,11 +254,10 @@ impl Core {
         conn: &mut Connection,
         number: u16,
         exchange: &Arc<Exchange>,
-        routing_key: &str,
+        key: &[u8],
         more_keys: &[Vec<u8>],
         headers: Option<TableRef<'_>>,
     ) -> Arc<Route> {
-        let key = routing_key.as_bytes();
         let Some(vhost) = conn.vhost.clone() else { return Arc::default() };
         let Some(channel) = conn.channels.find(number) else { return Arc::default() };
         if !more_keys.is_empty() {
@@ -289,7 +304,9 @@ impl Core {
         }
         for (at, cell) in route.queues.iter().enumerate() {
             let last = at + 1 == route.queues.len();
-            self.outpaces_consumers |= self.enqueue_run(cell, &mut items, buffer, last);
+            if self.enqueue_run(cell, &mut items, buffer, last) {
+                self.outpaces_consumers = Some(cell.clone());
+            }
         }
         if route.queues.is_empty() && !route.delivered_directly {
             self.unroutable(conn, &items, buffer);
@@ -322,8 +339,7 @@ impl Core {
         }
         cell.counters.publish.add(items.len() as u64);
         cell.publish_gauges(&state);
-        let counts = state.queue.counts();
-        (counts.ready_bytes > FLOW_BYTES || counts.ready > FLOW_MESSAGES) && state.queue.consumers.want_messages()
+        cell.is_long() && state.queue.consumers.want_messages()
     }
 
     /// The message of an item, stored now if it was not; kept for the next queue unless this is the last.
@@ -423,7 +439,7 @@ impl Core {
     }
 
     /// Delivers the one publish of the run to a direct reply consumer.
-    fn deliver_reply(&mut self, conn: &mut Connection, address: &str, buffer: &[u8]) {
+    fn deliver_reply(&mut self, conn: &mut Connection, address: &[u8], buffer: &[u8]) {
         let consumer = self.broker.reply_consumers.find(address);
         if let (Some(consumer), Some(item)) = (consumer, self.run.items.first()) {
             let link = consumer.link.clone();
@@ -450,7 +466,7 @@ impl Core {
     ) {
         let body_len = message.body_len();
         let persistent = message.is_persistent();
-        let address = route.is_none().then(|| String::from_utf8_lossy(message.parts().routing_key).into_owned());
+        let address = route.is_none().then(|| message.parts().routing_key.to_vec());
         let item = Item { place: Place::default(), stored: Some(message), persistent, mandatory, body_len };
         self.add_to_run(conn, channel, exchange, route.unwrap_or_default(), item, 0, &[]);
         if let Some(address) = address {

@@ -120,7 +120,7 @@ impl Shard {
 fn unpark(core: &mut Core, conn: &mut Connection) {
     let now_ms = core.now.mono_ms();
     match conn.park.take() {
-        Some(Park::Flow { until_ms }) if until_ms <= now_ms => {}
+        Some(Park::Flow { queue, until_ms }) if until_ms <= now_ms || !queue.is_long() => {}
         Some(Park::Refused { until_ms, close }) if until_ms <= now_ms => core.answer_refused(conn, &close),
         park => conn.park = park,
     }

@@ -8,6 +8,12 @@ use queue::Queue;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// Bytes of ready messages that a queue with willing consumers may have before its publishers are slowed down. Small:
+/// what goes straight to a consumer is never stored, which is the cheapest way, and an output holds as much again.
+const LONG_BYTES: u64 = 512 << 10;
+/// Ready messages, likewise: small ones cost their entries rather than their bytes.
+const LONG_MESSAGES: u64 = 4 << 10;
+
 /// A queue.
 pub struct QueueCell {
     /// Its id, never reused: the only name that the store knows.
@@ -74,6 +80,12 @@ impl QueueCell {
     /// Marks it deleted; called with its lock held, before its name is removed.
     pub(crate) fn mark_dead(&self) {
         self.dead.store(true, Ordering::Release);
+    }
+
+    /// True while it holds more than publishers should add to while consumers are willing.
+    #[inline]
+    pub(crate) fn is_long(&self) -> bool {
+        self.counters.message_bytes_ready.value() > LONG_BYTES || self.counters.messages_ready.value() > LONG_MESSAGES
     }
 
     /// Brings the gauges up to date; called with its lock held.
