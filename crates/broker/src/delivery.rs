@@ -29,8 +29,16 @@ pub(crate) struct ChannelLimit {
 }
 
 impl ChannelLimit {
-    fn is_full(&self) -> bool {
-        self.used.load(Ordering::Acquire) >= self.limit.load(Ordering::Acquire)
+    /// True when there is a limit.
+    #[inline]
+    pub(crate) fn is_set(&self) -> bool {
+        self.limit.load(Ordering::Relaxed) != 0
+    }
+
+    /// True when there is a limit and it is reached.
+    pub(crate) fn is_full(&self) -> bool {
+        let limit = self.limit.load(Ordering::Acquire);
+        limit != 0 && self.used.load(Ordering::Acquire) >= limit
     }
 
     /// Takes one place; false when there is none.
@@ -40,7 +48,12 @@ impl ChannelLimit {
         self.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, take).is_ok()
     }
 
-    fn release(&self, count: u32) {
+    /// Gives places back.
+    pub(crate) fn release(&self, count: usize) {
+        if self.limit.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
         let give = |used: u32| Some(used.saturating_sub(count));
         // The closure never refuses.
         let _ = self.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, give);
@@ -94,10 +107,11 @@ impl Gate<Arc<Consumer>> for OutputGate<'_> {
             return false;
         }
         let limit = &consumer.channel_limit;
-        if consumer.no_ack || limit.limit.load(Ordering::Relaxed) == 0 {
+        if limit.limit.load(Ordering::Relaxed) == 0 {
             return true;
         }
-        while !limit.acquire() {
+        // RabbitMQ: a consumer without acknowledgements takes no place, but waits for one to be free.
+        while !(if consumer.no_ack { !limit.is_full() } else { limit.acquire() }) {
             if link.starve(self.cell, key, || limit.is_full()) {
                 return false;
             }
@@ -319,7 +333,6 @@ impl Deliveries {
     ///
     /// RabbitMQ: `multiple` with tag 0 means all and is right even when there are none.
     pub(crate) fn settle(&mut self, tag: u64, multiple: bool, taken: &mut Vec<Unacked>) -> bool {
-        let before = taken.len();
         if !multiple {
             let Ok(at) = self.places.binary_search_by_key(&tag, |place| place.tag) else { return false };
             let Some(unacked) = self.places[at].unacked.take() else { return false };
@@ -341,10 +354,6 @@ impl Deliveries {
                 }
             }
             self.drop_vacant();
-        }
-        let count = taken[before..].iter().filter(|unacked| unacked.consumer.is_some()).count();
-        if self.limit.limit.load(Ordering::Relaxed) != 0 {
-            self.limit.release(count as u32);
         }
         true
     }

@@ -144,6 +144,17 @@ impl Link {
         std::mem::take(&mut output.starved)
     }
 
+    /// Remembers consumers that still have to wait, before those that began to wait since.
+    pub(crate) fn wait_on(&self, mut waiting: Vec<(Arc<QueueCell>, ConsumerKey)>) {
+        if waiting.is_empty() {
+            return;
+        }
+        let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.append(&mut output.starved);
+        output.starved = waiting;
+        self.has_starved.store(true, Ordering::Relaxed);
+    }
+
     /// True when there is room again for consumers that were held back.
     pub(crate) fn can_resume(&self) -> bool {
         self.has_starved.load(Ordering::Relaxed) && self.pending() <= OUTPUT_LOW
