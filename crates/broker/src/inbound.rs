@@ -1,12 +1,14 @@
 //! Bytes from a client: frames, and what each is allowed to be.
 //!
-//! A publish whose content lies whole in the read buffer is taken from there as it is. Content that does not is put
-//! together per channel as it arrives, so that only method and header frames are ever left over.
+//! A publish whose content lies whole in the read buffer is taken from there as it is; one that is short and cut by the
+//! end of the buffer is left over for the next read. Other content is put together per channel as it arrives, so that
+//! what is left over stays small and is never looked at often.
 
 use crate::channel::Assembly;
 use crate::channel::content::read_header;
 use crate::connection::{Connection, PartialBody, Phase};
 use crate::core::{Core, Incoming, IncomingBody};
+use crate::delivery::INLINE_BODY;
 use crate::errors::{self, ProtocolError, Scope, Snippet};
 use amqp::frame::{FRAME_BODY, FRAME_END, FRAME_HEADER, FRAME_HEADER_SIZE, FRAME_HEARTBEAT, FRAME_METHOD};
 use amqp::method::basic;
@@ -14,6 +16,9 @@ use amqp::{DecodeError, FrameHeader, Method, ProtocolHeader};
 
 /// RabbitMQ takes payloads that are this much longer than frame_max allows.
 const FRAME_SIZE_TOLERANCE: usize = 8;
+
+/// In place of how many bytes are done with: the frame is to be presented again with what comes behind it.
+const AGAIN: usize = usize::MAX;
 
 /// What is wrong with received bytes, and with which channel.
 struct Fault {
@@ -76,7 +81,7 @@ impl Core {
             channel: header.channel,
             error,
         })?;
-        Ok(whole + more)
+        Ok(if more == AGAIN { 0 } else { whole + more })
     }
 
     fn check_size(&self, conn: &Connection, header: FrameHeader) -> Result<(), Fault> {
@@ -91,7 +96,7 @@ impl Core {
         Err(Fault { channel: 0, error: error.on_connection() })
     }
 
-    /// One whole frame. Returns how many bytes behind it are done with too: the content of a publish.
+    /// One whole frame. Returns how many bytes behind it are done with too, the content of a publish, or [`AGAIN`].
     #[inline]
     fn frame(
         &mut self,
@@ -185,6 +190,9 @@ impl Core {
             self.settle(conn);
         }
         let Some((header_payload, body, taken)) = whole_content(&buffer[end..], number, conn.frame_max) else {
+            if is_cut(&buffer[end..], number, conn.frame_max) {
+                return Ok(AGAIN);
+            }
             let Some(channel) = conn.channels.find(number) else { return Ok(0) };
             channel.assembly = Some(Box::new(Assembly::new(&publish, names)));
             return Ok(0);
@@ -342,6 +350,39 @@ fn whole_frame(rest: &[u8], kind: u8, channel: u16, frame_max: usize) -> Option<
         return None;
     }
     Some((&rest[FRAME_HEADER_SIZE..whole - 1], whole))
+}
+
+/// True when `rest` is the beginning of a publish's content and nothing else, and the content is short.
+#[cold]
+fn is_cut(rest: &[u8], channel: u16, frame_max: usize) -> bool {
+    let most = INLINE_BODY.min(frame_max);
+    let Some((header_payload, rest)) = frame_or_beginning(rest, FRAME_HEADER, channel, most) else { return false };
+    let Some(header_payload) = header_payload else { return true };
+    // What is wrong with the header is told at once.
+    let Ok(header) = read_header(header_payload) else { return false };
+    let body = frame_or_beginning(rest, FRAME_BODY, channel, most);
+    header.body_size <= INLINE_BODY as u64 && matches!(body, Some((None, _)))
+}
+
+/// The payload of the frame at the front of `rest`, or `None` for it when the frame is not there whole, and what
+/// follows; `None` for any other frame, and for one that is longer than `most`.
+fn frame_or_beginning(rest: &[u8], kind: u8, channel: u16, most: usize) -> Option<(Option<&[u8]>, &[u8])> {
+    let Some(header) = rest.first_chunk::<FRAME_HEADER_SIZE>() else {
+        let [high, low] = channel.to_be_bytes();
+        return rest.iter().zip(&[kind, high, low]).all(|(a, b)| a == b).then_some((None, &[]));
+    };
+    let header = FrameHeader::parse(header);
+    let size = header.size as usize;
+    if header.kind != kind || header.channel != channel || size > most {
+        return None;
+    }
+    match rest.get(FRAME_HEADER_SIZE + size) {
+        None => Some((None, &[])),
+        Some(&FRAME_END) => {
+            Some((Some(&rest[FRAME_HEADER_SIZE..FRAME_HEADER_SIZE + size]), &rest[FRAME_HEADER_SIZE + size + 1..]))
+        }
+        Some(_) => None,
+    }
 }
 
 /// The error for a method that cannot be decoded.

@@ -290,13 +290,12 @@ impl Reactor {
             self.ending.push(key);
             return 0;
         }
-        let leftover = self.shard.take_leftover(key);
+        let leftover = self.shard.leftover(key);
         let start = leftover.len();
         if self.buffer.len() < start + READ_BUFFER / 2 {
             self.buffer.resize(start + READ_BUFFER, 0);
         }
-        self.buffer[..start].copy_from_slice(&leftover);
-        drop(leftover);
+        self.buffer[..start].copy_from_slice(leftover);
         let room = self.buffer.len() - start;
         let fresh = match (&*client.socket.0).read(&mut self.buffer[start..]) {
             Ok(0) => {

@@ -53,7 +53,7 @@ pub(crate) fn read_header(payload: &[u8]) -> Result<ContentHeader<'_>, ProtocolE
     let header = match ContentHeader::parse(payload) {
         Ok(header) => header,
         Err(PropertiesError::Weight(_)) => {
-            return Err(errors::EXPECTED_HEADER.with(&[&amqp::properties::CLASS_BASIC]));
+            return Err(errors::EXPECTED_HEADER.with(&[&amqp::properties::CLASS_BASIC]).by_method(60, 40));
         }
         Err(_) => {
             let frame = errors::Snippet::new(amqp::frame::FRAME_HEADER, payload);
@@ -62,7 +62,7 @@ pub(crate) fn read_header(payload: &[u8]) -> Result<ContentHeader<'_>, ProtocolE
     };
     if header.class_id != amqp::properties::CLASS_BASIC {
         let expected = amqp::properties::CLASS_BASIC;
-        return Err(errors::HEADER_OF_OTHER_CLASS.with(&[&expected, &header.class_id]));
+        return Err(errors::HEADER_OF_OTHER_CLASS.with(&[&expected, &header.class_id]).by_method(60, 40));
     }
     if header.body_size > BODY_SIZE_CAP {
         return Err(errors::BODY_SIZE_CAP.with(&[&header.body_size]));
