@@ -107,6 +107,9 @@ impl Core {
         end: usize,
     ) -> Result<usize, ProtocolError> {
         let unexpected = || errors::UNEXPECTED_FRAME.with(&[&Snippet::new(header.kind, payload)]);
+        if !is_frame(header.kind, payload) {
+            return Err(errors::UNKNOWN_FRAME.with(&[&Snippet::new(header.kind, payload)]).on_connection());
+        }
         match header.kind {
             FRAME_METHOD if header.channel == 0 => {
                 self.flush_for(conn, buffer);
@@ -125,11 +128,7 @@ impl Core {
                 self.flush_for(conn, buffer);
                 self.content_frame(conn, header, payload).map(|()| 0)
             }
-            FRAME_HEARTBEAT => Err(unexpected().on_connection()),
-            _ => {
-                let error = errors::UNKNOWN_FRAME.with(&[&Snippet::new(header.kind, payload)]);
-                Err(error.on_connection())
-            }
+            _ => Err(unexpected().on_connection()),
         }
     }
 
@@ -151,12 +150,16 @@ impl Core {
             let blame = |error: ProtocolError| error.by_method(60, 40);
             return self.publish_frames(conn, number, (publish, names), buffer, end).map_err(blame);
         }
-        let method = Method::decode(payload).map_err(|error| undecodable(error, payload))?;
+        let method = Method::decode(payload).map_err(|error| match error {
+            // RabbitMQ names the method of a malformed name on channel 0 only.
+            DecodeError::MalformedUtf8(_) => undecodable(error, payload).by_method(0, 0),
+            error => undecodable(error, payload),
+        })?;
         let id = method.id();
         let blame = |error: ProtocolError| if error.method == (0, 0) { error.by_method(id.class, id.method) } else { error };
         let Some(channel) = conn.channels.find(number) else {
             self.flush_for(conn, buffer);
-            return self.on_unopened_channel(conn, number, method).map(|()| 0).map_err(blame);
+            return self.on_unopened_channel(conn, number, method).map(|()| 0);
         };
         if channel.closing {
             return self.on_closing_channel(conn, number, method, buffer, end);
@@ -165,7 +168,7 @@ impl Core {
             let error = if assembly.wants_header() { &errors::EXPECTED_HEADER } else { &errors::EXPECTED_BODY };
             let class = amqp::properties::CLASS_BASIC;
             let error = if error.holes() > 0 { error.with(&[&class]) } else { error.with(&[]) };
-            return Err(error.by_method(id.class, id.method));
+            return Err(error.by_method(60, 40));
         }
         match method {
             Method::BasicAck(ack) => self.ack(conn, number, ack).map(|()| 0).map_err(blame),
@@ -382,6 +385,19 @@ fn frame_or_beginning(rest: &[u8], kind: u8, channel: u16, most: usize) -> Optio
             Some((Some(&rest[FRAME_HEADER_SIZE..FRAME_HEADER_SIZE + size]), &rest[FRAME_HEADER_SIZE + size + 1..]))
         }
         Some(_) => None,
+    }
+}
+
+/// True for a type that exists with a payload that is long enough for it.
+#[inline]
+fn is_frame(kind: u8, payload: &[u8]) -> bool {
+    match kind {
+        FRAME_METHOD => payload.len() >= 4,
+        // Class, weight and body size.
+        FRAME_HEADER => payload.len() >= 12,
+        FRAME_BODY => true,
+        FRAME_HEARTBEAT => payload.is_empty(),
+        _ => false,
     }
 }
 

@@ -65,7 +65,7 @@ pub(crate) fn read_header(payload: &[u8]) -> Result<ContentHeader<'_>, ProtocolE
         return Err(errors::HEADER_OF_OTHER_CLASS.with(&[&expected, &header.class_id]).by_method(60, 40));
     }
     if header.body_size > BODY_SIZE_CAP {
-        return Err(errors::BODY_SIZE_CAP.with(&[&header.body_size]));
+        return Err(errors::BODY_SIZE_CAP.with(&[&header.body_size]).by_method(60, 40));
     }
     if payload.len() > LARGEST_HEADER {
         let size = payload.len();
@@ -103,7 +103,7 @@ impl Core {
         let Some(assembly) = channel.assembly.as_mut() else { return Err(errors::EXPECTED_METHOD.with(&[])) };
         assembly.received += bytes.len() as u64;
         if assembly.received > assembly.body_size {
-            return Err(errors::BODY_OVERFLOW.with(&[]));
+            return Err(errors::BODY_OVERFLOW.with(&[]).by_method(60, 40));
         }
         // What is too large will be refused when it is complete; until then it is counted and not kept.
         if assembly.body_size <= limit {
