@@ -74,6 +74,8 @@ pub struct ChannelSnapshot {
     pub global_prefetch: u32,
     /// Its consumers.
     pub consumers: Vec<ConsumerSnapshot>,
+    /// Publishes by exchange.
+    pub published: Vec<(String, u64)>,
     /// Counters by name.
     pub counters: Vec<(&'static str, u64)>,
 }
@@ -93,4 +95,6 @@ pub struct ConsumerSnapshot {
     pub prefetch: u16,
     /// Arguments of basic.consume.
     pub arguments: FieldTable,
+    /// Counters by name.
+    pub counters: Vec<(&'static str, u64)>,
 }

@@ -152,8 +152,7 @@ impl Broker {
 
     /// All virtual hosts, by name.
     pub fn vhosts(&self) -> Vec<Arc<Vhost>> {
-        let mut all: Vec<_> =
-            self.vhosts.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        let mut all: Vec<_> = self.vhosts.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all
     }

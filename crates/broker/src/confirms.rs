@@ -9,7 +9,6 @@ use std::collections::VecDeque;
 enum Outcome {
     Waiting,
     Acked,
-    #[cfg_attr(not(test), expect(dead_code, reason = "nothing rejects before queues have length limits"))]
     Nacked,
     Told,
 }
