@@ -215,7 +215,9 @@ impl Core {
         }
         match &mut channel.mode {
             Mode::Plain => {}
-            Mode::Confirm(confirms) => drop(confirms.publish()),
+            Mode::Confirm(confirms) => {
+                confirms.publish();
+            }
             Mode::Tx(_) => return false,
         }
         channel.counters.publish.add(1);
