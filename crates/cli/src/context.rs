@@ -99,7 +99,8 @@ impl<'a> Context<'a> {
     }
 
     pub(crate) fn request(&self, request: &Request<'_>) -> Result<Response, RequestError> {
-        let response = http::send(&self.socket, request).map_err(|error| RequestError::Unreachable(self.unreachable(&error)))?;
+        let response =
+            http::send(&self.socket, request).map_err(|error| RequestError::Unreachable(self.unreachable(&error)))?;
         if (200..300).contains(&response.status) {
             return Ok(response);
         }
@@ -120,7 +121,9 @@ impl<'a> Context<'a> {
                 "Error: no broker runs with its data in {}\nhint: name its data directory with --data-dir or LEVERET_DATA_DIR",
                 self.socket.parent().unwrap_or(&self.socket).display()
             ),
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => format!("Error: the broker at {socket} does not answer"),
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+                format!("Error: the broker at {socket} does not answer")
+            }
             _ => format!("Error: cannot talk to the broker at {socket}: {error}"),
         };
         Failure::new(exit::UNAVAILABLE, text)

@@ -40,5 +40,7 @@ pub(crate) fn invalid(invocation: &Invocation, command: Option<&Command>, proble
 }
 
 fn usage(program: &str, command: &Command) -> String {
-    format!("{program} [--node <node>] [--longnames] [--quiet] {} {}", command.name, command.usage).trim_end().to_owned()
+    format!("{program} [--node <node>] [--longnames] [--quiet] {} {}", command.name, command.usage)
+        .trim_end()
+        .to_owned()
 }

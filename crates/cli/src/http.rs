@@ -48,7 +48,10 @@ fn encode(request: &Request<'_>) -> io::Result<Vec<u8>> {
     let mut head = format!("{} {} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n", request.method, request.path);
     for (name, value) in request.headers {
         if value.contains(char::is_control) {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{name} must not have control characters")));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("{name} must not have control characters"),
+            ));
         }
         head.push_str(&format!("{name}: {value}\r\n"));
     }
@@ -68,7 +71,8 @@ fn decode(answer: &[u8]) -> Option<Response> {
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
-    let is = |name: &str, wanted: &str| headers.iter().any(|(key, value)| key == name && value.eq_ignore_ascii_case(wanted));
+    let is =
+        |name: &str, wanted: &str| headers.iter().any(|(key, value)| key == name && value.eq_ignore_ascii_case(wanted));
     let body = if is("transfer-encoding", "chunked") { unchunk(body)? } else { body.to_vec() };
     // Less than was announced means that the broker went away in between.
     let length = headers.iter().find(|(key, _)| key == "content-length").and_then(|(_, value)| value.parse().ok());
@@ -115,7 +119,8 @@ mod tests {
         let plain = decode(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX: a: b\r\n\r\n{}").unwrap();
         assert_eq!((plain.status, plain.body.as_slice()), (200, &b"{}"[..]));
         assert_eq!(plain.header("x"), Some("a: b"));
-        let chunked = decode(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\nA;x\r\n0123456789\r\n0\r\n\r\n");
+        let chunked =
+            decode(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\nA;x\r\n0123456789\r\n0\r\n\r\n");
         assert_eq!(chunked.unwrap().body, b"abc0123456789");
         assert_eq!(decode(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap().status, 204);
     }

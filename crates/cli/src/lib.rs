@@ -83,7 +83,10 @@ fn check_count(invocation: &Invocation, command: &Command, arguments: &Arguments
 
 fn unknown(invocation: &Invocation, name: &str) -> Failure {
     if commands::is_known_elsewhere(name) {
-        return Failure::new(exit::UNAVAILABLE, format!("Error:\ncommand '{name}' of RabbitMQ is not available here yet"));
+        return Failure::new(
+            exit::UNAVAILABLE,
+            format!("Error:\ncommand '{name}' of RabbitMQ is not available here yet"),
+        );
     }
     let text = format!("\nCommand '{name}' not found. \n{}", help::overview(&invocation.program));
     Failure::new(exit::USAGE, text)

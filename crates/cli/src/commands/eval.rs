@@ -21,7 +21,11 @@ pub(super) fn eval(context: &Context<'_>) -> Result<(), Failure> {
     match meaning {
         Meaning::Alarm { resource, raised } => {
             let path = format!("/api/leveret/alarms/{resource}");
-            if raised { context.put(&path, &json!({}))? } else { context.delete(&path)? };
+            if raised {
+                context.put(&path, &json!({}))?
+            } else {
+                context.delete(&path)?
+            };
             print("ok\n")
         }
     }

@@ -203,8 +203,14 @@ pub(super) fn print(context: &Context<'_>, listing: &Listing, banner: &str, path
 
 fn columns(context: &Context<'_>, listing: &Listing) -> Result<Vec<(&'static str, &'static str)>, Failure> {
     // `name,messages` is as good as `name messages`.
-    let asked: Vec<&str> =
-        context.arguments.positional.iter().flat_map(|names| names.split(',')).map(str::trim).filter(|name| !name.is_empty()).collect();
+    let asked: Vec<&str> = context
+        .arguments
+        .positional
+        .iter()
+        .flat_map(|names| names.split(','))
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .collect();
     let find = |name: &str| listing.columns.iter().find(|(column, _)| *column == name).copied();
     let unknown: Vec<&str> = asked.iter().copied().filter(|name| find(name).is_none()).collect();
     if !unknown.is_empty() {

@@ -40,7 +40,8 @@ fn describe(overview: &Value, node: &Value) -> String {
         ],
     );
     section("Data directory", &[format!("Node data directory: {}", text(node, "db_dir"))]);
-    let files: Vec<String> = items(&node["config_files"]).map(|file| format!(" * {}", file.as_str().unwrap_or(""))).collect();
+    let files: Vec<String> =
+        items(&node["config_files"]).map(|file| format!(" * {}", file.as_str().unwrap_or(""))).collect();
     section("Config files", &files);
     let alarms: Vec<String> = [("mem_alarm", "Memory"), ("disk_free_alarm", "Free disk space")]
         .into_iter()
@@ -139,7 +140,16 @@ mod tests {
 
     #[test]
     fn amounts_of_memory_have_rabbitmqs_units() {
-        for (text, bytes) in [("100", Some(100)), ("2GB", Some(2_000_000_000)), ("512MiB", Some(512 << 20)), ("1k", Some(1024)), ("", None), ("x", None), ("99999999999999999999", None), ("99999999999999G", None)] {
+        for (text, bytes) in [
+            ("100", Some(100)),
+            ("2GB", Some(2_000_000_000)),
+            ("512MiB", Some(512 << 20)),
+            ("1k", Some(1024)),
+            ("", None),
+            ("x", None),
+            ("99999999999999999999", None),
+            ("99999999999999G", None),
+        ] {
             assert_eq!(parse_bytes(text), bytes, "{text}");
         }
     }

@@ -10,8 +10,7 @@ use serde_json::{Value, json};
 pub(super) fn set(context: &Context<'_>) -> Result<(), Failure> {
     let (user, vhost) = (context.argument(0), context.vhost());
     context.banner(&format!("Setting permissions for user \"{user}\" in vhost \"{vhost}\" ..."))?;
-    let body =
-        json!({ "configure": context.argument(1), "write": context.argument(2), "read": context.argument(3) });
+    let body = json!({ "configure": context.argument(1), "write": context.argument(2), "read": context.argument(3) });
     context.put(&path("permissions", context, user), &body).map(drop).map_err(|error| not_set(error, user, vhost))
 }
 
@@ -39,9 +38,8 @@ pub(super) fn list_of_user(context: &Context<'_>) -> Result<(), Failure> {
 
 pub(super) fn set_topic(context: &Context<'_>) -> Result<(), Failure> {
     let (user, exchange, vhost) = (context.argument(0), context.argument(1), context.vhost());
-    context.banner(&format!(
-        "Setting topic permissions on \"{exchange}\" for user \"{user}\" in vhost \"{vhost}\" ..."
-    ))?;
+    context
+        .banner(&format!("Setting topic permissions on \"{exchange}\" for user \"{user}\" in vhost \"{vhost}\" ..."))?;
     let body = json!({ "exchange": exchange, "write": context.argument(2), "read": context.argument(3) });
     let path = path("topic-permissions", context, user);
     context.put(&path, &body).map(drop).map_err(|error| not_set(error, user, vhost))

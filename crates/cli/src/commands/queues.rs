@@ -30,11 +30,8 @@ pub(super) fn delete(context: &Context<'_>) -> Result<(), Failure> {
         (true, true) => " if queue is empty and if queue is unused",
     };
     context.banner(&format!("Deleting queue '{queue}' on vhost '{vhost}'{condition} ..."))?;
-    let path = format!(
-        "/api/queues/{}/{}?if-empty={if_empty}&if-unused={if_unused}",
-        context.vhost_segment(),
-        segment(queue)
-    );
+    let path =
+        format!("/api/queues/{}/{}?if-empty={if_empty}&if-unused={if_unused}", context.vhost_segment(), segment(queue));
     match context.delete(&path) {
         Ok(response) => {
             let count = response.header(COUNT_HEADER).unwrap_or("0").to_owned();
