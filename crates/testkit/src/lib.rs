@@ -3,6 +3,7 @@
 //! The client has an encoding of its own, written from the specification and apart from the broker's crates, so that the
 //! two can disagree; it panics with what it expected and what came, and no wait of it is without a limit.
 
+mod admin;
 mod broker;
 mod bytes;
 mod client;
@@ -13,6 +14,7 @@ pub mod method;
 mod properties;
 mod value;
 
+pub use admin::{Answer, path_segment};
 pub use broker::{BrokerProcess, free_address, pause};
 pub use bytes::{Reader, Writer};
 pub use client::{Content, Event, RawClient};

@@ -5,6 +5,7 @@
 //! as RabbitMQ, and the tests that need a process of their own say that they are skipped.
 
 mod acknowledgements;
+mod administration;
 mod bindings;
 mod channels;
 mod confirms;
