@@ -17,7 +17,7 @@ mod value;
 pub use admin::{Answer, path_segment};
 pub use broker::{BrokerProcess, free_address, pause};
 pub use bytes::{Reader, Writer};
-pub use client::{Content, Event, RawClient};
+pub use client::{Content, Event, RawClient, publish_frames};
 pub use expect::{Close, CloseScope, Confirm, Declared, Delivery, Return};
 pub use frame::{
     FRAME_BODY, FRAME_END, FRAME_HEADER, FRAME_HEARTBEAT, FRAME_METHOD, Frame, FrameStream, encode_frame, is_timeout,
