@@ -1,5 +1,7 @@
 // A reporter for Node's test runner: one line per test, its result and its full name.
 
+import { basename } from 'node:path';
+
 export default async function* report(events) {
   const path = [];
   for await (const { type, data } of events) {
@@ -10,9 +12,12 @@ export default async function* report(events) {
       path.length = data.nesting + 1;
       const skipped = data.skip !== undefined || data.todo !== undefined;
       const result = skipped ? 'skip' : type.slice('test:'.length);
-      // A file that passes is no test; one that fails broke off.
-      const isFile = data.name.endsWith('.test.js') && result !== 'fail';
-      if (data.details?.type !== 'suite' && !isFile) yield `${result} ${path.join(' > ')}\n`;
+      if (data.name.endsWith('.test.js')) {
+        // A file that passes is no test; one that fails broke off.
+        if (result === 'fail') yield `fail ${basename(data.name)}\n`;
+      } else if (data.details?.type !== 'suite') {
+        yield `${result} ${path.join(' > ')}\n`;
+      }
     }
   }
 }
