@@ -105,6 +105,11 @@ impl BrokerProcess {
         self.running.as_ref().map(|running| running.log.lines()).unwrap_or_default()
     }
 
+    /// True when it has logged `text` or does so within 2 s.
+    pub fn has_logged(&self, text: &str) -> bool {
+        self.running.as_ref().is_some_and(|running| running.log.wait_for(text, Duration::from_secs(2)))
+    }
+
     /// Ends it at once, as a power cut would.
     pub fn kill_9(&mut self) {
         if let Some(mut running) = self.running.take() {

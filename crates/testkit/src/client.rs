@@ -56,6 +56,35 @@ pub struct RawClient {
 /// Bytes of a frame around its payload.
 const FRAME_OVERHEAD: usize = 8;
 
+fn method_payload(Method { id: (class, method), arguments }: &Method) -> Vec<u8> {
+    let mut payload = Writer::default();
+    payload.short(*class).short(*method).raw(arguments);
+    payload.finish()
+}
+
+fn header_payload(size: u64, properties: &Properties) -> Vec<u8> {
+    let mut payload = Writer::default();
+    payload.short(60).short(0).longlong(size).raw(&properties.encode());
+    payload.finish()
+}
+
+/// The frames of a publish, for clients that write them in their own way; `frame_max` 0 is no limit.
+pub fn publish_frames(
+    channel: u16,
+    publish: Publish,
+    properties: &Properties,
+    body: &[u8],
+    frame_max: usize,
+) -> Vec<u8> {
+    let limit = if frame_max == 0 { usize::MAX } else { frame_max.saturating_sub(FRAME_OVERHEAD).max(1) };
+    let mut frames = encode_frame(FRAME_METHOD, channel, &method_payload(&publish.into()), FRAME_END);
+    frames.extend(encode_frame(FRAME_HEADER, channel, &header_payload(body.len() as u64, properties), FRAME_END));
+    for part in body.chunks(limit) {
+        frames.extend(encode_frame(FRAME_BODY, channel, part, FRAME_END));
+    }
+    frames
+}
+
 impl RawClient {
     /// A TCP connection on which nothing is sent yet.
     #[track_caller]
@@ -107,18 +136,18 @@ impl RawClient {
     /// Sends a method.
     #[track_caller]
     pub fn send(&mut self, channel: u16, method: impl Into<Method>) {
-        let Method { id: (class, method), arguments } = method.into();
-        let mut payload = Writer::default();
-        payload.short(class).short(method).raw(&arguments);
-        self.send_frame(FRAME_METHOD, channel, &payload.finish());
+        self.send_frame(FRAME_METHOD, channel, &method_payload(&method.into()));
+    }
+
+    /// Sends a method to a peer that may be gone.
+    pub fn try_send(&mut self, channel: u16, method: &Method) -> io::Result<()> {
+        self.stream.write(&encode_frame(FRAME_METHOD, channel, &method_payload(method), FRAME_END))
     }
 
     /// Sends a content header of class basic that declares `size` bytes.
     #[track_caller]
     pub fn send_header(&mut self, channel: u16, size: u64, properties: &Properties) {
-        let mut payload = Writer::default();
-        payload.short(60).short(0).longlong(size).raw(&properties.encode());
-        self.send_frame(FRAME_HEADER, channel, &payload.finish());
+        self.send_frame(FRAME_HEADER, channel, &header_payload(size, properties));
     }
 
     /// Publishes without properties.
@@ -130,12 +159,7 @@ impl RawClient {
     /// Publishes with flags and properties, the body in frames of frame_max.
     #[track_caller]
     pub fn publish_with(&mut self, channel: u16, publish: Publish, properties: &Properties, body: impl AsRef<[u8]>) {
-        let body = body.as_ref();
-        self.send(channel, publish);
-        self.send_header(channel, body.len() as u64, properties);
-        for part in body.chunks(self.frame_max.saturating_sub(FRAME_OVERHEAD).max(1)) {
-            self.send_frame(FRAME_BODY, channel, part);
-        }
+        self.send_raw(&publish_frames(channel, publish, properties, body.as_ref(), self.frame_max));
     }
 
     /// Lets `send` write many frames that then leave in one socket write.

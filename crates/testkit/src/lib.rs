@@ -5,6 +5,7 @@
 //!
 //! [`engine`] runs the broker inside the test instead, without sockets, threads or a clock.
 
+mod admin;
 mod broker;
 mod bytes;
 mod client;
@@ -16,9 +17,10 @@ pub mod method;
 mod properties;
 mod value;
 
+pub use admin::{Answer, path_segment};
 pub use broker::{BrokerProcess, free_address, pause};
 pub use bytes::{Reader, Writer};
-pub use client::{Content, Event, RawClient};
+pub use client::{Content, Event, RawClient, publish_frames};
 pub use expect::{Close, CloseScope, Confirm, Declared, Delivery, Return};
 pub use frame::{
     FRAME_BODY, FRAME_END, FRAME_HEADER, FRAME_HEARTBEAT, FRAME_METHOD, Frame, FrameStream, encode_frame, is_timeout,

@@ -4,6 +4,7 @@ mod channel;
 mod connection;
 mod frames;
 mod handshake;
+mod permissions;
 
 use std::any::Any;
 use std::collections::BTreeSet;
@@ -35,6 +36,10 @@ enum Broker {
     Shared,
     /// The shared one, not RabbitMQ 3.10: what this broker or a later RabbitMQ does; the string says the difference.
     NotOld(&'static str),
+    /// One with these settings, or without any the shared one, which like RabbitMQ only logs the text and ends the stream.
+    Logged(&'static [(&'static str, &'static str)]),
+    /// The shared one as a user with few permissions, where users can be added.
+    Administered,
     /// One started with these settings.
     Own(&'static [(&'static str, &'static str)]),
 }
@@ -75,6 +80,21 @@ const fn newer(
     Case { row, method, text, broker: Broker::NotOld(difference), script }
 }
 
+/// A case before the login, when RabbitMQ closes the socket without a word.
+const fn logged(
+    row: ErrorRow,
+    text: &'static str,
+    settings: &'static [(&'static str, &'static str)],
+    script: fn(&mut Scene),
+) -> Case {
+    Case { row, method: (0, 0), text, broker: Broker::Logged(settings), script }
+}
+
+/// A case of a user with few permissions.
+const fn administered(row: ErrorRow, method: MethodId, text: &'static str, script: fn(&mut Scene)) -> Case {
+    Case { row, method, text, broker: Broker::Administered, script }
+}
+
 /// A case on a broker with settings of its own.
 const fn configured(
     row: ErrorRow,
@@ -87,7 +107,7 @@ const fn configured(
 }
 
 fn all() -> impl Iterator<Item = &'static Case> {
-    [channel::CASES, connection::CASES, frames::CASES, handshake::CASES].into_iter().flatten()
+    [channel::CASES, connection::CASES, frames::CASES, handshake::CASES, permissions::CASES].into_iter().flatten()
 }
 
 #[test]
@@ -134,6 +154,11 @@ fn handshake_errors() {
     run(handshake::CASES);
 }
 
+#[test]
+fn permission_errors() {
+    run(permissions::CASES);
+}
+
 /// How many cases run at once; each of them mostly waits.
 const WORKERS: usize = 8;
 
@@ -167,7 +192,7 @@ fn message(panic: &(dyn Any + Send)) -> &str {
 
 fn run_case(case: &Case) {
     let (address, process) = match case.broker {
-        Broker::Shared => (support::address(), None),
+        Broker::Shared | Broker::Logged([]) | Broker::Administered => (support::address(), None),
         Broker::NotOld(difference) => {
             if support::is_external() {
                 eprintln!("skipped {}: {difference}", case.row.name);
@@ -175,7 +200,7 @@ fn run_case(case: &Case) {
             }
             (support::address(), None)
         }
-        Broker::Own(settings) => {
+        Broker::Own(settings) | Broker::Logged(settings) => {
             let Some(process) = support::own_broker(settings) else { return };
             (process.address(), Some(process))
         }
@@ -183,10 +208,28 @@ fn run_case(case: &Case) {
     let name = support::unique("e");
     let client = support::connect_to(address);
     let mut scene = Scene { client, name, address, process, others: Vec::new() };
+    let administered = matches!(case.broker, Broker::Administered);
+    if administered && !permissions::prepare(&mut scene) {
+        return;
+    }
     (case.script)(&mut scene);
 
+    if matches!(case.broker, Broker::Logged(_)) {
+        scene.client.expect_eof();
+        let logs = |process: &BrokerProcess| process.has_logged(case.text);
+        let logged = support::is_external() || scene.process.as_ref().map_or_else(|| logs(support::shared()), logs);
+        assert!(logged, "{:?} is not in the log", case.text);
+        return;
+    }
     let close = scene.client.expect_close(1);
-    let expected_text = format!("{} - {}", case.row.code.name(), case.text.replace("{q}", &scene.name));
+    let mut explanation = case.text.replace("{q}", &scene.name);
+    if administered && support::is_external() {
+        // RabbitMQ names the kind of access from 4.x on.
+        for kind in ["configure ", "write ", "read "] {
+            explanation = explanation.strip_prefix(kind).unwrap_or(&explanation).to_owned();
+        }
+    }
+    let expected_text = format!("{} - {explanation}", case.row.code.name());
     assert_eq!(close.text, expected_text, "text of {}", case.row.name);
     assert_eq!(ReplyCode(close.code), case.row.code, "code of {}", case.row.name);
     assert_eq!(close.method, case.method, "class and method id of {}", case.row.name);
@@ -199,7 +242,11 @@ fn run_case(case: &Case) {
         Scope::Channel => scene.client.open_channel(1),
         Scope::Connection => scene.client.expect_eof(),
     }
+    let name = scene.name.clone();
     clean_up(scene, scope);
+    if administered {
+        permissions::clean_up(case, &name);
+    }
 }
 
 /// Deletes what a case may have left under its name; both deletes succeed where there is nothing.

@@ -5,6 +5,7 @@
 //! as RabbitMQ, and the tests that need a process of their own say that they are skipped.
 
 mod acknowledgements;
+mod administration;
 mod bindings;
 mod channels;
 mod confirms;
@@ -14,8 +15,11 @@ mod direct_reply_to;
 mod errors;
 mod exchanges;
 mod heartbeats;
+mod overload;
 mod publishing;
 mod queues;
 mod requeue;
 mod support;
+mod timeouts;
 mod transactions;
+mod users;

@@ -1,6 +1,6 @@
 //! Publishing: returns, routing headers, properties and bodies (reference section 4).
 
-use testkit::{ConnectOptions, Consume, Properties, Publish, RawClient, Value, field, table};
+use testkit::{ConnectOptions, Consume, Properties, Publish, RawClient, Value, field, publish_frames, table};
 
 use crate::ours_only;
 use crate::support::{address, bind, connect, connect_with, delete_exchange, exchange, own_broker, queue};
@@ -126,20 +126,10 @@ fn many_small_bodies_in_tiny_pieces() {
     let queue = queue(&mut client, "pieces");
     client.consume(1, Consume::new(&queue, "").no_ack());
     let mut bytes = Vec::new();
-    {
-        let mut recorder = testkit::Writer::default();
-        for number in 0..20 {
-            let body = format!("body {number}");
-            let mut method = testkit::Writer::default();
-            let publish = testkit::Method::from(Publish::new("", &queue));
-            method.short(60).short(40).raw(&publish.arguments);
-            recorder.raw(&testkit::encode_frame(testkit::FRAME_METHOD, 1, &method.finish(), testkit::FRAME_END));
-            let mut header = testkit::Writer::default();
-            header.short(60).short(0).longlong(body.len() as u64).short(0);
-            recorder.raw(&testkit::encode_frame(testkit::FRAME_HEADER, 1, &header.finish(), testkit::FRAME_END));
-            recorder.raw(&testkit::encode_frame(testkit::FRAME_BODY, 1, body.as_bytes(), testkit::FRAME_END));
-        }
-        bytes.extend(recorder.finish());
+    for number in 0..20 {
+        let body = format!("body {number}");
+        let publish = Publish::new("", &queue);
+        bytes.extend(publish_frames(1, publish, &Properties::default(), body.as_bytes(), 0));
     }
     for piece in bytes.chunks(3) {
         client.send_raw(piece);

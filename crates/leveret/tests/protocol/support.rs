@@ -22,9 +22,14 @@ pub fn is_external() -> bool {
     external().is_some()
 }
 
+/// Our own shared broker.
+pub fn shared() -> &'static BrokerProcess {
+    SHARED.get_or_init(|| BrokerProcess::start(BINARY, &[]))
+}
+
 /// Where the shared broker listens.
 pub fn address() -> SocketAddr {
-    external().unwrap_or_else(|| SHARED.get_or_init(|| BrokerProcess::start(BINARY, &[])).address())
+    external().unwrap_or_else(|| shared().address())
 }
 
 /// A broker of the test's own with rabbitmq.conf settings; `None`, with a line that says so, for an external one.

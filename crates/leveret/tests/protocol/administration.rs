@@ -1,0 +1,82 @@
+//! Users, virtual hosts and permissions for tests: over the HTTP socket of our own broker, over the command that
+//! `LEVERET_TEST_CTL` names (`rabbitmqctl` and its options) for an external one.
+
+use std::process::Command;
+
+use testkit::{RawClient, path_segment};
+
+use crate::support;
+
+/// Runs `rabbitmqctl` against the external broker; false, with a line that says so, when it is not named.
+fn control(arguments: &[&str]) -> bool {
+    let Ok(command) = std::env::var("LEVERET_TEST_CTL") else {
+        eprintln!("skipped: LEVERET_TEST_CTL does not say how to administer the external broker");
+        return false;
+    };
+    let mut words = command.split_whitespace();
+    let program = words.next().expect("LEVERET_TEST_CTL is not empty");
+    let output = Command::new(program).args(words).args(arguments).output().expect("the control command runs");
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    true
+}
+
+/// Adds a user whose password is its name.
+pub fn add_user(user: &str, tags: &str) -> bool {
+    if support::is_external() {
+        return control(&["add_user", user, user]) && (tags.is_empty() || control(&["set_user_tags", user, tags]));
+    }
+    let body = format!(r#"{{"password":"{user}","tags":"{tags}"}}"#);
+    support::shared().administer("PUT", &format!("/api/users/{}", path_segment(user)), &body);
+    true
+}
+
+/// Deletes a user.
+pub fn delete_user(user: &str) {
+    if support::is_external() {
+        control(&["delete_user", user]);
+    } else {
+        support::shared().administer("DELETE", &format!("/api/users/{}", path_segment(user)), "");
+    }
+}
+
+/// Adds a virtual host.
+pub fn add_vhost(vhost: &str) -> bool {
+    if support::is_external() {
+        return control(&["add_vhost", vhost]);
+    }
+    support::shared().administer("PUT", &format!("/api/vhosts/{}", path_segment(vhost)), "{}");
+    true
+}
+
+/// Deletes a virtual host with all that is in it.
+pub fn delete_vhost(vhost: &str) {
+    if support::is_external() {
+        control(&["delete_vhost", vhost]);
+    } else {
+        support::shared().administer("DELETE", &format!("/api/vhosts/{}", path_segment(vhost)), "");
+    }
+}
+
+/// Sets configure, write and read of a user in a virtual host.
+pub fn set_permissions(vhost: &str, user: &str, [configure, write, read]: [&str; 3]) {
+    if support::is_external() {
+        control(&["set_permissions", "-p", vhost, user, configure, write, read]);
+        return;
+    }
+    let path = format!("/api/permissions/{}/{}", path_segment(vhost), path_segment(user));
+    let body = format!(r#"{{"configure":"{configure}","write":"{write}","read":"{read}"}}"#);
+    support::shared().administer("PUT", &path, &body);
+}
+
+/// Closes the connection of `client`, the only one of `user`, for a reason.
+pub fn close_connection(client: &mut RawClient, user: &str, reason: &str) {
+    if support::is_external() {
+        control(&["close_all_user_connections", user, reason]);
+        return;
+    }
+    let socket = client.stream().socket();
+    let (peer, host) = (socket.local_addr().expect("an address"), socket.peer_addr().expect("an address"));
+    let path = format!("/api/connections/{}", path_segment(&format!("{peer} -> {host}")));
+    let answer = support::shared().http("DELETE", &path, &[("X-Reason", reason)], "").expect("an answer");
+    assert_eq!(answer.status, 204, "{path}: {}", answer.body);
+}
