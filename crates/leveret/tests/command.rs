@@ -210,6 +210,11 @@ impl Started {
         std::thread::spawn(move || lines.for_each(drop));
         broker
     }
+
+    fn stop(mut self) {
+        assert!(Command::new("kill").arg(self.0.id().to_string()).status().unwrap().success());
+        assert!(self.0.wait().unwrap().success());
+    }
 }
 
 impl Drop for Started {
@@ -225,7 +230,7 @@ fn the_default_user_is_made_once_and_survives() {
     let address = free_address().unwrap();
     let settings =
         ["default_user=alice", "default_pass=first", "default_vhost=shop", "default_permissions.configure=^a-"];
-    drop(Started::new(&data, address, &settings));
+    Started::new(&data, address, &settings).stop();
 
     // Other defaults change nothing on a node that has its users.
     let _broker = Started::new(&data, address, &["default_user=bob", "default_pass=second"]);
