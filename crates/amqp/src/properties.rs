@@ -103,6 +103,16 @@ impl<'a> PropertiesRef<'a> {
         self.flags & flags != 0
     }
 
+    /// True when there is nothing in it but perhaps a delivery mode, so that there is nothing to look into.
+    #[inline]
+    pub fn is_plain(&self) -> bool {
+        match self.flags {
+            0 => self.bytes.is_empty(),
+            DELIVERY_MODE => self.bytes.len() == 1,
+            _ => false,
+        }
+    }
+
     /// Reads every property; the headers table stays to be read on demand.
     pub fn decode(&self) -> Result<Properties<'a>, PropertiesError> {
         let mut values = Values { flags: self.flags, reader: Reader::new(self.bytes) };

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 enum Outcome {
     Waiting,
     Acked,
+    #[cfg_attr(not(test), expect(dead_code, reason = "nothing rejects before queues have length limits"))]
     Nacked,
     Told,
 }
@@ -58,6 +59,7 @@ impl Confirms {
     }
 
     /// The publish `tag` was rejected.
+    #[cfg_attr(not(test), expect(dead_code, reason = "nothing rejects before queues have length limits"))]
     pub(crate) fn reject(&mut self, tag: u64) {
         self.note(tag, tag, Outcome::Nacked);
     }

@@ -99,7 +99,8 @@ pub(crate) struct Connection {
     pub(crate) received_reads: u64,
     pub(crate) connected_at_ms: u64,
     pub(crate) last_read_ms: u64,
-    pub(crate) last_sent: (u64, u64),
+    /// Bytes sent when that was last looked at.
+    pub(crate) last_sent: u64,
     /// A durable change whose method had no reply to hold back; the next reply waits for it.
     pub(crate) undurable: Option<Token>,
     /// True once it has published, which is what an alarm looks at.
@@ -130,7 +131,7 @@ impl Connection {
             received_reads: 0,
             connected_at_ms: wall_ms,
             last_read_ms: now_ms,
-            last_sent: (0, now_ms),
+            last_sent: 0,
             undurable: None,
             has_published: false,
             told_blocked: false,

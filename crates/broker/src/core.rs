@@ -34,6 +34,10 @@ pub(crate) const MESSAGES_PER_LOCK: usize = 512;
 /// Bytes of bodies delivered under one hold of a queue's lock.
 pub(crate) const BYTES_PER_LOCK: usize = 256 << 10;
 
+/// Buffers for leftover bytes that a shard keeps, and the most bytes that a kept one has.
+const SPARE_LEFTOVERS: usize = 64;
+const LARGEST_SPARE: usize = 32 << 10;
+
 /// Buffers that are used again and again, so that nothing is allocated per message.
 #[derive(Default)]
 struct Scratch {
@@ -42,6 +46,8 @@ struct Scratch {
     entries: Vec<(Option<Entry>, ConsumerKey)>,
     /// Delivered messages that nobody will acknowledge, to be freed without a lock.
     done: Vec<Entry>,
+    /// Buffers for what a read leaves over, which most reads of a busy connection do and idle connections never have.
+    leftovers: Vec<Vec<u8>>,
 }
 
 pub(crate) struct Core {
@@ -106,5 +112,21 @@ impl Core {
     pub(crate) fn send_frames(&mut self, conn: &Connection, frames: &[u8]) {
         conn.link.output().batch.put(frames);
         conn.link.touch(&mut self.touched);
+    }
+
+    /// Replaces what is left over from a connection's last read.
+    pub(crate) fn keep_leftover(&mut self, conn: &mut Connection, rest: &[u8]) {
+        conn.leftover.clear();
+        if !rest.is_empty() {
+            if conn.leftover.capacity() == 0 {
+                conn.leftover = self.scratch.leftovers.pop().unwrap_or_default();
+            }
+            conn.leftover.extend_from_slice(rest);
+        } else if conn.leftover.capacity() > 0 {
+            let spare = std::mem::take(&mut conn.leftover);
+            if spare.capacity() <= LARGEST_SPARE && self.scratch.leftovers.len() < SPARE_LEFTOVERS {
+                self.scratch.leftovers.push(spare);
+            }
+        }
     }
 }

@@ -29,8 +29,16 @@ pub(crate) struct ChannelLimit {
 }
 
 impl ChannelLimit {
-    fn is_full(&self) -> bool {
-        self.used.load(Ordering::Acquire) >= self.limit.load(Ordering::Acquire)
+    /// True when there is a limit.
+    #[inline]
+    pub(crate) fn is_set(&self) -> bool {
+        self.limit.load(Ordering::Relaxed) != 0
+    }
+
+    /// True when there is a limit and it is reached.
+    pub(crate) fn is_full(&self) -> bool {
+        let limit = self.limit.load(Ordering::Acquire);
+        limit != 0 && self.used.load(Ordering::Acquire) >= limit
     }
 
     /// Takes one place; false when there is none.
@@ -40,7 +48,12 @@ impl ChannelLimit {
         self.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, take).is_ok()
     }
 
-    fn release(&self, count: u32) {
+    /// Gives places back.
+    pub(crate) fn release(&self, count: usize) {
+        if self.limit.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
         let give = |used: u32| Some(used.saturating_sub(count));
         // The closure never refuses.
         let _ = self.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, give);
@@ -56,6 +69,8 @@ pub struct Consumer {
     pub channel: u16,
     /// Consumer tag.
     pub tag: Arc<str>,
+    /// The tag as it stands in methods: a byte of length and its bytes.
+    pub(crate) tag_field: Box<[u8]>,
     /// True for automatic acknowledgement.
     pub no_ack: bool,
     /// True when it consumes exclusively.
@@ -73,6 +88,12 @@ pub struct Consumer {
     pub counters: ConsumerCounters,
 }
 
+/// A consumer tag as it stands in methods.
+pub(crate) fn tag_field(tag: &str) -> Box<[u8]> {
+    let tag = &tag.as_bytes()[..tag.len().min(255)];
+    [&[tag.len() as u8], tag].concat().into()
+}
+
 /// Keeps messages from consumers whose connection or channel has enough to do.
 pub(crate) struct OutputGate<'a> {
     pub(crate) cell: &'a Arc<QueueCell>,
@@ -86,10 +107,11 @@ impl Gate<Arc<Consumer>> for OutputGate<'_> {
             return false;
         }
         let limit = &consumer.channel_limit;
-        if consumer.no_ack || limit.limit.load(Ordering::Relaxed) == 0 {
+        if limit.limit.load(Ordering::Relaxed) == 0 {
             return true;
         }
-        while !limit.acquire() {
+        // RabbitMQ: a consumer without acknowledgements takes no place, but waits for one to be free.
+        while !(if consumer.no_ack { !limit.is_full() } else { limit.acquire() }) {
             if link.starve(self.cell, key, || limit.is_full()) {
                 return false;
             }
@@ -101,8 +123,8 @@ impl Gate<Arc<Consumer>> for OutputGate<'_> {
 /// A message to encode, borrowed from wherever it lies.
 #[derive(Clone, Copy)]
 pub(crate) struct Content<'a> {
-    pub(crate) exchange: &'a [u8],
-    pub(crate) routing_key: &'a [u8],
+    /// Exchange and routing key as they stand in methods.
+    pub(crate) names: &'a [u8],
     pub(crate) header: &'a [u8],
     pub(crate) body: ContentBody<'a>,
 }
@@ -115,13 +137,14 @@ pub(crate) enum ContentBody<'a> {
 }
 
 impl<'a> Content<'a> {
+    #[inline]
     pub(crate) fn of(message: &'a Message) -> Content<'a> {
-        let MessageParts { exchange, routing_key, header, .. } = message.parts();
+        let MessageParts { names, header, .. } = message.parts();
         let body = match message.body() {
             store::Body::Whole(bytes) if bytes.len() <= INLINE_BODY => ContentBody::Bytes(bytes),
             _ => ContentBody::Stored(message),
         };
-        Content { exchange, routing_key, header, body }
+        Content { names, header, body }
     }
 }
 
@@ -133,12 +156,6 @@ impl Fill<'_> {
     fn put(&mut self, bytes: &[u8]) {
         self.0[self.1..self.1 + bytes.len()].copy_from_slice(bytes);
         self.1 += bytes.len();
-    }
-
-    #[inline]
-    fn short(&mut self, bytes: &[u8]) {
-        self.put(&[bytes.len() as u8]);
-        self.put(bytes);
     }
 
     #[inline]
@@ -159,6 +176,7 @@ struct Envelope<'a> {
 }
 
 /// Appends a delivery's frames.
+#[inline]
 pub(crate) fn encode_deliver(
     out: &mut Batch,
     consumer: &Consumer,
@@ -170,11 +188,7 @@ pub(crate) fn encode_deliver(
     let mut fixed = [0; 9];
     fixed[..8].copy_from_slice(&tag.to_be_bytes());
     fixed[8] = u8::from(redelivered);
-    let mut consumer_tag = [0; 256];
-    let tag_len = consumer.tag.len().min(255);
-    consumer_tag[0] = tag_len as u8;
-    consumer_tag[1..=tag_len].copy_from_slice(&consumer.tag.as_bytes()[..tag_len]);
-    let envelope = Envelope { method: BASIC_DELIVER, before: [&consumer_tag[..=tag_len], &fixed], after: &[] };
+    let envelope = Envelope { method: BASIC_DELIVER, before: [&consumer.tag_field, &fixed], after: &[] };
     encode(out, consumer.channel, frame_max, &envelope, content);
 }
 
@@ -213,22 +227,20 @@ pub(crate) fn encode_return(
 #[inline]
 fn encode(out: &mut Batch, channel: u16, frame_max: usize, envelope: &Envelope<'_>, content: &Content<'_>) {
     let [before, between] = envelope.before;
-    let names = 2 + content.exchange.len() + content.routing_key.len();
-    let arguments = 4 + before.len() + between.len() + names + envelope.after.len();
+    let arguments = 4 + before.len() + between.len() + content.names.len() + envelope.after.len();
     let most = frame_max - FRAME_OVERHEAD;
     let inline = match content.body {
         ContentBody::Bytes(bytes) => bytes,
         ContentBody::Stored(_) => &[],
     };
-    let frames = inline.len().div_ceil(most);
+    let frames = if inline.len() <= most { usize::from(!inline.is_empty()) } else { inline.len().div_ceil(most) };
     let total = arguments + content.header.len() + inline.len() + FRAME_OVERHEAD * (2 + frames);
     let mut fill = Fill(out.space(total), 0);
     fill.frame(FRAME_METHOD, channel, arguments);
     fill.put(&envelope.method);
     fill.put(before);
     fill.put(between);
-    fill.short(content.exchange);
-    fill.short(content.routing_key);
+    fill.put(content.names);
     fill.put(envelope.after);
     fill.put(&[FRAME_END]);
     fill.frame(FRAME_HEADER, channel, content.header.len());
@@ -321,7 +333,6 @@ impl Deliveries {
     ///
     /// RabbitMQ: `multiple` with tag 0 means all and is right even when there are none.
     pub(crate) fn settle(&mut self, tag: u64, multiple: bool, taken: &mut Vec<Unacked>) -> bool {
-        let before = taken.len();
         if !multiple {
             let Ok(at) = self.places.binary_search_by_key(&tag, |place| place.tag) else { return false };
             let Some(unacked) = self.places[at].unacked.take() else { return false };
@@ -343,10 +354,6 @@ impl Deliveries {
                 }
             }
             self.drop_vacant();
-        }
-        let count = taken[before..].iter().filter(|unacked| unacked.consumer.is_some()).count();
-        if self.limit.limit.load(Ordering::Relaxed) != 0 {
-            self.limit.release(count as u32);
         }
         true
     }

@@ -330,6 +330,8 @@ error_table! {
             "connection.start-ok with a mechanism that exists and was not offered."
         MALFORMED_RESPONSE = 502 "response {} invalid";
             "A SASL response that its mechanism cannot read; the response as `Binary`."
+        UNKNOWN_EXCHANGE_TYPE_HARD = 503 "unknown exchange type '{}'";
+            "The same where `leveret.compat.unknown_exchange_type` is `connection_503` (RabbitMQ up to 3.13.2)."
         SECOND_CHANNEL_OPEN = 504 "second 'channel.open' seen";
             "channel.open on an open channel."
         CHANNEL_NOT_OPEN = 504 "expected 'channel.open'";

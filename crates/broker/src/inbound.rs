@@ -1,12 +1,14 @@
 //! Bytes from a client: frames, and what each is allowed to be.
 //!
-//! A publish whose content lies whole in the read buffer is taken from there as it is. Content that does not is put
-//! together per channel as it arrives, so that only method and header frames are ever left over.
+//! A publish whose content lies whole in the read buffer is taken from there as it is; one that is short and cut by the
+//! end of the buffer is left over for the next read. Other content is put together per channel as it arrives, so that
+//! what is left over stays small and is never looked at often.
 
 use crate::channel::Assembly;
 use crate::channel::content::read_header;
 use crate::connection::{Connection, PartialBody, Phase};
 use crate::core::{Core, Incoming, IncomingBody};
+use crate::delivery::INLINE_BODY;
 use crate::errors::{self, ProtocolError, Scope, Snippet};
 use amqp::frame::{FRAME_BODY, FRAME_END, FRAME_HEADER, FRAME_HEADER_SIZE, FRAME_HEARTBEAT, FRAME_METHOD};
 use amqp::method::basic;
@@ -14,6 +16,9 @@ use amqp::{DecodeError, FrameHeader, Method, ProtocolHeader};
 
 /// RabbitMQ takes payloads that are this much longer than frame_max allows.
 const FRAME_SIZE_TOLERANCE: usize = 8;
+
+/// In place of how many bytes are done with: the frame is to be presented again with what comes behind it.
+const AGAIN: usize = usize::MAX;
 
 /// What is wrong with received bytes, and with which channel.
 struct Fault {
@@ -76,7 +81,7 @@ impl Core {
             channel: header.channel,
             error,
         })?;
-        Ok(whole + more)
+        Ok(if more == AGAIN { 0 } else { whole + more })
     }
 
     fn check_size(&self, conn: &Connection, header: FrameHeader) -> Result<(), Fault> {
@@ -91,7 +96,7 @@ impl Core {
         Err(Fault { channel: 0, error: error.on_connection() })
     }
 
-    /// One whole frame. Returns how many bytes behind it are done with too: the content of a publish.
+    /// One whole frame. Returns how many bytes behind it are done with too, the content of a publish, or [`AGAIN`].
     #[inline]
     fn frame(
         &mut self,
@@ -102,6 +107,9 @@ impl Core {
         end: usize,
     ) -> Result<usize, ProtocolError> {
         let unexpected = || errors::UNEXPECTED_FRAME.with(&[&Snippet::new(header.kind, payload)]);
+        if !is_frame(header.kind, payload) {
+            return Err(errors::UNKNOWN_FRAME.with(&[&Snippet::new(header.kind, payload)]).on_connection());
+        }
         match header.kind {
             FRAME_METHOD if header.channel == 0 => {
                 self.flush_for(conn, buffer);
@@ -120,11 +128,7 @@ impl Core {
                 self.flush_for(conn, buffer);
                 self.content_frame(conn, header, payload).map(|()| 0)
             }
-            FRAME_HEARTBEAT => Err(unexpected().on_connection()),
-            _ => {
-                let error = errors::UNKNOWN_FRAME.with(&[&Snippet::new(header.kind, payload)]);
-                Err(error.on_connection())
-            }
+            _ => Err(unexpected().on_connection()),
         }
     }
 
@@ -138,12 +142,24 @@ impl Core {
         buffer: &[u8],
         end: usize,
     ) -> Result<usize, ProtocolError> {
-        let method = Method::decode(payload).map_err(|error| undecodable(error, payload))?;
+        if let Some((publish, names)) = basic::Publish::from_payload(payload)
+            && let Some(channel) = conn.channels.find(number)
+            && !channel.closing
+            && channel.assembly.is_none()
+        {
+            let blame = |error: ProtocolError| error.by_method(60, 40);
+            return self.publish_frames(conn, number, (publish, names), buffer, end).map_err(blame);
+        }
+        let method = Method::decode(payload).map_err(|error| match error {
+            // RabbitMQ names the method of a malformed name on channel 0 only.
+            DecodeError::MalformedUtf8(_) => undecodable(error, payload).by_method(0, 0),
+            error => undecodable(error, payload),
+        })?;
         let id = method.id();
         let blame = |error: ProtocolError| if error.method == (0, 0) { error.by_method(id.class, id.method) } else { error };
         let Some(channel) = conn.channels.find(number) else {
             self.flush_for(conn, buffer);
-            return self.on_unopened_channel(conn, number, method).map(|()| 0).map_err(blame);
+            return self.on_unopened_channel(conn, number, method).map(|()| 0);
         };
         if channel.closing {
             return self.on_closing_channel(conn, number, method, buffer, end);
@@ -152,10 +168,9 @@ impl Core {
             let error = if assembly.wants_header() { &errors::EXPECTED_HEADER } else { &errors::EXPECTED_BODY };
             let class = amqp::properties::CLASS_BASIC;
             let error = if error.holes() > 0 { error.with(&[&class]) } else { error.with(&[]) };
-            return Err(error.by_method(id.class, id.method));
+            return Err(error.by_method(60, 40));
         }
         match method {
-            Method::BasicPublish(publish) => self.publish_frames(conn, number, publish, buffer, end).map_err(blame),
             Method::BasicAck(ack) => self.ack(conn, number, ack).map(|()| 0).map_err(blame),
             method => {
                 self.flush_for(conn, buffer);
@@ -170,14 +185,19 @@ impl Core {
         &mut self,
         conn: &mut Connection,
         number: u16,
-        publish: basic::Publish<'_>,
+        (publish, names): (basic::Publish<'_>, &[u8]),
         buffer: &[u8],
         end: usize,
     ) -> Result<usize, ProtocolError> {
-        self.settle(conn);
+        if !self.settling.is_empty() {
+            self.settle(conn);
+        }
         let Some((header_payload, body, taken)) = whole_content(&buffer[end..], number, conn.frame_max) else {
+            if is_cut(&buffer[end..], number, conn.frame_max) {
+                return Ok(AGAIN);
+            }
             let Some(channel) = conn.channels.find(number) else { return Ok(0) };
-            channel.assembly = Some(Box::new(Assembly::new(&publish)));
+            channel.assembly = Some(Box::new(Assembly::new(&publish, names)));
             return Ok(0);
         };
         let header = read_header(header_payload)?;
@@ -185,6 +205,7 @@ impl Core {
             return Err(errors::IMMEDIATE.with(&[]));
         }
         let incoming = Incoming {
+            names,
             exchange: publish.exchange.0,
             routing_key: publish.routing_key.0,
             mandatory: publish.mandatory,
@@ -332,6 +353,52 @@ fn whole_frame(rest: &[u8], kind: u8, channel: u16, frame_max: usize) -> Option<
         return None;
     }
     Some((&rest[FRAME_HEADER_SIZE..whole - 1], whole))
+}
+
+/// True when `rest` is the beginning of a publish's content and nothing else, and the content is short.
+#[cold]
+fn is_cut(rest: &[u8], channel: u16, frame_max: usize) -> bool {
+    let most = INLINE_BODY.min(frame_max);
+    let Some((header_payload, rest)) = frame_or_beginning(rest, FRAME_HEADER, channel, most) else { return false };
+    let Some(header_payload) = header_payload else { return true };
+    // What is wrong with the header is told at once.
+    let Ok(header) = read_header(header_payload) else { return false };
+    let body = frame_or_beginning(rest, FRAME_BODY, channel, most);
+    header.body_size <= INLINE_BODY as u64 && matches!(body, Some((None, _)))
+}
+
+/// The payload of the frame at the front of `rest`, or `None` for it when the frame is not there whole, and what
+/// follows; `None` for any other frame, and for one that is longer than `most`.
+fn frame_or_beginning(rest: &[u8], kind: u8, channel: u16, most: usize) -> Option<(Option<&[u8]>, &[u8])> {
+    let Some(header) = rest.first_chunk::<FRAME_HEADER_SIZE>() else {
+        let [high, low] = channel.to_be_bytes();
+        return rest.iter().zip(&[kind, high, low]).all(|(a, b)| a == b).then_some((None, &[]));
+    };
+    let header = FrameHeader::parse(header);
+    let size = header.size as usize;
+    if header.kind != kind || header.channel != channel || size > most {
+        return None;
+    }
+    match rest.get(FRAME_HEADER_SIZE + size) {
+        None => Some((None, &[])),
+        Some(&FRAME_END) => {
+            Some((Some(&rest[FRAME_HEADER_SIZE..FRAME_HEADER_SIZE + size]), &rest[FRAME_HEADER_SIZE + size + 1..]))
+        }
+        Some(_) => None,
+    }
+}
+
+/// True for a type that exists with a payload that is long enough for it.
+#[inline]
+fn is_frame(kind: u8, payload: &[u8]) -> bool {
+    match kind {
+        FRAME_METHOD => payload.len() >= 4,
+        // Class, weight and body size.
+        FRAME_HEADER => payload.len() >= 12,
+        FRAME_BODY => true,
+        FRAME_HEARTBEAT => payload.is_empty(),
+        _ => false,
+    }
 }
 
 /// The error for a method that cannot be decoded.

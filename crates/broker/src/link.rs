@@ -12,9 +12,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering,
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// Bytes that may wait in an output before its consumers are held back.
-pub(crate) const OUTPUT_HIGH: usize = 256 << 10;
+pub(crate) const OUTPUT_HIGH: usize = 512 << 10;
 /// Bytes at which held-back consumers go on.
-const OUTPUT_LOW: usize = 64 << 10;
+const OUTPUT_LOW: usize = 128 << 10;
 
 /// Names a connection for the life of the broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -142,6 +142,17 @@ impl Link {
         let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
         self.has_starved.store(false, Ordering::Relaxed);
         std::mem::take(&mut output.starved)
+    }
+
+    /// Remembers consumers that still have to wait, before those that began to wait since.
+    pub(crate) fn wait_on(&self, mut waiting: Vec<(Arc<QueueCell>, ConsumerKey)>) {
+        if waiting.is_empty() {
+            return;
+        }
+        let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.append(&mut output.starved);
+        output.starved = waiting;
+        self.has_starved.store(true, Ordering::Relaxed);
     }
 
     /// True when there is room again for consumers that were held back.

@@ -240,7 +240,7 @@ mod tests {
                 expected.extend_from_slice(&bytes);
                 if round % 3 != 0 {
                     let referenced = vec![round as u8; round as usize];
-                    batch.refer(arena.append(&[&referenced]));
+                    batch.refer(arena.append([&referenced[..]]));
                     expected.extend_from_slice(&referenced);
                 }
             }

@@ -105,10 +105,20 @@ impl Core {
         Ok(())
     }
 
-    /// A malformed login: RabbitMQ waits and hangs up without a word.
+    /// A malformed login. RabbitMQ means to send the error, waits, and then hangs up without it; here it is sent.
     fn sasl_failed(&mut self, conn: &mut Connection, error: &SaslError) {
         warn!(target: "connection", "closing {}: {error}", conn.name());
-        self.refuse_login(conn, Vec::new());
+        let error = match error {
+            SaslError::UnknownMechanism(name) => errors::UNKNOWN_MECHANISM.with(&[name]),
+            SaslError::InvalidMechanism(mechanism) => errors::INVALID_MECHANISM.with(&[mechanism]),
+            SaslError::InvalidResponse(response) => {
+                errors::MALFORMED_RESPONSE.with(&[&errors::Binary::new(response, "response ".len())])
+            }
+            other => ProtocolError { text: other.reply_text(), ..errors::MALFORMED_RESPONSE.with(&[&""]) },
+        };
+        let mut close = Vec::new();
+        encode_connection_close(&error.by_method(10, 11), &mut close);
+        self.refuse_login(conn, close);
     }
 
     /// RabbitMQ: 403 after a delay for clients that announced that they understand it, silence for others.
@@ -248,7 +258,10 @@ impl Core {
                 self.send(conn, number, &Method::ChannelCloseOk(channel::CloseOk {}));
                 Ok(())
             }
-            _ => Err(errors::CHANNEL_NOT_OPEN.with(&[])),
+            method => {
+                let id = method.id();
+                Err(errors::CHANNEL_NOT_OPEN.with(&[]).by_method(id.class, id.method))
+            }
         }
     }
 }

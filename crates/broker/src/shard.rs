@@ -82,10 +82,9 @@ impl Shard {
         self.connection(key).is_none_or(|conn| conn.phase == Phase::Closed && conn.link.pending() == 0)
     }
 
-    /// Takes the bytes that the last [`Shard::receive`] left over: they come before those that are read next.
-    pub fn take_leftover(&mut self, key: usize) -> Vec<u8> {
-        let conn = self.connections.get_mut(key).and_then(Option::as_mut);
-        conn.map_or_else(Vec::new, |conn| std::mem::take(&mut conn.leftover))
+    /// The bytes that the last [`Shard::receive`] left over: they come before those that are read next.
+    pub fn leftover(&self, key: usize) -> &[u8] {
+        self.connection(key).map_or(&[], |conn| &conn.leftover)
     }
 
     /// Processes received bytes: what was left over, and `fresh` new bytes behind it.
@@ -95,9 +94,8 @@ impl Shard {
             conn.received_bytes += fresh as u64;
             conn.received_reads += u64::from(fresh > 0);
             let taken = core.receive(conn, bytes);
-            if conn.phase != Phase::Closed && taken < bytes.len() {
-                conn.leftover = bytes[taken..].to_vec();
-            }
+            let rest = if conn.phase == Phase::Closed { &[] } else { &bytes[taken..] };
+            core.keep_leftover(conn, rest);
             if let Some(queue) = core.outpaces_consumers.take()
                 && conn.park.is_none()
             {

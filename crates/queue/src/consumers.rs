@@ -125,6 +125,7 @@ impl<C> Consumers<C> {
     }
 
     /// The handle of a consumer.
+    #[inline]
     pub fn handle(&self, key: ConsumerKey) -> Option<&C> {
         self.consumer(key).map(|consumer| &consumer.handle)
     }
@@ -173,6 +174,7 @@ impl<C> Consumers<C> {
     /// Gives back the credit of `count` messages that were acknowledged, returned or never delivered.
     ///
     /// Returns true when the consumer can take messages again that it could not before.
+    #[inline]
     pub fn credit(&mut self, key: ConsumerKey, count: u32) -> bool {
         let Some(consumer) = self.consumer_mut(key) else { return false };
         if consumer.credit != u32::MAX {
@@ -203,11 +205,13 @@ impl<C> Consumers<C> {
         true
     }
 
+    #[inline]
     fn consumer(&self, key: ConsumerKey) -> Option<&Consumer<C>> {
         let place = self.slots.get(key.slot as usize)?;
         place.state.as_ref().filter(|_| place.generation == key.generation)
     }
 
+    #[inline]
     fn consumer_mut(&mut self, key: ConsumerKey) -> Option<&mut Consumer<C>> {
         let place = self.slots.get_mut(key.slot as usize)?;
         place.state.as_mut().filter(|_| place.generation == key.generation)

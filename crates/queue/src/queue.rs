@@ -58,6 +58,7 @@ impl<C> Default for Queue<C> {
 
 impl<C> Queue<C> {
     /// What it holds.
+    #[inline]
     pub fn counts(&self) -> Counts {
         self.counts
     }
@@ -80,6 +81,7 @@ impl<C> Queue<C> {
     ///
     /// Appends a key per message to `plan`; those that got none have to be [pushed](Queue::push). Nothing is assigned
     /// while older messages wait. Assigned messages that need an acknowledgement must be [counted](Queue::delivered).
+    #[inline]
     pub fn plan_new(&mut self, count: usize, gate: &mut impl Gate<C>, plan: &mut Vec<ConsumerKey>) {
         if !self.is_empty() {
             return;
@@ -91,6 +93,7 @@ impl<C> Queue<C> {
     ///
     /// Hands the entries, taken out of the queue in order, with their consumers to `plan`. Returns true when it stopped
     /// for one of the limits, so that there may be more to do.
+    #[inline]
     pub fn plan_ready(
         &mut self,
         most: usize,
@@ -115,6 +118,7 @@ impl<C> Queue<C> {
     }
 
     /// Adds a message at the end.
+    #[inline]
     pub fn push(&mut self, message: Message) {
         let seq = self.take_seqs(1);
         self.add_ready(message.body_len());
@@ -122,6 +126,7 @@ impl<C> Queue<C> {
     }
 
     /// Takes the first ready message.
+    #[inline]
     pub fn pop(&mut self) -> Option<Entry> {
         let entry = match self.returned.pop_first() {
             Some((_, entry)) => entry,
@@ -185,6 +190,7 @@ impl<C> Queue<C> {
         self.ready.iter_mut().skip(from).take(most)
     }
 
+    #[inline]
     fn add_ready(&mut self, body_len: usize) {
         self.counts.ready += 1;
         self.counts.ready_bytes += body_len as u64;

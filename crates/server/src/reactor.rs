@@ -22,7 +22,7 @@ const READ_BUFFER: usize = 256 << 10;
 /// Rounds of reading before outputs are flushed.
 const ROUNDS_BEFORE_FLUSH: usize = 8;
 /// Bytes read before outputs are flushed.
-const BYTES_BEFORE_FLUSH: usize = 1 << 20;
+const BYTES_BEFORE_FLUSH: usize = READ_BUFFER;
 /// Idle time after which memory is given back.
 const REST_AFTER: Duration = Duration::from_secs(2);
 /// How long a stopping reactor waits for clients to answer connection.close.
@@ -290,13 +290,12 @@ impl Reactor {
             self.ending.push(key);
             return 0;
         }
-        let leftover = self.shard.take_leftover(key);
+        let leftover = self.shard.leftover(key);
         let start = leftover.len();
         if self.buffer.len() < start + READ_BUFFER / 2 {
             self.buffer.resize(start + READ_BUFFER, 0);
         }
-        self.buffer[..start].copy_from_slice(&leftover);
-        drop(leftover);
+        self.buffer[..start].copy_from_slice(leftover);
         let room = self.buffer.len() - start;
         let fresh = match (&*client.socket.0).read(&mut self.buffer[start..]) {
             Ok(0) => {

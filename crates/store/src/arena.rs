@@ -97,6 +97,7 @@ struct Chunk {
 unsafe impl Sync for Chunk {}
 
 impl Chunk {
+    #[inline]
     fn base(&self) -> *mut u8 {
         // The memory is taken out only in `drop`, when nobody can call this any more.
         self.memory.as_ref().map_or(std::ptr::null_mut(), |memory| memory.0.as_ptr())
@@ -123,6 +124,7 @@ impl Slice {
     ///
     /// # Panics
     /// When the range is not within the slice: ranges come from lengths that this broker wrote itself.
+    #[inline]
     pub fn part(&self, range: Range<usize>) -> Slice {
         assert!(range.start <= range.end && range.end <= self.len as usize, "a part lies within its slice");
         let len = (range.end - range.start) as u32;
@@ -138,12 +140,14 @@ impl Slice {
 }
 
 impl Clone for Slice {
+    #[inline]
     fn clone(&self) -> Slice {
         self.part(0..self.len as usize)
     }
 }
 
 impl Drop for Slice {
+    #[inline]
     fn drop(&mut self) {
         self.chunk.live.fetch_sub(self.len, Ordering::Relaxed);
     }
@@ -184,14 +188,15 @@ impl Arena {
     /// # Panics
     /// When they are longer than [`LARGEST_SLICE`] together: callers cut longer content before.
     #[inline]
-    pub fn append(&mut self, parts: &[&[u8]]) -> Slice {
+    pub fn append<const N: usize>(&mut self, parts: [&[u8]; N]) -> Slice {
         let len: usize = parts.iter().map(|part| part.len()).sum();
         assert!(len <= LARGEST_SLICE, "a slice of {len} bytes is longer than an arena takes");
-        let chunk = self.room_for(len);
+        self.make_room(len);
+        let Some(chunk) = &self.current else { unreachable!("there is a chunk when there is room") };
         let offset = self.used;
         let mut at = offset;
         for part in parts {
-            // SAFETY: `at + part.len() <= offset + len <= CHUNK_SIZE` by `room_for`; the bytes from `self.used` on are
+            // SAFETY: `at + part.len() <= offset + len <= CHUNK_SIZE` by `make_room`; the bytes from `self.used` on are
             // covered by no slice, and `&mut self` makes this the only writer; `part` is a shared borrow that cannot
             // point to them.
             unsafe { std::ptr::copy_nonoverlapping(part.as_ptr(), chunk.base().add(at), part.len()) };
@@ -199,25 +204,26 @@ impl Arena {
         }
         self.used = at;
         chunk.live.fetch_add(len as u32, Ordering::Relaxed);
-        Slice { chunk, offset: offset as u32, len: len as u32 }
+        Slice { chunk: chunk.clone(), offset: offset as u32, len: len as u32 }
     }
 
-    /// The current chunk when it has room for `len` bytes, else a new one.
-    fn room_for(&mut self, len: usize) -> Arc<Chunk> {
-        if let Some(chunk) = &self.current
-            && self.used + len <= CHUNK_SIZE
-        {
-            return chunk.clone();
+    /// Makes sure that the current chunk has room for `len` bytes.
+    #[inline]
+    fn make_room(&mut self, len: usize) {
+        if self.current.is_none() || self.used + len > CHUNK_SIZE {
+            self.next_chunk();
         }
+    }
+
+    #[cold]
+    fn next_chunk(&mut self) {
         self.seal();
-        let chunk = Arc::new(Chunk {
+        self.current = Some(Arc::new(Chunk {
             memory: Some(self.pool.take()),
             pool: self.pool.clone(),
             live: AtomicU32::new(0),
             sealed: AtomicBool::new(false),
-        });
-        self.current = Some(chunk.clone());
-        chunk
+        }));
     }
 
     /// Lets go of the current chunk, so that it can be freed with its last message; for an idle reactor.

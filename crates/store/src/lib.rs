@@ -12,4 +12,4 @@ mod message;
 mod tests;
 
 pub use arena::{Arena, ChunkPool, Slice, CHUNK_SIZE, LARGEST_SLICE};
-pub use message::{Body, Message, MessageParts, Protocol};
+pub use message::{Body, Message, MessageParts, Protocol, names};

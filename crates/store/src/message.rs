@@ -5,13 +5,14 @@
 //!      0      1  version (1)
 //!      1      1  source protocol (1 = AMQP 0-9-1)
 //!      2      1  flags: bit 0 persistent, bit 1 the body is kept in slices of its own
-//!      3      1  length of the exchange's name
-//!      4      1  length of the routing key
-//!      5      3  zero
+//!      3      1  zero
+//!      4      2  length of the names, little-endian
+//!      6      2  zero
 //!      8      4  length of the content header, little-endian
 //!     12      4  zero
 //!     16      8  length of the body, little-endian
-//!     24         exchange, routing key, content header payload, body (unless in slices of its own)
+//!     24         names (exchange and routing key, each a byte of length and its bytes), content header payload, body
+//!                (unless in slices of its own)
 //! ```
 
 use crate::arena::{Arena, LARGEST_SLICE, Slice};
@@ -36,14 +37,43 @@ pub enum Protocol {
 /// What a record is made of, borrowed.
 #[derive(Clone, Copy, Debug)]
 pub struct MessageParts<'a> {
-    /// Name of the exchange that the message was published to.
-    pub exchange: &'a [u8],
-    /// Routing key of the publish.
-    pub routing_key: &'a [u8],
+    /// Name of the exchange that the message was published to, and the routing key: two short strings in wire form, as
+    /// they stand in basic.publish and in basic.deliver.
+    pub names: &'a [u8],
     /// Payload of the content header: class, weight, body size, property flags and properties.
     pub header: &'a [u8],
     /// True for delivery mode 2.
     pub persistent: bool,
+}
+
+impl<'a> MessageParts<'a> {
+    /// Name of the exchange.
+    pub fn exchange(&self) -> &'a [u8] {
+        self.split_names().0
+    }
+
+    /// The routing key.
+    pub fn routing_key(&self) -> &'a [u8] {
+        self.split_names().1
+    }
+
+    fn split_names(&self) -> (&'a [u8], &'a [u8]) {
+        let take = |bytes: &'a [u8]| -> Option<(&'a [u8], &'a [u8])> {
+            let (len, rest) = bytes.split_first()?;
+            rest.split_at_checked(usize::from(*len))
+        };
+        let (exchange, rest) = take(self.names).unwrap_or_default();
+        (exchange, take(rest).unwrap_or_default().0)
+    }
+}
+
+/// Exchange and routing key in wire form, for messages that did not arrive in it.
+///
+/// # Panics
+/// When one is longer than 255 bytes, which no name is.
+pub fn names(exchange: &[u8], routing_key: &[u8]) -> Vec<u8> {
+    assert!(exchange.len() <= 255 && routing_key.len() <= 255, "names are short strings");
+    [&[exchange.len() as u8], exchange, &[routing_key.len() as u8], routing_key].concat()
 }
 
 /// A message in memory: a handle of 24 bytes, cheap to clone.
@@ -64,11 +94,12 @@ pub enum Body<'a> {
 
 impl Message {
     /// Stores a message whose body is in one piece.
+    #[inline]
     pub fn store(arena: &mut Arena, parts: MessageParts<'_>, body: &[u8]) -> Message {
         if body.len() <= INLINE_BODY {
             return Message { record: Message::record(arena, parts, body.len(), body, 0), body: None };
         }
-        let pieces = body.chunks(LARGEST_SLICE).map(|piece| arena.append(&[piece])).collect();
+        let pieces = body.chunks(LARGEST_SLICE).map(|piece| arena.append([piece])).collect();
         Message::assemble(arena, parts, pieces)
     }
 
@@ -97,36 +128,40 @@ impl Message {
         }
     }
 
+    #[inline]
     fn record(arena: &mut Arena, parts: MessageParts<'_>, body_len: usize, inline: &[u8], flags: u8) -> Slice {
-        debug_assert!(parts.exchange.len() <= 255 && parts.routing_key.len() <= 255, "names are short strings");
+        debug_assert!(parts.names.len() <= 512, "names are two short strings");
         let mut fixed = [0; FIXED];
         fixed[0] = VERSION;
         fixed[1] = Protocol::Amqp091 as u8;
         fixed[2] = flags | if parts.persistent { PERSISTENT } else { 0 };
-        fixed[3] = parts.exchange.len() as u8;
-        fixed[4] = parts.routing_key.len() as u8;
+        fixed[4..6].copy_from_slice(&(parts.names.len() as u16).to_le_bytes());
         fixed[8..12].copy_from_slice(&(parts.header.len() as u32).to_le_bytes());
         fixed[16..24].copy_from_slice(&(body_len as u64).to_le_bytes());
-        arena.append(&[&fixed, parts.exchange, parts.routing_key, parts.header, inline])
+        arena.append([&fixed, parts.names, parts.header, inline])
     }
 
     /// Everything but the body.
     #[inline]
     pub fn parts(&self) -> MessageParts<'_> {
-        let record = &*self.record;
-        let (exchange_len, key_len) = (usize::from(record[3]), usize::from(record[4]));
-        let (exchange, rest) = record[FIXED..].split_at(exchange_len);
-        let (routing_key, rest) = rest.split_at(key_len);
+        let (names, rest) = self.record[FIXED..].split_at(self.names_len());
         let header = &rest[..self.header_len()];
-        MessageParts { exchange, routing_key, header, persistent: self.is_persistent() }
+        MessageParts { names, header, persistent: self.is_persistent() }
     }
 
+    #[inline]
+    fn names_len(&self) -> usize {
+        usize::from(u16::from_le_bytes([self.record[4], self.record[5]]))
+    }
+
+    #[inline]
     fn header_len(&self) -> usize {
         u32::from_le_bytes([self.record[8], self.record[9], self.record[10], self.record[11]]) as usize
     }
 
+    #[inline]
     fn inline_body(&self) -> &[u8] {
-        let start = FIXED + usize::from(self.record[3]) + usize::from(self.record[4]) + self.header_len();
+        let start = FIXED + self.names_len() + self.header_len();
         &self.record[start..]
     }
 
@@ -157,6 +192,7 @@ impl Message {
     }
 
     /// True for delivery mode 2.
+    #[inline]
     pub fn is_persistent(&self) -> bool {
         self.record[2] & PERSISTENT != 0
     }
@@ -173,6 +209,6 @@ impl Message {
 
     /// Stores the record again; for messages that are [sparse](Message::is_sparse).
     pub fn relocate(&mut self, arena: &mut Arena) {
-        self.record = arena.append(&[&self.record]);
+        self.record = arena.append([&self.record[..]]);
     }
 }

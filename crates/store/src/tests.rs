@@ -1,7 +1,7 @@
 use crate::*;
 
-fn parts<'a>(exchange: &'a str, key: &'a str, header: &'a [u8]) -> MessageParts<'a> {
-    MessageParts { exchange: exchange.as_bytes(), routing_key: key.as_bytes(), header, persistent: false }
+fn parts<'a>(names: &'a [u8], header: &'a [u8]) -> MessageParts<'a> {
+    MessageParts { names, header, persistent: false }
 }
 
 fn whole(message: &Message) -> Vec<u8> {
@@ -19,13 +19,13 @@ fn a_message_is_what_was_stored() {
     let mut arena = Arena::new(ChunkPool::new(4));
     for len in [0, 1, 100, 65536, 65537, 262144, 300_000, 3_000_000] {
         let body: Vec<u8> = (0..len).map(|i| (i % 251) as u8).collect();
-        let message = Message::store(&mut arena, parts("exchange", "a.key", b"header"), &body);
-        assert_eq!(message.parts().exchange, b"exchange");
-        assert_eq!(message.parts().routing_key, b"a.key");
+        let message = Message::store(&mut arena, parts(&names(b"exchange", b"a.key"), b"header"), &body);
+        assert_eq!(message.parts().exchange(), b"exchange");
+        assert_eq!(message.parts().routing_key(), b"a.key");
         assert_eq!(message.parts().header, b"header");
         assert_eq!(message.body_len(), len);
         assert!(whole(&message) == body, "body of {len} bytes");
-        let rewritten = message.rewrite(&mut arena, parts("", "q", b"another header"));
+        let rewritten = message.rewrite(&mut arena, parts(b"\0\x01q", b"another header"));
         assert_eq!(rewritten.parts().header, b"another header");
         assert!(whole(&rewritten) == body, "rewritten body of {len} bytes");
     }
@@ -34,12 +34,12 @@ fn a_message_is_what_was_stored() {
 #[test]
 fn a_body_that_arrived_in_pieces_is_whole() {
     let mut arena = Arena::new(ChunkPool::new(4));
-    let pieces = vec![arena.append(&[b"one "]), arena.append(&[b"two "]), arena.append(&[b"three"])];
-    let message = Message::assemble(&mut arena, parts("", "q", b"h"), pieces);
+    let pieces = vec![arena.append([b"one "]), arena.append([b"two "]), arena.append([b"three"])];
+    let message = Message::assemble(&mut arena, parts(b"\0\x01q", b"h"), pieces);
     assert_eq!(whole(&message), b"one two three");
     let piece = vec![7; LARGEST_SLICE];
-    let pieces = vec![arena.append(&[&piece]), arena.append(&[&piece])];
-    let message = Message::assemble(&mut arena, parts("", "q", b"h"), pieces);
+    let pieces = vec![arena.append([&piece[..]]), arena.append([&piece[..]])];
+    let message = Message::assemble(&mut arena, parts(b"\0\x01q", b"h"), pieces);
     assert_eq!(message.body_len(), 2 * LARGEST_SLICE);
     assert!(whole(&message).iter().all(|byte| *byte == 7));
 }
@@ -50,7 +50,7 @@ fn memory_comes_back_when_the_last_message_of_a_chunk_goes() {
     let mut arena = Arena::new(pool.clone());
     let body = vec![1; 60_000];
     let messages: Vec<Message> =
-        (0..100).map(|_| Message::store(&mut arena, parts("", "q", b""), &body)).collect();
+        (0..100).map(|_| Message::store(&mut arena, parts(b"\0\x01q", b""), &body)).collect();
     assert!(pool.bytes_in_use() >= 6 * CHUNK_SIZE && pool.bytes_in_use() <= 8 * CHUNK_SIZE);
     drop(messages);
     arena.seal();
@@ -61,10 +61,10 @@ fn memory_comes_back_when_the_last_message_of_a_chunk_goes() {
 fn a_lone_survivor_is_sparse_until_it_is_relocated() {
     let pool = ChunkPool::new(2);
     let mut arena = Arena::new(pool.clone());
-    let mut survivor = Message::store(&mut arena, parts("", "q", b"h"), b"small");
+    let mut survivor = Message::store(&mut arena, parts(b"\0\x01q", b"h"), b"small");
     assert!(!survivor.is_sparse(), "its chunk is still being filled");
     for _ in 0..20 {
-        Message::store(&mut arena, parts("", "q", b""), &[0; 60_000]);
+        Message::store(&mut arena, parts(b"\0\x01q", b""), &[0; 60_000]);
     }
     assert!(survivor.is_sparse());
     survivor.relocate(&mut arena);
@@ -83,7 +83,7 @@ fn readers_on_other_threads_see_whole_messages() {
         }
     });
     for number in 0..if cfg!(miri) { 50 } else { 5000 } {
-        let message = Message::store(&mut arena, parts("x", "k", b"h"), &[number as u8; 999]);
+        let message = Message::store(&mut arena, parts(b"\x01x\x01k", b"h"), &[number as u8; 999]);
         send.send(message).unwrap();
     }
     drop(send);

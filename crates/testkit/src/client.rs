@@ -259,6 +259,21 @@ impl RawClient {
         })
     }
 
+    /// True when an event that `wanted` accepts has come or comes within `wait`.
+    #[track_caller]
+    pub fn poll(&mut self, wait: Duration, wanted: impl Fn(&Event) -> bool) -> bool {
+        let deadline = Instant::now() + wait;
+        loop {
+            if self.pending.iter().any(&wanted) {
+                return true;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || !self.stream.readable_within(left).unwrap_or(true) || !self.read_event() {
+                return false;
+            }
+        }
+    }
+
     /// Asserts that nothing comes on `channel` within `wait`.
     #[track_caller]
     pub fn expect_nothing(&mut self, channel: u16, wait: Duration) {

@@ -176,6 +176,12 @@ impl RawClient {
         delivery(event)
     }
 
+    /// True when a delivery on `channel` has come or comes within 50 ms.
+    #[track_caller]
+    pub fn has_delivery(&mut self, channel: u16) -> bool {
+        self.poll(Duration::from_millis(50), |event| event.channel == channel && event.method.id == id::BASIC_DELIVER)
+    }
+
     /// Expects deliveries of exactly these bodies in order, and returns their tags.
     #[track_caller]
     pub fn expect_bodies(&mut self, channel: u16, bodies: &[&str]) -> Vec<u64> {
@@ -290,11 +296,10 @@ impl RawClient {
         self.call(channel, method::close(id::CHANNEL_CLOSE));
     }
 
-    /// Closes the connection in order and waits for the end of the stream.
+    /// Closes the connection in order.
     #[track_caller]
     pub fn close(mut self) {
         self.call(0, method::close(id::CONNECTION_CLOSE));
-        while self.frame().is_some() {}
     }
 
     /// Sends a heartbeat.

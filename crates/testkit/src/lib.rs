@@ -2,10 +2,13 @@
 //!
 //! The client has an encoding of its own, written from the specification and apart from the broker's crates, so that the
 //! two can disagree; it panics with what it expected and what came, and no wait of it is without a limit.
+//!
+//! [`engine`] runs the broker inside the test instead, without sockets, threads or a clock.
 
 mod broker;
 mod bytes;
 mod client;
+pub mod engine;
 mod expect;
 mod frame;
 mod handshake;

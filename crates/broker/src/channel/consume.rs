@@ -4,7 +4,7 @@ use super::queue_arguments::{check_consume_arguments, timeout_argument};
 use super::{Source, Subscription};
 use crate::connection::Connection;
 use crate::core::Core;
-use crate::delivery::Consumer;
+use crate::delivery::{Consumer, tag_field};
 use crate::errors::{self, ProtocolError, Resource};
 use crate::names::REPLY_TO;
 use crate::reply_to;
@@ -55,6 +55,7 @@ impl Core {
             link: conn.link.clone(),
             slot: channel.slot,
             channel: number,
+            tag_field: tag_field(&tag),
             tag: tag.clone(),
             no_ack: consume.no_ack,
             exclusive: consume.exclusive,
@@ -109,6 +110,7 @@ impl Core {
             link: conn.link.clone(),
             slot: channel.slot,
             channel: number,
+            tag_field: tag_field(&tag),
             tag: tag.clone(),
             no_ack: true,
             exclusive: consume.exclusive,

@@ -4,7 +4,7 @@ use crate::connection::Connection;
 use crate::core::{Core, Incoming, IncomingBody};
 use crate::errors::{self, ProtocolError};
 use amqp::{ContentHeader, PropertiesError, method::basic};
-use store::{LARGEST_SLICE, Slice};
+use store::{LARGEST_SLICE, MessageParts, Slice};
 
 /// The largest body that a header may declare, whatever the configured limit (RabbitMQ 4.x).
 const BODY_SIZE_CAP: u64 = 512 << 20;
@@ -13,8 +13,8 @@ const LARGEST_HEADER: usize = LARGEST_SLICE / 2;
 
 /// A publish whose content has not arrived whole.
 pub(crate) struct Assembly {
-    exchange: Box<[u8]>,
-    routing_key: Box<[u8]>,
+    /// Exchange and routing key, each behind its length.
+    names: Box<[u8]>,
     mandatory: bool,
     immediate: bool,
     /// The content header frame's payload, once it is there.
@@ -25,10 +25,9 @@ pub(crate) struct Assembly {
 }
 
 impl Assembly {
-    pub(crate) fn new(publish: &basic::Publish<'_>) -> Assembly {
+    pub(crate) fn new(publish: &basic::Publish<'_>, names: &[u8]) -> Assembly {
         Assembly {
-            exchange: publish.exchange.0.into(),
-            routing_key: publish.routing_key.0.into(),
+            names: names.into(),
             mandatory: publish.mandatory,
             immediate: publish.immediate,
             header: None,
@@ -54,7 +53,7 @@ pub(crate) fn read_header(payload: &[u8]) -> Result<ContentHeader<'_>, ProtocolE
     let header = match ContentHeader::parse(payload) {
         Ok(header) => header,
         Err(PropertiesError::Weight(_)) => {
-            return Err(errors::EXPECTED_HEADER.with(&[&amqp::properties::CLASS_BASIC]));
+            return Err(errors::EXPECTED_HEADER.with(&[&amqp::properties::CLASS_BASIC]).by_method(60, 40));
         }
         Err(_) => {
             let frame = errors::Snippet::new(amqp::frame::FRAME_HEADER, payload);
@@ -63,10 +62,10 @@ pub(crate) fn read_header(payload: &[u8]) -> Result<ContentHeader<'_>, ProtocolE
     };
     if header.class_id != amqp::properties::CLASS_BASIC {
         let expected = amqp::properties::CLASS_BASIC;
-        return Err(errors::HEADER_OF_OTHER_CLASS.with(&[&expected, &header.class_id]));
+        return Err(errors::HEADER_OF_OTHER_CLASS.with(&[&expected, &header.class_id]).by_method(60, 40));
     }
     if header.body_size > BODY_SIZE_CAP {
-        return Err(errors::BODY_SIZE_CAP.with(&[&header.body_size]));
+        return Err(errors::BODY_SIZE_CAP.with(&[&header.body_size]).by_method(60, 40));
     }
     if payload.len() > LARGEST_HEADER {
         let size = payload.len();
@@ -104,11 +103,11 @@ impl Core {
         let Some(assembly) = channel.assembly.as_mut() else { return Err(errors::EXPECTED_METHOD.with(&[])) };
         assembly.received += bytes.len() as u64;
         if assembly.received > assembly.body_size {
-            return Err(errors::BODY_OVERFLOW.with(&[]));
+            return Err(errors::BODY_OVERFLOW.with(&[]).by_method(60, 40));
         }
         // What is too large will be refused when it is complete; until then it is counted and not kept.
         if assembly.body_size <= limit {
-            assembly.pieces.extend(bytes.chunks(LARGEST_SLICE).map(|piece| self.arena.append(&[piece])));
+            assembly.pieces.extend(bytes.chunks(LARGEST_SLICE).map(|piece| self.arena.append([piece])));
         }
         if assembly.remaining() == 0 && frame_left == 0 { self.content_complete(conn, number) } else { Ok(()) }
     }
@@ -124,9 +123,11 @@ impl Core {
         if assembly.body_size > limit {
             return Err(errors::MESSAGE_TOO_LARGE.with(&[&assembly.body_size, &limit]).by_method(60, 40));
         }
+        let names = MessageParts { names: &assembly.names, header: &[], persistent: false };
         let incoming = Incoming {
-            exchange: &assembly.exchange,
-            routing_key: &assembly.routing_key,
+            names: &assembly.names,
+            exchange: names.exchange(),
+            routing_key: names.routing_key(),
             mandatory: assembly.mandatory,
             header: read_header(&header_payload)?,
             header_payload: &header_payload,

@@ -4,7 +4,7 @@ use crate::connection::Connection;
 use crate::core::{Core, Incoming};
 use crate::errors::{self, ProtocolError};
 use crate::names::REPLY_TO;
-use amqp::properties::{DELIVERY_MODE, Properties};
+use amqp::properties::Properties;
 use amqp::{FieldRef, FieldTable, FieldValue, TableRef, erlang};
 
 /// Ten years, RabbitMQ's limit for times to live, in ms.
@@ -29,13 +29,7 @@ impl Core {
         number: u16,
         incoming: &Incoming<'a>,
     ) -> Result<Checked<'a>, ProtocolError> {
-        let properties = incoming.header.properties;
-        let plain = match properties.flags {
-            0 => properties.bytes.is_empty(),
-            DELIVERY_MODE => properties.bytes.len() == 1,
-            _ => false,
-        };
-        if plain { Ok(Checked::default()) } else { self.check_all_properties(conn, number, incoming) }
+        if incoming.header.properties.is_plain() { Ok(Checked::default()) } else { self.check_all_properties(conn, number, incoming) }
     }
 
     fn check_all_properties<'a>(

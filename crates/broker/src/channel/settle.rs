@@ -20,8 +20,9 @@ impl Core {
         self.take_deliveries(conn, slot, ack.delivery_tag, ack.multiple)?;
         let Some(channel) = conn.channels.find(number) else { return Ok(()) };
         channel.counters.ack.add((self.settling.len() - before) as u64);
-        if let Mode::Tx(transaction) = &mut channel.mode {
-            transaction.settle(self.settling.drain(before..), false);
+        match &mut channel.mode {
+            Mode::Tx(transaction) => transaction.settle(self.settling.drain(before..), false),
+            _ => Core::release_places(&channel.limit, &self.settling[before..]),
         }
         Ok(())
     }
@@ -41,7 +42,10 @@ impl Core {
         let Some(channel) = conn.channels.find(number) else { return Ok(()) };
         if let Mode::Tx(transaction) = &mut channel.mode {
             transaction.settle(self.settling.drain(..), requeue);
-        } else if requeue {
+            return Ok(());
+        }
+        Core::release_places(&channel.limit, &self.settling);
+        if requeue {
             self.requeue(conn);
         } else {
             self.settle(conn);
@@ -64,6 +68,9 @@ impl Core {
         let slot = channel.slot;
         // Tag 0 with multiple means all, and is right even when there are none.
         self.take_deliveries(conn, slot, 0, true)?;
+        if let Some(channel) = conn.channels.find(number) {
+            Core::release_places(&channel.limit, &self.settling);
+        }
         if answer {
             // The answer comes before what is delivered again.
             self.send(conn, number, &Method::BasicRecoverOk(basic::RecoverOk {}));

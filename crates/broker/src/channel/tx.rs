@@ -81,6 +81,9 @@ impl Core {
             while let Some(next) = rest.next_if(|next| next.requeue == requeue) {
                 self.settling.push(next.unacked);
             }
+            if let Some(channel) = conn.channels.find(number) {
+                Core::release_places(&channel.limit, &self.settling);
+            }
             if requeue {
                 self.requeue(conn);
             } else {

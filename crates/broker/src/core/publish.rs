@@ -13,13 +13,14 @@ use crate::errors::{self, ProtocolError};
 use crate::topology::{Exchange, ExchangeKind, QueueCell, QueueState, Route};
 use amqp::{ContentHeader, TableRef};
 use queue::Entry;
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use store::{Message, MessageParts, Slice};
 
 /// A publish whose content is complete.
 pub(crate) struct Incoming<'a> {
+    /// Exchange and routing key, each behind its length.
+    pub(crate) names: &'a [u8],
     pub(crate) exchange: &'a [u8],
     pub(crate) routing_key: &'a [u8],
     pub(crate) mandatory: bool,
@@ -36,13 +37,38 @@ pub(crate) enum IncomingBody<'a> {
     Stored(Vec<Slice>),
 }
 
+/// Bytes of the read buffer.
+#[derive(Clone, Copy, Default)]
+struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    /// Where `part` lies in `whole`, of which it is a part; anywhere when it is empty.
+    #[inline]
+    fn of(whole: &[u8], part: &[u8]) -> Span {
+        if part.is_empty() {
+            return Span::default();
+        }
+        let start = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
+        debug_assert!(start + part.len() <= whole.len(), "the part lies in the read buffer");
+        Span { start: start as u32, end: (start + part.len()) as u32 }
+    }
+
+    #[inline]
+    fn in_buffer(self, buffer: &[u8]) -> &[u8] {
+        &buffer[self.start as usize..self.end as usize]
+    }
+}
+
 /// Where a publish lies in the read buffer.
-#[derive(Clone, Default)]
+#[derive(Clone, Copy, Default)]
 struct Place {
-    exchange: Range<usize>,
-    routing_key: Range<usize>,
-    header: Range<usize>,
-    body: Range<usize>,
+    /// Exchange and routing key, each behind its length, as they stand in the method.
+    names: Span,
+    header: Span,
+    body: Span,
 }
 
 /// A publish of the run.
@@ -69,9 +95,8 @@ pub(super) struct Run {
 impl Item {
     fn parts<'a>(&'a self, buffer: &'a [u8]) -> MessageParts<'a> {
         MessageParts {
-            exchange: &buffer[self.place.exchange.clone()],
-            routing_key: &buffer[self.place.routing_key.clone()],
-            header: &buffer[self.place.header.clone()],
+            names: self.place.names.in_buffer(buffer),
+            header: self.place.header.in_buffer(buffer),
             persistent: self.persistent,
         }
     }
@@ -80,19 +105,14 @@ impl Item {
         if let Some(message) = &self.stored {
             return Content::of(message);
         }
-        let MessageParts { exchange, routing_key, header, .. } = self.parts(buffer);
-        Content { exchange, routing_key, header, body: ContentBody::Bytes(&buffer[self.place.body.clone()]) }
+        let MessageParts { names, header, .. } = self.parts(buffer);
+        Content { names, header, body: ContentBody::Bytes(self.body(buffer)) }
     }
-}
 
-/// Where `part` lies in `whole`, of which it is a part; anywhere when it is empty.
-fn place_in(whole: &[u8], part: &[u8]) -> Range<usize> {
-    if part.is_empty() {
-        return 0..0;
+    #[inline]
+    fn body<'a>(&self, buffer: &'a [u8]) -> &'a [u8] {
+        self.place.body.in_buffer(buffer)
     }
-    let start = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
-    debug_assert!(start + part.len() <= whole.len(), "the part lies in the read buffer");
-    start..start + part.len()
 }
 
 impl Core {
@@ -104,6 +124,9 @@ impl Core {
         incoming: Incoming<'_>,
         buffer: &[u8],
     ) -> Result<(), ProtocolError> {
+        if self.continues_run(conn, number, &incoming, buffer) {
+            return Ok(());
+        }
         let body_len = incoming.body.len();
         if body_len as u64 > self.broker.settings.max_message_size {
             return Err(errors::MESSAGE_TOO_LARGE.with(&[&body_len, &self.broker.settings.max_message_size]));
@@ -119,12 +142,8 @@ impl Core {
             mandatory: incoming.mandatory,
             body_len,
         };
-        let parts = MessageParts {
-            exchange: incoming.exchange,
-            routing_key: incoming.routing_key,
-            header: checked.header.as_deref().unwrap_or(incoming.header_payload),
-            persistent: item.persistent,
-        };
+        let header = checked.header.as_deref().unwrap_or(incoming.header_payload);
+        let parts = MessageParts { names: incoming.names, header, persistent: item.persistent };
         match incoming.body {
             IncomingBody::Stored(pieces) => {
                 item.stored = Some(Message::assemble(&mut self.arena, parts, pieces));
@@ -134,10 +153,9 @@ impl Core {
             }
             IncomingBody::Read(body) => {
                 item.place = Place {
-                    exchange: place_in(buffer, parts.exchange),
-                    routing_key: place_in(buffer, parts.routing_key),
-                    header: place_in(buffer, parts.header),
-                    body: place_in(buffer, body),
+                    names: Span::of(buffer, incoming.names),
+                    header: Span::of(buffer, header),
+                    body: Span::of(buffer, body),
                 };
             }
         }
@@ -156,7 +174,7 @@ impl Core {
             Mode::Tx(transaction) => {
                 let message = match item.stored.take() {
                     Some(message) => message,
-                    None => Message::store(&mut self.arena, item.parts(buffer), &buffer[item.place.body.clone()]),
+                    None => Message::store(&mut self.arena, item.parts(buffer), item.body(buffer)),
                 };
                 transaction.publish(exchange, route, message, incoming.mandatory);
                 return Ok(());
@@ -171,6 +189,44 @@ impl Core {
             }
         }
         Ok(())
+    }
+
+    /// Adds a publish to the run when it is like the one before: the same exchange, key and fate, with nothing to check.
+    ///
+    /// What has been decided for the run's first publish holds for the others of the same read, whatever other reactors
+    /// change meanwhile: they might as well have come after it.
+    #[inline]
+    fn continues_run(&mut self, conn: &mut Connection, number: u16, incoming: &Incoming<'_>, buffer: &[u8]) -> bool {
+        let Some(route) = &self.run.route else { return false };
+        let Some(channel) = conn.channels.find(number) else { return false };
+        let IncomingBody::Read(body) = incoming.body else { return false };
+        let last = &channel.last_publish;
+        let same = self.run.channel == number
+            && self.run.items.len() < MESSAGES_PER_LOCK
+            && !last.restricted
+            && last.routing_key == incoming.routing_key
+            && last.route.as_ref().is_some_and(|last| Arc::ptr_eq(last, route))
+            && last.exchange.as_ref().is_some_and(|(last, _)| last.name.as_bytes() == incoming.exchange)
+            && body.len() <= INLINE_BODY
+            && incoming.header.properties.is_plain();
+        if !same || body.len() as u64 > self.broker.settings.max_message_size {
+            return false;
+        }
+        match &mut channel.mode {
+            Mode::Plain => {}
+            Mode::Confirm(confirms) => drop(confirms.publish()),
+            Mode::Tx(_) => return false,
+        }
+        channel.counters.publish.add(1);
+        let place = Place {
+            names: Span::of(buffer, incoming.names),
+            header: Span::of(buffer, incoming.header_payload),
+            body: Span::of(buffer, body),
+        };
+        let persistent = incoming.header.properties.delivery_mode() == Some(2);
+        let mandatory = incoming.mandatory;
+        self.run.items.push(Item { place, stored: None, persistent, mandatory, body_len: body.len() });
+        true
     }
 
     #[allow(clippy::too_many_arguments, reason = "the parts of one run")]
@@ -350,7 +406,7 @@ impl Core {
                 Some(message) => message,
                 None => {
                     let message =
-                        Message::store(&mut self.arena, item.parts(buffer), &buffer[item.place.body.clone()]);
+                        Message::store(&mut self.arena, item.parts(buffer), item.body(buffer));
                     if !last {
                         item.stored = Some(message.clone());
                     }
@@ -466,7 +522,7 @@ impl Core {
     ) {
         let body_len = message.body_len();
         let persistent = message.is_persistent();
-        let address = route.is_none().then(|| message.parts().routing_key.to_vec());
+        let address = route.is_none().then(|| message.parts().routing_key().to_vec());
         let item = Item { place: Place::default(), stored: Some(message), persistent, mandatory, body_len };
         self.add_to_run(conn, channel, exchange, route.unwrap_or_default(), item, 0, &[]);
         if let Some(address) = address {

@@ -2,7 +2,7 @@
 
 use super::{Core, MESSAGES_PER_LOCK};
 use crate::connection::Connection;
-use crate::delivery::Unacked;
+use crate::delivery::{ChannelLimit, Unacked};
 use crate::errors::{self, ProtocolError};
 use std::sync::Arc;
 
@@ -28,6 +28,13 @@ impl Core {
             _ => false,
         };
         if known { Ok(()) } else { Err(errors::UNKNOWN_DELIVERY_TAG.with(&[&tag])) }
+    }
+
+    /// Gives the places back that deliveries took of their channel's limit.
+    pub(crate) fn release_places(limit: &ChannelLimit, settled: &[Unacked]) {
+        if limit.is_set() {
+            limit.release(settled.iter().filter(|unacked| unacked.consumer.is_some()).count());
+        }
     }
 
     /// Settles the deliveries taken so far: each queue's lock is taken once for a run of its messages.

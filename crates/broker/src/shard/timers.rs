@@ -105,10 +105,13 @@ impl Shard {
                 return None;
             }
             let (sent, _) = conn.link.sent();
-            if sent == conn.last_sent.0 && conn.link.pending() == 0 {
+            let silent = sent == conn.last_sent && conn.link.pending() == 0;
+            conn.last_sent = sent;
+            if silent {
                 core.send_frames(conn, &amqp::frame::HEARTBEAT_FRAME);
+                // It is not itself a reason to leave out the next one.
+                conn.last_sent += amqp::frame::HEARTBEAT_FRAME.len() as u64;
             }
-            conn.last_sent = (sent, now_ms);
             Some(now_ms + interval_ms / 2)
         });
         if let Some(due_ms) = next {

@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Bytes of ready messages that a queue with willing consumers may have before its publishers are slowed down. Small:
 /// what goes straight to a consumer is never stored, which is the cheapest way, and an output holds as much again.
-const LONG_BYTES: u64 = 512 << 10;
+const LONG_BYTES: u64 = 64 << 10;
 /// Ready messages, likewise: small ones cost their entries rather than their bytes.
-const LONG_MESSAGES: u64 = 4 << 10;
+const LONG_MESSAGES: u64 = 512;
 
 /// A queue.
 pub struct QueueCell {

@@ -1,0 +1,51 @@
+//! Heartbeats both ways (reference section 1).
+
+use std::time::{Duration, Instant};
+
+use testkit::{ConnectOptions, FRAME_HEARTBEAT, RawClient, pause};
+
+use crate::support::{address, connect_with};
+
+fn connect_with_heartbeat(seconds: u16) -> RawClient {
+    connect_with(address(), &ConnectOptions { heartbeat: seconds, ..ConnectOptions::default() })
+}
+
+#[test]
+fn the_server_sends_one_each_half_interval() {
+    let mut client = connect_with_heartbeat(1);
+    let start = Instant::now();
+    for _ in 0..3 {
+        let frame = client.frame().expect("a heartbeat");
+        assert_eq!((frame.frame_type, frame.channel, frame.payload.len()), (FRAME_HEARTBEAT, 0, 0));
+        client.send_heartbeat();
+    }
+    let taken = start.elapsed();
+    assert!((Duration::from_millis(900)..Duration::from_secs(4)).contains(&taken), "three heartbeats in {taken:?}");
+}
+
+#[test]
+fn a_silent_client_is_disconnected_without_a_word() {
+    let mut client = connect_with_heartbeat(1);
+    let start = Instant::now();
+    client.expect_eof();
+    let taken = start.elapsed();
+    assert!((Duration::from_millis(1500)..Duration::from_secs(6)).contains(&taken), "disconnected after {taken:?}");
+}
+
+#[test]
+fn any_frame_counts_as_a_heartbeat() {
+    let mut client = connect_with_heartbeat(1);
+    let end = Instant::now() + Duration::from_millis(3500);
+    while Instant::now() < end {
+        client.assert_alive(1);
+        pause(Duration::from_millis(200));
+    }
+}
+
+#[test]
+fn zero_disables_them() {
+    let mut client = connect_with_heartbeat(0);
+    client.expect_nothing(0, Duration::from_millis(3000));
+    assert_eq!(client.heartbeats(), 0);
+    client.assert_alive(1);
+}

@@ -1,0 +1,185 @@
+//! The broker in this process: its shards stepped by hand, over wires instead of sockets, with a clock and randomness
+//! of the test's choosing.
+//!
+//! Nothing here waits, and nothing happens between turns: with one thread and one seed a run repeats exactly. Clients
+//! use the `amqp` crate; tests of the encoding itself are those over real sockets.
+
+mod client;
+mod load;
+mod random;
+mod reactor;
+mod wire;
+
+pub use client::{Arrival, Client, write_publish};
+pub use load::{Acknowledge, Arrive, Load};
+pub use random::Random;
+pub use reactor::Reactor;
+pub use wire::Wire;
+
+use amqp::method::{basic, channel, queue};
+use amqp::{Method, TableRef};
+use auth::{AccessControl, DefaultUser, LoginSettings};
+use broker::{Broker, Ends, Now, Settings};
+use metadata::{Journal, MemoryJournal};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+/// The wall clock at the beginning, in ms since 1970.
+const EPOCH_MS: u64 = 1_700_000_000_000;
+/// Turns without an end in sight after which [`Engine::settle`] gives up.
+const MOST_TURNS: usize = 1_000_000;
+/// Quiet milliseconds after which nothing more is expected to happen.
+const QUIET_MS: u64 = 5;
+
+/// A broker whose reactors are stepped one after the other on the caller's thread.
+pub struct Engine {
+    /// The broker.
+    pub broker: Arc<Broker>,
+    /// What was made durable.
+    pub journal: Arc<MemoryJournal>,
+    reactors: Vec<Reactor>,
+    now: Now,
+}
+
+impl Engine {
+    /// A broker with the default user and virtual host, and `shards` reactors; `seed` decides every random number that
+    /// brokers of this thread use from now on.
+    pub fn new(settings: Settings, shards: usize, seed: u64) -> Engine {
+        random::seed_entropy(seed);
+        let journal = Arc::new(MemoryJournal::new());
+        journal.propose(DefaultUser::default().changes().expect("the default password can be hashed"));
+        let snapshot = journal.snapshot();
+        let access = Arc::new(AccessControl::new(LoginSettings::default(), &snapshot));
+        let broker = Broker::new(settings, access, journal.clone(), &snapshot, shards, random::entropy);
+        let reactors = (0..shards).map(|index| Reactor::new(broker.clone(), index)).collect();
+        Engine { broker, journal, reactors, now: Now { mono_ns: 0, wall_ms: EPOCH_MS } }
+    }
+
+    /// The time of the next turn.
+    pub fn now(&self) -> Now {
+        self.now
+    }
+
+    /// Lets time pass.
+    pub fn advance_ms(&mut self, ms: u64) {
+        self.now.mono_ns += ms * 1_000_000;
+        self.now.wall_ms += ms;
+    }
+
+    /// The reactor number `shard`.
+    pub fn reactor(&mut self, shard: usize) -> &mut Reactor {
+        &mut self.reactors[shard]
+    }
+
+    /// The reactors, for threads of their own.
+    pub fn into_reactors(self) -> Vec<Reactor> {
+        self.reactors
+    }
+
+    /// One turn of a reactor; true when anything happened.
+    pub fn turn(&mut self, shard: usize) -> bool {
+        self.reactors[shard].turn(self.now)
+    }
+
+    /// Steps all reactors, and lets time pass, until nothing happens any more for some milliseconds.
+    pub fn settle(&mut self) {
+        let mut quiet_ms = 0;
+        for _ in 0..MOST_TURNS {
+            let mut happened = false;
+            for shard in 0..self.reactors.len() {
+                happened |= self.turn(shard);
+            }
+            if happened {
+                quiet_ms = 0;
+                continue;
+            }
+            if quiet_ms == QUIET_MS {
+                return;
+            }
+            quiet_ms += 1;
+            self.advance_ms(1);
+        }
+        panic!("the broker does not come to rest");
+    }
+
+    /// A connection that has not said anything.
+    pub fn dial(&mut self, shard: usize) -> Client {
+        let wire = Arc::new(Wire::default());
+        let ends = Ends {
+            peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 40_000)),
+            local: SocketAddr::from((Ipv4Addr::LOCALHOST, 5672)),
+        };
+        self.reactors[shard].accept(wire.clone(), ends);
+        Client::new(wire)
+    }
+
+    /// An open connection of the default user.
+    pub fn connect(&mut self, shard: usize) -> Client {
+        let mut client = self.dial(shard);
+        client.greet();
+        self.settle();
+        let start = client.expect(0);
+        assert!(matches!(start.method(), Method::ConnectionStart(_)), "the broker starts: {:?}", start.method());
+        client.log_in();
+        self.settle();
+        let Method::ConnectionTune(tune) = client.expect(0).method() else { panic!("the broker tunes") };
+        client.tune_and_open(tune);
+        self.settle();
+        assert!(matches!(client.expect(0).method(), Method::ConnectionOpenOk(_)), "the connection is open");
+        client
+    }
+
+    /// Sends a method, lets the broker work, and returns its answer on that channel; deliveries, returns and confirms
+    /// stay with the client.
+    pub fn call(&mut self, client: &mut Client, channel: u16, method: &Method<'_>) -> Arrival {
+        client.method(channel, method);
+        self.settle();
+        client.expect(channel)
+    }
+
+    /// As [`Engine::connect`], with channel 1 open.
+    pub fn connect_with_channel(&mut self, shard: usize) -> Client {
+        let mut client = self.connect(shard);
+        self.call(&mut client, 1, &Method::ChannelOpen(channel::Open {}));
+        client
+    }
+
+    /// Declares a queue that is neither durable nor exclusive.
+    pub fn declare(&mut self, client: &mut Client, channel: u16, queue: &str) {
+        let declare = queue::Declare {
+            queue,
+            passive: false,
+            durable: false,
+            exclusive: false,
+            auto_delete: false,
+            nowait: false,
+            arguments: TableRef::default(),
+        };
+        let answer = self.call(client, channel, &Method::QueueDeclare(declare));
+        assert!(matches!(answer.method(), Method::QueueDeclareOk(_)), "declared: {:?}", answer.method());
+    }
+
+    /// Starts a consumer.
+    pub fn consume(&mut self, client: &mut Client, channel: u16, queue: &str, consumer_tag: &str, no_ack: bool) {
+        let answer = self.call(client, channel, &Method::BasicConsume(consume(queue, consumer_tag, no_ack)));
+        assert!(matches!(answer.method(), Method::BasicConsumeOk(_)), "consuming: {:?}", answer.method());
+    }
+}
+
+/// A basic.consume without arguments.
+pub fn consume<'a>(queue: &'a str, consumer_tag: &'a str, no_ack: bool) -> basic::Consume<'a> {
+    basic::Consume {
+        queue,
+        consumer_tag,
+        no_local: false,
+        no_ack,
+        exclusive: false,
+        nowait: false,
+        arguments: TableRef::default(),
+    }
+}
+
+/// A basic.publish.
+pub fn publish<'a>(exchange: &'a str, routing_key: &'a str) -> basic::Publish<'a> {
+    basic::Publish { exchange: exchange.into(), routing_key: routing_key.into(), mandatory: false, immediate: false }
+}

@@ -1,0 +1,197 @@
+//! A client's end of a wire.
+
+use super::Wire;
+use amqp::frame::{FRAME_BODY, FRAME_END, FRAME_HEADER, FRAME_HEADER_SIZE, FRAME_METHOD, write_frame, write_method};
+use amqp::method::{basic, connection};
+use amqp::{FieldTable, FrameHeader, Method, Properties, ProtocolHeader, TableRef};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+/// A method from the broker, with its content where it has one.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// The channel that it came on.
+    pub channel: u16,
+    /// Its body, empty without one.
+    pub body: Vec<u8>,
+    payload: Vec<u8>,
+}
+
+impl Arrival {
+    /// The method.
+    pub fn method(&self) -> Method<'_> {
+        Method::decode(&self.payload).expect("the broker sends methods that can be decoded")
+    }
+}
+
+/// A method whose content is still coming.
+struct Partial {
+    arrival: Arrival,
+    /// Bytes of body to come; `None` before the content header.
+    left: Option<u64>,
+}
+
+/// A client that says whatever a test wants.
+pub struct Client {
+    /// Its connection.
+    pub wire: Arc<Wire>,
+    frame_max: usize,
+    bytes: Vec<u8>,
+    partial: BTreeMap<u16, Partial>,
+    arrivals: VecDeque<Arrival>,
+}
+
+impl Client {
+    pub(super) fn new(wire: Arc<Wire>) -> Client {
+        let frame_max = amqp::frame::FRAME_MIN_SIZE;
+        Client { wire, frame_max, bytes: Vec::new(), partial: BTreeMap::new(), arrivals: VecDeque::new() }
+    }
+
+    /// Sends the protocol header.
+    pub fn greet(&self) {
+        self.wire.send(&ProtocolHeader::AMQP_0_9_1);
+    }
+
+    /// Sends connection.start-ok for guest, with the capabilities that clients usually have.
+    pub fn log_in(&self) {
+        let mut capabilities = FieldTable::new();
+        for name in ["basic.nack", "connection.blocked", "consumer_cancel_notify", "authentication_failure_close"] {
+            capabilities.insert(name, true);
+        }
+        let mut properties = FieldTable::new();
+        properties.insert("capabilities", capabilities);
+        let mut table = Vec::new();
+        properties.encode(&mut table);
+        let client_properties = TableRef::parse(&table[4..]).expect("a table that was just encoded");
+        self.method(
+            0,
+            &Method::ConnectionStartOk(connection::StartOk {
+                client_properties,
+                mechanism: "PLAIN",
+                response: b"\0guest\0guest",
+                locale: "en_US",
+            }),
+        );
+    }
+
+    /// Takes the broker's limits, without heartbeats, and opens the default virtual host.
+    pub fn tune_and_open(&mut self, tune: connection::Tune) {
+        self.frame_max = tune.frame_max as usize;
+        let connection::Tune { channel_max, frame_max, .. } = tune;
+        self.method(0, &Method::ConnectionTuneOk(connection::TuneOk { channel_max, frame_max, heartbeat: 0 }));
+        self.method(0, &Method::ConnectionOpen(connection::Open { virtual_host: "/" }));
+    }
+
+    /// Sends a method.
+    pub fn method(&self, channel: u16, method: &Method<'_>) {
+        let mut frame = Vec::new();
+        write_method(&mut frame, channel, method);
+        self.wire.send(&frame);
+    }
+
+    /// Sends a publish with its content.
+    pub fn publish(&self, channel: u16, publish: basic::Publish<'_>, properties: &Properties<'_>, body: &[u8]) {
+        let mut frames = Vec::new();
+        write_publish(&mut frames, channel, self.frame_max, publish, properties, body);
+        self.wire.send(&frames);
+    }
+
+    /// Everything that has arrived and was not taken yet.
+    pub fn arrivals(&mut self) -> impl Iterator<Item = Arrival> + '_ {
+        self.decode();
+        self.arrivals.drain(..)
+    }
+
+    /// Takes the first answer on `channel`: what is neither a delivery nor a return nor a confirm.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn expect(&mut self, channel: u16) -> Arrival {
+        self.decode();
+        let is_answer = |arrival: &Arrival| {
+            let unasked = matches!(
+                arrival.method(),
+                Method::BasicDeliver(_) | Method::BasicReturn(_) | Method::BasicAck(_) | Method::BasicNack(_)
+            );
+            arrival.channel == channel && !unasked
+        };
+        let at = self.arrivals.iter().position(is_answer);
+        let Some(arrival) = at.and_then(|at| self.arrivals.remove(at)) else {
+            panic!("an answer on channel {channel} is due; there is {:?}", self.arrivals)
+        };
+        arrival
+    }
+
+    fn decode(&mut self) {
+        let mut bytes = std::mem::take(&mut self.bytes);
+        self.wire.take(&mut bytes);
+        let mut at = 0;
+        while let Some(taken) = self.frame(&bytes[at..]) {
+            at += taken;
+        }
+        bytes.drain(..at);
+        self.bytes = bytes;
+    }
+
+    /// Decodes the frame at the front of `bytes`; `None` when it is not there whole.
+    fn frame(&mut self, bytes: &[u8]) -> Option<usize> {
+        let header = FrameHeader::parse(bytes.first_chunk::<FRAME_HEADER_SIZE>()?);
+        let end = FRAME_HEADER_SIZE + header.size as usize;
+        assert!(end < self.frame_max, "a frame of {} bytes is longer than agreed", header.size);
+        let payload = bytes.get(FRAME_HEADER_SIZE..end)?;
+        assert_eq!(*bytes.get(end)?, FRAME_END, "every frame ends with its octet");
+        let channel = header.channel;
+        match header.kind {
+            FRAME_METHOD => {
+                assert!(!self.partial.contains_key(&channel), "content is whole before the channel's next method");
+                let arrival = Arrival { channel, body: Vec::new(), payload: payload.to_vec() };
+                if arrival.method().has_content() {
+                    self.partial.insert(channel, Partial { arrival, left: None });
+                } else {
+                    self.arrivals.push_back(arrival);
+                }
+            }
+            FRAME_HEADER | FRAME_BODY => self.content(header, payload),
+            _ => {}
+        }
+        Some(end + 1)
+    }
+
+    fn content(&mut self, header: FrameHeader, payload: &[u8]) {
+        let mut partial = self.partial.remove(&header.channel).expect("content follows a method that has it");
+        partial.left = match (header.kind, partial.left) {
+            (FRAME_HEADER, None) => {
+                let header = amqp::ContentHeader::parse(payload).expect("the broker sends a valid content header");
+                Some(header.body_size)
+            }
+            (FRAME_BODY, Some(left)) => {
+                partial.arrival.body.extend_from_slice(payload);
+                Some(left.checked_sub(payload.len() as u64).expect("a body is as long as its header says"))
+            }
+            (kind, left) => panic!("frame type {kind} with {left:?} bytes of body to come"),
+        };
+        if partial.left == Some(0) {
+            self.arrivals.push_back(partial.arrival);
+        } else {
+            self.partial.insert(header.channel, partial);
+        }
+    }
+}
+
+/// Appends the frames of a publish.
+pub fn write_publish(
+    out: &mut Vec<u8>,
+    channel: u16,
+    frame_max: usize,
+    publish: basic::Publish<'_>,
+    properties: &Properties<'_>,
+    body: &[u8],
+) {
+    write_method(out, channel, &Method::BasicPublish(publish));
+    let mut header = Vec::new();
+    properties.encode_header(body.len() as u64, &mut header);
+    write_frame(out, FRAME_HEADER, channel, &header);
+    for part in body.chunks(frame_max - amqp::frame::FRAME_OVERHEAD) {
+        write_frame(out, FRAME_BODY, channel, part);
+    }
+}

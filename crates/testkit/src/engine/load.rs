@@ -1,0 +1,147 @@
+//! A steady load, for counting what one message costs: one publisher, one queue, one consumer, one shard.
+
+use super::client::write_publish;
+use super::{Client, Engine};
+use amqp::method::basic;
+use amqp::{Method, Properties};
+use broker::Settings;
+
+const QUEUE: &str = "load";
+/// Bytes of publishes in one round; any number of them leaves a frame cut where a read ends.
+const ROUND_BYTES: usize = 1 << 20;
+const READ_SIZE: usize = 64 << 10;
+
+/// How the consumer acknowledges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acknowledge {
+    /// It consumes with automatic acknowledgement.
+    Automatic,
+    /// One basic.ack with `multiple` for this many deliveries.
+    Multiple(u64),
+    /// One basic.ack per delivery, this many in one write.
+    Each(u64),
+}
+
+/// How publishes reach the broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrive {
+    /// In reads of 64 KiB, cut anywhere.
+    Pipelined,
+    /// Each in a read of its own.
+    OnePerRead,
+}
+
+/// The load and the broker that carries it.
+pub struct Load {
+    engine: Engine,
+    publisher: Client,
+    consumer: Client,
+    acknowledge: Acknowledge,
+    /// The publishes of one round.
+    round: Vec<u8>,
+    messages: u64,
+    /// Bytes of one delivery with its content.
+    delivery_size: u64,
+    received_before: u64,
+    published: u64,
+    acknowledged: u64,
+}
+
+impl Load {
+    /// A broker with the load's queue and consumer, and nothing published yet; bodies have `body_len` bytes.
+    pub fn new(body_len: usize, acknowledge: Acknowledge, arrive: Arrive) -> Load {
+        let mut engine = Engine::new(Settings::default(), 1, 1);
+        let mut publisher = engine.connect_with_channel(0);
+        let mut consumer = engine.connect_with_channel(0);
+        engine.declare(&mut publisher, 1, QUEUE);
+        engine.consume(&mut consumer, 1, QUEUE, "ctag", acknowledge == Acknowledge::Automatic);
+        let mut publish = Vec::new();
+        let frame_max = Settings::default().frame_max as usize;
+        write_publish(
+            &mut publish,
+            1,
+            frame_max,
+            super::publish("", QUEUE),
+            &Properties::default(),
+            &vec![b'x'; body_len],
+        );
+        let (messages, read_size) = match arrive {
+            Arrive::Pipelined => (ROUND_BYTES / publish.len(), READ_SIZE),
+            Arrive::OnePerRead => (1000, publish.len()),
+        };
+        engine.reactor(0).set_read_size(read_size);
+        let mut load = Load {
+            engine,
+            publisher,
+            consumer,
+            acknowledge,
+            round: publish.repeat(messages),
+            messages: messages as u64,
+            delivery_size: 0,
+            received_before: 0,
+            published: 0,
+            acknowledged: 0,
+        };
+        load.measure_delivery(&publish);
+        load
+    }
+
+    /// Messages of one round.
+    pub fn messages(&self) -> u64 {
+        self.messages
+    }
+
+    /// Publishes one round and has the broker deliver it; `turn` makes the broker's turns, by [`Engine::turn`], and
+    /// everything else is the client's doing.
+    ///
+    /// # Panics
+    /// When not every message is delivered.
+    pub fn round(&mut self, mut turn: impl FnMut(&mut Engine)) {
+        self.publisher.wire.send(&self.round);
+        self.published += self.messages;
+        while self.publisher.wire.unread() > 0 || self.consumer.wire.unread() > 0 {
+            turn(&mut self.engine);
+            self.acknowledge();
+            // A publisher that gets ahead of the acknowledgements is slowed down.
+            self.engine.advance_ms(1);
+        }
+        assert_eq!(self.delivered(), self.published, "every message is delivered");
+    }
+
+    /// Messages delivered so far.
+    fn delivered(&self) -> u64 {
+        let bytes = self.consumer.wire.received() - self.received_before;
+        assert_eq!(bytes % self.delivery_size, 0, "deliveries are written whole");
+        bytes / self.delivery_size
+    }
+
+    fn acknowledge(&mut self) {
+        let delivered = self.delivered();
+        let (Acknowledge::Multiple(batch) | Acknowledge::Each(batch)) = self.acknowledge else { return };
+        while delivered - self.acknowledged >= batch {
+            let first = self.acknowledged + 1;
+            self.acknowledged += batch;
+            if let Acknowledge::Multiple(_) = self.acknowledge {
+                self.ack(self.acknowledged, true);
+            } else {
+                (first..=self.acknowledged).for_each(|tag| self.ack(tag, false));
+            }
+        }
+    }
+
+    fn ack(&self, delivery_tag: u64, multiple: bool) {
+        self.consumer.method(1, &Method::BasicAck(basic::Ack { delivery_tag, multiple }));
+    }
+
+    /// Sends one message through to see how long a delivery is; from then on the consumer drops what it receives.
+    fn measure_delivery(&mut self, publish: &[u8]) {
+        self.received_before = self.consumer.wire.received();
+        self.publisher.wire.send(publish);
+        self.engine.settle();
+        self.delivery_size = self.consumer.wire.received() - self.received_before;
+        self.published = 1;
+        let deliveries = self.consumer.arrivals().filter(|arrival| matches!(arrival.method(), Method::BasicDeliver(_)));
+        assert_eq!(deliveries.count(), 1, "a message is delivered");
+        self.consumer.wire.discard();
+    }
+}
