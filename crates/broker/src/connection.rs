@@ -105,6 +105,8 @@ pub(crate) struct Connection {
     pub(crate) undurable: Option<Token>,
     /// True once it has published, which is what an alarm looks at.
     pub(crate) has_published: bool,
+    /// True when received bytes make no sense any more; they are discarded until the socket is closed.
+    pub(crate) out_of_step: bool,
     /// True after connection.blocked.
     pub(crate) told_blocked: bool,
 }
@@ -134,6 +136,7 @@ impl Connection {
             last_sent: 0,
             undurable: None,
             has_published: false,
+            out_of_step: false,
             told_blocked: false,
         }
     }

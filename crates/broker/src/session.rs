@@ -105,20 +105,15 @@ impl Core {
         Ok(())
     }
 
-    /// A malformed login. RabbitMQ means to send the error, waits, and then hangs up without it; here it is sent.
+    /// A malformed login: RabbitMQ logs the error that it would be, waits, and hangs up without a word.
     fn sasl_failed(&mut self, conn: &mut Connection, error: &SaslError) {
-        warn!(target: "connection", "closing {}: {error}", conn.name());
         let error = match error {
             SaslError::UnknownMechanism(name) => errors::UNKNOWN_MECHANISM.with(&[name]),
             SaslError::InvalidMechanism(mechanism) => errors::INVALID_MECHANISM.with(&[mechanism]),
-            SaslError::InvalidResponse(response) => {
-                errors::MALFORMED_RESPONSE.with(&[&errors::Binary::new(response, "response ".len())])
-            }
-            other => ProtocolError { text: other.reply_text(), ..errors::MALFORMED_RESPONSE.with(&[&""]) },
+            // The response itself may contain a password.
+            _ => errors::MALFORMED_RESPONSE.with(&[&"<<...>>"]),
         };
-        let mut close = Vec::new();
-        encode_connection_close(&error.by_method(10, 11), &mut close);
-        self.refuse_login(conn, close);
+        self.close_connection(conn, &error.by_method(10, 11));
     }
 
     /// RabbitMQ: 403 after a delay for clients that announced that they understand it, silence for others.
@@ -193,9 +188,14 @@ impl Core {
         }
         let (name, text) = (conn.name(), error.full_text());
         warn!(target: "connection", "closing {name}: {} {text}", error.code.0);
-        let before_login = matches!(conn.phase, Phase::Header | Phase::Starting);
+        // RabbitMQ tells a client that is not in yet only what it may not do.
+        let silent = match conn.phase {
+            Phase::Header | Phase::Starting => true,
+            Phase::Tuning => error.code.0 != 530,
+            _ => false,
+        };
         self.release(conn);
-        if before_login {
+        if silent {
             self.refuse_login(conn, Vec::new());
             return;
         }

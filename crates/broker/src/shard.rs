@@ -19,6 +19,8 @@ use tracing::{debug, info};
 
 /// How long we wait for the answer to connection.close, or for the client to hang up after ours, in ms (RabbitMQ: 30 s).
 const CLOSE_TIMEOUT_MS: u64 = 30_000;
+/// The same for a client whose answer we could not read, in ms (RabbitMQ: 3 s).
+const OUT_OF_STEP_TIMEOUT_MS: u64 = 3000;
 /// Longest pause of a publisher that outpaces consumers, in ms: a consumer that takes nothing any more slows it down,
 /// and does not stop it.
 const FLOW_PAUSE_MS: u64 = 10;
@@ -280,7 +282,10 @@ impl Shard {
         }
         if conn.phase != before {
             match conn.phase {
-                Phase::Closing => self.timers.arm(now_ms + CLOSE_TIMEOUT_MS, Timer::CloseTimeout(key, id)),
+                Phase::Closing => {
+                    let timeout_ms = if conn.out_of_step { OUT_OF_STEP_TIMEOUT_MS } else { CLOSE_TIMEOUT_MS };
+                    self.timers.arm(now_ms + timeout_ms, Timer::CloseTimeout(key, id));
+                }
                 Phase::Running if conn.heartbeat_s > 0 => {
                     self.timers.arm(now_ms + u64::from(conn.heartbeat_s) * 500, Timer::Heartbeat(key, id));
                 }

@@ -21,10 +21,10 @@ pub const CASES: &[Case] = &[
         "Login was refused using authentication mechanism AMQPLAIN. For details see the broker logfile.",
         |s| log_in(s, &login("AMQPLAIN", b"\x05LOGINS\0\0\0\x05guest\x08PASSWORDS\0\0\0\x05wrong")),
     ),
-    logged(MALFORMED_RESPONSE, "response <<\"nonsense\">> invalid", &[], |s| {
+    logged(MALFORMED_RESPONSE, "response <<...>> invalid", &[], |s| {
         log_in(s, &login("PLAIN", b"nonsense"));
     }),
-    logged(MALFORMED_RESPONSE, "response <<97,0,103,0,103>> invalid", &[], |s| {
+    logged(MALFORMED_RESPONSE, "response <<...>> invalid", &[], |s| {
         log_in(s, &login("PLAIN", b"a\0g\0g"));
     }),
     logged(UNKNOWN_MECHANISM, "unknown authentication mechanism 'NOPE'", &[], |s| {
