@@ -139,3 +139,15 @@ pub(super) async fn set_memory_watermark(State(shared): State<Shared>, bytes: By
     };
     Ok(status(&shared.execute(AdminCommand::SetMemoryWatermark(watermark)).await?))
 }
+
+pub(super) async fn set_channel_max(State(shared): State<Shared>, bytes: Bytes) -> Result<StatusCode, ApiError> {
+    Ok(status(&shared.execute(AdminCommand::SetChannelMax(body(&bytes)?)).await?))
+}
+
+pub(super) async fn loopback_users(State(shared): State<Shared>) -> Result<Json<Vec<String>>, ApiError> {
+    Ok(Json(ask!(shared, AdminCommand::ListLoopbackUsers, Names)))
+}
+
+pub(super) async fn set_loopback_users(State(shared): State<Shared>, bytes: Bytes) -> Result<StatusCode, ApiError> {
+    Ok(status(&shared.execute(AdminCommand::SetLoopbackUsers(body(&bytes)?)).await?))
+}
