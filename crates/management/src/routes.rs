@@ -77,6 +77,7 @@ pub(crate) fn router(shared: Shared) -> Router {
         .route("/channels", get(connections::channels))
         .route("/consumers", get(connections::consumers))
         .route("/consumers/{vhost}", get(connections::consumers_of_vhost))
+        .route("/leveret/application", put(node::start_application).delete(node::stop_application))
         .route("/leveret/authenticate", post(users::authenticate))
         .route("/leveret/alarms/{resource}", put(node::raise_alarm).delete(node::clear_alarm))
         .route("/leveret/memory-watermark", put(node::set_memory_watermark))
