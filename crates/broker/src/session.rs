@@ -96,7 +96,7 @@ impl Core {
                 conn.mechanism = Some(mechanism);
                 conn.phase = Phase::Tuning;
                 let settings = &self.broker.settings;
-                let (channel_max, frame_max) = (settings.channel_max, settings.frame_max);
+                let (channel_max, frame_max) = (self.broker.channel_max(), settings.frame_max);
                 let tune = connection::Tune { channel_max, frame_max, heartbeat: settings.heartbeat_s };
                 self.send(conn, 0, &Method::ConnectionTune(tune));
             }
@@ -145,7 +145,7 @@ impl Core {
     fn tune_ok(&mut self, conn: &mut Connection, tune_ok: &connection::TuneOk) -> Result<(), ProtocolError> {
         let settings = &self.broker.settings;
         check_limit("frame_max", tune_ok.frame_max, SMALLEST_FRAME, settings.frame_max)?;
-        check_limit("channel_max", u32::from(tune_ok.channel_max), 1, u32::from(settings.channel_max))?;
+        check_limit("channel_max", u32::from(tune_ok.channel_max), 1, u32::from(self.broker.channel_max()))?;
         conn.frame_max = match tune_ok.frame_max {
             0 => UNLIMITED_FRAME,
             frame_max => (frame_max as usize).min(UNLIMITED_FRAME),
