@@ -194,7 +194,7 @@ fn no_wait_methods_are_not_answered() {
     let mut client = connect();
     let name = unique("no_wait");
     client.send(1, QueueDeclare { no_wait: true, ..QueueDeclare::exclusive(&name) });
-    client.send(1, testkit::Consume { no_wait: true, ..Consume::new(&name, "tag") });
+    client.send(1, Consume { no_wait: true, ..Consume::new(&name, "tag") });
     client.publish(1, "", &name, "x");
     let delivery = client.expect_delivery(1);
     assert_eq!((delivery.consumer_tag.as_str(), delivery.text().as_str()), ("tag", "x"));
