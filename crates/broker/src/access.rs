@@ -21,7 +21,12 @@ impl Core {
         vhost.exchange(name).ok_or_else(|| errors::NOT_FOUND.with(&[&Resource::exchange(&vhost.name, name)]))
     }
 
-    pub(crate) fn check_queue(&self, conn: &Connection, name: &str, permission: Permission) -> Result<(), ProtocolError> {
+    pub(crate) fn check_queue(
+        &self,
+        conn: &Connection,
+        name: &str,
+        permission: Permission,
+    ) -> Result<(), ProtocolError> {
         let vhost = self.vhost(conn)?;
         self.check(conn, auth::Resource::queue(&vhost.name, name), permission)
     }
@@ -36,7 +41,12 @@ impl Core {
         self.check(conn, auth::Resource::exchange(&vhost.name, name), permission)
     }
 
-    fn check(&self, conn: &Connection, resource: auth::Resource<'_>, permission: Permission) -> Result<(), ProtocolError> {
+    fn check(
+        &self,
+        conn: &Connection,
+        resource: auth::Resource<'_>,
+        permission: Permission,
+    ) -> Result<(), ProtocolError> {
         let user = conn.user_name();
         if self.broker.access.check(user, resource, permission) {
             return Ok(());

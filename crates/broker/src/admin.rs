@@ -1,96 +1,83 @@
-//! The administrative surface.
+//! The administrative surface: typed commands from outside the message path, and their replies.
+//!
+//! [`Broker::execute`] may be called on any thread but a reactor's. It waits: for the journal where something durable
+//! changes, and for the reactors where connections and channels are listed. It knows neither HTTP nor JSON.
 
-use crate::link::ConnectionId;
-use amqp::FieldTable;
-use std::net::SocketAddr;
+mod access;
+mod command;
+mod connections;
+mod error;
+mod memory;
+mod objects;
+mod registry;
+mod snapshot;
+mod vhosts;
 
-/// A connection as lists show it.
-#[derive(Clone, Debug)]
-pub struct ConnectionSnapshot {
-    /// Its id.
-    pub id: ConnectionId,
-    /// `PEER:PORT -> HOST:PORT`.
-    pub name: String,
-    /// The client's address.
-    pub peer: SocketAddr,
-    /// Ours.
-    pub local: SocketAddr,
-    /// Name of the user; empty before login.
-    pub user: String,
-    /// Name of the virtual host; empty before connection.open.
-    pub vhost: String,
-    /// RabbitMQ's name of the state.
-    pub state: &'static str,
-    /// Mechanism of the login.
-    pub mechanism: Option<&'static str>,
-    /// Open channels.
-    pub channels: usize,
-    /// Negotiated limit of channels.
-    pub channel_max: u16,
-    /// Negotiated frame size in bytes.
-    pub frame_max: usize,
-    /// Negotiated heartbeat in seconds.
-    pub heartbeat_s: u16,
-    /// When it was accepted, in ms since 1970.
-    pub connected_at_ms: u64,
-    /// What the client said of itself.
-    pub client_properties: FieldTable,
-    /// Bytes received.
-    pub received_bytes: u64,
-    /// Reads that brought something.
-    pub received_reads: u64,
-    /// Bytes sent.
-    pub sent_bytes: u64,
-    /// Writes.
-    pub sent_writes: u64,
-    /// Bytes that wait to be sent.
-    pub pending_bytes: usize,
+pub use command::{AdminCommand, AdminReply, NewPassword, Secret, WhenUserExists};
+pub use error::{AdminError, Missing};
+pub use memory::{MemoryControl, MemoryFigures, MemoryWatermark};
+pub(crate) use registry::Registry;
+pub use snapshot::{
+    BindingSnapshot, ChannelSnapshot, ConnectionSnapshot, ConsumerSnapshot, ExchangeSnapshot, Overview, QueueSnapshot,
+};
+
+use crate::broker::Broker;
+use std::sync::Arc;
+
+impl Broker {
+    /// Carries out an administrative command, and returns when it is done: durable, if it changes what is durable.
+    pub fn execute(&self, command: AdminCommand) -> Result<AdminReply, AdminError> {
+        use AdminCommand as C;
+        match command {
+            C::Overview => self.overview().map(|overview| AdminReply::Overview(Box::new(overview))),
+
+            C::ListUsers => Ok(AdminReply::Users(self.definitions().users.clone())),
+            C::PutUser { name, password, tags, when } => self.put_user(name, password, tags, when),
+            C::DeleteUser { name } => self.delete_user(name),
+            C::Authenticate { name, password } => self.authenticate(&name, &password),
+
+            C::ListVhosts => Ok(AdminReply::Vhosts(self.definitions().vhosts.clone())),
+            C::PutVhost { name, description, tags, default_queue_type } => {
+                self.put_vhost(name, description, tags, default_queue_type)
+            }
+            C::DeleteVhost { name } => self.delete_vhost(&name),
+
+            C::ListPermissions => Ok(AdminReply::Permissions(self.definitions().permissions.clone())),
+            C::SetPermissions(permission) => self.set_permissions(permission),
+            C::ClearPermissions { user, vhost } => self.clear_permissions(user, vhost),
+            C::ListTopicPermissions => Ok(AdminReply::TopicPermissions(self.definitions().topic_permissions.clone())),
+            C::SetTopicPermissions(permission) => self.set_topic_permissions(permission),
+            C::ClearTopicPermissions { user, vhost, exchange } => self.clear_topic_permissions(user, vhost, exchange),
+
+            C::ListQueues { vhost } => self.list_queues(vhost.as_deref()),
+            C::Queue { vhost, name } => self.one_queue(&vhost, &name),
+            C::DeclareQueue { vhost, name, durable, auto_delete, arguments } => {
+                self.declare_queue(&vhost, &name, durable, auto_delete, arguments)
+            }
+            C::PurgeQueue { vhost, name } => self.purge(&vhost, &name),
+            C::DeleteQueue { vhost, name, if_unused, if_empty } => {
+                self.delete_queue(&vhost, &name, if_unused, if_empty)
+            }
+            C::ListExchanges { vhost } => self.list_exchanges(vhost.as_deref()),
+            C::ListBindings { vhost } => self.list_bindings(vhost.as_deref()),
+
+            C::ListConnections => Ok(AdminReply::Connections(self.inspect()?.0)),
+            C::ListChannels => Ok(AdminReply::Channels(self.inspect()?.1)),
+            C::CloseConnections { which, reason } => self.close_connections(which, &reason),
+
+            C::SetAlarm { alarm, raised } => {
+                self.set_alarm(alarm, raised);
+                Ok(AdminReply::Done)
+            }
+            C::SetMemoryWatermark(watermark) => self.set_memory_watermark(watermark),
+        }
+    }
+
+    /// Users, virtual hosts and permissions as they are durable now.
+    fn definitions(&self) -> Arc<metadata::Snapshot> {
+        self.registry.current()
+    }
 }
 
-/// A channel as lists show it.
-#[derive(Clone, Debug)]
-pub struct ChannelSnapshot {
-    /// Its connection.
-    pub connection: ConnectionId,
-    /// Its connection's name.
-    pub connection_name: String,
-    /// Its number.
-    pub number: u16,
-    /// Name of the user.
-    pub user: String,
-    /// Name of the virtual host.
-    pub vhost: String,
-    /// In confirm mode.
-    pub confirm: bool,
-    /// In transactional mode.
-    pub transactional: bool,
-    /// Deliveries that are not settled.
-    pub unacknowledged: usize,
-    /// Publishes that are not confirmed.
-    pub unconfirmed: u64,
-    /// Prefetch limit for new consumers; 0 = none.
-    pub prefetch: u16,
-    /// Channel-wide prefetch limit; 0 = none.
-    pub global_prefetch: u32,
-    /// Its consumers.
-    pub consumers: Vec<ConsumerSnapshot>,
-    /// Counters by name.
-    pub counters: Vec<(&'static str, u64)>,
-}
-
-/// A consumer as lists show it.
-#[derive(Clone, Debug)]
-pub struct ConsumerSnapshot {
-    /// Its tag.
-    pub tag: String,
-    /// Name of its queue.
-    pub queue: String,
-    /// Acknowledges automatically.
-    pub no_ack: bool,
-    /// Consumes exclusively.
-    pub exclusive: bool,
-    /// Prefetch limit; 0 = none.
-    pub prefetch: u16,
-    /// Arguments of basic.consume.
-    pub arguments: FieldTable,
-}
+#[cfg(test)]
+mod tests;

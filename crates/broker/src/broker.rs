@@ -1,5 +1,6 @@
 //! What all reactors share.
 
+use crate::admin::{MemoryControl, Registry};
 use crate::link::ConnectionId;
 use crate::message::ShardMessage;
 use crate::output::BufferPool;
@@ -60,6 +61,8 @@ pub struct Broker {
     inboxes: Vec<Inbox>,
     next_connection: AtomicU64,
     pub(crate) reply_consumers: ReplyConsumers,
+    pub(crate) registry: Registry,
+    pub(crate) memory_control: OnceLock<Box<dyn MemoryControl>>,
     entropy: Entropy,
 }
 
@@ -87,6 +90,8 @@ impl Broker {
             inboxes: (0..shards.max(1)).map(|_| inbox()).collect(),
             next_connection: AtomicU64::new(1),
             reply_consumers: ReplyConsumers::default(),
+            registry: Registry::new(snapshot),
+            memory_control: OnceLock::new(),
             entropy,
         });
         broker.restore(snapshot);
@@ -139,6 +144,7 @@ impl Broker {
     /// Called by the journal's owner when `token` has become durable.
     pub fn journal_advanced(&self, token: Token) {
         self.post_to_all(|| ShardMessage::Durable(token));
+        self.registry.journal_advanced();
     }
 
     pub(crate) fn next_connection_id(&self) -> ConnectionId {
@@ -152,8 +158,7 @@ impl Broker {
 
     /// All virtual hosts, by name.
     pub fn vhosts(&self) -> Vec<Arc<Vhost>> {
-        let mut all: Vec<_> =
-            self.vhosts.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        let mut all: Vec<_> = self.vhosts.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all
     }
@@ -165,6 +170,11 @@ impl Broker {
 
     pub(crate) fn remove_vhost(&self, name: &str) -> Option<Arc<Vhost>> {
         self.vhosts.write().unwrap_or_else(PoisonError::into_inner).remove(name)
+    }
+
+    /// Takes a virtual host back whose deletion could not go on.
+    pub(crate) fn restore_vhost(&self, vhost: Arc<Vhost>) {
+        self.vhosts.write().unwrap_or_else(PoisonError::into_inner).insert(vhost.name.clone(), vhost);
     }
 
     /// Proposes changes to the journal; `None` when there are none.

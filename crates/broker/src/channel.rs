@@ -16,11 +16,16 @@ pub(crate) use content::Assembly;
 pub(crate) use tx::Transaction;
 
 use crate::confirms::Confirms;
-use crate::counters::ChannelCounters;
+use crate::counters::{ChannelCounters, Counter};
 use crate::delivery::{ChannelLimit, Consumer};
 use crate::topology::{Exchange, QueueCell, Route};
 use ::queue::ConsumerKey;
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
 use std::sync::Arc;
+
+/// Exchanges whose publishes a channel counts apart.
+const MOST_PAIRS: usize = 1024;
 
 /// What becomes of a channel's publishes.
 #[derive(Default)]
@@ -39,9 +44,14 @@ pub(crate) struct Subscription {
 
 /// Where a consumer's messages come from.
 pub(crate) enum Source {
-    Queue { cell: Arc<QueueCell>, key: ConsumerKey },
+    Queue {
+        cell: Arc<QueueCell>,
+        key: ConsumerKey,
+    },
     /// Direct replies, at this address.
-    Replies { address: String },
+    Replies {
+        address: String,
+    },
 }
 
 /// The exchange and route of the last publish, which the next one most likely shares.
@@ -49,6 +59,8 @@ pub(crate) enum Source {
 pub(crate) struct LastPublish {
     /// The exchange, with the generation that it had.
     pub(crate) exchange: Option<(Arc<Exchange>, u64)>,
+    /// What the channel published to it.
+    pub(crate) pair: Arc<Counter>,
     /// State of the permissions when the exchange was checked.
     pub(crate) permissions: u64,
     /// True when topic permissions have to be asked for each key.
@@ -73,6 +85,8 @@ pub(crate) struct Channel {
     pub(crate) assembly: Option<Box<Assembly>>,
     pub(crate) last_publish: LastPublish,
     pub(crate) counters: ChannelCounters,
+    /// Publishes by exchange: the pair of a channel and an exchange. A channel and a queue are a [`Consumer`]'s pair.
+    pub(crate) published: HashMap<Arc<str>, Arc<Counter>, RandomState>,
 }
 
 impl Channel {
@@ -89,7 +103,17 @@ impl Channel {
             assembly: None,
             last_publish: LastPublish::default(),
             counters: ChannelCounters::default(),
+            published: HashMap::default(),
         }
+    }
+
+    /// The counter of publishes to an exchange.
+    pub(crate) fn published_to(&mut self, exchange: &Arc<str>) -> Arc<Counter> {
+        if self.published.len() >= MOST_PAIRS && !self.published.contains_key(exchange) {
+            // A client that goes through exchanges without end: what was counted for others is let go.
+            self.published.clear();
+        }
+        self.published.entry(exchange.clone()).or_default().clone()
     }
 
     pub(crate) fn is_transactional(&self) -> bool {
@@ -113,6 +137,7 @@ impl Channel {
 #[derive(Default)]
 pub(crate) struct Channels {
     /// Sorted by number.
+    #[expect(clippy::vec_box, reason = "opening a channel must not move the others, which are large")]
     open: Vec<Box<Channel>>,
     /// Where the last one was found.
     last: usize,

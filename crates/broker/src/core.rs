@@ -10,7 +10,7 @@ mod queues;
 mod settle;
 
 pub(crate) use publish::{Incoming, IncomingBody};
-pub(crate) use queues::DeleteCondition;
+pub(crate) use queues::{DeleteCondition, delete_queue};
 
 use crate::Now;
 use crate::broker::Broker;

@@ -77,10 +77,9 @@ impl Core {
             let error = errors::BAD_FRAME_END.with(&[&Snippet::new(header.kind, payload), &rest[whole - 1]]);
             return Err(Fault { channel: 0, error });
         }
-        let more = self.frame(conn, header, payload, buffer, at + whole).map_err(|error| Fault {
-            channel: header.channel,
-            error,
-        })?;
+        let more = self
+            .frame(conn, header, payload, buffer, at + whole)
+            .map_err(|error| Fault { channel: header.channel, error })?;
         Ok(if more == AGAIN { 0 } else { whole + more })
     }
 
@@ -117,7 +116,11 @@ impl Core {
             }
             FRAME_HEARTBEAT if header.channel == 0 => Ok(0),
             FRAME_METHOD | FRAME_HEADER | FRAME_BODY if header.channel == 0 => {
-                if conn.phase == Phase::Closing { Ok(0) } else { Err(unexpected().on_connection()) }
+                if conn.phase == Phase::Closing {
+                    Ok(0)
+                } else {
+                    Err(unexpected().on_connection())
+                }
             }
             _ if conn.phase == Phase::Closing => Ok(0),
             FRAME_METHOD | FRAME_HEADER | FRAME_BODY if conn.phase != Phase::Running => {
@@ -156,7 +159,8 @@ impl Core {
             error => undecodable(error, payload),
         })?;
         let id = method.id();
-        let blame = |error: ProtocolError| if error.method == (0, 0) { error.by_method(id.class, id.method) } else { error };
+        let blame =
+            |error: ProtocolError| if error.method == (0, 0) { error.by_method(id.class, id.method) } else { error };
         let Some(channel) = conn.channels.find(number) else {
             self.flush_for(conn, buffer);
             return self.on_unopened_channel(conn, number, method).map(|()| 0);
@@ -281,8 +285,8 @@ impl Core {
             let error = errors::BAD_FRAME_END.with(&[&snippet, &rest[taken]]);
             return Err(Fault { channel: 0, error: error.on_connection() });
         }
-        let discards = conn.phase == Phase::Closing
-            || conn.channels.find(partial.channel).is_none_or(|channel| channel.closing);
+        let discards =
+            conn.phase == Phase::Closing || conn.channels.find(partial.channel).is_none_or(|channel| channel.closing);
         if !discards {
             let frame_left = if ended { 0 } else { left + 1 };
             match self.content_body(conn, partial.channel, &rest[..taken], frame_left) {

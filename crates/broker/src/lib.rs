@@ -30,7 +30,11 @@ mod settings;
 mod shard;
 mod topology;
 
-pub use admin::{ChannelSnapshot, ConnectionSnapshot, ConsumerSnapshot};
+pub use admin::{
+    AdminCommand, AdminError, AdminReply, BindingSnapshot, ChannelSnapshot, ConnectionSnapshot, ConsumerSnapshot,
+    ExchangeSnapshot, MemoryControl, MemoryFigures, MemoryWatermark, Missing, NewPassword, Overview, QueueSnapshot,
+    Secret, WhenUserExists,
+};
 pub use broker::{Alarm, Broker, Entropy};
 pub use connection::Ends;
 pub use link::{ConnectionId, Flushed, Link, Transport};

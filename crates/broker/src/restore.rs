@@ -15,7 +15,10 @@ impl Broker {
         for definition in &snapshot.exchanges {
             let Some(vhost) = self.vhost(&definition.vhost) else { continue };
             let Some(kind) = ExchangeKind::from_name(&definition.kind) else {
-                warn!("exchange '{}' in vhost '{}' left out: unknown type '{}'", definition.name, vhost.name, definition.kind);
+                warn!(
+                    "exchange '{}' in vhost '{}' left out: unknown type '{}'",
+                    definition.name, vhost.name, definition.kind
+                );
                 continue;
             };
             let mut topology = vhost.write();
@@ -49,7 +52,10 @@ impl Broker {
                 topology.bind(&definition.source, destination, &definition.routing_key, &definition.arguments)
             });
             if !matches!(bound, Some(Ok(_))) {
-                warn!("binding from '{}' to '{}' in vhost '{}' left out", definition.source, definition.destination, vhost.name);
+                warn!(
+                    "binding from '{}' to '{}' in vhost '{}' left out",
+                    definition.source, definition.destination, vhost.name
+                );
             }
         }
     }

@@ -5,7 +5,7 @@ use crate::core::Core;
 use crate::errors::{self, ProtocolError};
 use crate::inbound::undecodable;
 use crate::properties::server_properties;
-use amqp::method::{connection, channel};
+use amqp::method::{channel, connection};
 use amqp::{FieldTable, FieldValue, Method, ProtocolHeader};
 use auth::{LoginError, Mechanism, SaslError, VhostRefused};
 use tracing::{debug, info, warn};

@@ -151,7 +151,7 @@ impl Shard {
                 self.core.awaiting_journal = rest;
                 ready.into_iter().for_each(|(_, key, id)| self.durable(Address { key, id }));
             }
-            ShardMessage::AlarmsChanged => self.each(|core, conn| core.alarms_changed(conn)),
+            ShardMessage::AlarmsChanged => self.each(Core::alarms_changed),
             ShardMessage::ConsumerGone { address, channel, tag, quid } => {
                 self.serve_address(address, |core, conn| core.consumer_gone(conn, channel, &tag, quid));
             }

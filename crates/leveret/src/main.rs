@@ -2,23 +2,38 @@
 
 mod arguments;
 mod logging;
+mod memory;
 mod server;
 mod settings;
 
-use clap::Parser;
+use arguments::Task;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Faster than the system's allocator where memory is freed on another thread; message bodies have memory of their own.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Names the data directory to the command line where `--data-dir` does not.
+const DATA_DIR_VARIABLE: &str = "LEVERET_DATA_DIR";
+
 fn main() -> ExitCode {
-    let arguments = arguments::Arguments::parse();
-    match server::run(arguments.server_options()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+    match arguments::task() {
+        Task::Serve(options) => match server::run(options) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("error: {error:#}");
+                ExitCode::FAILURE
+            }
+        },
+        Task::Administer { program, arguments, data_dir } => {
+            let from_environment = || std::env::var_os(DATA_DIR_VARIABLE).map(PathBuf::from);
+            ExitCode::from(cli::run(&cli::Invocation {
+                program: program.to_owned(),
+                arguments,
+                data_dir: data_dir.or_else(from_environment).unwrap_or_else(|| PathBuf::from("leveret-data")),
+                version: env!("CARGO_PKG_VERSION"),
+            }))
         }
     }
 }

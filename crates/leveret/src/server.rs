@@ -1,11 +1,13 @@
 //! Running the broker: from the configuration to accepted connections, and back down.
 
 use crate::arguments::ServerOptions;
+use crate::memory::Monitored;
 use crate::{logging, settings};
 use anyhow::{Context, Result};
 use auth::AccessControl;
 use broker::Broker;
 use config::{Config, Loader};
+use management::{Management, Node};
 use metadata::{Journal, RedbJournal, Snapshot, Store};
 use server::{Listeners, MemoryMonitor, Reactors, total_memory};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -31,7 +33,14 @@ pub(crate) fn run(options: ServerOptions) -> Result<()> {
     let total = config.total_memory_available_bytes.unwrap_or_else(total_memory);
     let (monitor, memory) = MemoryMonitor::start(broker.clone(), settings::watermark(&config), total)
         .context("cannot start the memory monitor")?;
+    broker.set_memory_control(Box::new(Monitored { monitor: monitor.clone(), total_bytes: total }));
     let reactors = Reactors::start(&broker, listeners)?;
+    let node = Node {
+        data_dir: data_dir.canonicalize().unwrap_or_else(|_| data_dir.clone()),
+        config_files: options.config.into_iter().collect(),
+        listeners: addresses.clone(),
+    };
+    let management = Management::start(broker.clone(), node)?;
     for address in addresses {
         info!("started TCP listener on {address}");
     }
@@ -40,6 +49,7 @@ pub(crate) fn run(options: ServerOptions) -> Result<()> {
     if let Some(signal) = signals.forever().next() {
         info!("stopping on {}", if signal == SIGTERM { "SIGTERM" } else { "SIGINT" });
     }
+    management.stop();
     broker.shut_down();
     reactors.join();
     monitor.stop();

@@ -104,7 +104,10 @@ fn limits_of_a_plan_say_that_there_is_more() {
     let mut plan = Vec::new();
     assert!(queue.plan_ready(4, UNLIMITED, &mut Open, |entry, key| plan.push((entry, key))));
     assert_eq!(plan.len(), 4);
-    assert!(queue.plan_ready(UNLIMITED, 4, &mut Open, |entry, key| plan.push((entry, key))), "a byte limit of one message");
+    assert!(
+        queue.plan_ready(UNLIMITED, 4, &mut Open, |entry, key| plan.push((entry, key))),
+        "a byte limit of one message"
+    );
     assert_eq!(plan.len(), 6, "a byte limit is passed by at most one message");
     assert!(!queue.plan_ready(4, UNLIMITED, &mut Open, |entry, key| plan.push((entry, key))));
     assert_eq!(plan.iter().map(|(entry, _)| number(entry)).collect::<Vec<_>>(), (0..10).collect::<Vec<_>>());

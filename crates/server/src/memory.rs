@@ -45,7 +45,11 @@ pub struct MemoryMonitor {
 
 impl MemoryMonitor {
     /// Starts the thread that looks; `total` is the available memory in bytes.
-    pub fn start(broker: Arc<Broker>, watermark: Watermark, total: u64) -> std::io::Result<(MemoryMonitor, JoinHandle<()>)> {
+    pub fn start(
+        broker: Arc<Broker>,
+        watermark: Watermark,
+        total: u64,
+    ) -> std::io::Result<(MemoryMonitor, JoinHandle<()>)> {
         let state = Arc::new(State {
             limit: AtomicU64::new(watermark.bytes(total)),
             used: AtomicU64::new(0),
@@ -91,7 +95,9 @@ fn watch(state: &State, broker: &Broker) {
             if high != raised {
                 raised = high;
                 if high {
-                    warn!("memory resource limit alarm set: {used} bytes in use, the limit is {limit}; publishers are blocked");
+                    warn!(
+                        "memory resource limit alarm set: {used} bytes in use, the limit is {limit}; publishers are blocked"
+                    );
                 } else {
                     info!("memory resource limit alarm cleared: {used} bytes in use, the limit is {limit}");
                 }

@@ -52,11 +52,7 @@ pub struct ChunkPool {
 impl ChunkPool {
     /// A pool that keeps at most `most_free` chunks that nobody uses; more are given back to the system.
     pub fn new(most_free: usize) -> Arc<ChunkPool> {
-        Arc::new(ChunkPool {
-            free: Mutex::new(Vec::new()),
-            most_free,
-            chunks: AtomicUsize::new(0),
-        })
+        Arc::new(ChunkPool { free: Mutex::new(Vec::new()), most_free, chunks: AtomicUsize::new(0) })
     }
 
     /// Bytes of all chunks in use, full or not.
@@ -134,8 +130,7 @@ impl Slice {
 
     /// True when the chunk is full and less than a quarter of it is still held by anybody.
     pub fn is_sparse(&self) -> bool {
-        self.chunk.sealed.load(Ordering::Relaxed)
-            && (self.chunk.live.load(Ordering::Relaxed) as usize) < CHUNK_SIZE / 4
+        self.chunk.sealed.load(Ordering::Relaxed) && (self.chunk.live.load(Ordering::Relaxed) as usize) < CHUNK_SIZE / 4
     }
 }
 

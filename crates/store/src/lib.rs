@@ -11,5 +11,5 @@ mod message;
 #[cfg(test)]
 mod tests;
 
-pub use arena::{Arena, ChunkPool, Slice, CHUNK_SIZE, LARGEST_SLICE};
+pub use arena::{Arena, CHUNK_SIZE, ChunkPool, LARGEST_SLICE, Slice};
 pub use message::{Body, Message, MessageParts, Protocol, names};

@@ -49,8 +49,7 @@ fn memory_comes_back_when_the_last_message_of_a_chunk_goes() {
     let pool = ChunkPool::new(2);
     let mut arena = Arena::new(pool.clone());
     let body = vec![1; 60_000];
-    let messages: Vec<Message> =
-        (0..100).map(|_| Message::store(&mut arena, parts(b"\0\x01q", b""), &body)).collect();
+    let messages: Vec<Message> = (0..100).map(|_| Message::store(&mut arena, parts(b"\0\x01q", b""), &body)).collect();
     assert!(pool.bytes_in_use() >= 6 * CHUNK_SIZE && pool.bytes_in_use() <= 8 * CHUNK_SIZE);
     drop(messages);
     arena.seal();

@@ -15,7 +15,12 @@ use tracing::warn;
 
 impl Core {
     /// A method other than basic.publish and basic.ack on an open channel.
-    pub(crate) fn method(&mut self, conn: &mut Connection, number: u16, method: Method<'_>) -> Result<(), ProtocolError> {
+    pub(crate) fn method(
+        &mut self,
+        conn: &mut Connection,
+        number: u16,
+        method: Method<'_>,
+    ) -> Result<(), ProtocolError> {
         match method {
             Method::ChannelOpen(_) => Err(errors::SECOND_CHANNEL_OPEN.with(&[])),
             Method::ChannelClose(_) => {

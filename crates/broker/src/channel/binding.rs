@@ -29,7 +29,8 @@ impl Core {
         number: u16,
         bind: &queue::Bind<'_>,
     ) -> Result<(), ProtocolError> {
-        let binding = self.queue_binding(conn, number, (bind.queue, bind.exchange, bind.routing_key), bind.arguments)?;
+        let binding =
+            self.queue_binding(conn, number, (bind.queue, bind.exchange, bind.routing_key), bind.arguments)?;
         let token = self.bind(conn, &binding)?;
         self.reply(conn, number, token, bind.nowait, &Method::QueueBindOk(queue::BindOk {}));
         Ok(())
@@ -167,8 +168,7 @@ fn exchange_binding<'a>(
 
 /// The arguments sorted by name: their order does not tell bindings apart.
 fn owned(arguments: TableRef<'_>) -> Result<FieldTable, ProtocolError> {
-    let table =
-        arguments.to_owned().map_err(|_| errors::CANNOT_DECODE.with(&[&errors::Octets(arguments.bytes())]))?;
+    let table = arguments.to_owned().map_err(|_| errors::CANNOT_DECODE.with(&[&errors::Octets(arguments.bytes())]))?;
     let mut fields: Vec<(String, FieldValue)> = table.into_iter().collect();
     fields.sort_by(|(a, _), (b, _)| a.cmp(b));
     Ok(fields.into_iter().collect())

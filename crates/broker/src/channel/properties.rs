@@ -29,7 +29,11 @@ impl Core {
         number: u16,
         incoming: &Incoming<'a>,
     ) -> Result<Checked<'a>, ProtocolError> {
-        if incoming.header.properties.is_plain() { Ok(Checked::default()) } else { self.check_all_properties(conn, number, incoming) }
+        if incoming.header.properties.is_plain() {
+            Ok(Checked::default())
+        } else {
+            self.check_all_properties(conn, number, incoming)
+        }
     }
 
     fn check_all_properties<'a>(
@@ -108,10 +112,9 @@ fn routing_keys(headers: TableRef<'_>) -> Result<Vec<Vec<u8>>, ProtocolError> {
             return Err(errors::INVALID_ROUTING_HEADER.with(&[&name, &kind.unwrap_or("undefined")]));
         };
         for item in array.iter() {
-            match item {
-                Ok(FieldRef::LongString(key)) => keys.push(key.to_vec()),
-                // RabbitMQ takes the strings and passes over the rest.
-                Ok(_) | Err(_) => {}
+            // RabbitMQ takes the strings and passes over the rest.
+            if let Ok(FieldRef::LongString(key)) = item {
+                keys.push(key.to_vec());
             }
         }
     }

@@ -16,12 +16,7 @@ use std::sync::Arc;
 
 impl Core {
     /// The queue that a method means: an empty name is the one declared last on the channel.
-    pub(crate) fn queue_name(
-        &self,
-        conn: &mut Connection,
-        number: u16,
-        name: &str,
-    ) -> Result<Arc<str>, ProtocolError> {
+    pub(crate) fn queue_name(&self, conn: &mut Connection, number: u16, name: &str) -> Result<Arc<str>, ProtocolError> {
         if !name.is_empty() {
             return Ok(clean(name).into());
         }
@@ -84,7 +79,8 @@ impl Core {
     ) -> Result<(), ProtocolError> {
         let vhost = self.vhost(conn)?;
         if reply_to::is_address(declare.queue.as_bytes())
-            && self.broker.reply_consumers.find(declare.queue.as_bytes()).is_none() {
+            && self.broker.reply_consumers.find(declare.queue.as_bytes()).is_none()
+        {
             return Err(errors::NOT_FOUND.with(&[&Resource::queue(&vhost.name, declare.queue)]));
         }
         let declare_ok = queue::DeclareOk { queue: declare.queue, message_count: 0, consumer_count: 1 };

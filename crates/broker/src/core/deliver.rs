@@ -32,12 +32,9 @@ impl Core {
     /// As [`Core::deliver_ready`] for a queue that is locked.
     pub(super) fn deliver_ready_locked(&mut self, cell: &Arc<QueueCell>, state: &mut QueueState) {
         let mut entries = std::mem::take(&mut self.scratch.entries);
-        let more = state.queue.plan_ready(
-            MESSAGES_PER_LOCK,
-            BYTES_PER_LOCK,
-            &mut OutputGate { cell },
-            |entry, key| entries.push((Some(entry), key)),
-        );
+        let more = state.queue.plan_ready(MESSAGES_PER_LOCK, BYTES_PER_LOCK, &mut OutputGate { cell }, |entry, key| {
+            entries.push((Some(entry), key));
+        });
         let mut tally = Tally::default();
         for start in 0..entries.len() {
             if entries[start].0.is_some() {

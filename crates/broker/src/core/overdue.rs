@@ -34,8 +34,12 @@ impl Core {
     /// Closes channels, or cancels consumers, with overdue deliveries.
     pub(crate) fn close_overdue(&mut self, conn: &mut Connection) {
         let now_ms = self.now.mono_ms();
-        let slots: Vec<(u16, usize)> =
-            conn.channels.iter().filter(|channel| !channel.closing).map(|channel| (channel.number, channel.slot)).collect();
+        let slots: Vec<(u16, usize)> = conn
+            .channels
+            .iter()
+            .filter(|channel| !channel.closing)
+            .map(|channel| (channel.number, channel.slot))
+            .collect();
         for (number, slot) in slots {
             let overdue = match conn.link.output().channels.get(slot) {
                 Some(Some(deliveries)) => {

@@ -161,6 +161,7 @@ impl Core {
         }
         let Some(channel) = conn.channels.find(number) else { return Ok(()) };
         channel.counters.publish.add(1);
+        channel.last_publish.pair.add(1);
         let is_reply = exchange.is_default() && crate::reply_to::is_address(incoming.routing_key);
         let route = if is_reply {
             None
@@ -214,10 +215,13 @@ impl Core {
         }
         match &mut channel.mode {
             Mode::Plain => {}
-            Mode::Confirm(confirms) => drop(confirms.publish()),
+            Mode::Confirm(confirms) => {
+                confirms.publish();
+            }
             Mode::Tx(_) => return false,
         }
         channel.counters.publish.add(1);
+        channel.last_publish.pair.add(1);
         let place = Place {
             names: Span::of(buffer, incoming.names),
             header: Span::of(buffer, incoming.header_payload),
@@ -280,6 +284,7 @@ impl Core {
         let restricted = exchange.kind == ExchangeKind::Topic
             && self.broker.access.has_topic_permissions(conn.user_name(), &self.vhost(conn)?.name);
         if let Some(channel) = conn.channels.find(number) {
+            channel.last_publish.pair = channel.published_to(&exchange.name);
             channel.last_publish.restricted = restricted;
             channel.last_publish.permissions = permissions;
             channel.last_publish.exchange = Some((exchange.clone(), exchange.generation()));
@@ -405,8 +410,7 @@ impl Core {
             _ => match item.stored.take() {
                 Some(message) => message,
                 None => {
-                    let message =
-                        Message::store(&mut self.arena, item.parts(buffer), item.body(buffer));
+                    let message = Message::store(&mut self.arena, item.parts(buffer), item.body(buffer));
                     if !last {
                         item.stored = Some(message.clone());
                     }
@@ -448,12 +452,8 @@ impl Core {
                 }
                 sent[at] = true;
                 let item = &mut items[at];
-                let entry = |message| Entry {
-                    message,
-                    seq: first_seq + at as u64,
-                    delivery_count: 0,
-                    redelivered: false,
-                };
+                let entry =
+                    |message| Entry { message, seq: first_seq + at as u64, delivery_count: 0, redelivered: false };
                 let Some(tag) = output.take_tag(consumer) else {
                     undeliverable.push(entry(self.stored(item, buffer, last)));
                     continue;

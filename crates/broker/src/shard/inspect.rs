@@ -9,12 +9,13 @@ use std::sync::atomic::Ordering;
 impl Shard {
     /// Describes every open connection and channel.
     pub(super) fn inspect(&self) -> (Vec<ConnectionSnapshot>, Vec<ChannelSnapshot>) {
-        let open = || {
-            self.connections.iter().flatten().filter(|conn| !matches!(conn.phase, Phase::Header | Phase::Closed))
-        };
+        let open =
+            || self.connections.iter().flatten().filter(|conn| !matches!(conn.phase, Phase::Header | Phase::Closed));
         let connections = open().map(|conn| describe(conn)).collect();
         let channels = open()
-            .flat_map(|conn| conn.channels.iter().filter(|channel| !channel.closing).map(|channel| describe_channel(conn, channel)))
+            .flat_map(|conn| {
+                conn.channels.iter().filter(|channel| !channel.closing).map(|channel| describe_channel(conn, channel))
+            })
             .collect();
         (connections, channels)
     }
@@ -30,7 +31,7 @@ fn describe(conn: &Connection) -> ConnectionSnapshot {
         user: conn.user_name().to_owned(),
         vhost: conn.vhost.as_ref().map(|vhost| vhost.name.to_string()).unwrap_or_default(),
         state: state(conn),
-        mechanism: conn.mechanism.map(|mechanism| mechanism.as_str()),
+        mechanism: conn.mechanism.map(auth::Mechanism::as_str),
         channels: conn.channels.len(),
         channel_max: conn.channel_max,
         frame_max: conn.frame_max,
@@ -68,6 +69,11 @@ fn describe_channel(conn: &Connection, channel: &Channel) -> ChannelSnapshot {
             exclusive: consumer.exclusive,
             prefetch: consumer.prefetch,
             arguments: consumer.arguments.clone(),
+            counters: {
+                let mut counters = Vec::new();
+                consumer.counters.each(|name, value| counters.push((name, value)));
+                counters
+            },
         }
     });
     ChannelSnapshot {
@@ -86,6 +92,7 @@ fn describe_channel(conn: &Connection, channel: &Channel) -> ChannelSnapshot {
         prefetch: channel.prefetch,
         global_prefetch: channel.limit.limit.load(Ordering::Relaxed),
         consumers: consumers.collect(),
+        published: channel.published.iter().map(|(name, count)| (name.to_string(), count.value())).collect(),
         counters,
     }
 }

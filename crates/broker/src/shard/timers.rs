@@ -71,14 +71,14 @@ impl Shard {
                     }
                 }),
                 Timer::Heartbeat(key, id) if self.is_same(key, id) => self.heartbeat(key, id, now_ms),
-                Timer::Unpark(key, id) if self.is_same(key, id) => self.serve(key, |core, conn| unpark(core, conn)),
+                Timer::Unpark(key, id) if self.is_same(key, id) => self.serve(key, unpark),
                 Timer::CloseTimeout(key, id) if self.is_same(key, id) => self.serve(key, |_, conn| {
                     if conn.phase == Phase::Closing {
                         conn.phase = Phase::Closed;
                     }
                 }),
                 Timer::Timeouts => {
-                    self.each(|core, conn| core.close_overdue(conn));
+                    self.each(Core::close_overdue);
                     let interval_ms = self.timers.timeouts_interval_ms;
                     self.timers.arm(now_ms + interval_ms, Timer::Timeouts);
                 }

@@ -1,0 +1,230 @@
+//! Administrative commands and their replies.
+
+use super::{
+    BindingSnapshot, ChannelSnapshot, ConnectionSnapshot, ExchangeSnapshot, MemoryWatermark, Overview, QueueSnapshot,
+};
+use crate::broker::Alarm;
+use crate::message::Which;
+use amqp::FieldTable;
+use metadata::{PermissionDefinition, TopicPermissionDefinition, UserDefinition, VhostDefinition};
+use std::fmt;
+
+/// Something that an operator wants to know or to change.
+#[derive(Clone, Debug)]
+pub enum AdminCommand {
+    /// The broker in numbers.
+    Overview,
+
+    /// All users.
+    ListUsers,
+    /// Creates or changes a user.
+    PutUser {
+        /// Its name.
+        name: String,
+        /// Its password from now on; `None` keeps the one it has.
+        password: Option<NewPassword>,
+        /// Its tags from now on; `None` keeps those it has.
+        tags: Option<Vec<String>>,
+        /// Whether it has to exist.
+        when: WhenUserExists,
+    },
+    /// Deletes a user, its permissions, and closes its connections.
+    DeleteUser {
+        /// Its name.
+        name: String,
+    },
+    /// Checks a name and password, as a login from this machine would.
+    Authenticate {
+        /// The user's name.
+        name: String,
+        /// The password to check.
+        password: Secret,
+    },
+
+    /// All virtual hosts.
+    ListVhosts,
+    /// Creates a virtual host, or changes what it says of itself.
+    PutVhost {
+        /// Its name.
+        name: String,
+        /// Free text for operators; `None` keeps what it has.
+        description: Option<String>,
+        /// Tags for operators; `None` keeps those it has.
+        tags: Option<Vec<String>>,
+        /// The type of queues declared without one; `None` keeps what it has.
+        default_queue_type: Option<String>,
+    },
+    /// Deletes a virtual host with everything in it, and closes its connections.
+    DeleteVhost {
+        /// Its name.
+        name: String,
+    },
+
+    /// All permissions.
+    ListPermissions,
+    /// Sets a user's permissions in a virtual host.
+    SetPermissions(PermissionDefinition),
+    /// Clears a user's permissions in a virtual host.
+    ClearPermissions {
+        /// The user's name.
+        user: String,
+        /// The virtual host's name.
+        vhost: String,
+    },
+    /// All topic permissions.
+    ListTopicPermissions,
+    /// Sets a user's permissions on a topic exchange.
+    SetTopicPermissions(TopicPermissionDefinition),
+    /// Clears a user's topic permissions in a virtual host.
+    ClearTopicPermissions {
+        /// The user's name.
+        user: String,
+        /// The virtual host's name.
+        vhost: String,
+        /// The exchange; `None` for all.
+        exchange: Option<String>,
+    },
+
+    /// The queues of a virtual host, or of all.
+    ListQueues {
+        /// The virtual host's name; `None` for all.
+        vhost: Option<String>,
+    },
+    /// One queue.
+    Queue {
+        /// The virtual host's name.
+        vhost: String,
+        /// Its name.
+        name: String,
+    },
+    /// Declares a queue that belongs to no connection.
+    DeclareQueue {
+        /// The virtual host's name.
+        vhost: String,
+        /// Its name.
+        name: String,
+        /// Survives a restart.
+        durable: bool,
+        /// Goes with its last consumer.
+        auto_delete: bool,
+        /// Arguments as those of queue.declare.
+        arguments: FieldTable,
+    },
+    /// Removes the ready messages of a queue.
+    PurgeQueue {
+        /// The virtual host's name.
+        vhost: String,
+        /// Its name.
+        name: String,
+    },
+    /// Deletes a queue.
+    DeleteQueue {
+        /// The virtual host's name.
+        vhost: String,
+        /// Its name.
+        name: String,
+        /// Only when it has no consumers.
+        if_unused: bool,
+        /// Only when it has no ready messages.
+        if_empty: bool,
+    },
+    /// The exchanges of a virtual host, or of all.
+    ListExchanges {
+        /// The virtual host's name; `None` for all.
+        vhost: Option<String>,
+    },
+    /// The bindings of a virtual host, or of all, those of the default exchange among them.
+    ListBindings {
+        /// The virtual host's name; `None` for all.
+        vhost: Option<String>,
+    },
+
+    /// All connections.
+    ListConnections,
+    /// All channels with their consumers.
+    ListChannels,
+    /// Closes connections with 320; the reply tells how many were meant.
+    CloseConnections {
+        /// Which ones.
+        which: Which,
+        /// What the clients are told.
+        reason: String,
+    },
+
+    /// Raises or clears an alarm by hand; a monitor of the resource that sees a change later sets it anew.
+    SetAlarm {
+        /// Which one.
+        alarm: Alarm,
+        /// True to raise it.
+        raised: bool,
+    },
+    /// Changes when the memory alarm is raised; holds until the next start.
+    SetMemoryWatermark(MemoryWatermark),
+}
+
+/// Whether a user that is to be changed has to exist.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhenUserExists {
+    /// Create or replace.
+    #[default]
+    Replace,
+    /// Create only: an existing one is an error.
+    Refuse,
+    /// Change only: a missing one is an error.
+    Require,
+}
+
+/// A password as it is given for a user.
+#[derive(Clone, Debug)]
+pub enum NewPassword {
+    /// As it is typed.
+    Plain(Secret),
+    /// As definitions have it; an empty hash lets nobody log in.
+    Hash {
+        /// Base64 of salt and digest.
+        hash: String,
+        /// RabbitMQ's module name; empty for MD5.
+        algorithm: String,
+    },
+}
+
+/// A text that `Debug` does not show.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+/// The answer to an [`AdminCommand`].
+#[derive(Clone, Debug)]
+pub enum AdminReply {
+    /// It is done; what was to be put existed before.
+    Done,
+    /// It is done, and something new exists.
+    Created,
+    /// How many messages were purged or deleted with their queue, or connections closed.
+    Count(u64),
+    /// The broker in numbers.
+    Overview(Box<Overview>),
+    /// Users by name.
+    Users(Vec<UserDefinition>),
+    /// Virtual hosts by name.
+    Vhosts(Vec<VhostDefinition>),
+    /// Permissions by user and virtual host.
+    Permissions(Vec<PermissionDefinition>),
+    /// Topic permissions by user, virtual host and exchange.
+    TopicPermissions(Vec<TopicPermissionDefinition>),
+    /// Queues by virtual host and name.
+    Queues(Vec<QueueSnapshot>),
+    /// Exchanges by virtual host and name.
+    Exchanges(Vec<ExchangeSnapshot>),
+    /// Bindings by virtual host, source, destination and key.
+    Bindings(Vec<BindingSnapshot>),
+    /// Connections by id.
+    Connections(Vec<ConnectionSnapshot>),
+    /// Channels by connection id and number.
+    Channels(Vec<ChannelSnapshot>),
+}

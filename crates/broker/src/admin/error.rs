@@ -1,0 +1,66 @@
+//! Why an administrative command was not carried out.
+
+use std::fmt;
+
+/// An administrative command that was not carried out; each message is one line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AdminError {
+    /// What the command is about is not there.
+    #[error("{kind} '{name}' does not exist")]
+    NotFound {
+        /// What kind of object.
+        kind: Missing,
+        /// Its name.
+        name: String,
+    },
+    /// What was to be created exists.
+    #[error("user '{0}' already exists")]
+    UserExists(String),
+    /// The command makes no sense as it is.
+    #[error("{0}")]
+    Invalid(String),
+    /// The state of an object forbids it; the text is that of the protocol error a client would get.
+    #[error("{0}")]
+    Refused(String),
+    /// The password is not the user's.
+    #[error("{0}")]
+    NotAuthenticated(String),
+    /// The broker cannot do it now.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+/// The kinds of objects that commands look for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// A user.
+    User,
+    /// A virtual host.
+    Vhost,
+    /// A queue.
+    Queue,
+    /// A connection.
+    Connection,
+}
+
+impl Missing {
+    /// The word for it: `user`, `vhost`, `queue`, `connection`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Missing::User => "user",
+            Missing::Vhost => "vhost",
+            Missing::Queue => "queue",
+            Missing::Connection => "connection",
+        }
+    }
+
+    pub(super) fn called(self, name: &str) -> AdminError {
+        AdminError::NotFound { kind: self, name: name.to_owned() }
+    }
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

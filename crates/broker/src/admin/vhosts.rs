@@ -1,0 +1,65 @@
+//! Virtual hosts.
+
+use super::{AdminError, AdminReply, Missing};
+use crate::broker::Broker;
+use crate::core::{DeleteCondition, delete_queue};
+use crate::message::{ShardMessage, Which};
+use metadata::Change;
+use tracing::info;
+
+/// Longest name in bytes: clients send it as a short string.
+const NAME_LIMIT: usize = 255;
+
+impl Broker {
+    pub(super) fn put_vhost(
+        &self,
+        name: String,
+        description: Option<String>,
+        tags: Option<Vec<String>>,
+        default_queue_type: Option<String>,
+    ) -> Result<AdminReply, AdminError> {
+        if name.is_empty() || name.len() > NAME_LIMIT {
+            return Err(AdminError::Invalid(format!("vhost name must be of 1 to {NAME_LIMIT} bytes")));
+        }
+        let mut writer = self.writer();
+        let existing = self.definitions().vhosts.iter().find(|vhost| vhost.name == name).cloned();
+        let existed = existing.is_some();
+        let mut vhost = existing.clone().unwrap_or_default();
+        vhost.name.clone_from(&name);
+        vhost.description = description.unwrap_or(vhost.description);
+        vhost.tags = tags.unwrap_or(vhost.tags);
+        vhost.default_queue_type = default_queue_type.or(vhost.default_queue_type);
+        if existing.as_ref() != Some(&vhost) {
+            writer.commit(Change::PutVhost(vhost));
+        }
+        if existed {
+            return Ok(AdminReply::Done);
+        }
+        self.add_vhost(&name);
+        info!(target: "vhost", "vhost '{name}' created");
+        Ok(AdminReply::Created)
+    }
+
+    /// The virtual host takes no new connections first, then loses those it has, and then nobody is left who could
+    /// declare something in it behind the change that deletes everything.
+    pub(super) fn delete_vhost(&self, name: &str) -> Result<AdminReply, AdminError> {
+        let mut writer = self.writer();
+        self.check_vhost_exists(name)?;
+        let Some(vhost) = self.remove_vhost(name) else { return Err(Missing::Vhost.called(name)) };
+        let reason = format!("vhost '{name}' is deleted");
+        self.post_to_all(|| ShardMessage::Close { which: Which::Vhost(Some(name.to_owned())), reason: reason.clone() });
+        // Reactors take messages in order: who has answered this has closed the connections.
+        if let Err(error) = self.inspect() {
+            self.restore_vhost(vhost);
+            return Err(error);
+        }
+        for cell in vhost.queues() {
+            // Without a condition nothing can be in the way; the change below covers those of the queues.
+            let _ =
+                delete_queue(&vhost, &cell, DeleteCondition::default(), &|shard, message| self.post(shard, message));
+        }
+        writer.commit(Change::DeleteVhost { name: name.to_owned() });
+        info!(target: "vhost", "vhost '{name}' deleted");
+        Ok(AdminReply::Done)
+    }
+}

@@ -1,0 +1,45 @@
+//! Closing connections.
+
+use crate::context::{Context, RequestError, print};
+use crate::exit::Failure;
+use crate::http::{Request, Response, segment};
+
+/// The header that says how many connections a request closed.
+const COUNT_HEADER: &str = "leveret-count";
+
+/// A connection that is gone already is as good as closed, as in RabbitMQ.
+pub(super) fn close(context: &Context<'_>) -> Result<(), Failure> {
+    let (pid, reason) = (context.argument(0), context.argument(1));
+    context.banner(&format!("Closing connection {pid}, reason: {reason}..."))?;
+    match send(context, &format!("/api/connections/{}", segment(pid)), reason) {
+        Err(RequestError::Refused(refusal)) if refusal.status == 404 => Ok(()),
+        other => other.map(drop).map_err(Failure::from),
+    }
+}
+
+pub(super) fn close_all(context: &Context<'_>) -> Result<(), Failure> {
+    let (vhost, reason) = (context.vhost(), context.argument(0));
+    let path = if context.arguments.global {
+        context.banner(&format!("Closing all connections to node (global), reason: {reason}..."))?;
+        "/api/connections".to_owned()
+    } else {
+        context.banner(&format!("Closing all connections in vhost {vhost}, reason: {reason}..."))?;
+        format!("/api/vhosts/{}/connections", context.vhost_segment())
+    };
+    report(send(context, &path, reason)?.header(COUNT_HEADER))
+}
+
+pub(super) fn close_all_of_user(context: &Context<'_>) -> Result<(), Failure> {
+    let (user, reason) = (context.argument(0), context.argument(1));
+    context.banner(&format!("Closing connections of user {user}, reason: {reason}..."))?;
+    send(context, &format!("/api/connections/username/{}", segment(user)), reason)?;
+    Ok(())
+}
+
+fn send(context: &Context<'_>, path: &str, reason: &str) -> Result<Response, RequestError> {
+    context.request(&Request { method: "DELETE", path, headers: &[("x-reason", reason)], body: "" })
+}
+
+fn report(count: Option<&str>) -> Result<(), Failure> {
+    print(&format!("Closed {} connections\n", count.unwrap_or("0")))
+}

@@ -1,0 +1,48 @@
+//! Purging and deleting queues.
+
+use crate::context::{Context, RequestError, print};
+use crate::exit::{self, Failure};
+use crate::http::segment;
+
+/// The header that says how many messages a request took away.
+const COUNT_HEADER: &str = "leveret-count";
+
+pub(super) fn purge(context: &Context<'_>) -> Result<(), Failure> {
+    let queue = context.argument(0);
+    context.banner(&format!("Purging queue '{queue}' in vhost '{}' ...", context.vhost()))?;
+    let path = format!("/api/queues/{}/{}/contents", context.vhost_segment(), segment(queue));
+    match context.delete(&path) {
+        Ok(_) => Ok(()),
+        Err(RequestError::Refused(refusal)) if refusal.status == 404 => {
+            Err(Failure::error(exit::UNAVAILABLE, "not_found"))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+pub(super) fn delete(context: &Context<'_>) -> Result<(), Failure> {
+    let (queue, vhost) = (context.argument(0), context.vhost());
+    let (if_empty, if_unused) = (context.arguments.if_empty, context.arguments.if_unused);
+    let condition = match (if_empty, if_unused) {
+        (false, false) => "",
+        (true, false) => " if queue is empty",
+        (false, true) => " if queue is unused",
+        (true, true) => " if queue is empty and if queue is unused",
+    };
+    context.banner(&format!("Deleting queue '{queue}' on vhost '{vhost}'{condition} ..."))?;
+    let path =
+        format!("/api/queues/{}/{}?if-empty={if_empty}&if-unused={if_unused}", context.vhost_segment(), segment(queue));
+    match context.delete(&path) {
+        Ok(response) => {
+            let count = response.header(COUNT_HEADER).unwrap_or("0").to_owned();
+            if context.arguments.quiet || context.arguments.silent {
+                return Ok(());
+            }
+            print(&format!("Queue was successfully deleted with {count} ready messages\n"))
+        }
+        Err(RequestError::Refused(refusal)) if refusal.status == 404 => {
+            Err(Failure::error(exit::USAGE, "Queue not found"))
+        }
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,153 @@
+//! A client of HTTP/1.1 over a unix socket: one request, one answer, and the connection closes.
+
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+/// How long an answer may take.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The answer to a request.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    /// Names in lower case.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Response {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// A request to be sent.
+#[derive(Debug, Default)]
+pub(crate) struct Request<'a> {
+    pub(crate) method: &'a str,
+    /// Path and query, percent-encoded.
+    pub(crate) path: &'a str,
+    pub(crate) headers: &'a [(&'a str, &'a str)],
+    pub(crate) body: &'a str,
+}
+
+/// Sends a request to whoever listens on `socket` and waits for the answer.
+pub(crate) fn send(socket: &Path, request: &Request<'_>) -> io::Result<Response> {
+    let mut stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
+    stream.write_all(&encode(request)?)?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    decode(&answer).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the answer is not HTTP"))
+}
+
+fn encode(request: &Request<'_>) -> io::Result<Vec<u8>> {
+    let mut head = format!("{} {} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n", request.method, request.path);
+    for (name, value) in request.headers {
+        if value.contains(char::is_control) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("{name} must not have control characters"),
+            ));
+        }
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    if !request.body.is_empty() {
+        head.push_str(&format!("content-type: application/json\r\ncontent-length: {}\r\n", request.body.len()));
+    }
+    Ok(format!("{head}\r\n{}", request.body).into_bytes())
+}
+
+fn decode(answer: &[u8]) -> Option<Response> {
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
+    let head = String::from_utf8_lossy(answer.get(..end)?);
+    let body = answer.get(end + 4..)?;
+    let mut lines = head.split("\r\n");
+    let status = lines.next()?.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
+    let headers: Vec<(String, String)> = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+        .collect();
+    let is =
+        |name: &str, wanted: &str| headers.iter().any(|(key, value)| key == name && value.eq_ignore_ascii_case(wanted));
+    let body = if is("transfer-encoding", "chunked") { unchunk(body)? } else { body.to_vec() };
+    // Less than was announced means that the broker went away in between.
+    let length = headers.iter().find(|(key, _)| key == "content-length").and_then(|(_, value)| value.parse().ok());
+    if length.is_some_and(|length: usize| length != body.len()) {
+        return None;
+    }
+    Some(Response { status, headers, body })
+}
+
+fn unchunk(mut rest: &[u8]) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let end = rest.windows(2).position(|window| window == b"\r\n")?;
+        let size = std::str::from_utf8(rest.get(..end)?).ok()?.split(';').next()?.trim();
+        let size = usize::from_str_radix(size, 16).ok()?;
+        if size == 0 {
+            return Some(body);
+        }
+        let chunk = rest.get(end + 2..)?;
+        body.extend_from_slice(chunk.get(..size)?);
+        rest = chunk.get(size..)?.strip_prefix(b"\r\n")?;
+    }
+}
+
+/// A text as one segment of a path.
+pub(crate) fn segment(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_taken_apart() {
+        let plain = decode(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX: a: b\r\n\r\n{}").unwrap();
+        assert_eq!((plain.status, plain.body.as_slice()), (200, &b"{}"[..]));
+        assert_eq!(plain.header("x"), Some("a: b"));
+        let chunked =
+            decode(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\nA;x\r\n0123456789\r\n0\r\n\r\n");
+        assert_eq!(chunked.unwrap().body, b"abc0123456789");
+        assert_eq!(decode(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap().status, 204);
+    }
+
+    #[test]
+    fn half_answers_are_refused() {
+        for answer in [
+            &b""[..],
+            b"HTTP/1.1 200 OK\r\n",
+            b"HTTP/1.1 x\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n{}",
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nffffffffffffffff\r\nabc",
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nabc\r\n",
+        ] {
+            assert_eq!(decode(answer), None, "{answer:?}");
+        }
+    }
+
+    #[test]
+    fn segments_are_encoded() {
+        assert_eq!(segment("/"), "%2F");
+        assert_eq!(segment("a b-c_d.e~é"), "a%20b-c_d.e~%C3%A9");
+    }
+
+    #[test]
+    fn a_header_cannot_smuggle_another() {
+        let request = Request { method: "GET", path: "/", headers: &[("x-reason", "a\r\nb: c")], body: "" };
+        assert!(encode(&request).is_err());
+    }
+}

@@ -1,0 +1,99 @@
+//! Lists in the formats that scripts read.
+
+use crate::arguments::Formatter;
+use crate::value;
+use serde_json::{Map, Value};
+
+/// Rows under column names.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    pub(crate) columns: Vec<String>,
+    pub(crate) rows: Vec<Vec<Value>>,
+}
+
+impl Table {
+    /// Prints the rows; without any, only JSON has something to say. `headers` = with a row of column names.
+    pub(crate) fn format(&self, formatter: Formatter, headers: bool) -> String {
+        match formatter {
+            Formatter::Table => self.separated("\t", headers, &str::to_owned, &value::cell),
+            Formatter::Csv => self.separated(",", headers, &quote, &|value| match value {
+                Value::Number(_) | Value::Bool(_) => value.to_string(),
+                other => quote(&value::cell(other)),
+            }),
+            Formatter::Json => self.json(),
+        }
+    }
+
+    fn separated(
+        &self,
+        separator: &str,
+        headers: bool,
+        header: &dyn Fn(&str) -> String,
+        cell: &dyn Fn(&Value) -> String,
+    ) -> String {
+        let mut text = String::new();
+        if headers && !self.rows.is_empty() {
+            let names: Vec<String> = self.columns.iter().map(|name| header(name)).collect();
+            text.push_str(&names.join(separator));
+            text.push('\n');
+        }
+        for row in &self.rows {
+            let cells: Vec<String> = row.iter().map(cell).collect();
+            text.push_str(&cells.join(separator));
+            text.push('\n');
+        }
+        text
+    }
+
+    fn json(&self) -> String {
+        let mut text = String::from("[\n");
+        for (at, row) in self.rows.iter().enumerate() {
+            let fields = self.columns.iter().cloned().zip(row.iter().cloned());
+            if at > 0 {
+                text.push(',');
+            }
+            text.push_str(&Value::Object(fields.collect::<Map<_, _>>()).to_string());
+            text.push('\n');
+        }
+        text.push_str("]\n");
+        text
+    }
+}
+
+fn quote(text: &str) -> String {
+    format!("\"{}\"", text.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn users() -> Table {
+        Table {
+            columns: vec!["user".to_owned(), "tags".to_owned()],
+            rows: vec![vec![json!("guest"), json!(["administrator"])], vec![json!("a\"b"), json!([])]],
+        }
+    }
+
+    #[test]
+    fn formats_are_rabbitmqs() {
+        assert_eq!(users().format(Formatter::Table, true), "user\ttags\nguest\t[administrator]\na\"b\t[]\n");
+        assert_eq!(users().format(Formatter::Table, false), "guest\t[administrator]\na\"b\t[]\n");
+        assert_eq!(
+            users().format(Formatter::Json, true),
+            "[\n{\"user\":\"guest\",\"tags\":[\"administrator\"]}\n,{\"user\":\"a\\\"b\",\"tags\":[]}\n]\n"
+        );
+        assert_eq!(
+            users().format(Formatter::Csv, true),
+            "\"user\",\"tags\"\n\"guest\",\"[administrator]\"\n\"a\"\"b\",\"[]\"\n"
+        );
+    }
+
+    #[test]
+    fn an_empty_list_has_no_header() {
+        let empty = Table { columns: vec!["user".to_owned()], rows: Vec::new() };
+        assert_eq!(empty.format(Formatter::Table, true), "");
+        assert_eq!(empty.format(Formatter::Json, true), "[\n]\n");
+    }
+}

@@ -1,0 +1,76 @@
+//! Transcripts: each `$` line is a command, what follows is what RabbitMQ's tool answers.
+//!
+//! Lines of standard error begin with `2> `, and an exit code that is not 0 ends the answer as `exit N`. The files were
+//! written beside RabbitMQ 3.10.8; where the words differ here, the difference is in the file's head.
+
+use crate::Fixture;
+use std::fmt::Write;
+
+/// Splits at spaces; single quotes keep words together.
+fn words(line: &str) -> Vec<String> {
+    let (mut words, mut current, mut quoted) = (Vec::new(), None::<String>, false);
+    for character in line.chars() {
+        match character {
+            '\'' => {
+                quoted = !quoted;
+                current.get_or_insert_default();
+            }
+            ' ' if !quoted => words.extend(current.take()),
+            other => current.get_or_insert_default().push(other),
+        }
+    }
+    words.extend(current);
+    words
+}
+
+fn transcript(fixture: &Fixture, expected: &str) -> String {
+    let mut actual = String::new();
+    for line in expected.lines().take_while(|line| line.starts_with('#')) {
+        writeln!(actual, "{line}").unwrap();
+    }
+    for line in expected.lines() {
+        let Some(command) = line.strip_prefix("$ ") else { continue };
+        let words = words(command);
+        let output = fixture.ctl(&words.iter().map(String::as_str).collect::<Vec<_>>());
+        writeln!(actual, "{line}").unwrap();
+        actual.push_str(&String::from_utf8_lossy(&output.stdout));
+        for line in String::from_utf8_lossy(&output.stderr).lines() {
+            writeln!(actual, "2> {line}").unwrap();
+        }
+        if let Some(code) = output.status.code().filter(|code| *code != 0) {
+            writeln!(actual, "exit {code}").unwrap();
+        }
+    }
+    actual.replace('\x1b', "ESC")
+}
+
+#[track_caller]
+fn check(name: &str) {
+    let path = format!("{}/tests/ctl/golden/{name}.txt", env!("CARGO_MANIFEST_DIR"));
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    let actual = transcript(&Fixture::start(), &expected);
+    if std::env::var_os("LEVERET_GOLDEN").is_some_and(|value| value == "write") {
+        std::fs::write(&path, &actual).unwrap();
+    }
+    assert_eq!(expected, actual, "{path}; LEVERET_GOLDEN=write takes what came");
+}
+
+#[test]
+fn users() {
+    check("users");
+}
+
+#[test]
+fn permissions() {
+    check("permissions");
+}
+
+#[test]
+fn vhosts_and_topology() {
+    check("topology");
+}
+
+#[test]
+fn mistakes() {
+    check("mistakes");
+}

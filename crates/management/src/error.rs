@@ -1,0 +1,60 @@
+//! Errors as RabbitMQ's HTTP API words them.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use broker::{AdminError, Missing};
+use serde_json::json;
+
+/// A request that failed: a status and a JSON body with `error` and `reason`.
+#[derive(Debug)]
+pub(crate) struct ApiError {
+    status: StatusCode,
+    error: &'static str,
+    reason: String,
+    /// What was not found, for the command line, which has an exit code for each.
+    missing: Option<Missing>,
+}
+
+impl ApiError {
+    pub(crate) fn bad_request(reason: impl Into<String>) -> ApiError {
+        ApiError { status: StatusCode::BAD_REQUEST, error: "bad_request", reason: reason.into(), missing: None }
+    }
+
+    pub(crate) fn not_found() -> ApiError {
+        let reason = "Not Found".to_owned();
+        ApiError { status: StatusCode::NOT_FOUND, error: "Object Not Found", reason, missing: None }
+    }
+
+    /// A reply that does not belong to the command: a mistake of ours.
+    pub(crate) fn unexpected_reply() -> ApiError {
+        let reason = "a command had the reply of another".to_owned();
+        ApiError { status: StatusCode::INTERNAL_SERVER_ERROR, error: "internal_server_error", reason, missing: None }
+    }
+}
+
+impl From<AdminError> for ApiError {
+    fn from(error: AdminError) -> ApiError {
+        let reason = error.to_string();
+        let (status, word) = match &error {
+            AdminError::NotFound { kind, .. } => {
+                return ApiError { missing: Some(*kind), reason, ..ApiError::not_found() };
+            }
+            AdminError::UserExists(_) => (StatusCode::PRECONDITION_FAILED, "precondition_failed"),
+            AdminError::Invalid(_) | AdminError::Refused(_) => (StatusCode::BAD_REQUEST, "bad_request"),
+            AdminError::NotAuthenticated(_) => (StatusCode::UNAUTHORIZED, "not_authorized"),
+            AdminError::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "service_unavailable"),
+        };
+        ApiError { status, error: word, reason, missing: None }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut body = json!({ "error": self.error, "reason": self.reason });
+        if let Some(missing) = self.missing {
+            body["missing"] = missing.as_str().into();
+        }
+        (self.status, Json(body)).into_response()
+    }
+}

@@ -1,0 +1,129 @@
+//! The router: RabbitMQ's paths under `/api`, and what RabbitMQ's HTTP API has no path for under `/api/leveret`.
+
+mod connections;
+mod node;
+mod permissions;
+mod queues;
+mod topology;
+mod users;
+mod vhosts;
+
+use crate::error::ApiError;
+use crate::service::Shared;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post, put};
+use broker::AdminReply;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+/// Largest body of a request in bytes (RabbitMQ's `management.http.max_body_size`).
+const BODY_LIMIT: usize = 10_000_000;
+
+/// Carries out a command and takes the reply apart that belongs to it.
+macro_rules! ask {
+    ($shared:expr, $command:expr, $reply:ident) => {
+        match $shared.execute($command).await? {
+            broker::AdminReply::$reply(value) => value,
+            _ => return Err(crate::error::ApiError::unexpected_reply()),
+        }
+    };
+}
+pub(crate) use ask;
+
+/// Every path that is served, for every listener.
+pub(crate) fn router(shared: Shared) -> Router {
+    let api = Router::new()
+        .route("/overview", get(node::overview))
+        .route("/whoami", get(node::whoami))
+        .route("/nodes", get(node::nodes))
+        .route("/cluster-name", get(node::cluster_name))
+        .route("/health/checks/alarms", get(node::check_alarms))
+        .route("/health/checks/local-alarms", get(node::check_alarms))
+        .route("/users", get(users::list))
+        .route("/users/{user}", get(users::one).put(users::put).patch(users::patch).delete(users::delete))
+        .route("/users/{user}/permissions", get(permissions::of_user))
+        .route("/users/{user}/topic-permissions", get(permissions::topic_of_user))
+        .route("/vhosts", get(vhosts::list))
+        .route("/vhosts/{vhost}", get(vhosts::one).put(vhosts::put).delete(vhosts::delete))
+        .route("/vhosts/{vhost}/permissions", get(permissions::of_vhost))
+        .route("/vhosts/{vhost}/topic-permissions", get(permissions::topic_of_vhost))
+        .route("/vhosts/{vhost}/connections", get(connections::of_vhost).delete(connections::close_of_vhost))
+        .route("/permissions", get(permissions::list))
+        .route("/permissions/{vhost}/{user}", get(permissions::one).put(permissions::put).delete(permissions::delete))
+        .route("/topic-permissions", get(permissions::topic_list))
+        .route(
+            "/topic-permissions/{vhost}/{user}",
+            get(permissions::topic_one).put(permissions::topic_put).delete(permissions::topic_delete),
+        )
+        .route("/topic-permissions/{vhost}/{user}/{exchange}", delete(permissions::topic_delete_exchange))
+        .route("/queues", get(queues::list))
+        .route("/queues/{vhost}", get(queues::of_vhost))
+        .route("/queues/{vhost}/{queue}", get(queues::one).put(queues::put).delete(queues::delete))
+        .route("/queues/{vhost}/{queue}/contents", delete(queues::purge))
+        .route("/queues/{vhost}/{queue}/bindings", get(topology::bindings_of_queue))
+        .route("/exchanges", get(topology::exchanges))
+        .route("/exchanges/{vhost}", get(topology::exchanges_of_vhost))
+        .route("/exchanges/{vhost}/{exchange}", get(topology::exchange))
+        .route("/bindings", get(topology::bindings))
+        .route("/bindings/{vhost}", get(topology::bindings_of_vhost))
+        .route("/connections", get(connections::list).delete(connections::close_all))
+        .route("/connections/{name}", get(connections::one).delete(connections::close))
+        .route("/connections/{name}/channels", get(connections::channels_of))
+        .route("/connections/username/{user}", get(connections::of_user).delete(connections::close_of_user))
+        .route("/channels", get(connections::channels))
+        .route("/consumers", get(connections::consumers))
+        .route("/consumers/{vhost}", get(connections::consumers_of_vhost))
+        .route("/leveret/authenticate", post(users::authenticate))
+        .route("/leveret/alarms/{resource}", put(node::raise_alarm).delete(node::clear_alarm))
+        .route("/leveret/memory-watermark", put(node::set_memory_watermark))
+        .fallback(unknown);
+    Router::new().nest("/api", api).fallback(unknown).layer(DefaultBodyLimit::max(BODY_LIMIT)).with_state(shared)
+}
+
+async fn unknown() -> ApiError {
+    ApiError::not_found()
+}
+
+/// A body as JSON whatever its content type says, as RabbitMQ takes it; an empty one is an empty object.
+pub(crate) fn body<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, ApiError> {
+    let text: &[u8] = if bytes.is_empty() { b"{}" } else { bytes };
+    serde_json::from_slice(text).map_err(|error| ApiError::bad_request(format!("invalid body: {error}")))
+}
+
+/// Tags as a list, or with commas between them.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Tags {
+    List(Vec<String>),
+    Text(String),
+}
+
+impl Tags {
+    pub(crate) fn into_list(self) -> Vec<String> {
+        let list = match self {
+            Tags::List(list) => list,
+            Tags::Text(text) => text.split(',').map(|tag| tag.trim().to_owned()).collect(),
+        };
+        list.into_iter().filter(|tag| !tag.is_empty()).collect()
+    }
+}
+
+/// The status of a request that put or deleted something: 201 when it was not there before, else 204.
+pub(crate) fn status(reply: &AdminReply) -> StatusCode {
+    match reply {
+        AdminReply::Created => StatusCode::CREATED,
+        _ => StatusCode::NO_CONTENT,
+    }
+}
+
+/// The header that says how many messages or connections a request took away.
+pub(crate) const COUNT_HEADER: &str = "leveret-count";
+
+/// 204, with the count in a header, since RabbitMQ's answer has no body.
+pub(crate) fn counted(count: u64) -> Response {
+    (StatusCode::NO_CONTENT, [(COUNT_HEADER, count.to_string())]).into_response()
+}

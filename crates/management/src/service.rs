@@ -1,0 +1,139 @@
+//! The thread that serves, and what handlers share.
+
+use crate::error::ApiError;
+use crate::pid::Pids;
+use crate::{routes, socket};
+use broker::{AdminCommand, AdminReply, Broker};
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::oneshot;
+use tracing::error;
+
+/// Commands that may wait for the journal or the reactors at the same time; further ones queue up.
+const BLOCKING_THREADS: usize = 4;
+
+/// What the binary knows of the node and the engine does not.
+#[derive(Clone, Debug, Default)]
+pub struct Node {
+    /// The data directory.
+    pub data_dir: PathBuf,
+    /// The configuration files that were read.
+    pub config_files: Vec<PathBuf>,
+    /// Where AMQP clients can connect.
+    pub listeners: Vec<SocketAddr>,
+}
+
+/// The administrative surface could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot open the administrative socket {}: {source}", path.display())]
+pub struct StartError {
+    /// The socket.
+    path: PathBuf,
+    /// Why.
+    source: io::Error,
+}
+
+/// The running administrative surface.
+pub struct Management {
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
+    path: PathBuf,
+}
+
+/// What handlers share.
+#[derive(Clone)]
+pub(crate) struct Shared(Arc<Inner>);
+
+struct Inner {
+    broker: Arc<Broker>,
+    node: Node,
+    pids: Pids,
+    started: Instant,
+}
+
+impl Management {
+    /// Opens the socket in the node's data directory and serves it on a thread of its own.
+    pub fn start(broker: Arc<Broker>, node: Node) -> Result<Management, StartError> {
+        let data_dir = node.data_dir.clone();
+        Management::open(broker, node, &data_dir)
+            .map_err(|source| StartError { path: data_dir.join(socket::SOCKET_NAME), source })
+    }
+
+    fn open(broker: Arc<Broker>, node: Node, data_dir: &Path) -> io::Result<Management> {
+        let (listener, path) = socket::listen(data_dir)?;
+        let (stop, stopped) = oneshot::channel();
+        let thread = std::thread::Builder::new().name("management".to_owned());
+        let thread = thread.spawn(move || {
+            if let Err(error) = serve(listener, Shared::new(broker, node), stopped) {
+                error!("the administrative surface ended: {error}");
+            }
+        })?;
+        Ok(Management { stop, thread, path })
+    }
+
+    /// Ends the thread and removes the socket.
+    pub fn stop(self) {
+        // The thread may have ended by itself.
+        let _ = self.stop.send(());
+        let _ = self.thread.join();
+        let _ = std::fs::remove_file(self.path);
+    }
+}
+
+fn serve(listener: std::os::unix::net::UnixListener, shared: Shared, stopped: oneshot::Receiver<()>) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .thread_name("management-command")
+        .build()?;
+    runtime.block_on(async move {
+        let listener = tokio::net::UnixListener::from_std(listener)?;
+        let server = axum::serve(listener, routes::router(shared));
+        tokio::select! {
+            result = async { server.await } => result,
+            _ = stopped => Ok(()),
+        }
+    })?;
+    // A command that still waits must not keep the process from ending.
+    runtime.shutdown_background();
+    Ok(())
+}
+
+impl Shared {
+    pub(crate) fn new(broker: Arc<Broker>, node: Node) -> Shared {
+        let creation = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let pids = Pids::new(broker.settings.node_name.clone(), creation);
+        Shared(Arc::new(Inner { broker, node, pids, started: Instant::now() }))
+    }
+
+    /// Carries out a command, off the thread that serves, since it may wait.
+    pub(crate) async fn execute(&self, command: AdminCommand) -> Result<AdminReply, ApiError> {
+        let inner = self.0.clone();
+        let reply = tokio::task::spawn_blocking(move || inner.broker.execute(command)).await;
+        match reply {
+            Ok(reply) => Ok(reply?),
+            Err(_) => Err(ApiError::unexpected_reply()),
+        }
+    }
+
+    pub(crate) fn node(&self) -> &Node {
+        &self.0.node
+    }
+
+    /// Name of the node, as `rabbit@host`.
+    pub(crate) fn node_name(&self) -> &str {
+        &self.0.broker.settings.node_name
+    }
+
+    pub(crate) fn pids(&self) -> &Pids {
+        &self.0.pids
+    }
+
+    pub(crate) fn uptime_ms(&self) -> u64 {
+        u64::try_from(self.0.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
