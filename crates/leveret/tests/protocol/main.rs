@@ -12,6 +12,7 @@ mod concurrency;
 mod confirms;
 mod connections;
 mod consumers;
+mod differential;
 mod direct_reply_to;
 mod errors;
 mod exchanges;
