@@ -436,3 +436,28 @@ fn deleting_and_declaring_again_leaves_old_consumers_behind() {
     client.consume(1, Consume::new(&queue, "old"));
     assert_eq!(client.expect_delivery(1).consumer_tag, "old");
 }
+
+#[test]
+fn a_prefetch_per_consumer_ends_the_channel_wide_one() {
+    let mut client = connect();
+    let queue = queue(&mut client, "ends");
+    client.call(1, qos(1, true));
+    client.call(1, qos(3, false));
+    client.consume(1, Consume::new(&queue, ""));
+    publish_numbers(&mut client, &queue, 5);
+    client.expect_bodies(1, &["0", "1", "2"]);
+    client.expect_nothing(1, RawClient::SILENCE);
+}
+
+#[test]
+fn a_prefetch_of_zero_per_consumer_ends_the_channel_wide_one_while_consuming() {
+    let mut client = connect();
+    let queue = queue(&mut client, "ends");
+    client.call(1, qos(1, true));
+    client.consume(1, Consume::new(&queue, ""));
+    publish_numbers(&mut client, &queue, 3);
+    client.expect_bodies(1, &["0"]);
+    client.expect_nothing(1, RawClient::SILENCE);
+    client.call(1, qos(0, false));
+    client.expect_bodies(1, &["1", "2"]);
+}

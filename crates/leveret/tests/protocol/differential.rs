@@ -25,12 +25,16 @@ enum Step {
 }
 
 /// Makes steps on a few names.
-struct Steps<'a> {
+struct Steps {
     random: Random,
-    prefix: &'a str,
+    prefix: String,
+    /// Consumers that were started, as far as the steps know.
+    live: Vec<String>,
+    /// How many consumers and gets may hold messages.
+    holders: usize,
 }
 
-impl Steps<'_> {
+impl Steps {
     fn flag(&mut self) -> bool {
         self.random.below(4) == 0
     }
@@ -75,6 +79,41 @@ impl Steps<'_> {
         }
     }
 
+    /// Steps of consumers on two queues. RabbitMQ requeues per consumer, delivering in between, so that messages of
+    /// several consumers come back in another order than they were in; nothing is requeued while that may show.
+    fn next_of_consumers(&mut self) -> Step {
+        let number = self.random.below(2);
+        let queue = format!("{}{number}", self.prefix);
+        Step::Send(match self.random.below(20) {
+            0 | 1 => cancel(&self.live.pop().unwrap_or_default()),
+            2 => {
+                let tag = format!("tag{}", self.random.next());
+                self.live.push(tag.clone());
+                self.holders += 1;
+                let priority = self.random.below(3) as i32;
+                let consume = Consume { no_ack: self.flag(), ..Consume::new(&queue, &tag) };
+                consume.argument("x-priority", priority).into()
+            }
+            3 => qos(self.random.below(4) as u16, self.flag()),
+            4 => {
+                self.holders = self.live.len();
+                ack(0, true)
+            }
+            5 | 6 => ack(self.random.below(12) as u64, self.flag()),
+            7 if self.holders <= 1 => nack(0, true, true),
+            8 if self.holders <= 1 => recover(id::BASIC_RECOVER, true),
+            9 => {
+                self.holders += 1;
+                get(&queue, self.flag())
+            }
+            10 if self.flag() => queue_purge(&queue),
+            _ => {
+                let body = self.random.next().to_string().into_bytes();
+                return Step::Publish(Publish::new("", &queue), Properties::default(), body);
+            }
+        })
+    }
+
     fn next(&mut self) -> Step {
         let (one, two, key) = (self.name(), self.name(), self.key());
         Step::Send(match self.random.below(24) {
@@ -84,7 +123,7 @@ impl Steps<'_> {
                 exclusive: self.random.below(3) > 0,
                 auto_delete: self.flag(),
                 // Only named ones, since the others get names that cannot be compared.
-                queue: [one, two].into_iter().find(|name| !name.is_empty()).unwrap_or_else(|| self.prefix.to_owned()),
+                queue: [one, two].into_iter().find(|name| !name.is_empty()).unwrap_or_else(|| self.prefix.clone()),
                 arguments: self.arguments(),
                 no_wait: false,
             }
@@ -176,7 +215,7 @@ fn answers(client: &mut RawClient, step: &Step) -> Option<Vec<Event>> {
             _ => events.push(event),
         }
     }
-    while client.poll(Duration::from_millis(3), |event| event.channel == 1) {
+    while client.poll(Duration::from_millis(6), |event| event.channel == 1) {
         events.push(client.next_event(1));
     }
     Some(events)
@@ -195,6 +234,11 @@ fn comparable(events: Option<Vec<Event>>) -> Option<Vec<String>> {
                 let content = event.content.unwrap_or_default();
                 format!("get-ok {tag} {redelivered} {from:?} {:?} {:?}", normal(content.properties), content.body)
             }
+            (60, 60) => {
+                let (tag, delivery) = (input.short_string(), input.longlong());
+                let body = event.content.map(|content| String::from_utf8_lossy(&content.body).into_owned());
+                format!("deliver {tag} {delivery} {} {body:?}", input.octet())
+            }
             (20 | 10, 40 | 50) => format!("close {} {}", input.short(), input.short_string()),
             id => format!("{id:?} {:?} {:?}", event.method.arguments, event.content.map(|content| content.body)),
         }
@@ -208,43 +252,74 @@ fn normal(properties: Properties) -> Properties {
     Properties { reply_to, ..properties }
 }
 
-#[test]
-fn random_methods_are_answered_as_rabbitmq_answers_them() {
+/// How many runs; a failing one is repeated by its seed.
+fn seeds() -> u64 {
+    std::env::var("LEVERET_TEST_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(20)
+}
+
+/// Runs steps against both until they differ, and says where.
+fn compare(
+    seed: u64,
+    reference: SocketAddr,
+    prepare: fn(&mut RawClient, &str),
+    next: fn(&mut Steps) -> Step,
+) -> Option<String> {
+    let prefix = unique("d");
+    let mut ours = connect_to(shared().address());
+    let mut theirs = connect_to(reference);
+    prepare(&mut ours, &prefix);
+    prepare(&mut theirs, &prefix);
+    let mut steps = Steps { random: Random::new(seed), prefix: prefix.clone(), live: Vec::new(), holders: 0 };
+    let mut difference = None;
+    let mut history = Vec::new();
+    for _ in 0..200 {
+        let step = next(&mut steps);
+        history.push(format!("{step:?}"));
+        let (our, their) = (comparable(answers(&mut ours, &step)), comparable(answers(&mut theirs, &step)));
+        if our != their {
+            let before = history[history.len().saturating_sub(8)..].join("\n    ");
+            difference = Some(format!(
+                "seed {seed}, step {}:\n    {before}\n  ours   {our:?}\n  theirs {their:?}",
+                history.len()
+            ));
+            break;
+        }
+        if our.is_none() {
+            break;
+        }
+    }
+    for address in [shared().address(), reference] {
+        let mut client = connect_to(address);
+        for number in 0..4 {
+            client.send(1, queue_delete(&format!("{prefix}{number}"), false, false));
+            client.send(1, exchange_delete(&format!("{prefix}{number}"), false));
+        }
+        client.poll(Duration::from_millis(100), |event| event.method.id == id::CHANNEL_CLOSE);
+    }
+    difference
+}
+
+#[track_caller]
+fn check(prepare: fn(&mut RawClient, &str), next: fn(&mut Steps) -> Step) {
     let Some(reference) = reference().filter(|_| !is_external()) else {
         eprintln!("skipped: LEVERET_TEST_REFERENCE names no RabbitMQ");
         return;
     };
-    let seeds: u64 = std::env::var("LEVERET_TEST_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(20);
-    let mut differences = Vec::new();
-    for seed in 1..=seeds {
-        let prefix = unique("d");
-        let mut ours = connect_to(shared().address());
-        let mut theirs = connect_to(reference);
-        let mut steps = Steps { random: Random::new(seed), prefix: &prefix };
-        let mut history = Vec::new();
-        for _ in 0..200 {
-            let step = steps.next();
-            history.push(format!("{step:?}"));
-            let (our, their) = (comparable(answers(&mut ours, &step)), comparable(answers(&mut theirs, &step)));
-            if our != their {
-                differences.push(format!(
-                    "seed {seed}, step {}: {step:?}\n  ours   {our:?}\n  theirs {their:?}",
-                    history.len()
-                ));
-                break;
-            }
-            if our.is_none() {
-                break;
-            }
-        }
-        for address in [shared().address(), reference] {
-            let mut client = connect_to(address);
-            for number in 0..4 {
-                client.send(1, queue_delete(&format!("{prefix}{number}"), false, false));
-                client.send(1, exchange_delete(&format!("{prefix}{number}"), false));
-            }
-            client.poll(Duration::from_millis(100), |event| event.method.id == id::CHANNEL_CLOSE);
-        }
-    }
+    let differences: Vec<String> = (1..=seeds()).filter_map(|seed| compare(seed, reference, prepare, next)).collect();
     assert!(differences.is_empty(), "{} differences\n{}", differences.len(), differences.join("\n"));
+}
+
+#[test]
+fn random_methods_are_answered_as_rabbitmq_answers_them() {
+    check(|_, _| {}, Steps::next);
+}
+
+#[test]
+fn random_consumers_are_served_as_rabbitmq_serves_them() {
+    let prepare = |client: &mut RawClient, prefix: &str| {
+        for number in 0..2 {
+            client.declare(1, QueueDeclare::exclusive(&format!("{prefix}{number}")));
+        }
+    };
+    check(prepare, Steps::next_of_consumers);
 }
