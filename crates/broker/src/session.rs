@@ -176,13 +176,14 @@ impl Core {
         Ok(())
     }
 
-    /// connection.close from the client: everything of the connection is gone before close-ok.
+    /// connection.close from the client: everything of the connection is gone before close-ok. Then, as RabbitMQ does, we
+    /// read on and discard until the client hangs up: closing first would reset what it still sends, and close-ok with it.
     fn client_closes(&mut self, conn: &mut Connection, close: &connection::Close<'_>) {
         debug!(target: "connection", "{}: closed by the client ({} {})", conn.name(), close.reply_code, close.reply_text);
         self.tell_confirms(conn);
         self.release(conn);
         self.send(conn, 0, &Method::ConnectionCloseOk(connection::CloseOk {}));
-        conn.phase = Phase::Closed;
+        conn.phase = Phase::Closing;
     }
 
     /// Closes the connection with an error; nothing of it is left but to wait for the answer.

@@ -17,8 +17,8 @@ use std::sync::Arc;
 use timers::{Timer, Timers};
 use tracing::{debug, info};
 
-/// How long we wait for the answer to connection.close, in ms.
-const CLOSE_TIMEOUT_MS: u64 = 5000;
+/// How long we wait for the answer to connection.close, or for the client to hang up after ours, in ms (RabbitMQ: 30 s).
+const CLOSE_TIMEOUT_MS: u64 = 30_000;
 /// Longest pause of a publisher that outpaces consumers, in ms: a consumer that takes nothing any more slows it down,
 /// and does not stop it.
 const FLOW_PAUSE_MS: u64 = 10;

@@ -110,6 +110,8 @@ struct Client {
     link: Arc<Link>,
     /// True until a read finds nothing more: edge-triggered readiness is told once.
     readable: bool,
+    /// The peer has finished: the last bytes and its end come as one event, so a short read is not the last.
+    finished: bool,
     /// True while it stands on the list of sockets to read.
     queued: bool,
     gone: bool,
@@ -226,7 +228,7 @@ impl Reactor {
                 Token(key) if key >= FIRST_LISTENER => self.accept(key - FIRST_LISTENER),
                 Token(key) => {
                     if event.is_readable() || event.is_read_closed() || event.is_error() {
-                        self.queue(key);
+                        self.queue(key, event.is_read_closed());
                     }
                     if event.is_writable()
                         && let Some(Some(client)) = self.clients.get(key)
@@ -247,9 +249,10 @@ impl Reactor {
     }
 
     /// Puts a client on the list of those to read from.
-    fn queue(&mut self, key: usize) {
+    fn queue(&mut self, key: usize, finished: bool) {
         if let Some(Some(client)) = self.clients.get_mut(key) {
             client.readable = true;
+            client.finished |= finished;
             if !client.queued {
                 client.queued = true;
                 self.ready.push_back(key);
@@ -304,7 +307,7 @@ impl Reactor {
                 0
             }
             Ok(count) => {
-                client.readable = count == room;
+                client.readable = count == room || client.finished;
                 count
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -329,7 +332,7 @@ impl Reactor {
         if gone {
             self.shard.hang_up(key);
         } else if again {
-            self.queue(key);
+            self.queue(key, false);
         }
         self.ending.push(key);
         fresh
@@ -353,7 +356,7 @@ impl Reactor {
         self.touched = links;
         self.shard.take_resumed(&mut self.keys);
         while let Some(key) = self.keys.pop() {
-            self.queue(key);
+            self.queue(key, false);
         }
     }
 
@@ -424,8 +427,8 @@ impl Reactor {
         if self.clients.len() <= key {
             self.clients.resize_with(key + 1, || None);
         }
-        self.clients[key] = Some(Client { socket, link, readable: true, queued: false, gone: false });
-        self.queue(key);
+        self.clients[key] = Some(Client { socket, link, readable: true, finished: false, queued: false, gone: false });
+        self.queue(key, false);
     }
 
     fn is_done(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use super::queue_arguments::{check_consume_arguments, timeout_argument};
 use super::{Source, Subscription};
-use crate::connection::Connection;
+use crate::connection::{Connection, Park};
 use crate::core::Core;
 use crate::delivery::{Consumer, tag_field};
 use crate::errors::{self, ProtocolError, Resource};
@@ -160,8 +160,12 @@ impl Core {
         };
         channel.subscriptions.remove(at);
         if conn.capabilities.consumer_cancel_notify {
-            let cancel = basic::Cancel { consumer_tag: tag, nowait: true };
-            self.send(conn, number, &Method::BasicCancel(cancel));
+            let cancel = Method::BasicCancel(basic::Cancel { consumer_tag: tag, nowait: true });
+            // RabbitMQ: whoever deletes a queue that it consumes sees delete-ok before cancel.
+            match &mut conn.park {
+                Some(Park::Journal { reply }) => amqp::frame::write_method(reply, number, &cancel),
+                _ => self.send(conn, number, &cancel),
+            }
         }
     }
 }
