@@ -105,15 +105,20 @@ impl Core {
         Ok(())
     }
 
-    /// A malformed login: RabbitMQ logs the error that it would be, waits, and hangs up without a word.
+    /// A malformed login. RabbitMQ has an error for each, waits, and then hangs up without sending it; here it is sent.
     fn sasl_failed(&mut self, conn: &mut Connection, error: &SaslError) {
+        warn!(target: "connection", "closing {}: {error}", conn.name());
         let error = match error {
             SaslError::UnknownMechanism(name) => errors::UNKNOWN_MECHANISM.with(&[name]),
             SaslError::InvalidMechanism(mechanism) => errors::INVALID_MECHANISM.with(&[mechanism]),
-            // The response itself may contain a password.
-            _ => errors::MALFORMED_RESPONSE.with(&[&"<<...>>"]),
+            SaslError::InvalidResponse(response) => {
+                errors::MALFORMED_RESPONSE.with(&[&errors::Binary::new(response, "response ".len())])
+            }
+            other => ProtocolError { text: other.reply_text(), ..errors::MALFORMED_RESPONSE.with(&[&""]) },
         };
-        self.close_connection(conn, &error.by_method(10, 11));
+        let mut close = Vec::new();
+        encode_connection_close(&error.by_method(10, 11), &mut close);
+        self.refuse_login(conn, close);
     }
 
     /// RabbitMQ: 403 after a delay for clients that announced that they understand it, silence for others.
@@ -188,12 +193,7 @@ impl Core {
         }
         let (name, text) = (conn.name(), error.full_text());
         warn!(target: "connection", "closing {name}: {} {text}", error.code.0);
-        // RabbitMQ tells a client that is not in yet only what it may not do.
-        let silent = match conn.phase {
-            Phase::Header | Phase::Starting => true,
-            Phase::Tuning => error.code.0 != 530,
-            _ => false,
-        };
+        let silent = matches!(conn.phase, Phase::Header | Phase::Starting);
         self.release(conn);
         if silent {
             self.refuse_login(conn, Vec::new());

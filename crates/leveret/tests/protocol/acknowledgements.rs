@@ -163,3 +163,33 @@ fn many_outstanding_are_settled_in_any_mix() {
     client.call(1, testkit::method::cancel("tag"));
     check_left(client, &queue, &[]);
 }
+
+#[test]
+fn deliveries_of_a_deleted_queue_can_be_settled() {
+    let mut client = connect();
+    let queue = queue(&mut client, "deleted");
+    client.fill(&queue, &["a", "b", "c"]);
+    for _ in 0..3 {
+        client.get(1, &queue, false).expect("a message");
+    }
+    client.call(1, testkit::method::queue_delete(&queue, false, false));
+    client.send(1, ack(1, false));
+    client.send(1, reject(2, true));
+    client.send(1, nack(3, true, true));
+    client.assert_alive(1);
+}
+
+/// A queue of the same name is another queue.
+#[test]
+fn settling_never_touches_a_queue_declared_since() {
+    let mut client = connect();
+    let queue = queue(&mut client, "anew");
+    client.fill(&queue, &["old"]);
+    client.get(1, &queue, false).expect("a message");
+    client.call(1, testkit::method::queue_delete(&queue, false, false));
+    client.declare(1, testkit::QueueDeclare::exclusive(&queue));
+    client.fill(&queue, &["new"]);
+    client.send(1, nack(1, false, true));
+    client.assert_alive(1);
+    assert_eq!(client.drain(1, &queue), ["new"]);
+}

@@ -151,3 +151,54 @@ fn channels_interleave_contents() {
     bodies.sort_unstable();
     assert_eq!(bodies, ["a".repeat(1501), "b".repeat(1501)]);
 }
+
+/// The limit is on how many are open, not on their numbers.
+#[test]
+fn any_channel_number_may_be_used() {
+    let mut client = connect();
+    for channel in [2048, 30_000, 65_535] {
+        client.open_channel(channel);
+        client.assert_alive(channel);
+    }
+}
+
+#[test]
+fn a_channel_closed_within_a_content_is_closed() {
+    let mut client = connect();
+    let queue = queue(&mut client, "half");
+    client.open_channel(2);
+    client.send(2, testkit::Publish::new("", &queue));
+    client.send_header(2, 10, &testkit::Properties::default());
+    client.send_frame(testkit::FRAME_BODY, 2, b"half");
+    client.send(2, close(id::CHANNEL_CLOSE));
+    assert_eq!(
+        client.expect_close(1).text,
+        "UNEXPECTED_FRAME - expected content body, got non content body frame instead"
+    );
+}
+
+#[test]
+fn contents_to_a_closing_channel_are_discarded_too() {
+    let mut client = connect();
+    let queue = queue(&mut client, "discarded");
+    client.open_channel(2);
+    client.in_one_write(|client| {
+        client.send(2, ack(99, false));
+        client.publish(2, "", &queue, "x".repeat(300_000));
+        client.publish(2, "", &queue, "");
+    });
+    client.expect_close(2);
+    client.open_channel(2);
+    client.assert_alive(2);
+    assert_eq!(client.message_count(1, &queue), 0);
+}
+
+#[test]
+fn no_wait_requests_still_fail_aloud() {
+    let mut client = connect();
+    client.send(1, QueueDeclare { no_wait: true, passive: true, ..QueueDeclare::new(&unique("missing")) });
+    assert_eq!(client.expect_close(1).code, 404);
+    client.open_channel(1);
+    client.send(1, Consume { no_wait: true, ..Consume::new(&unique("missing"), "") });
+    assert_eq!(client.expect_close(1).code, 404);
+}

@@ -375,3 +375,89 @@ fn consumers_on_many_connections_share_everything_once() {
     got.sort_unstable();
     assert_eq!(got, (0..500).collect::<Vec<_>>());
 }
+
+#[test]
+fn equal_priorities_take_turns() {
+    let mut client = connect();
+    let queue = queue(&mut client, "equal");
+    for tag in ["a", "b"] {
+        client.consume(1, Consume::new(&queue, tag).argument("x-priority", 3));
+    }
+    client.consume(1, Consume::new(&queue, "never"));
+    publish_numbers(&mut client, &queue, 6);
+    let tags: Vec<String> = (0..6).map(|_| client.expect_delivery(1).consumer_tag).collect();
+    assert_eq!(tags, ["a", "b", "a", "b", "a", "b"]);
+}
+
+#[test]
+fn turns_go_on_from_where_they_were() {
+    let mut client = connect();
+    let queue = queue(&mut client, "turns");
+    for tag in ["a", "b", "c"] {
+        client.consume(1, Consume::new(&queue, tag).no_ack());
+    }
+    let mut tags = Vec::new();
+    for _ in 0..6 {
+        publish_numbers(&mut client, &queue, 1);
+        tags.push(client.expect_delivery(1).consumer_tag);
+    }
+    assert_eq!(tags, ["a", "b", "c", "a", "b", "c"]);
+    client.call(1, cancel("b"));
+    publish_numbers(&mut client, &queue, 4);
+    let mut tags: Vec<String> = (0..4).map(|_| client.expect_delivery(1).consumer_tag).collect();
+    tags.sort_unstable();
+    assert_eq!(tags, ["a", "a", "c", "c"]);
+}
+
+#[test]
+fn a_consumer_at_its_prefetch_is_passed_over() {
+    let mut client = connect();
+    let queue = queue(&mut client, "passed");
+    client.call(1, qos(1, false));
+    client.consume(1, Consume::new(&queue, "one"));
+    client.call(1, qos(0, false));
+    client.consume(1, Consume::new(&queue, "any"));
+    publish_numbers(&mut client, &queue, 6);
+    let tags: Vec<String> = (0..6).map(|_| client.expect_delivery(1).consumer_tag).collect();
+    assert_eq!(tags.iter().filter(|tag| *tag == "one").count(), 1, "{tags:?}");
+}
+
+#[test]
+fn deleting_and_declaring_again_leaves_old_consumers_behind() {
+    let mut client = connect();
+    let queue = queue(&mut client, "again");
+    client.consume(1, Consume::new(&queue, "old"));
+    client.open_channel(2);
+    client.call(2, queue_delete(&queue, false, false));
+    client.expect_method(1, id::BASIC_CANCEL);
+    assert_eq!(client.declare(2, QueueDeclare::exclusive(&queue)).consumer_count, 0);
+    publish_numbers(&mut client, &queue, 1);
+    client.expect_nothing(1, RawClient::SILENCE);
+    client.consume(1, Consume::new(&queue, "old"));
+    assert_eq!(client.expect_delivery(1).consumer_tag, "old");
+}
+
+#[test]
+fn a_prefetch_per_consumer_ends_the_channel_wide_one() {
+    let mut client = connect();
+    let queue = queue(&mut client, "ends");
+    client.call(1, qos(1, true));
+    client.call(1, qos(3, false));
+    client.consume(1, Consume::new(&queue, ""));
+    publish_numbers(&mut client, &queue, 5);
+    client.expect_bodies(1, &["0", "1", "2"]);
+    client.expect_nothing(1, RawClient::SILENCE);
+}
+
+#[test]
+fn a_prefetch_of_zero_per_consumer_ends_the_channel_wide_one_while_consuming() {
+    let mut client = connect();
+    let queue = queue(&mut client, "ends");
+    client.call(1, qos(1, true));
+    client.consume(1, Consume::new(&queue, ""));
+    publish_numbers(&mut client, &queue, 3);
+    client.expect_bodies(1, &["0"]);
+    client.expect_nothing(1, RawClient::SILENCE);
+    client.call(1, qos(0, false));
+    client.expect_bodies(1, &["1", "2"]);
+}

@@ -170,3 +170,16 @@ fn every_channel_has_its_own_address() {
     client.expect_bodies(1, &["to one"]);
     client.expect_bodies(2, &["to two"]);
 }
+
+/// From 4.2 on a reply address counts as a queue for `mandatory`.
+#[test]
+fn mandatory_replies_are_returned_once_nobody_waits() {
+    ours_only!("3.10 returns every mandatory reply");
+    let mut pair = Pair::new();
+    let address = pair.request("x");
+    pair.responder.publish_with(1, Publish::new("", &address).mandatory(), &Properties::default(), "in time");
+    pair.requester.expect_bodies(1, &["in time"]);
+    pair.requester.call(1, cancel("replies"));
+    pair.responder.publish_with(1, Publish::new("", &address).mandatory(), &Properties::default(), "late");
+    assert_eq!(pair.responder.expect_return(1).text, "NO_ROUTE");
+}

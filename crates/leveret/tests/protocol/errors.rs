@@ -36,8 +36,6 @@ enum Broker {
     Shared,
     /// The shared one, not RabbitMQ 3.10: what this broker or a later RabbitMQ does; the string says the difference.
     NotOld(&'static str),
-    /// One with these settings, or without any the shared one, which like RabbitMQ only logs the text and ends the stream.
-    Logged(&'static [(&'static str, &'static str)]),
     /// The shared one as a user with few permissions, where users can be added.
     Administered,
     /// One started with these settings.
@@ -78,16 +76,6 @@ const fn newer(
     script: fn(&mut Scene),
 ) -> Case {
     Case { row, method, text, broker: Broker::NotOld(difference), script }
-}
-
-/// A case before the login, when RabbitMQ closes the socket without a word.
-const fn logged(
-    row: ErrorRow,
-    text: &'static str,
-    settings: &'static [(&'static str, &'static str)],
-    script: fn(&mut Scene),
-) -> Case {
-    Case { row, method: (0, 0), text, broker: Broker::Logged(settings), script }
 }
 
 /// A case of a user with few permissions.
@@ -192,7 +180,7 @@ fn message(panic: &(dyn Any + Send)) -> &str {
 
 fn run_case(case: &Case) {
     let (address, process) = match case.broker {
-        Broker::Shared | Broker::Logged([]) | Broker::Administered => (support::address(), None),
+        Broker::Shared | Broker::Administered => (support::address(), None),
         Broker::NotOld(difference) => {
             if support::is_external() {
                 eprintln!("skipped {}: {difference}", case.row.name);
@@ -200,7 +188,7 @@ fn run_case(case: &Case) {
             }
             (support::address(), None)
         }
-        Broker::Own(settings) | Broker::Logged(settings) => {
+        Broker::Own(settings) => {
             let Some(process) = support::own_broker(settings) else { return };
             (process.address(), Some(process))
         }
@@ -214,13 +202,6 @@ fn run_case(case: &Case) {
     }
     (case.script)(&mut scene);
 
-    if matches!(case.broker, Broker::Logged(_)) {
-        scene.client.expect_eof();
-        let logs = |process: &BrokerProcess| process.has_logged(case.text);
-        let logged = support::is_external() || scene.process.as_ref().map_or_else(|| logs(support::shared()), logs);
-        assert!(logged, "{:?} is not in the log", case.text);
-        return;
-    }
     let close = scene.client.expect_close(1);
     let mut explanation = case.text.replace("{q}", &scene.name);
     if administered && support::is_external() {

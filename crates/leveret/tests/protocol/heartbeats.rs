@@ -49,3 +49,17 @@ fn zero_disables_them() {
     assert_eq!(client.heartbeats(), 0);
     client.assert_alive(1);
 }
+
+/// A body may take longer than the interval, as long as bytes of it arrive.
+#[test]
+fn bytes_within_a_frame_count_as_traffic() {
+    let mut client = connect_with_heartbeat(1);
+    client.send(1, testkit::Publish::new("", "nowhere"));
+    client.send_header(1, 20, &testkit::Properties::default());
+    let frame = testkit::encode_frame(testkit::FRAME_BODY, 1, &[b'x'; 20], testkit::FRAME_END);
+    for byte in frame {
+        client.send_raw(&[byte]);
+        pause(Duration::from_millis(140));
+    }
+    client.assert_alive(1);
+}

@@ -12,6 +12,7 @@ use testkit::{
     FRAME_METHOD, Method, Properties, Publish, QueueDeclare, RawClient, Table, encode_frame, id, publish_frames,
 };
 
+use crate::random::Random;
 use crate::support::{address, bind, connect, connect_to, delete_exchange, exchange, own_broker, queue, unique};
 
 const MIB: u64 = 1024 * 1024;
@@ -185,32 +186,12 @@ fn connections_come_and_go() {
     connect().assert_alive(1);
 }
 
-/// A xorshift generator, so that a failure can be repeated from its seed.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
-    }
-
-    fn bytes(&mut self, most: u64) -> Vec<u8> {
-        (0..self.below(most)).map(|_| self.next() as u8).collect()
-    }
-}
-
 /// A frame that is anything between nonsense and nearly right.
 fn random_frame(random: &mut Random, queue: &str) -> Vec<u8> {
     let channel = random.below(3) as u16;
     let methods =
         [(20, 10), (20, 40), (40, 10), (50, 10), (50, 20), (60, 20), (60, 40), (60, 70), (60, 80), (85, 10), (90, 20)];
-    let (class, method) = methods[random.below(methods.len() as u64) as usize];
+    let (class, method) = methods[random.below(methods.len())];
     let mut payload = Vec::new();
     let frame_type = match random.below(10) {
         0 => return random.bytes(40),
@@ -226,7 +207,7 @@ fn random_frame(random: &mut Random, queue: &str) -> Vec<u8> {
             payload.extend([0, 50, 0, 10]);
             payload.extend(arguments);
             // One byte of a valid method is changed.
-            let at = random.below(payload.len() as u64) as usize;
+            let at = random.below(payload.len());
             payload[at] = random.next() as u8;
         }
         FRAME_METHOD => {
@@ -235,7 +216,7 @@ fn random_frame(random: &mut Random, queue: &str) -> Vec<u8> {
         }
         FRAME_HEADER => {
             payload.extend([0, 60, 0, 0]);
-            payload.extend(random.below(u64::MAX).to_be_bytes());
+            payload.extend(random.next().to_be_bytes());
             payload.extend(random.bytes(30));
         }
         FRAME_HEARTBEAT if random.below(2) == 0 => {}
@@ -253,7 +234,7 @@ fn random_frames_harm_nobody_else() {
     let kept = queue(&mut bystander, "bystander");
     bystander.fill(&kept, &["kept"]);
     for seed in 1..=SESSIONS {
-        let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mut random = Random::new(seed);
         random_session(&broker, &mut random);
         assert!(broker.pid().is_some_and(is_running), "the broker died of seed {seed}");
     }
@@ -288,7 +269,7 @@ fn random_session(broker: &BrokerProcess, random: &mut Random) {
 /// Bytes that no AMQP client sends, from the first one on.
 #[test]
 fn random_bytes_before_a_handshake_harm_nobody() {
-    let mut random = Random(0x1234_5678_9abc_def1);
+    let mut random = Random::new(1);
     for _ in 0..100 {
         let mut client = RawClient::open(address(), Duration::from_secs(5));
         let bytes = random.bytes(200);
@@ -310,4 +291,76 @@ fn names_and_keys_of_any_utf8_work_everywhere() {
         assert_eq!((taken.exchange.as_str(), taken.routing_key.as_str()), (name.as_str(), text));
         delete_exchange(&mut client, &name);
     }
+}
+
+/// A field table nested as deep as a frame allows.
+fn nested(depth: usize) -> Vec<u8> {
+    let mut table: Vec<u8> = Vec::new();
+    for _ in 0..depth {
+        let mut outer = vec![1, b'a', b'F'];
+        outer.extend((table.len() as u32).to_be_bytes());
+        outer.extend(table);
+        table = outer;
+    }
+    let mut whole = (table.len() as u32).to_be_bytes().to_vec();
+    whole.extend(table);
+    whole
+}
+
+/// Such tables may be taken or refused, but must not exhaust a stack.
+#[test]
+fn deeply_nested_tables_harm_nobody() {
+    let Some(broker) = own_broker(&[]) else { return };
+    let mut bystander = connect_to(broker.address());
+    for depth in [10, 100, 1000, 15_000] {
+        let table = nested(depth);
+        let name = unique("deep");
+
+        let mut publisher = connect_to(broker.address());
+        let mut header = vec![0, 60, 0, 0];
+        header.extend(1_u64.to_be_bytes());
+        header.extend(0x2000_u16.to_be_bytes());
+        header.extend(&table);
+        publisher.send(1, Publish::new("amq.headers", &name));
+        publisher.send_frame(FRAME_HEADER, 1, &header);
+        publisher.send_frame(FRAME_BODY, 1, b"x");
+        let _ = publisher.stream().readable_within(Duration::from_millis(50));
+
+        let mut declarer = connect_to(broker.address());
+        let mut method = vec![0, 50, 0, 10, 0, 0, name.len() as u8];
+        method.extend(name.as_bytes());
+        method.push(0b100);
+        method.extend(&table);
+        declarer.send_frame(FRAME_METHOD, 1, &method);
+        let _ = declarer.stream().readable_within(Duration::from_millis(50));
+
+        bystander.assert_alive(1);
+    }
+    let mut client = RawClient::open(broker.address(), Duration::from_secs(5));
+    client.send_raw(&testkit::PROTOCOL_HEADER);
+    client.expect_start();
+    let mut method = vec![0, 10, 0, 11];
+    method.extend(nested(1000));
+    client.send_frame(FRAME_METHOD, 0, &method);
+    let _ = client.stream().readable_within(Duration::from_millis(200));
+    bystander.assert_alive(1);
+}
+
+/// Lengths inside a frame that reach beyond it.
+#[test]
+fn lengths_that_lie_are_refused() {
+    for arguments in [
+        &[0, 0, 255, b'q'][..],
+        &[0, 0, 1, b'q', 0, 0xff, 0xff, 0xff, 0xff],
+        &[0, 0, 1, b'q', 0, 0x7f, 0xff, 0xff, 0xff, 1, b'a', b'S'],
+        &[0, 0, 1, b'q', 0, 0, 0, 0, 7, 1, b'a', b'S', 0xff, 0xff, 0xff, 0xff],
+        &[0, 0, 1, b'q', 0, 0, 0, 0, 7, 1, b'a', b'A', 0xff, 0xff, 0xff, 0xff],
+        &[0, 0, 1, b'q', 0, 0, 0, 0, 3, 1, b'a', b'?'],
+    ] {
+        let mut client = connect();
+        client.send(1, Method { id: id::QUEUE_DECLARE, arguments: arguments.to_vec() });
+        let event = client.poll(Duration::from_secs(5), |event| event.method.id == id::CONNECTION_CLOSE);
+        assert!(event || crate::support::is_external(), "{arguments:?} was not refused");
+    }
+    connect().assert_alive(1);
 }

@@ -233,3 +233,12 @@ fn arguments_of_every_field_type_are_kept() {
     client.declare(1, declare.clone());
     client.declare(1, declare);
 }
+
+/// Unlike everywhere else, the empty name of a passive declare is a name.
+#[test]
+fn a_passive_declare_of_the_empty_name_finds_nothing() {
+    let mut client = connect();
+    queue(&mut client, "declared");
+    client.send(1, QueueDeclare::passive(""));
+    assert_eq!(client.expect_close(1).text, "NOT_FOUND - no queue '' in vhost '/'");
+}

@@ -178,3 +178,22 @@ fn an_empty_commit_and_rollback_are_answered() {
     commit(&mut client);
     rollback(&mut client);
 }
+
+/// The targets are those of the moment of the publish.
+#[test]
+fn a_binding_made_before_the_commit_comes_too_late() {
+    let (mut client, queue) = transactional();
+    client.publish(1, "amq.direct", &queue, "early");
+    crate::support::bind(&mut client, &queue, "amq.direct", &queue);
+    client.publish(1, "amq.direct", &queue, "in time");
+    commit(&mut client);
+    assert_eq!(client.drain(2, &queue), ["in time"]);
+}
+
+#[test]
+fn a_queue_deleted_before_the_commit_is_no_error() {
+    let (mut client, queue) = transactional();
+    client.publish(1, "", &queue, "lost");
+    client.call(2, testkit::method::queue_delete(&queue, false, false));
+    commit(&mut client);
+}

@@ -276,7 +276,7 @@ pub const CASES: &[Case] = &[
         |s| send(s, |q| QueueDeclare::exclusive(q).argument("x-max-age", "1D").into()),
     ),
     newer(UNKNOWN_EXCHANGE_TYPE, id::EXCHANGE_DECLARE, "unknown exchange type 'nope'", "503 up to 3.13.2", |s| {
-        send(s, |q| ExchangeDeclare::new(q, "nope").into())
+        send(s, |q| ExchangeDeclare::new(q, "nope").into());
     }),
     case(
         INVALID_X_MATCH,

@@ -3,9 +3,10 @@
 use broker::errors::*;
 use testkit::{ConnectOptions, RawClient, connection_open, id, plain, tune_ok};
 
-use super::{Case, Scene, case, logged, login, newer};
+use super::{Case, Scene, case, configured, login, newer};
 
 const NONE: (u16, u16) = (0, 0);
+const SILENT: &str = "RabbitMQ only logs it and closes the socket after 3 s";
 const SILENT_TUNING: &str = "before 4.x only logged, the socket closed after 3 s";
 
 pub const CASES: &[Case] = &[
@@ -21,18 +22,22 @@ pub const CASES: &[Case] = &[
         "Login was refused using authentication mechanism AMQPLAIN. For details see the broker logfile.",
         |s| log_in(s, &login("AMQPLAIN", b"\x05LOGINS\0\0\0\x05guest\x08PASSWORDS\0\0\0\x05wrong")),
     ),
-    logged(MALFORMED_RESPONSE, "response <<...>> invalid", &[], |s| {
+    newer(MALFORMED_RESPONSE, id::CONNECTION_START_OK, "response <<\"nonsense\">> invalid", SILENT, |s| {
         log_in(s, &login("PLAIN", b"nonsense"));
     }),
-    logged(MALFORMED_RESPONSE, "response <<...>> invalid", &[], |s| {
+    newer(MALFORMED_RESPONSE, id::CONNECTION_START_OK, "response <<97,0,103,0,103>> invalid", SILENT, |s| {
         log_in(s, &login("PLAIN", b"a\0g\0g"));
     }),
-    logged(UNKNOWN_MECHANISM, "unknown authentication mechanism 'NOPE'", &[], |s| {
+    newer(UNKNOWN_MECHANISM, id::CONNECTION_START_OK, "unknown authentication mechanism 'NOPE'", SILENT, |s| {
         log_in(s, &login("NOPE", b""));
     }),
-    logged(INVALID_MECHANISM, "invalid authentication mechanism 'AMQPLAIN'", &[("auth_mechanisms.1", "PLAIN")], |s| {
-        log_in(s, &login("AMQPLAIN", b"\x05LOGINS\0\0\0\x05guest\x08PASSWORDS\0\0\0\x05guest"))
-    }),
+    configured(
+        INVALID_MECHANISM,
+        id::CONNECTION_START_OK,
+        "invalid authentication mechanism 'AMQPLAIN'",
+        &[("auth_mechanisms.1", "PLAIN")],
+        |s| log_in(s, &login("AMQPLAIN", b"\x05LOGINS\0\0\0\x05guest\x08PASSWORDS\0\0\0\x05guest")),
+    ),
     case(VHOST_NOT_FOUND, id::CONNECTION_OPEN, "vhost nope not found", |s| {
         s.client = RawClient::tuned(s.address, &ConnectOptions::default());
         s.client.send(0, connection_open("nope"));
@@ -79,7 +84,7 @@ pub const CASES: &[Case] = &[
         s.client.open_channel(2);
         s.client.send(3, testkit::method::channel_open());
     }),
-    logged(UNEXPECTED_METHOD, "unexpected method in connection state tuning", &[], |s| {
+    newer(UNEXPECTED_METHOD, id::CONNECTION_OPEN, "unexpected method in connection state tuning", SILENT, |s| {
         log_in(s, &ConnectOptions::default());
         s.client.expect_tune();
         s.client.send(0, connection_open("/"));
