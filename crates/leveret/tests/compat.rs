@@ -22,6 +22,8 @@ const SUITE_FAILURES: &[(&[&str], &str, &str)] = &[
             "server.DeadLetterExchangeDurable",
             "server.PriorityQueues",
             "server.XDeathHeaderGrowth",
+            "TestDeclareArgsRejectToDeadLetterQueue",
+            "TestRabbitMQQueueTTLGet",
         ],
         "times to live, dead letters, lengths and priorities are kept and not acted upon",
         "queue features",
