@@ -3,6 +3,8 @@
 //! The parts between `<!-- generated: NAME -->` and `<!-- end -->` are written by
 //! `LEVERET_BLESS=1 cargo test -p leveret --test compat`, and compared without that variable.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail wherever it likes")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
