@@ -57,7 +57,6 @@ const SUITE_FAILURES: &[(&[&str], &str, &str)] = &[
     ),
     (&["functional.Heartbeat"], "counts heartbeats within seconds", "-"),
     (&["functional.QosTests"], "order and fairness under channel-wide prefetch", "-"),
-    (&["Connect > Connect API"], "connects to the IPv6 loopback, which not every machine has", "-"),
 ];
 
 #[test]
