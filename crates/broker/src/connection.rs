@@ -106,6 +106,8 @@ pub(crate) struct Connection {
     pub(crate) has_published: bool,
     /// True after connection.blocked.
     pub(crate) told_blocked: bool,
+    /// True when what is pending can no longer be written.
+    pub(crate) peer_is_gone: bool,
 }
 
 impl Connection {
@@ -134,6 +136,7 @@ impl Connection {
             undurable: None,
             has_published: false,
             told_blocked: false,
+            peer_is_gone: false,
         }
     }
 
