@@ -3,6 +3,9 @@
 //! Lock order: a queue's lock may be held while an output's is taken, never the other way round. The writer's lock
 //! comes before the output's and is only tried, with nothing else held.
 
+#[cfg(test)]
+mod tests;
+
 use crate::delivery::Deliveries;
 use crate::output::{Batch, BufferPool, Writer};
 use crate::topology::QueueCell;
