@@ -109,6 +109,8 @@ pub(crate) struct Connection {
     pub(crate) out_of_step: bool,
     /// True after connection.blocked.
     pub(crate) told_blocked: bool,
+    /// True when what is pending can no longer be written.
+    pub(crate) peer_is_gone: bool,
 }
 
 impl Connection {
@@ -138,6 +140,7 @@ impl Connection {
             has_published: false,
             out_of_step: false,
             told_blocked: false,
+            peer_is_gone: false,
         }
     }
 

@@ -79,9 +79,10 @@ impl Shard {
         self.connection(key).is_some_and(Connection::is_reading)
     }
 
-    /// True when a connection is over and everything for it is written, so that its socket can be dropped.
+    /// True when a connection is over and everything for it is written that can be, so that its socket can be dropped.
     pub fn is_finished(&self, key: usize) -> bool {
-        self.connection(key).is_none_or(|conn| conn.phase == Phase::Closed && conn.link.pending() == 0)
+        let is_written = |conn: &Connection| conn.peer_is_gone || conn.link.pending() == 0;
+        self.connection(key).is_none_or(|conn| conn.phase == Phase::Closed && is_written(conn))
     }
 
     /// The bytes that the last [`Shard::receive`] left over: they come before those that are read next.
@@ -112,6 +113,7 @@ impl Shard {
     /// The peer is gone.
     pub fn hang_up(&mut self, key: usize) {
         self.serve(key, |core, conn| {
+            conn.peer_is_gone = true;
             if conn.phase != Phase::Closed {
                 if conn.phase != Phase::Header {
                     info!(target: "connection", "{}: client unexpectedly closed TCP connection", conn.name());
@@ -131,10 +133,15 @@ impl Shard {
         }
     }
 
-    /// Lets consumers go on that a full output had held back, when there is room again.
+    /// To be called after each flush: lets consumers go on that a full output had held back, when there is room again,
+    /// and tells the owner of a connection that waits only for its last bytes to be written.
     pub fn drained(&mut self, link: &Link) {
         if link.can_resume() {
             self.core.resume_consumers(link);
+        }
+        if link.owner_waits(self.core.shard) {
+            let address = Address { key: link.key, id: link.id };
+            self.core.broker.post(link.shard, ShardMessage::Flushed { address });
         }
     }
 
@@ -156,6 +163,9 @@ impl Shard {
             ShardMessage::AlarmsChanged => self.each(Core::alarms_changed),
             ShardMessage::ConsumerGone { address, channel, tag, quid } => {
                 self.serve_address(address, |core, conn| core.consumer_gone(conn, channel, &tag, quid));
+            }
+            ShardMessage::Flushed { address } => {
+                self.serve_address(address, |core, conn| conn.link.touch(&mut core.touched));
             }
             ShardMessage::Deliver(cell) => self.core.deliver_ready(&cell),
             ShardMessage::Close { which, reason } => self.close(&which, &reason),
@@ -254,6 +264,7 @@ impl Shard {
             self.resumed.push(key);
         }
         if conn.phase == Phase::Closed {
+            conn.link.end();
             self.ended.push(key);
         }
         self.connections[key] = Some(conn);
