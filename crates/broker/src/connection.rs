@@ -103,8 +103,8 @@ pub(crate) struct Connection {
     pub(crate) last_sent: u64,
     /// A durable change whose method had no reply to hold back; the next reply waits for it.
     pub(crate) undurable: Option<Token>,
-    /// True once it has published, which is what an alarm looks at.
-    pub(crate) has_published: bool,
+    /// Channels that we closed and the client answered for, with the time until which it may not have noticed.
+    pub(crate) just_closed: Vec<(u16, u64)>,
     /// True when received bytes make no sense any more; they are discarded until the socket is closed.
     pub(crate) out_of_step: bool,
     /// True after connection.blocked.
@@ -137,7 +137,7 @@ impl Connection {
             last_read_ms: now_ms,
             last_sent: 0,
             undurable: None,
-            has_published: false,
+            just_closed: Vec::new(),
             out_of_step: false,
             told_blocked: false,
             peer_is_gone: false,

@@ -173,7 +173,7 @@ impl Core {
             return self.on_unopened_channel(conn, number, method).map(|()| 0);
         };
         if channel.closing {
-            return self.on_closing_channel(conn, number, method, buffer, end);
+            return self.on_closing_channel(conn, number, method, buffer);
         }
         if let Some(assembly) = &channel.assembly {
             let error = if assembly.wants_header() { &errors::EXPECTED_HEADER } else { &errors::EXPECTED_BODY };
@@ -202,6 +202,10 @@ impl Core {
     ) -> Result<usize, ProtocolError> {
         if !self.settling.is_empty() {
             self.settle(conn);
+        }
+        if self.broker.is_alarmed() {
+            self.block_publisher(conn);
+            return Ok(AGAIN);
         }
         let Some((header_payload, body, taken)) = whole_content(&buffer[end..], number, conn.frame_max) else {
             if is_cut(&buffer[end..], number, conn.frame_max) {
@@ -255,7 +259,10 @@ impl Core {
         payload: &[u8],
     ) -> Result<(), ProtocolError> {
         let number = header.channel;
-        let Some(channel) = conn.channels.find(number) else { return Err(errors::CHANNEL_NOT_OPEN.with(&[])) };
+        let Some(channel) = conn.channels.find(number) else {
+            let late = self.is_just_closed(conn, number);
+            return if late { Ok(()) } else { Err(errors::CHANNEL_NOT_OPEN.with(&[])) };
+        };
         if channel.closing {
             return Ok(());
         }

@@ -217,10 +217,9 @@ impl Core {
         conn.leftover = Vec::new();
     }
 
-    /// Refuses, unblocks or blocks a publisher as the alarms say.
+    /// Unblocks a publisher when the last alarm is cleared.
     pub(crate) fn alarms_changed(&mut self, conn: &mut Connection) {
         if self.broker.is_alarmed() {
-            self.block_publisher(conn);
             return;
         }
         if matches!(conn.park, Some(Park::Alarm)) {
@@ -231,11 +230,9 @@ impl Core {
         }
     }
 
-    /// Stops reading from a connection that publishes during an alarm.
+    /// Stops reading from a connection that publishes during an alarm, before the content is taken (RabbitMQ: a connection
+    /// that does not publish notices nothing).
     pub(crate) fn block_publisher(&mut self, conn: &mut Connection) {
-        if !conn.has_published || conn.phase != Phase::Running || conn.park.is_some() {
-            return;
-        }
         conn.park = Some(Park::Alarm);
         if conn.capabilities.connection_blocked && !conn.told_blocked {
             conn.told_blocked = true;
@@ -252,7 +249,12 @@ impl Core {
         method: Method<'_>,
     ) -> Result<(), ProtocolError> {
         match method {
-            Method::ChannelOpen(_) => self.open_channel(conn, number),
+            Method::ChannelOpen(_) => {
+                conn.just_closed.retain(|(closed, _)| *closed != number);
+                self.open_channel(conn, number)
+            }
+            // A thread of the client that has not noticed yet; what it asks fails there when it does.
+            _ if self.is_just_closed(conn, number) => Ok(()),
             // A close-ok to a close that crossed the client's own.
             Method::ChannelCloseOk(_) => Ok(()),
             Method::ChannelClose(_) => {
@@ -264,6 +266,25 @@ impl Core {
                 Err(errors::CHANNEL_NOT_OPEN.with(&[]).by_method(id.class, id.method))
             }
         }
+    }
+}
+
+/// How long after channel.close-ok methods on the channel are passed over, in ms. RabbitMQ closes the connection at
+/// once, but takes longer to close the channel than a client needs to send what it had begun.
+const LATE_METHODS_MS: u64 = 1000;
+
+impl Core {
+    /// True for a channel that we closed a moment ago.
+    pub(crate) fn is_just_closed(&self, conn: &Connection, number: u16) -> bool {
+        conn.just_closed.iter().any(|(closed, until_ms)| *closed == number && self.now.mono_ms() < *until_ms)
+    }
+
+    /// The client has answered our channel.close.
+    pub(crate) fn channel_closed(&self, conn: &mut Connection, number: u16) {
+        let now_ms = self.now.mono_ms();
+        conn.channels.remove(number);
+        conn.just_closed.retain(|(_, until_ms)| now_ms < *until_ms);
+        conn.just_closed.push((number, now_ms + LATE_METHODS_MS));
     }
 }
 

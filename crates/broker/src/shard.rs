@@ -104,9 +104,6 @@ impl Shard {
             {
                 conn.park = Some(Park::Flow { queue, until_ms: core.now.mono_ms() + FLOW_PAUSE_MS });
             }
-            if core.broker.is_alarmed() {
-                core.block_publisher(conn);
-            }
         });
     }
 

@@ -45,9 +45,8 @@ impl Broker {
     ) -> Result<AdminReply, AdminError> {
         let (vhost, cell) = self.find_queue(vhost, name)?;
         let condition = DeleteCondition { if_unused, if_empty };
-        let (count, changes) =
-            delete_queue(&vhost, &cell, condition, &|shard, message| self.post(shard, message)).map_err(refused)?;
-        self.wait_for(self.propose(changes))?;
+        let (count, token) = delete_queue(self, &vhost, &cell, condition).map_err(refused)?;
+        self.wait_for(token)?;
         Ok(AdminReply::Count(count))
     }
 

@@ -54,9 +54,8 @@ impl Broker {
             return Err(error);
         }
         for cell in vhost.queues() {
-            // Without a condition nothing can be in the way; the change below covers those of the queues.
-            let _ =
-                delete_queue(&vhost, &cell, DeleteCondition::default(), &|shard, message| self.post(shard, message));
+            // Without a condition nothing can be in the way.
+            let _ = delete_queue(self, &vhost, &cell, DeleteCondition::default());
         }
         writer.commit(Change::DeleteVhost { name: name.to_owned() })?;
         info!(target: "vhost", "vhost '{name}' deleted");

@@ -112,6 +112,9 @@ impl Core {
             assert_equivalent(conn, vhost, &existing, declare, &arguments)?;
             return Ok((existing, None));
         }
+        // One that is dead and on its way out leaves first, with its bindings.
+        let dead = topology.queue(name).cloned();
+        let mut changes = dead.map(|dead| topology.remove_queue(&vhost.name, &dead).changes).unwrap_or_default();
         let cell = topology.insert_queue(QueueCell {
             // Exclusive queues go with their connection, so there is nothing to keep of them.
             durable: declare.durable && !declare.exclusive,
@@ -122,7 +125,9 @@ impl Core {
             ..QueueCell::new(quid, &vhost.name, name)
         });
         // Proposed under the lock, so that the journal has changes in the order in which they happened.
-        let changes = if cell.durable { vec![definition(&cell)] } else { Vec::new() };
+        if cell.durable {
+            changes.push(definition(&cell));
+        }
         let token = self.broker.propose(changes);
         Ok((cell, token))
     }

@@ -134,7 +134,6 @@ impl Core {
         let exchange = self.exchange_to_publish(conn, number, incoming.exchange)?;
         self.check_topic_to_publish(conn, number, &exchange, incoming.routing_key)?;
         let checked = self.check_properties(conn, number, &incoming)?;
-        conn.has_published = true;
         let mut item = Item {
             place: Place::default(),
             stored: None,

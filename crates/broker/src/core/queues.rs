@@ -2,11 +2,12 @@
 
 use super::Core;
 use crate::ConnectionId;
+use crate::broker::Broker;
 use crate::delivery::Consumer;
 use crate::errors::{self, ProtocolError, Resource};
 use crate::message::{Address, ShardMessage};
 use crate::topology::{QueueCell, Vhost};
-use metadata::{Change, Token};
+use metadata::Token;
 use queue::ConsumerKey;
 use std::sync::Arc;
 
@@ -27,10 +28,7 @@ impl Core {
         cell: &Arc<QueueCell>,
         condition: DeleteCondition,
     ) -> Result<(u64, Option<Token>), ProtocolError> {
-        let (count, changes) = delete_queue(vhost, cell, condition, &|shard, message| {
-            self.broker.post(shard, message);
-        })?;
-        Ok((count, self.broker.propose(changes)))
+        delete_queue(&self.broker, vhost, cell, condition)
     }
 
     /// Removes a consumer from its queue, and the queue if that was the last one of an auto-delete queue.
@@ -59,19 +57,18 @@ impl Core {
     }
 }
 
-/// Deletes a queue, telling the reactors of its consumers through `post`; returns the ready messages and the changes
-/// that make it durable.
+/// Deletes a queue, telling the reactors of its consumers; returns the ready messages and the change to wait for.
 pub(crate) fn delete_queue(
+    broker: &Broker,
     vhost: &Vhost,
     cell: &Arc<QueueCell>,
     condition: DeleteCondition,
-    post: &dyn Fn(usize, ShardMessage),
-) -> Result<(u64, Vec<Change>), ProtocolError> {
+) -> Result<(u64, Option<Token>), ProtocolError> {
     let mut messages = Vec::new();
     let mut consumers: Vec<Arc<Consumer>> = Vec::new();
     let mut state = cell.lock();
     if cell.is_dead() {
-        return Ok((0, Vec::new()));
+        return Ok((0, None));
     }
     let resource = Resource::queue(&vhost.name, &cell.name);
     if condition.if_unused && !state.queue.consumers.is_empty() {
@@ -86,12 +83,16 @@ pub(crate) fn delete_queue(
     consumers.extend(keys.into_iter().filter_map(|key| state.queue.consumers.remove(key)));
     cell.publish_gauges(&state);
     drop(state);
-    let removed = vhost.write().remove_queue(&vhost.name, cell);
+    let mut topology = vhost.write();
+    let removed = topology.remove_queue(&vhost.name, cell);
+    // Proposed under the lock, so that declaring the name again comes later in the journal too.
+    let token = broker.propose(removed.changes);
+    drop(topology);
     drop(messages);
     for consumer in consumers {
         let address = Address { key: consumer.link.key, id: consumer.link.id };
         let (channel, tag) = (consumer.channel, consumer.tag.clone());
-        post(consumer.link.shard, ShardMessage::ConsumerGone { address, channel, tag, quid: cell.quid });
+        broker.post(consumer.link.shard, ShardMessage::ConsumerGone { address, channel, tag, quid: cell.quid });
     }
-    Ok((count, removed.changes))
+    Ok((count, token))
 }

@@ -15,14 +15,18 @@ pub(crate) struct Removed {
 impl Topology {
     /// Removes a queue, its bindings, and auto-delete exchanges that lose their last binding by it.
     ///
-    /// Nothing happens when the name belongs to another queue by now.
+    /// Nothing happens when it has been removed before.
     pub(crate) fn remove_queue(&mut self, vhost: &str, cell: &QueueCell) -> Removed {
         let mut removed = Removed::default();
-        if self.queue_names.get(&cell.name) != Some(&cell.quid) {
+        if self.queues.remove(&cell.quid).is_none() {
             return removed;
         }
+        debug_assert_eq!(
+            self.queue_names.get(&cell.name),
+            Some(&cell.quid),
+            "a name is given again after its queue left"
+        );
         self.queue_names.remove(&cell.name);
-        self.queues.remove(&cell.quid);
         if cell.durable && cell.owner.is_none() {
             removed.changes.push(Change::DeleteQueue { vhost: vhost.to_owned(), name: cell.name.to_string() });
         }
