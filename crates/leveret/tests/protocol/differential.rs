@@ -21,7 +21,7 @@ fn reference() -> Option<SocketAddr> {
 #[derive(Clone, Debug)]
 enum Step {
     Send(Method),
-    Publish(Publish, Properties, Vec<u8>),
+    Publish(Publish, Box<Properties>, Vec<u8>),
 }
 
 /// Makes steps on a few names.
@@ -109,7 +109,7 @@ impl Steps {
             10 if self.flag() => queue_purge(&queue),
             _ => {
                 let body = self.random.next().to_string().into_bytes();
-                return Step::Publish(Publish::new("", &queue), Properties::default(), body);
+                return Step::Publish(Publish::new("", &queue), Box::default(), body);
             }
         })
     }
@@ -170,7 +170,7 @@ impl Steps {
                 } else {
                     publish
                 };
-                return Step::Publish(publish, self.properties(), self.random.bytes(20));
+                return Step::Publish(publish, Box::new(self.properties()), self.random.bytes(20));
             }
         })
     }
