@@ -20,6 +20,8 @@ use crate::{Credentials, LoginError, LoginSettings, Mechanism, Permission, Resou
 /// [`generation`]: AccessControl::generation
 pub struct AccessControl {
     settings: LoginSettings,
+    /// `loopback_users`, which an operator may change while the node runs.
+    loopback_users: RwLock<Vec<String>>,
     state: RwLock<State>,
     generation: AtomicU64,
 }
@@ -47,7 +49,8 @@ impl AccessControl {
         for permission in &snapshot.topic_permissions {
             state.put_topic_permission(permission);
         }
-        AccessControl { settings, state: RwLock::new(state), generation: AtomicU64::new(0) }
+        let loopback_users = RwLock::new(settings.loopback_users.clone());
+        AccessControl { settings, loopback_users, state: RwLock::new(state), generation: AtomicU64::new(0) }
     }
 
     /// Follows a change, once it is durable; changes of other definitions are ignored.
@@ -86,10 +89,20 @@ impl AccessControl {
             }
         };
         let user = self.authenticate(name, password)?;
-        if self.settings.is_loopback_only(user.name()) && !is_loopback(peer) {
+        if !is_loopback(peer) && self.loopback_users().iter().any(|name| name == user.name()) {
             return Err(LoginError::LoopbackOnly { user: user.name().to_owned() });
         }
         Ok(user)
+    }
+
+    /// Those who may log in from the node's own machine only.
+    pub fn loopback_users(&self) -> Vec<String> {
+        self.loopback_users.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Replaces them for logins from now on; the settings hold again after a restart.
+    pub fn set_loopback_users(&self, names: Vec<String>) {
+        *self.loopback_users.write().unwrap_or_else(PoisonError::into_inner) = names;
     }
 
     /// The user called `name` as it is now, for who has logged in before or by other means.

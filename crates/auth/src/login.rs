@@ -53,10 +53,6 @@ impl LoginSettings {
     pub(crate) fn anonymous(&self) -> Option<(&str, &str)> {
         self.anonymous_login_user.as_deref().zip(self.anonymous_login_pass.as_deref())
     }
-
-    pub(crate) fn is_loopback_only(&self, user: &str) -> bool {
-        self.loopback_users.iter().any(|name| name == user)
-    }
 }
 
 /// True for an address of the machine itself, in IPv6 notation too.

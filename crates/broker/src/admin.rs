@@ -70,6 +70,15 @@ impl Broker {
                 Ok(AdminReply::Done)
             }
             C::SetMemoryWatermark(watermark) => self.set_memory_watermark(watermark),
+            C::SetChannelMax(channel_max) => {
+                self.set_channel_max(channel_max);
+                Ok(AdminReply::Done)
+            }
+            C::ListLoopbackUsers => Ok(AdminReply::Names(self.access.loopback_users())),
+            C::SetLoopbackUsers(names) => {
+                self.access.set_loopback_users(names);
+                Ok(AdminReply::Done)
+            }
         }
     }
 

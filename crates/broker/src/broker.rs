@@ -11,7 +11,7 @@ use auth::AccessControl;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use metadata::{Change, Journal, QuidAllocator, Snapshot, Token};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use store::ChunkPool;
 
@@ -55,6 +55,8 @@ pub struct Broker {
     pub(crate) quids: QuidAllocator,
     vhosts: RwLock<HashMap<Arc<str>, Arc<Vhost>, RandomState>>,
     alarms: AtomicU8,
+    /// `settings.channel_max` until an operator says otherwise.
+    channel_max: AtomicU16,
     closing: AtomicBool,
     pub(crate) buffers: Arc<BufferPool>,
     pub(crate) chunks: Arc<ChunkPool>,
@@ -78,6 +80,7 @@ impl Broker {
     ) -> Arc<Broker> {
         let inbox = || Inbox { messages: Mutex::default(), filled: AtomicBool::new(false), wake: OnceLock::new() };
         let broker = Arc::new(Broker {
+            channel_max: AtomicU16::new(settings.channel_max),
             settings,
             access,
             journal,
@@ -144,7 +147,7 @@ impl Broker {
     /// Called by the journal's owner when `token` has become durable.
     pub fn journal_advanced(&self, token: Token) {
         self.post_to_all(|| ShardMessage::Durable(token));
-        self.registry.journal_advanced();
+        self.registry.wake();
     }
 
     pub(crate) fn next_connection_id(&self) -> ConnectionId {
@@ -214,10 +217,21 @@ impl Broker {
         }
     }
 
+    /// Channels per connection proposed in connection.tune; 0 = no limit.
+    pub(crate) fn channel_max(&self) -> u16 {
+        self.channel_max.load(Ordering::Relaxed)
+    }
+
+    /// Changes it for connections from now on.
+    pub(crate) fn set_channel_max(&self, channel_max: u16) {
+        self.channel_max.store(channel_max, Ordering::Relaxed);
+    }
+
     /// Asks every reactor to close its connections with 320; no new ones are accepted.
     pub fn shut_down(&self) {
         self.closing.store(true, Ordering::Release);
         self.post_to_all(|| ShardMessage::ShutDown);
+        self.registry.wake();
     }
 
     /// True once the broker is stopping.

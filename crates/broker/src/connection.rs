@@ -105,8 +105,12 @@ pub(crate) struct Connection {
     pub(crate) undurable: Option<Token>,
     /// True once it has published, which is what an alarm looks at.
     pub(crate) has_published: bool,
+    /// True when received bytes make no sense any more; they are discarded until the socket is closed.
+    pub(crate) out_of_step: bool,
     /// True after connection.blocked.
     pub(crate) told_blocked: bool,
+    /// True when what is pending can no longer be written.
+    pub(crate) peer_is_gone: bool,
 }
 
 impl Connection {
@@ -134,7 +138,9 @@ impl Connection {
             last_sent: 0,
             undurable: None,
             has_published: false,
+            out_of_step: false,
             told_blocked: false,
+            peer_is_gone: false,
         }
     }
 

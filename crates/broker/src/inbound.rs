@@ -24,12 +24,17 @@ const AGAIN: usize = usize::MAX;
 struct Fault {
     channel: u16,
     error: ProtocolError,
+    /// True when it cannot be told where the next frame begins.
+    out_of_step: bool,
 }
 
 impl Core {
     /// Processes received bytes; returns how many are done with. The rest has to be presented again, with what comes
     /// behind it, unless the connection is parked or closed.
     pub(crate) fn receive(&mut self, conn: &mut Connection, buffer: &[u8]) -> usize {
+        if conn.out_of_step {
+            return buffer.len();
+        }
         let mut at = 0;
         while at < buffer.len() && conn.is_reading() {
             match self.receive_one(conn, buffer, at) {
@@ -75,11 +80,13 @@ impl Core {
         let payload = &rest[FRAME_HEADER_SIZE..whole - 1];
         if rest[whole - 1] != FRAME_END {
             let error = errors::BAD_FRAME_END.with(&[&Snippet::new(header.kind, payload), &rest[whole - 1]]);
-            return Err(Fault { channel: 0, error });
+            return Err(Fault { channel: 0, error, out_of_step: true });
         }
-        let more = self
-            .frame(conn, header, payload, buffer, at + whole)
-            .map_err(|error| Fault { channel: header.channel, error })?;
+        let more = self.frame(conn, header, payload, buffer, at + whole).map_err(|error| Fault {
+            channel: header.channel,
+            error,
+            out_of_step: false,
+        })?;
         Ok(if more == AGAIN { 0 } else { whole + more })
     }
 
@@ -92,7 +99,7 @@ impl Core {
             return Ok(());
         }
         let error = errors::FRAME_TOO_LARGE.with(&[&header.kind, &header.size, &most]);
-        Err(Fault { channel: 0, error: error.on_connection() })
+        Err(Fault { channel: 0, error: error.on_connection(), out_of_step: true })
     }
 
     /// One whole frame. Returns how many bytes behind it are done with too, the content of a publish, or [`AGAIN`].
@@ -267,7 +274,7 @@ impl Core {
     fn start_of_body(&mut self, conn: &mut Connection, header: FrameHeader, rest: &[u8]) -> Result<usize, Fault> {
         let partial = PartialBody { channel: header.channel, left: header.size as usize };
         conn.partial_body = Some(partial);
-        let blame = |error| Fault { channel: header.channel, error };
+        let blame = |error| Fault { channel: header.channel, error, out_of_step: true };
         // An empty part of a body that is due completes nothing; any error is about the frame itself.
         self.content_frame(conn, FrameHeader { size: 0, ..header }, &[]).map_err(blame)?;
         let taken = self.more_of_body(conn, partial, &rest[FRAME_HEADER_SIZE..])?;
@@ -275,7 +282,7 @@ impl Core {
     }
 
     fn more_of_body(&mut self, conn: &mut Connection, partial: PartialBody, rest: &[u8]) -> Result<usize, Fault> {
-        let blame = |error| Fault { channel: partial.channel, error };
+        let blame = |error| Fault { channel: partial.channel, error, out_of_step: true };
         let taken = partial.left.min(rest.len());
         let left = partial.left - taken;
         let ended = left == 0 && rest.len() > taken;
@@ -283,7 +290,7 @@ impl Core {
         if ended && rest[taken] != FRAME_END {
             let snippet = Snippet::new(FRAME_BODY, &rest[..taken]);
             let error = errors::BAD_FRAME_END.with(&[&snippet, &rest[taken]]);
-            return Err(Fault { channel: 0, error: error.on_connection() });
+            return Err(Fault { channel: 0, error: error.on_connection(), out_of_step: true });
         }
         let discards =
             conn.phase == Phase::Closing || conn.channels.find(partial.channel).is_none_or(|channel| channel.closing);
@@ -303,16 +310,20 @@ impl Core {
         self.settle(conn);
     }
 
-    /// Answers an error. Returns how many bytes of `rest` to pass over, or `None` when the connection is of no more use.
+    /// Answers an error. Returns how many bytes of `rest` to pass over.
     fn fail(&mut self, conn: &mut Connection, fault: Fault, rest: &[u8]) -> Option<usize> {
         if fault.error.scope == Scope::Channel && fault.channel != 0 {
             self.close_channel(conn, fault.channel, &fault.error);
-            // Only whole frames lead here: errors in the parts of one are dealt with where they are found.
-            let header = FrameHeader::parse(rest.first_chunk::<FRAME_HEADER_SIZE>()?);
-            return Some(FRAME_HEADER_SIZE + header.size as usize + 1);
+        } else {
+            self.close_connection(conn, &fault.error);
         }
-        self.close_connection(conn, &fault.error);
-        None
+        if fault.out_of_step {
+            conn.out_of_step = true;
+            return Some(rest.len());
+        }
+        // The frame is there whole: what is behind it may be the answer to our close.
+        let header = FrameHeader::parse(rest.first_chunk::<FRAME_HEADER_SIZE>()?);
+        Some(FRAME_HEADER_SIZE + header.size as usize + 1)
     }
 
     /// The first eight bytes.

@@ -3,6 +3,9 @@
 //! Lock order: a queue's lock may be held while an output's is taken, never the other way round. The writer's lock
 //! comes before the output's and is only tried, with nothing else held.
 
+#[cfg(test)]
+mod tests;
+
 use crate::delivery::Deliveries;
 use crate::output::{Batch, BufferPool, Writer};
 use crate::topology::QueueCell;
@@ -59,6 +62,8 @@ pub struct Link {
     touched: AtomicBool,
     /// True when `starved` has entries, so that flushing need not lock to know.
     has_starved: AtomicBool,
+    /// True when the connection is over but for what is pending.
+    is_over: AtomicBool,
     pub(crate) frame_max: AtomicU32,
     sent_bytes: AtomicU64,
     sent_writes: AtomicU64,
@@ -82,6 +87,7 @@ impl Link {
             pending: AtomicUsize::new(0),
             touched: AtomicBool::new(false),
             has_starved: AtomicBool::new(false),
+            is_over: AtomicBool::new(false),
             frame_max: AtomicU32::new(amqp::frame::FRAME_MIN_SIZE as u32),
             sent_bytes: AtomicU64::new(0),
             sent_writes: AtomicU64::new(0),
@@ -108,6 +114,19 @@ impl Link {
     #[inline]
     pub(crate) fn pending(&self) -> usize {
         self.pending.load(Ordering::Relaxed)
+    }
+
+    /// The connection is over; its owner looks at `pending` afterwards.
+    pub(crate) fn end(&self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        // Pairs with the fence of `flush`: either the owner sees that nothing is pending, or whoever wrote the last of
+        // it sees that the owner waits for that.
+        fence(Ordering::SeqCst);
+    }
+
+    /// True when a shard other than the owner has flushed and the owner has to look at the connection.
+    pub(crate) fn owner_waits(&self, shard: usize) -> bool {
+        self.shard != shard && self.is_over.load(Ordering::Relaxed)
     }
 
     /// Bytes and writes sent so far.

@@ -42,6 +42,11 @@ pub enum ShardMessage {
         /// The queue that is gone.
         quid: u64,
     },
+    /// Another reactor wrote to a connection that is over: perhaps that was the last of it.
+    Flushed {
+        /// The connection.
+        address: Address,
+    },
     /// A queue has messages for consumers of this reactor's choosing.
     Deliver(Arc<QueueCell>),
     /// Close connections with 320 and this reason.

@@ -96,7 +96,7 @@ impl Core {
                 conn.mechanism = Some(mechanism);
                 conn.phase = Phase::Tuning;
                 let settings = &self.broker.settings;
-                let (channel_max, frame_max) = (settings.channel_max, settings.frame_max);
+                let (channel_max, frame_max) = (self.broker.channel_max(), settings.frame_max);
                 let tune = connection::Tune { channel_max, frame_max, heartbeat: settings.heartbeat_s };
                 self.send(conn, 0, &Method::ConnectionTune(tune));
             }
@@ -105,7 +105,7 @@ impl Core {
         Ok(())
     }
 
-    /// A malformed login. RabbitMQ means to send the error, waits, and then hangs up without it; here it is sent.
+    /// A malformed login. RabbitMQ has an error for each, waits, and then hangs up without sending it; here it is sent.
     fn sasl_failed(&mut self, conn: &mut Connection, error: &SaslError) {
         warn!(target: "connection", "closing {}: {error}", conn.name());
         let error = match error {
@@ -150,7 +150,7 @@ impl Core {
     fn tune_ok(&mut self, conn: &mut Connection, tune_ok: &connection::TuneOk) -> Result<(), ProtocolError> {
         let settings = &self.broker.settings;
         check_limit("frame_max", tune_ok.frame_max, SMALLEST_FRAME, settings.frame_max)?;
-        check_limit("channel_max", u32::from(tune_ok.channel_max), 1, u32::from(settings.channel_max))?;
+        check_limit("channel_max", u32::from(tune_ok.channel_max), 1, u32::from(self.broker.channel_max()))?;
         conn.frame_max = match tune_ok.frame_max {
             0 => UNLIMITED_FRAME,
             frame_max => (frame_max as usize).min(UNLIMITED_FRAME),
@@ -193,9 +193,9 @@ impl Core {
         }
         let (name, text) = (conn.name(), error.full_text());
         warn!(target: "connection", "closing {name}: {} {text}", error.code.0);
-        let before_login = matches!(conn.phase, Phase::Header | Phase::Starting);
+        let silent = matches!(conn.phase, Phase::Header | Phase::Starting);
         self.release(conn);
-        if before_login {
+        if silent {
             self.refuse_login(conn, Vec::new());
             return;
         }

@@ -19,6 +19,8 @@ use tracing::{debug, info};
 
 /// How long we wait for the answer to connection.close, or for the client to hang up after ours, in ms (RabbitMQ: 30 s).
 const CLOSE_TIMEOUT_MS: u64 = 30_000;
+/// The same for a client whose answer we could not read, in ms (RabbitMQ: 3 s).
+const OUT_OF_STEP_TIMEOUT_MS: u64 = 3000;
 /// Longest pause of a publisher that outpaces consumers, in ms: a consumer that takes nothing any more slows it down,
 /// and does not stop it.
 const FLOW_PAUSE_MS: u64 = 10;
@@ -77,9 +79,10 @@ impl Shard {
         self.connection(key).is_some_and(Connection::is_reading)
     }
 
-    /// True when a connection is over and everything for it is written, so that its socket can be dropped.
+    /// True when a connection is over and everything for it is written that can be, so that its socket can be dropped.
     pub fn is_finished(&self, key: usize) -> bool {
-        self.connection(key).is_none_or(|conn| conn.phase == Phase::Closed && conn.link.pending() == 0)
+        let is_written = |conn: &Connection| conn.peer_is_gone || conn.link.pending() == 0;
+        self.connection(key).is_none_or(|conn| conn.phase == Phase::Closed && is_written(conn))
     }
 
     /// The bytes that the last [`Shard::receive`] left over: they come before those that are read next.
@@ -110,6 +113,7 @@ impl Shard {
     /// The peer is gone.
     pub fn hang_up(&mut self, key: usize) {
         self.serve(key, |core, conn| {
+            conn.peer_is_gone = true;
             if conn.phase != Phase::Closed {
                 if conn.phase != Phase::Header {
                     info!(target: "connection", "{}: client unexpectedly closed TCP connection", conn.name());
@@ -129,10 +133,15 @@ impl Shard {
         }
     }
 
-    /// Lets consumers go on that a full output had held back, when there is room again.
+    /// To be called after each flush: lets consumers go on that a full output had held back, when there is room again,
+    /// and tells the owner of a connection that waits only for its last bytes to be written.
     pub fn drained(&mut self, link: &Link) {
         if link.can_resume() {
             self.core.resume_consumers(link);
+        }
+        if link.owner_waits(self.core.shard) {
+            let address = Address { key: link.key, id: link.id };
+            self.core.broker.post(link.shard, ShardMessage::Flushed { address });
         }
     }
 
@@ -154,6 +163,9 @@ impl Shard {
             ShardMessage::AlarmsChanged => self.each(Core::alarms_changed),
             ShardMessage::ConsumerGone { address, channel, tag, quid } => {
                 self.serve_address(address, |core, conn| core.consumer_gone(conn, channel, &tag, quid));
+            }
+            ShardMessage::Flushed { address } => {
+                self.serve_address(address, |core, conn| conn.link.touch(&mut core.touched));
             }
             ShardMessage::Deliver(cell) => self.core.deliver_ready(&cell),
             ShardMessage::Close { which, reason } => self.close(&which, &reason),
@@ -252,6 +264,7 @@ impl Shard {
             self.resumed.push(key);
         }
         if conn.phase == Phase::Closed {
+            conn.link.end();
             self.ended.push(key);
         }
         self.connections[key] = Some(conn);
@@ -280,7 +293,10 @@ impl Shard {
         }
         if conn.phase != before {
             match conn.phase {
-                Phase::Closing => self.timers.arm(now_ms + CLOSE_TIMEOUT_MS, Timer::CloseTimeout(key, id)),
+                Phase::Closing => {
+                    let timeout_ms = if conn.out_of_step { OUT_OF_STEP_TIMEOUT_MS } else { CLOSE_TIMEOUT_MS };
+                    self.timers.arm(now_ms + timeout_ms, Timer::CloseTimeout(key, id));
+                }
                 Phase::Running if conn.heartbeat_s > 0 => {
                     self.timers.arm(now_ms + u64::from(conn.heartbeat_s) * 500, Timer::Heartbeat(key, id));
                 }

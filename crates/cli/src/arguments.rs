@@ -87,6 +87,8 @@ impl Arguments {
             "--data-dir" => &mut self.data_dir,
             // Answers come within the client's own bound; there is no cookie.
             "-t" | "--timeout" | "--erlang-cookie" => return missing(name, value).map(drop),
+            // Of commands that are not here yet; those say so themselves.
+            "--priority" | "--apply-to" => return missing(name, value).map(drop),
             "--formatter" => {
                 self.formatter = match missing(name, value)?.as_str() {
                     "table" => Formatter::Table,

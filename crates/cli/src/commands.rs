@@ -179,6 +179,8 @@ pub(crate) const COMMANDS: &[Command] = &[
         "Closes all connections of a user",
         connections::close_all_of_user,
     ),
+    command("stop_app", (0, 0), "", "Stops the broker, but not its process: what is not durable goes", node::stop_app),
+    command("start_app", (0, 0), "", "Starts the broker again after stop_app", node::start_app),
     command("ping", (0, 0), "", "Checks that the broker answers", node::ping),
     command("status", (0, 0), "", "Shows what the broker is and does", node::status),
     command(
@@ -249,9 +251,7 @@ const ELSEWHERE: &[&str] = &[
     "set_vhost_limits",
     "set_vhost_tags",
     "shutdown",
-    "start_app",
     "stop",
-    "stop_app",
     "suspend_listeners",
     "sync_queue",
     "trace_off",

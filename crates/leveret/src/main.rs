@@ -1,5 +1,6 @@
 //! The binary: flags, wiring, signals.
 
+mod application;
 mod arguments;
 mod logging;
 mod memory;

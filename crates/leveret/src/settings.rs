@@ -9,7 +9,7 @@ use server::{SocketOptions, Watermark};
 const FOREVER_MS: u64 = u64::MAX / 4;
 
 pub(crate) fn settings(config: &Config) -> Settings {
-    let node_name = config.node_name.clone().unwrap_or_else(|| format!("rabbit@{}", host_name()));
+    let node_name = node_name(config);
     Settings {
         cluster_name: config.cluster_name.clone().unwrap_or_else(|| node_name.clone()),
         node_name,
@@ -36,6 +36,11 @@ pub(crate) fn settings(config: &Config) -> Settings {
         },
         ..Settings::default()
     }
+}
+
+/// Name of the node, as `rabbit@host`.
+pub(crate) fn node_name(config: &Config) -> String {
+    config.node_name.clone().unwrap_or_else(|| format!("rabbit@{}", host_name()))
 }
 
 pub(crate) fn login_settings(config: &Config) -> LoginSettings {

@@ -1,5 +1,7 @@
 //! The command: how it starts, what keeps it from starting, how it stops, and what is there when it starts again.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail wherever it likes")]
+
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};

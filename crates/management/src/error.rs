@@ -26,6 +26,16 @@ impl ApiError {
         ApiError { status: StatusCode::NOT_FOUND, error: "Object Not Found", reason, missing: None }
     }
 
+    /// The broker is stopped, and only the process runs.
+    pub(crate) fn stopped() -> ApiError {
+        ApiError::unavailable("the broker is stopped; start it with 'rabbitmqctl start_app'".to_owned())
+    }
+
+    /// It cannot be done now.
+    pub(crate) fn unavailable(reason: String) -> ApiError {
+        ApiError { status: StatusCode::SERVICE_UNAVAILABLE, error: "service_unavailable", reason, missing: None }
+    }
+
     /// A reply that does not belong to the command: a mistake of ours.
     pub(crate) fn unexpected_reply() -> ApiError {
         let reason = "a command had the reply of another".to_owned();
@@ -43,7 +53,7 @@ impl From<AdminError> for ApiError {
             AdminError::UserExists(_) => (StatusCode::PRECONDITION_FAILED, "precondition_failed"),
             AdminError::Invalid(_) | AdminError::Refused(_) => (StatusCode::BAD_REQUEST, "bad_request"),
             AdminError::NotAuthenticated(_) => (StatusCode::UNAUTHORIZED, "not_authorized"),
-            AdminError::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "service_unavailable"),
+            AdminError::Unavailable(_) => return ApiError::unavailable(reason),
         };
         ApiError { status, error: word, reason, missing: None }
     }

@@ -11,5 +11,5 @@ mod routes;
 mod service;
 mod socket;
 
-pub use service::{Management, Node, StartError};
+pub use service::{Application, Management, Node, StartError};
 pub use socket::SOCKET_NAME;

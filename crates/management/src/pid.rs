@@ -1,18 +1,28 @@
 //! The names that connections and channels have where RabbitMQ prints an Erlang process.
 
 use broker::ConnectionId;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Makes process ids of connections and channels, and reads them back.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Pids {
     node: String,
     /// When the broker started, in seconds since 1970: a process id of a former run means nobody.
-    creation: u64,
+    creation: AtomicU64,
 }
 
 impl Pids {
     pub(crate) fn new(node: String, creation: u64) -> Pids {
-        Pids { node, creation }
+        Pids { node, creation: AtomicU64::new(creation) }
+    }
+
+    /// Makes all process ids of before mean nobody.
+    pub(crate) fn renew(&self) {
+        self.creation.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn creation(&self) -> u64 {
+        self.creation.load(Ordering::Relaxed)
     }
 
     /// `<NODE.CREATION.ID.0>`, as RabbitMQ's tools print process ids.
@@ -22,7 +32,7 @@ impl Pids {
 
     /// The same with the channel's number behind the connection's id.
     pub(crate) fn channel(&self, id: ConnectionId, number: u16) -> String {
-        format!("<{}.{}.{}.{number}>", self.node, self.creation, id.0)
+        format!("<{}.{}.{}.{number}>", self.node, self.creation(), id.0)
     }
 
     /// The connection that `text` names, if it is a process id of this run.
@@ -32,7 +42,7 @@ impl Pids {
         let mut numbers = inner.split('.').map(|part| part.parse::<u64>().ok());
         let (creation, id) = (numbers.next()??, numbers.next()??);
         numbers.next()??;
-        (creation == self.creation && numbers.next().is_none()).then_some(ConnectionId(id))
+        (creation == self.creation() && numbers.next().is_none()).then_some(ConnectionId(id))
     }
 }
 
@@ -46,6 +56,8 @@ mod tests {
         let text = pids.connection(ConnectionId(17));
         assert_eq!(text, "<rabbit@host.example.1795350204.17.0>");
         assert_eq!(pids.parse(&text), Some(ConnectionId(17)));
+        pids.renew();
+        assert_eq!(pids.parse(&text), None);
     }
 
     #[test]

@@ -77,9 +77,12 @@ pub(crate) fn router(shared: Shared) -> Router {
         .route("/channels", get(connections::channels))
         .route("/consumers", get(connections::consumers))
         .route("/consumers/{vhost}", get(connections::consumers_of_vhost))
+        .route("/leveret/application", put(node::start_application).delete(node::stop_application))
         .route("/leveret/authenticate", post(users::authenticate))
         .route("/leveret/alarms/{resource}", put(node::raise_alarm).delete(node::clear_alarm))
         .route("/leveret/memory-watermark", put(node::set_memory_watermark))
+        .route("/leveret/channel-max", put(node::set_channel_max))
+        .route("/leveret/loopback-users", get(node::loopback_users).put(node::set_loopback_users))
         .fallback(unknown);
     Router::new().nest("/api", api).fallback(unknown).layer(DefaultBodyLimit::max(BODY_LIMIT)).with_state(shared)
 }

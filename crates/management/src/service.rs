@@ -19,12 +19,24 @@ const BLOCKING_THREADS: usize = 4;
 /// What the binary knows of the node and the engine does not.
 #[derive(Clone, Debug, Default)]
 pub struct Node {
+    /// Its name, as `rabbit@host`.
+    pub name: String,
     /// The data directory.
     pub data_dir: PathBuf,
     /// The configuration files that were read.
     pub config_files: Vec<PathBuf>,
+}
+
+/// The broker as the process that it runs in, where it can be stopped and started while the process stays.
+pub trait Application: Send + Sync {
+    /// The broker, unless it is stopped.
+    fn broker(&self) -> Option<Arc<Broker>>;
     /// Where AMQP clients can connect.
-    pub listeners: Vec<SocketAddr>,
+    fn listeners(&self) -> Vec<SocketAddr>;
+    /// Stops the broker; nothing happens when it is stopped.
+    fn stop(&self);
+    /// Starts it from what is durable; nothing happens when it runs. The error is a line for the operator.
+    fn start(&self) -> Result<(), String>;
 }
 
 /// The administrative surface could not be opened.
@@ -49,7 +61,7 @@ pub struct Management {
 pub(crate) struct Shared(Arc<Inner>);
 
 struct Inner {
-    broker: Arc<Broker>,
+    application: Arc<dyn Application>,
     node: Node,
     pids: Pids,
     started: Instant,
@@ -57,18 +69,18 @@ struct Inner {
 
 impl Management {
     /// Opens the socket in the node's data directory and serves it on a thread of its own.
-    pub fn start(broker: Arc<Broker>, node: Node) -> Result<Management, StartError> {
+    pub fn start(application: Arc<dyn Application>, node: Node) -> Result<Management, StartError> {
         let data_dir = node.data_dir.clone();
-        Management::open(broker, node, &data_dir)
+        Management::open(application, node, &data_dir)
             .map_err(|source| StartError { path: data_dir.join(socket::SOCKET_NAME), source })
     }
 
-    fn open(broker: Arc<Broker>, node: Node, data_dir: &Path) -> io::Result<Management> {
+    fn open(application: Arc<dyn Application>, node: Node, data_dir: &Path) -> io::Result<Management> {
         let (listener, path) = socket::listen(data_dir)?;
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new().name("management".to_owned());
         let thread = thread.spawn(move || {
-            if let Err(error) = serve(listener, Shared::new(broker, node), stopped) {
+            if let Err(error) = serve(listener, Shared::new(application, node), stopped) {
                 error!("the administrative surface ended: {error}");
             }
         })?;
@@ -104,20 +116,40 @@ fn serve(listener: std::os::unix::net::UnixListener, shared: Shared, stopped: on
 }
 
 impl Shared {
-    pub(crate) fn new(broker: Arc<Broker>, node: Node) -> Shared {
+    pub(crate) fn new(application: Arc<dyn Application>, node: Node) -> Shared {
         let creation = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let pids = Pids::new(broker.settings.node_name.clone(), creation);
-        Shared(Arc::new(Inner { broker, node, pids, started: Instant::now() }))
+        let pids = Pids::new(node.name.clone(), creation);
+        Shared(Arc::new(Inner { application, node, pids, started: Instant::now() }))
     }
 
     /// Carries out a command, off the thread that serves, since it may wait.
     pub(crate) async fn execute(&self, command: AdminCommand) -> Result<AdminReply, ApiError> {
-        let inner = self.0.clone();
-        let reply = tokio::task::spawn_blocking(move || inner.broker.execute(command)).await;
+        let Some(broker) = self.0.application.broker() else { return Err(ApiError::stopped()) };
+        let reply = tokio::task::spawn_blocking(move || broker.execute(command)).await;
         match reply {
             Ok(reply) => Ok(reply?),
             Err(_) => Err(ApiError::unexpected_reply()),
         }
+    }
+
+    /// Starts or stops the broker and waits until that is done.
+    pub(crate) async fn run_application(&self, running: bool) -> Result<(), ApiError> {
+        let inner = self.0.clone();
+        let done = tokio::task::spawn_blocking(move || {
+            if running {
+                // Connections are numbered anew, so process ids of before must mean nobody.
+                inner.pids.renew();
+                return inner.application.start();
+            }
+            inner.application.stop();
+            Ok(())
+        });
+        done.await.map_err(|_| ApiError::unexpected_reply())?.map_err(ApiError::unavailable)
+    }
+
+    /// Where AMQP clients can connect.
+    pub(crate) fn listeners(&self) -> Vec<SocketAddr> {
+        self.0.application.listeners()
     }
 
     pub(crate) fn node(&self) -> &Node {
@@ -126,7 +158,7 @@ impl Shared {
 
     /// Name of the node, as `rabbit@host`.
     pub(crate) fn node_name(&self) -> &str {
-        &self.0.broker.settings.node_name
+        &self.0.node.name
     }
 
     pub(crate) fn pids(&self) -> &Pids {

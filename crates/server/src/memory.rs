@@ -9,6 +9,8 @@ use tracing::{info, warn};
 
 /// How often memory is looked at (RabbitMQ: 2.5 s; here more often, since looking is cheap).
 const INTERVAL: Duration = Duration::from_millis(500);
+/// The same when more than half of the limit is used: a second of publishing can fill the rest.
+const INTERVAL_NEAR_LIMIT: Duration = Duration::from_millis(50);
 
 /// When publishers have to wait.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -92,6 +94,9 @@ fn watch(state: &State, broker: &Broker) {
             state.used.store(used, Ordering::Relaxed);
             let limit = state.limit.load(Ordering::Relaxed);
             let high = used > limit;
+            if high {
+                broker.trim();
+            }
             if high != raised {
                 raised = high;
                 if high {
@@ -104,7 +109,9 @@ fn watch(state: &State, broker: &Broker) {
                 broker.set_alarm(Alarm::Memory, high);
             }
         }
-        guard = state.wake.1.wait_timeout(guard, INTERVAL).unwrap_or_else(PoisonError::into_inner).0;
+        let near = state.used.load(Ordering::Relaxed) > state.limit.load(Ordering::Relaxed) / 2;
+        let interval = if near { INTERVAL_NEAR_LIMIT } else { INTERVAL };
+        guard = state.wake.1.wait_timeout(guard, interval).unwrap_or_else(PoisonError::into_inner).0;
     }
 }
 

@@ -21,11 +21,40 @@ pub const CHUNK_SIZE: usize = 1 << 20;
 pub const LARGEST_SLICE: usize = CHUNK_SIZE / 4;
 
 /// Owned memory of [`CHUNK_SIZE`] bytes, always initialised.
+///
+/// It comes from the system and goes back to it, past the allocator: an allocator that keeps what is freed would leave
+/// the memory alarm on after the messages that raised it are gone.
 struct Memory(NonNull<u8>);
 
-// SAFETY: `Memory` owns its allocation as a `Box<[u8]>` would; the pointer is not tied to a thread.
+// SAFETY: `Memory` owns its mapping as a `Box<[u8]>` would; the pointer is not tied to a thread.
 unsafe impl Send for Memory {}
 
+#[cfg(not(miri))]
+impl Memory {
+    fn new() -> Memory {
+        use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
+        let protection = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: an anonymous private mapping where the system likes touches no other memory.
+        let mapped = unsafe { mmap_anonymous(std::ptr::null_mut(), CHUNK_SIZE, protection, MapFlags::PRIVATE) };
+        match mapped.ok().and_then(|pointer| NonNull::new(pointer.cast::<u8>())) {
+            Some(pointer) => Memory(pointer),
+            // What the allocator does too when there is no memory left.
+            None => std::alloc::handle_alloc_error(std::alloc::Layout::new::<[u8; CHUNK_SIZE]>()),
+        }
+    }
+}
+
+#[cfg(not(miri))]
+impl Drop for Memory {
+    fn drop(&mut self) {
+        // SAFETY: the pointer came from a mapping of this length, and is unmapped once, here.
+        let unmapped = unsafe { rustix::mm::munmap(self.0.as_ptr().cast(), CHUNK_SIZE) };
+        debug_assert!(unmapped.is_ok(), "what was mapped can be unmapped");
+    }
+}
+
+/// Miri maps nothing, so that there the memory is the allocator's.
+#[cfg(miri)]
 impl Memory {
     fn new() -> Memory {
         let boxed = vec![0u8; CHUNK_SIZE].into_boxed_slice();
@@ -34,6 +63,7 @@ impl Memory {
     }
 }
 
+#[cfg(miri)]
 impl Drop for Memory {
     fn drop(&mut self) {
         let slice = std::ptr::slice_from_raw_parts_mut(self.0.as_ptr(), CHUNK_SIZE);

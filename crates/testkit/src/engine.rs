@@ -5,12 +5,14 @@
 //! use the `amqp` crate; tests of the encoding itself are those over real sockets.
 
 mod client;
+mod hostile;
 mod load;
 mod random;
 mod reactor;
 mod wire;
 
 pub use client::{Arrival, Client, write_publish};
+pub use hostile::{Hostile, hostile_stream};
 pub use load::{Acknowledge, Arrive, Load};
 pub use random::Random;
 pub use reactor::Reactor;

@@ -124,6 +124,17 @@ fn loopback_users_none_lets_guest_in_from_anywhere() {
 }
 
 #[test]
+fn loopback_users_change_while_the_node_runs() {
+    let access = access(vec![user("guest", "guest", &[])]);
+    assert_eq!(access.loopback_users(), ["guest"]);
+    assert!(login(&access, "guest", "guest", "192.0.2.7").is_err());
+    access.set_loopback_users(vec![]);
+    assert!(login(&access, "guest", "guest", "192.0.2.7").is_ok());
+    access.set_loopback_users(vec!["guest".to_owned()]);
+    assert!(login(&access, "guest", "guest", "192.0.2.7").is_err());
+}
+
+#[test]
 fn anonymous_is_a_user_of_the_machine_itself() {
     let settings = LoginSettings {
         anonymous_login_user: Some("visitor".into()),

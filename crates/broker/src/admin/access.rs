@@ -37,16 +37,16 @@ impl Broker {
         if let Some(tags) = tags {
             user.tags = tags;
         }
+        user.name.clone_from(&name);
+        writer.commit(Change::PutUser(user))?;
         info!(target: "user", "user '{name}' {}", if matches!(reply, AdminReply::Created) { "created" } else { "changed" });
-        user.name = name;
-        writer.commit(Change::PutUser(user));
         Ok(reply)
     }
 
     pub(super) fn delete_user(&self, name: String) -> Result<AdminReply, AdminError> {
         let mut writer = self.writer();
         self.user_definition(&name).ok_or_else(|| Missing::User.called(&name))?;
-        writer.commit(Change::DeleteUser { name: name.clone() });
+        writer.commit(Change::DeleteUser { name: name.clone() })?;
         info!(target: "user", "user '{name}' deleted");
         let reason = format!("user '{name}' is deleted");
         self.post_to_all(|| ShardMessage::Close { which: Which::User(name.clone()), reason: reason.clone() });
@@ -71,7 +71,7 @@ impl Broker {
         let of = |other: &PermissionDefinition| other.user == permission.user && other.vhost == permission.vhost;
         let existed = self.registry.current().permissions.iter().any(of);
         info!(target: "user", "permissions of '{}' in vhost '{}' set", permission.user, permission.vhost);
-        writer.commit(Change::PutPermission(permission));
+        writer.commit(Change::PutPermission(permission))?;
         Ok(if existed { AdminReply::Done } else { AdminReply::Created })
     }
 
@@ -80,7 +80,7 @@ impl Broker {
         let mut writer = self.writer();
         self.check_user_and_vhost(&user, &vhost)?;
         info!(target: "user", "permissions of '{user}' in vhost '{vhost}' cleared");
-        writer.commit(Change::DeletePermission { user, vhost });
+        writer.commit(Change::DeletePermission { user, vhost })?;
         Ok(AdminReply::Done)
     }
 
@@ -97,7 +97,7 @@ impl Broker {
         };
         let existed = self.registry.current().topic_permissions.iter().any(of);
         info!(target: "user", "topic permissions of '{}' in vhost '{}' set", permission.user, permission.vhost);
-        writer.commit(Change::PutTopicPermission(permission));
+        writer.commit(Change::PutTopicPermission(permission))?;
         Ok(if existed { AdminReply::Done } else { AdminReply::Created })
     }
 
@@ -110,7 +110,7 @@ impl Broker {
         let mut writer = self.writer();
         self.check_user_and_vhost(&user, &vhost)?;
         info!(target: "user", "topic permissions of '{user}' in vhost '{vhost}' cleared");
-        writer.commit(Change::DeleteTopicPermission { user, vhost, exchange });
+        writer.commit(Change::DeleteTopicPermission { user, vhost, exchange })?;
         Ok(AdminReply::Done)
     }
 

@@ -160,6 +160,12 @@ pub enum AdminCommand {
     },
     /// Changes when the memory alarm is raised; holds until the next start.
     SetMemoryWatermark(MemoryWatermark),
+    /// Changes how many channels a connection may have, 0 = no limit; for connections from now on, until the next start.
+    SetChannelMax(u16),
+    /// The users who may log in from the node's own machine only.
+    ListLoopbackUsers,
+    /// Replaces them for logins from now on, until the next start.
+    SetLoopbackUsers(Vec<String>),
 }
 
 /// Whether a user that is to be changed has to exist.
@@ -223,6 +229,8 @@ pub enum AdminReply {
     Exchanges(Vec<ExchangeSnapshot>),
     /// Bindings by virtual host, source, destination and key.
     Bindings(Vec<BindingSnapshot>),
+    /// Names of users.
+    Names(Vec<String>),
     /// Connections by id.
     Connections(Vec<ConnectionSnapshot>),
     /// Channels by connection id and number.

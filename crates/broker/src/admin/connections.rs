@@ -13,6 +13,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 impl Broker {
     /// Asks every reactor for its connections and channels.
     pub(super) fn inspect(&self) -> Result<(Vec<ConnectionSnapshot>, Vec<ChannelSnapshot>), AdminError> {
+        if self.is_shutting_down() {
+            return Err(AdminError::Unavailable("the broker is stopping".to_owned()));
+        }
         let (sender, answers) = channel();
         self.post_to_all(|| ShardMessage::Inspect(sender.clone()));
         drop(sender);

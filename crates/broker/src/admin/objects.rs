@@ -47,7 +47,7 @@ impl Broker {
         let condition = DeleteCondition { if_unused, if_empty };
         let (count, changes) =
             delete_queue(&vhost, &cell, condition, &|shard, message| self.post(shard, message)).map_err(refused)?;
-        self.wait_for(self.propose(changes));
+        self.wait_for(self.propose(changes))?;
         Ok(AdminReply::Count(count))
     }
 
@@ -90,7 +90,7 @@ impl Broker {
         // Proposed under the lock, so that the journal has changes in the order in which they happened.
         let token = self.propose(if durable { vec![change] } else { Vec::<Change>::new() });
         drop(topology);
-        self.wait_for(token);
+        self.wait_for(token)?;
         Ok(AdminReply::Created)
     }
 

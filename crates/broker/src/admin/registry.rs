@@ -2,7 +2,7 @@
 
 use super::AdminError;
 use crate::broker::Broker;
-use metadata::{Change, Definitions, Journal, Snapshot, Token};
+use metadata::{Change, Definitions, Snapshot, Token};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 
 /// The durable definitions that commands list. Topology is not among them: the virtual hosts have it.
@@ -10,7 +10,7 @@ pub(crate) struct Registry {
     /// Held from a decision until its change is durable, so that changes take effect in the journal's order.
     writer: Mutex<Definitions>,
     current: RwLock<Arc<Snapshot>>,
-    journal_moved: (Mutex<()>, Condvar),
+    moved: (Mutex<()>, Condvar),
 }
 
 impl Registry {
@@ -25,7 +25,7 @@ impl Registry {
         Registry {
             writer: Mutex::new(Definitions::from(own.clone())),
             current: RwLock::new(Arc::new(own)),
-            journal_moved: (Mutex::default(), Condvar::new()),
+            moved: (Mutex::default(), Condvar::new()),
         }
     }
 
@@ -33,18 +33,10 @@ impl Registry {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Wakes those who wait for the journal.
-    pub(crate) fn journal_advanced(&self) {
-        drop(self.journal_moved.0.lock().unwrap_or_else(PoisonError::into_inner));
-        self.journal_moved.1.notify_all();
-    }
-
-    /// Waits until `token` is durable. A journal that fails ends the process, so there is no other way out.
-    pub(super) fn wait(&self, journal: &dyn Journal, token: Token) {
-        let mut guard = self.journal_moved.0.lock().unwrap_or_else(PoisonError::into_inner);
-        while journal.durable() < token {
-            guard = self.journal_moved.1.wait(guard).unwrap_or_else(PoisonError::into_inner);
-        }
+    /// Wakes those who wait: the journal has moved, or the broker stops.
+    pub(crate) fn wake(&self) {
+        drop(self.moved.0.lock().unwrap_or_else(PoisonError::into_inner));
+        self.moved.1.notify_all();
     }
 }
 
@@ -56,13 +48,13 @@ pub(super) struct Writer<'a> {
 
 impl Writer<'_> {
     /// Proposes `change`, waits until it is durable, and lets it take effect.
-    pub(super) fn commit(&mut self, change: Change) {
-        let token = self.broker.journal.propose(vec![change.clone()]);
-        self.broker.registry.wait(&*self.broker.journal, token);
+    pub(super) fn commit(&mut self, change: Change) -> Result<(), AdminError> {
+        self.broker.wait_for(Some(self.broker.journal.propose(vec![change.clone()])))?;
         self.broker.access.apply(&change);
         self.definitions.apply(change);
         let snapshot = Arc::new(Snapshot::from(self.definitions.clone()));
         *self.broker.registry.current.write().unwrap_or_else(PoisonError::into_inner) = snapshot;
+        Ok(())
     }
 }
 
@@ -73,11 +65,18 @@ impl Broker {
         Writer { broker: self, definitions }
     }
 
-    /// Waits until a change of the topology is durable.
-    pub(super) fn wait_for(&self, token: Option<Token>) {
-        if let Some(token) = token {
-            self.registry.wait(&*self.journal, token);
+    /// Waits until `token` is durable. A journal that fails ends the process, so only the broker's end is another way out.
+    pub(super) fn wait_for(&self, token: Option<Token>) -> Result<(), AdminError> {
+        let Some(token) = token else { return Ok(()) };
+        let (lock, moved) = &self.registry.moved;
+        let mut guard = lock.lock().unwrap_or_else(PoisonError::into_inner);
+        while self.journal.durable() < token {
+            if self.is_shutting_down() {
+                return Err(AdminError::Unavailable("the broker is stopping".to_owned()));
+            }
+            guard = moved.wait(guard).unwrap_or_else(PoisonError::into_inner);
         }
+        Ok(())
     }
 
     pub(super) fn check_vhost_exists(&self, name: &str) -> Result<(), AdminError> {

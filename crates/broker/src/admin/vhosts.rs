@@ -30,7 +30,7 @@ impl Broker {
         vhost.tags = tags.unwrap_or(vhost.tags);
         vhost.default_queue_type = default_queue_type.or(vhost.default_queue_type);
         if existing.as_ref() != Some(&vhost) {
-            writer.commit(Change::PutVhost(vhost));
+            writer.commit(Change::PutVhost(vhost))?;
         }
         if existed {
             return Ok(AdminReply::Done);
@@ -58,7 +58,7 @@ impl Broker {
             let _ =
                 delete_queue(&vhost, &cell, DeleteCondition::default(), &|shard, message| self.post(shard, message));
         }
-        writer.commit(Change::DeleteVhost { name: name.to_owned() });
+        writer.commit(Change::DeleteVhost { name: name.to_owned() })?;
         info!(target: "vhost", "vhost '{name}' deleted");
         Ok(AdminReply::Done)
     }

@@ -1,5 +1,6 @@
 //! Lists with columns to choose from.
 
+use super::vhosts::no_vhost;
 use crate::context::Context;
 use crate::exit::{self, Failure};
 use crate::table::Table;
@@ -197,7 +198,8 @@ pub(super) fn consumers(context: &Context<'_>) -> Result<(), Failure> {
 pub(super) fn print(context: &Context<'_>, listing: &Listing, banner: &str, path: &str) -> Result<(), Failure> {
     let columns = columns(context, listing)?;
     context.banner(banner)?;
-    let rows = context.list(path)?.iter().map(|object| row(object, &columns)).collect();
+    let objects = context.list(path).map_err(|error| no_vhost(error, context.vhost()))?;
+    let rows = objects.iter().map(|object| row(object, &columns)).collect();
     context.print_table(&Table { columns: columns.iter().map(|(name, _)| (*name).to_owned()).collect(), rows })
 }
 

@@ -11,6 +11,18 @@ pub(super) fn ping(context: &Context<'_>) -> Result<(), Failure> {
     print("Ping succeeded\n")
 }
 
+pub(super) fn stop_app(context: &Context<'_>) -> Result<(), Failure> {
+    context.banner("Stopping the broker ...")?;
+    context.delete("/api/leveret/application")?;
+    Ok(())
+}
+
+pub(super) fn start_app(context: &Context<'_>) -> Result<(), Failure> {
+    context.banner("Starting the broker ...")?;
+    context.put("/api/leveret/application", &json!({}))?;
+    Ok(())
+}
+
 pub(super) fn status(context: &Context<'_>) -> Result<(), Failure> {
     let overview = context.get("/api/overview")?;
     let nodes = context.get("/api/nodes")?;

@@ -26,8 +26,8 @@ fn listed(fixture: &Fixture) -> Vec<Vec<String>> {
 #[test]
 fn one_connection_is_closed_by_its_process_id() {
     let fixture = Fixture::start();
-    let mut named = ConnectOptions::default();
-    named.client_properties = table([("product", "x".into()), ("connection_name", "conn_1".into())]);
+    let client_properties = table([("product", "x".into()), ("connection_name", "conn_1".into())]);
+    let named = ConnectOptions { client_properties, ..ConnectOptions::default() };
     let mut first = connect(&fixture, &named);
     let mut second = connect(&fixture, &ConnectOptions::default());
     let connections = listed(&fixture);

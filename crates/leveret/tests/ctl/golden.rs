@@ -4,7 +4,6 @@
 //! written beside RabbitMQ 3.10.8; where the words differ here, the difference is in the file's head.
 
 use crate::Fixture;
-use std::fmt::Write;
 
 /// Splits at spaces; single quotes keep words together.
 fn words(line: &str) -> Vec<String> {
@@ -26,19 +25,25 @@ fn words(line: &str) -> Vec<String> {
 fn transcript(fixture: &Fixture, expected: &str) -> String {
     let mut actual = String::new();
     for line in expected.lines().take_while(|line| line.starts_with('#')) {
-        writeln!(actual, "{line}").unwrap();
+        actual.push_str(&format!(
+            "{line}
+"
+        ));
     }
     for line in expected.lines() {
         let Some(command) = line.strip_prefix("$ ") else { continue };
         let words = words(command);
         let output = fixture.ctl(&words.iter().map(String::as_str).collect::<Vec<_>>());
-        writeln!(actual, "{line}").unwrap();
+        actual.push_str(&format!(
+            "{line}
+"
+        ));
         actual.push_str(&String::from_utf8_lossy(&output.stdout));
         for line in String::from_utf8_lossy(&output.stderr).lines() {
-            writeln!(actual, "2> {line}").unwrap();
+            actual.push_str(&format!("2> {line}\n"));
         }
         if let Some(code) = output.status.code().filter(|code| *code != 0) {
-            writeln!(actual, "exit {code}").unwrap();
+            actual.push_str(&format!("exit {code}\n"));
         }
     }
     actual.replace('\x1b', "ESC")
@@ -50,7 +55,7 @@ fn check(name: &str) {
     let expected = std::fs::read_to_string(&path).unwrap_or_default();
     let actual = transcript(&Fixture::start(), &expected);
     if std::env::var_os("LEVERET_GOLDEN").is_some_and(|value| value == "write") {
-        std::fs::write(&path, &actual).unwrap();
+        std::fs::write(&path, &actual).expect("the file can be written");
     }
     assert_eq!(expected, actual, "{path}; LEVERET_GOLDEN=write takes what came");
 }

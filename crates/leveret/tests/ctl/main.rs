@@ -1,5 +1,6 @@
 //! The command line against a running broker: what it prints, its exit codes, and what it does to clients.
 
+mod application;
 mod connections;
 mod golden;
 mod socket;

@@ -15,9 +15,8 @@ use serde_json::{Value, json};
 pub(super) async fn overview(State(shared): State<Shared>) -> Result<Json<Value>, ApiError> {
     let overview = ask!(shared, AdminCommand::Overview, Overview);
     let listeners: Vec<Value> = shared
-        .node()
-        .listeners
-        .iter()
+        .listeners()
+        .into_iter()
         .map(|address| {
             json!({
                 "node": overview.node_name,
@@ -138,4 +137,24 @@ pub(super) async fn set_memory_watermark(State(shared): State<Shared>, bytes: By
         Watermark::Absolute(bytes) => MemoryWatermark::Absolute(bytes),
     };
     Ok(status(&shared.execute(AdminCommand::SetMemoryWatermark(watermark)).await?))
+}
+
+pub(super) async fn set_channel_max(State(shared): State<Shared>, bytes: Bytes) -> Result<StatusCode, ApiError> {
+    Ok(status(&shared.execute(AdminCommand::SetChannelMax(body(&bytes)?)).await?))
+}
+
+pub(super) async fn loopback_users(State(shared): State<Shared>) -> Result<Json<Vec<String>>, ApiError> {
+    Ok(Json(ask!(shared, AdminCommand::ListLoopbackUsers, Names)))
+}
+
+pub(super) async fn set_loopback_users(State(shared): State<Shared>, bytes: Bytes) -> Result<StatusCode, ApiError> {
+    Ok(status(&shared.execute(AdminCommand::SetLoopbackUsers(body(&bytes)?)).await?))
+}
+
+pub(super) async fn start_application(State(shared): State<Shared>) -> Result<StatusCode, ApiError> {
+    shared.run_application(true).await.map(|()| StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn stop_application(State(shared): State<Shared>) -> Result<StatusCode, ApiError> {
+    shared.run_application(false).await.map(|()| StatusCode::NO_CONTENT)
 }

@@ -3,7 +3,7 @@
 use super::Wire;
 use amqp::frame::{FRAME_BODY, FRAME_END, FRAME_HEADER, FRAME_HEADER_SIZE, FRAME_METHOD, write_frame, write_method};
 use amqp::method::{basic, connection};
-use amqp::{FieldTable, FrameHeader, Method, Properties, ProtocolHeader, TableRef};
+use amqp::{DecodeError, FieldTable, FrameHeader, Method, MethodId, Properties, ProtocolHeader, TableRef};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ pub struct Arrival {
 impl Arrival {
     /// The method.
     pub fn method(&self) -> Method<'_> {
-        Method::decode(&self.payload).expect("the broker sends methods that can be decoded")
+        Method::decode(&self.payload).expect("a method whose names are UTF-8")
     }
 }
 
@@ -145,7 +145,7 @@ impl Client {
             FRAME_METHOD => {
                 assert!(!self.partial.contains_key(&channel), "content is whole before the channel's next method");
                 let arrival = Arrival { channel, body: Vec::new(), payload: payload.to_vec() };
-                if arrival.method().has_content() {
+                if has_content(payload) {
                     self.partial.insert(channel, Partial { arrival, left: None });
                 } else {
                     self.arrivals.push_back(arrival);
@@ -175,6 +175,18 @@ impl Client {
         } else {
             self.partial.insert(header.channel, partial);
         }
+    }
+}
+
+/// True when a content header follows the method.
+///
+/// # Panics
+/// When it is no method. Names that a publisher chose need not be UTF-8.
+fn has_content(payload: &[u8]) -> bool {
+    match Method::decode(payload) {
+        Ok(method) => method.has_content(),
+        Err(DecodeError::MalformedUtf8(MethodId { class: 60, method: 50 | 60 | 71 })) => true,
+        Err(error) => panic!("the broker sends what cannot be decoded: {error}"),
     }
 }
 
