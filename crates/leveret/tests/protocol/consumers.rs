@@ -461,3 +461,16 @@ fn a_prefetch_of_zero_per_consumer_ends_the_channel_wide_one_while_consuming() {
     client.call(1, qos(0, false));
     client.expect_bodies(1, &["1", "2"]);
 }
+
+#[test]
+fn a_raised_channel_wide_prefetch_is_answered_before_it_delivers() {
+    let mut client = connect();
+    let queue = queue(&mut client, "raised");
+    client.call(1, qos(1, true));
+    client.consume(1, Consume::new(&queue, ""));
+    publish_numbers(&mut client, &queue, 3);
+    client.expect_bodies(1, &["0"]);
+    client.send(1, qos(3, true));
+    client.expect_method(1, (60, 11));
+    client.expect_bodies(1, &["1", "2"]);
+}
