@@ -218,7 +218,7 @@ error_table! {
             "The user lacks `configure`, `write` or `read` on the queue or exchange."
         PERMISSION_DENIED_BY_BACKEND = 403 "{} access to {} refused for user '{}' by backend {}: {}", issue 6;
             "An authorization backend refused with a reason of its own."
-        TOPIC_PERMISSION_DENIED = 403 "{} access to topic '{}' in {} refused for user '{}'", issue 6;
+        TOPIC_PERMISSION_DENIED = 403 "{} access to topic '{}' in {} refused for user '{}'";
             "A topic permission forbids the routing key."
         EXCLUSIVE_CONSUMER = 403 "{} in exclusive use";
             "Consuming beside an exclusive consumer, or exclusively beside another consumer."
@@ -236,7 +236,7 @@ error_table! {
             "Deleting if-empty a queue with ready messages."
         INVALID_ARGUMENT = 406 "invalid arg '{}' for {}: {}";
             "A value that a declare or consume argument does not take; the reason is an Erlang term."
-        FOREIGN_ARGUMENT = 406 "invalid arg '{}' for {} of queue type {}", issue 4;
+        FOREIGN_ARGUMENT = 406 "invalid arg '{}' for {} of queue type {}";
             "A declare argument that only another queue type knows."
         INVALID_ARGUMENT_TYPE = 406 "invalid type '{}' for arg '{}' in {}";
             "A dead-letter or alternate exchange argument that is no long string."

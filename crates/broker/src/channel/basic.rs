@@ -10,7 +10,6 @@ use amqp::method::{access, basic, channel};
 use auth::Permission;
 use metadata::Token;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use tracing::warn;
 
 impl Core {
@@ -176,20 +175,19 @@ impl Core {
             return Err(errors::PREFETCH_SIZE.with(&[&qos.prefetch_size]));
         }
         let Some(channel) = conn.channels.find(number) else { return Ok(()) };
-        let limit = if qos.global {
-            u32::from(qos.prefetch_count)
-        } else {
-            // RabbitMQ: a limit per consumer lifts the channel's own when that is set back to 0 only; it is kept here.
+        // RabbitMQ: a limit per consumer ends the channel's own.
+        let limit = if qos.global { u32::from(qos.prefetch_count) } else { 0 };
+        if !qos.global {
             channel.prefetch = qos.prefetch_count;
-            channel.limit.limit.load(Ordering::Relaxed)
-        };
+        }
         let slot = channel.slot;
         if let Some(Some(deliveries)) = conn.link.output().channels.get(slot) {
             deliveries.set_limit(limit);
         }
+        // The answer comes before what the new limit lets through.
+        self.reply(conn, number, None, false, &Method::BasicQosOk(basic::QosOk {}));
         let link = conn.link.clone();
         self.resume_consumers(&link);
-        self.reply(conn, number, None, false, &Method::BasicQosOk(basic::QosOk {}));
         Ok(())
     }
 

@@ -46,7 +46,8 @@ impl Core {
         }
         let vhost = self.vhost(conn)?;
         let (cell, token) = if declare.passive {
-            let name = self.queue_name(conn, number, declare.queue)?;
+            // RabbitMQ: here an empty name is not the queue declared last, but none.
+            let name = clean(declare.queue);
             self.check_passive(conn, auth::Resource::queue(&vhost.name, &name))?;
             (self.queue(conn, &name)?, None)
         } else {

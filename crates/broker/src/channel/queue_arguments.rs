@@ -39,6 +39,18 @@ const QUEUE_ARGUMENTS: [(&str, Check); 16] = [
     ("x-consumer-timeout", |value, _| non_negative(value).map(drop)),
 ];
 
+/// Arguments of other queue types, which a classic queue refuses.
+const FOREIGN_ARGUMENTS: [&str; 8] = [
+    "x-max-age",
+    "x-stream-max-segment-size-bytes",
+    "x-stream-filter-size-bytes",
+    "x-initial-cluster-size",
+    "x-quorum-initial-group-size",
+    "x-quorum-target-group-size",
+    "x-max-in-memory-length",
+    "x-max-in-memory-bytes",
+];
+
 const CONSUME_ARGUMENTS: [(&str, Check); 3] = [
     ("x-priority", |value, _| integer(value).map(drop)),
     ("x-consumer-timeout", |value, _| non_negative(value).map(drop)),
@@ -47,7 +59,11 @@ const CONSUME_ARGUMENTS: [(&str, Check); 3] = [
 
 /// Checks the arguments of queue.declare.
 pub(crate) fn check_queue_arguments(arguments: &FieldTable, queue: &Resource<'_>) -> Result<(), ProtocolError> {
-    check_all(&QUEUE_ARGUMENTS, arguments, queue)
+    check_all(&QUEUE_ARGUMENTS, arguments, queue)?;
+    match FOREIGN_ARGUMENTS.iter().find(|name| arguments.get(name).is_some()) {
+        Some(name) => Err(errors::FOREIGN_ARGUMENT.with(&[name, queue, &"rabbit_classic_queue"])),
+        None => Ok(()),
+    }
 }
 
 /// Checks the arguments of basic.consume.
