@@ -236,8 +236,7 @@ fn the_default_user_is_made_once_and_survives() {
 
     // Other defaults change nothing on a node that has its users.
     let _broker = Started::new(&data, address, &["default_user=bob", "default_pass=second"]);
-    let mut options = ConnectOptions::default().user("alice", "first");
-    options.vhost = "shop".to_owned();
+    let options = ConnectOptions { vhost: "shop".to_owned(), ..ConnectOptions::default().user("alice", "first") };
     let mut client = RawClient::connect(address, &options);
     client.open_channel(1);
     client.call(1, QueueDeclare::new("a-queue"));
@@ -251,4 +250,28 @@ fn the_default_user_is_made_once_and_survives() {
         let mut client = RawClient::logged_in(address, &ConnectOptions::default().user(user, "second"));
         assert_eq!(client.expect_close(0).code, 403, "{user} does not exist");
     }
+}
+
+/// What an operator was told is done stays done.
+#[test]
+fn users_and_permissions_survive_a_kill() {
+    let mut broker = BrokerProcess::start(LEVERET, &[]);
+    for arguments in [
+        &["add_vhost", "shop"][..],
+        &["add_user", "alice", "secret"],
+        &["set_permissions", "-p", "shop", "alice", "^a-", ".*", ".*"],
+    ] {
+        let mut ctl = leveret();
+        ctl.arg("ctl").args(arguments).env("LEVERET_DATA_DIR", broker.data_dir());
+        let Output { status, stderr, .. } = ctl.output().unwrap();
+        assert!(status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&stderr));
+    }
+    broker.kill_9();
+    broker.launch();
+    let options = ConnectOptions { vhost: "shop".to_owned(), ..ConnectOptions::default().user("alice", "secret") };
+    let mut client = RawClient::connect(broker.address(), &options);
+    client.open_channel(1);
+    client.call(1, QueueDeclare::new("a-queue"));
+    client.send(1, QueueDeclare::new("b-queue"));
+    assert_eq!(client.expect_close(1).code, 403);
 }
