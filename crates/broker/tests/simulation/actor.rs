@@ -320,8 +320,9 @@ impl Actor {
         }
     }
 
-    /// The connection came to its end in order: everything that was sent before is done.
+    /// The connection came to its end in order: everything that was sent before is done, and the client hangs up.
     fn ended(&mut self) {
+        self.client.wire.break_off();
         for channel in self.channels.values() {
             channel.check_end();
         }
