@@ -190,6 +190,8 @@ impl Link {
                 Err(TryLockError::WouldBlock) => return Flushed::Done,
             };
             let flushed = self.write_all(&mut writer);
+            #[cfg(test)]
+            tests::interleave();
             drop(writer);
             // Pairs with the fence of `OutputGuard`: either we see its bytes here, or its try_lock above succeeds.
             fence(Ordering::SeqCst);

@@ -55,7 +55,7 @@ unsafe impl GlobalAlloc for Watching {
 fn session(hostile: &mut Hostile, seed: u64) {
     let mut random = Random::new(seed);
     let stream = hostile_stream(&mut random);
-    let read_size = *random.pick(&[7, 100, 4096, 1 << 20]);
+    let read_size = random.pick(&[7, 100, 4096, 1 << 20]);
     LARGEST.set(0);
     hostile.session(&stream, read_size);
     assert!(LARGEST.get() <= LARGEST_ALLOCATION, "{} bytes were asked for at once", LARGEST.get());

@@ -1,11 +1,20 @@
 //! Several threads append to one link and flush it, as reactors do.
 
 use super::*;
+use std::sync::Barrier;
 use std::sync::atomic::AtomicU32;
 
 const THREADS: u8 = 4;
 const RECORDS: u32 = 20_000;
 const RECORD: usize = 5;
+
+/// Rounds of two flushes at nearly the same time.
+const LAST_FLUSHES: u32 = 10_000;
+
+/// Where another thread may come in between the last look at the output and letting go of the writer.
+pub(super) fn interleave() {
+    (0..500).for_each(|_| std::hint::spin_loop());
+}
 
 /// A peer that takes a few bytes at a time, never the same number, and now and then nothing.
 struct Peer {
@@ -53,10 +62,14 @@ fn all_bytes() -> usize {
 fn run(blocks: bool, mut meanwhile: impl FnMut(&Link) -> bool) -> (Arc<Link>, Arc<Peer>) {
     let peer = Arc::new(Peer { received: Mutex::default(), writes: AtomicU32::new(1), blocks });
     let link = Link::new(ConnectionId(1), 0, 0, &BufferPool::new(), Box::new(peer.clone()));
+    let start = Barrier::new(usize::from(THREADS));
     std::thread::scope(|scope| {
         for thread in 0..THREADS {
-            let link = &link;
-            scope.spawn(move || append_and_flush(link, thread));
+            let (link, start) = (&link, &start);
+            scope.spawn(move || {
+                start.wait();
+                append_and_flush(link, thread);
+            });
         }
         while !meanwhile(&link) {
             std::thread::yield_now();
@@ -79,7 +92,6 @@ fn check_records(received: &[u8]) {
 #[test]
 fn nothing_stays_behind_when_several_threads_append_and_flush() {
     let (link, peer) = run(false, |_| true);
-    // Nobody flushes after the threads: what the last of them left to another must have been written.
     assert_eq!(link.pending(), 0);
     assert_eq!(link.sent().0, all_bytes() as u64);
     check_records(&peer.received.lock().unwrap());
@@ -94,4 +106,42 @@ fn the_owner_goes_on_where_the_peer_took_no_more() {
     });
     assert_eq!(link.pending(), 0);
     check_records(&peer.received.lock().unwrap());
+}
+
+/// Waits until all threads have come here for the `round`th time, awake, so that they go on at the same moment.
+fn meet(arrived: &AtomicU32, round: u32, threads: u32) {
+    arrived.fetch_add(1, Ordering::AcqRel);
+    let mut looks = 0u32;
+    while arrived.load(Ordering::Acquire) < round * threads {
+        std::hint::spin_loop();
+        looks += 1;
+        if looks.is_multiple_of(1000) {
+            std::thread::yield_now();
+        }
+    }
+}
+
+#[test]
+fn what_is_appended_while_another_flushes_is_written_by_one_of_them() {
+    let peer = Arc::new(Peer { received: Mutex::default(), writes: AtomicU32::new(1), blocks: false });
+    let link = Link::new(ConnectionId(1), 0, 0, &BufferPool::new(), Box::new(peer));
+    let arrived = AtomicU32::new(0);
+    let run = |thread: u8| {
+        for round in 0..LAST_FLUSHES {
+            meet(&arrived, 2 * round + 1, 2);
+            // One of the two is a little later, each time by another moment.
+            (0..u32::from(thread) * (round % 500)).for_each(|_| std::hint::spin_loop());
+            link.output().batch.put(&[thread; RECORD]);
+            let mut touched = Vec::new();
+            link.touch(&mut touched);
+            touched.into_iter().for_each(|link| drop(link.flush()));
+            meet(&arrived, 2 * round + 2, 2);
+            // Nobody flushes any more in this round.
+            assert_eq!(link.pending(), 0, "bytes stayed behind in round {round}");
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| run(0));
+        scope.spawn(|| run(1));
+    });
 }

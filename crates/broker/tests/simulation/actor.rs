@@ -143,7 +143,7 @@ impl Actor {
                 "amq.fanout" => (0..QUEUES).for_each(|queue| oracle.published(queue, id)),
                 _ => oracle.published(queue, id),
             }
-            let size = if random.chance(2) { 70_000 } else { *random.pick(&[0, 0, 0, 10, 100, 300, 1000, 5000]) };
+            let size = if random.chance(2) { 70_000 } else { random.pick(&[0, 0, 0, 10, 100, 300, 1000, 5000]) };
             let mut body = format!("{} {} ", id.0, id.1).into_bytes();
             body.resize(body.len() + size, b'x');
             let publish = basic::Publish { mandatory, ..publish(exchange, &routing_key) };
@@ -176,7 +176,7 @@ impl Actor {
         if tags.is_empty() {
             return;
         }
-        let delivery_tag = *random.pick(&tags);
+        let delivery_tag = random.pick(&tags);
         let multiple = random.chance(50);
         let (method, requeue) = match random.below(4) {
             0 => {
@@ -226,7 +226,7 @@ impl Actor {
 
     fn qos(&mut self, number: u16, random: &mut Random) {
         let global = random.chance(30);
-        let prefetch_count = *random.pick(&[0, 1, 3, 10]);
+        let prefetch_count = random.pick(&[0, 1, 3, 10]);
         self.client.method(number, &Method::BasicQos(basic::Qos { prefetch_size: 0, prefetch_count, global }));
         if !global {
             self.channel(number).prefetch = prefetch_count;
@@ -264,8 +264,8 @@ impl Actor {
     }
 
     fn choose_window(&self, random: &mut Random) {
-        self.client.wire.set_window(*random.pick(&[0, 10, 3000, 1 << 20, usize::MAX]));
-        self.client.wire.set_most_per_write(*random.pick(&[50, 1000, usize::MAX]));
+        self.client.wire.set_window(random.pick(&[0, 10, 3000, 1 << 20, usize::MAX]));
+        self.client.wire.set_most_per_write(random.pick(&[50, 1000, usize::MAX]));
     }
 
     /// Reads what has arrived.
@@ -320,8 +320,9 @@ impl Actor {
         }
     }
 
-    /// The connection came to its end in order: everything that was sent before is done.
+    /// The connection came to its end in order: everything that was sent before is done, and the client hangs up.
     fn ended(&mut self) {
+        self.client.wire.break_off();
         for channel in self.channels.values() {
             channel.check_end();
         }

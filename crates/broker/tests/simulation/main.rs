@@ -69,7 +69,7 @@ impl Simulation {
         self.actors[at].act(&mut self.random, &mut self.oracle, &mut self.names);
         if self.random.chance(60) {
             let shard = self.random.below(self.shards);
-            self.engine.reactor(shard).set_read_size(*self.random.pick(&[1, 10, 500, 10_000, 65_536, 1 << 20]));
+            self.engine.reactor(shard).set_read_size(self.random.pick(&[1, 10, 500, 10_000, 65_536, 1 << 20]));
             self.engine.turn(shard);
             self.engine.reactor(shard).set_read_size(1 << 20);
         }

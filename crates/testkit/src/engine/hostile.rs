@@ -143,13 +143,13 @@ fn mutate(stream: &mut Vec<u8>, start: usize, random: &mut Random) {
 /// A frame of any type, channel, length and content.
 fn wrong_frame(stream: &mut Vec<u8>, random: &mut Random) {
     let kinds = [FRAME_METHOD, FRAME_HEADER, FRAME_BODY, FRAME_HEARTBEAT, 0, 4, 255];
-    let mut payload = vec![0; *random.pick(&[0, 1, 4, 12, 14, 100, 5000])];
+    let mut payload = vec![0; random.pick(&[0, 1, 4, 12, 14, 100, 5000])];
     random.fill(&mut payload);
     if random.chance(50) && payload.len() >= 4 {
-        let class = *random.pick(&[10u8, 20, 40, 50, 60, 85, 90]);
-        payload[..4].copy_from_slice(&[0, class, 0, *random.pick(&[10u8, 11, 20, 30, 40, 50, 60, 70, 80, 120])]);
+        let class = random.pick(&[10u8, 20, 40, 50, 60, 85, 90]);
+        payload[..4].copy_from_slice(&[0, class, 0, random.pick(&[10u8, 11, 20, 30, 40, 50, 60, 70, 80, 120])]);
     }
-    write_frame(stream, *random.pick(&kinds), random.below(4) as u16, &payload);
+    write_frame(stream, random.pick(&kinds), random.below(4) as u16, &payload);
 }
 
 fn right_frames(stream: &mut Vec<u8>, random: &mut Random) {
@@ -157,7 +157,7 @@ fn right_frames(stream: &mut Vec<u8>, random: &mut Random) {
     let channel = if random.chance(97) { 1 + random.below(2) } else { random.below(4) } as u16;
     let table = arguments(random);
     let table = TableRef::parse(&table[4..]).expect("a table that was just encoded");
-    let name = |random: &mut Random| *random.pick(&NAMES);
+    let name = |random: &mut Random| random.pick(&NAMES);
     let flag = |random: &mut Random| random.chance(30);
     let delivery_tag = if random.chance(20) { random.below(6) as u64 } else { 0 };
     match random.below(40) {
@@ -182,7 +182,7 @@ fn right_frames(stream: &mut Vec<u8>, random: &mut Random) {
         11 => {
             let declare = exchange::Declare {
                 exchange: name(random),
-                kind: *random.pick(&["direct", "fanout", "topic", "headers", "x"]),
+                kind: random.pick(&["direct", "fanout", "topic", "headers", "x"]),
                 passive: flag(random),
                 durable: flag(random),
                 auto_delete: flag(random),
@@ -193,7 +193,7 @@ fn right_frames(stream: &mut Vec<u8>, random: &mut Random) {
             write_method(stream, channel, &Method::ExchangeDeclare(declare));
         }
         12 => {
-            let (queue, exchange, routing_key) = (name(random), name(random), *random.pick(&["a", "#", "*.a", ""]));
+            let (queue, exchange, routing_key) = (name(random), name(random), random.pick(&["a", "#", "*.a", ""]));
             let bind = queue::Bind { queue, exchange, routing_key, nowait: flag(random), arguments: table };
             write_method(stream, channel, &Method::QueueBind(bind));
         }
@@ -236,14 +236,14 @@ fn right_frames(stream: &mut Vec<u8>, random: &mut Random) {
         24 => {
             let transaction =
                 [Method::TxSelect(tx::Select {}), Method::TxCommit(tx::Commit {}), Method::TxRollback(tx::Rollback {})];
-            write_method(stream, channel, random.pick(&transaction));
+            write_method(stream, channel, &random.pick(&transaction));
         }
         25 if flag(random) => {
             let close = connection::Close { reply_code: 200, reply_text: "bye", class_id: 0, method_id: 0 };
             write_method(stream, if flag(random) { 0 } else { channel }, &Method::ConnectionClose(close));
         }
         26..=28 => {
-            let declare = queue::Declare { nowait: flag(random), ..plain_queue(*random.pick(&["a", "b"])) };
+            let declare = queue::Declare { nowait: flag(random), ..plain_queue(random.pick(&["a", "b"])) };
             write_method(stream, channel, &Method::QueueDeclare(declare));
         }
         _ => publish_frames(stream, channel, random),
@@ -251,7 +251,7 @@ fn right_frames(stream: &mut Vec<u8>, random: &mut Random) {
 }
 
 fn publish_frames(stream: &mut Vec<u8>, channel: u16, random: &mut Random) {
-    let body = vec![b'x'; *random.pick(&[0, 1, 100, 5000, 20_000])];
+    let body = vec![b'x'; random.pick(&[0, 1, 100, 5000, 20_000])];
     let headers = arguments(random);
     let properties = Properties {
         headers: TableRef::parse(&headers[4..]).ok(),
@@ -261,7 +261,7 @@ fn publish_frames(stream: &mut Vec<u8>, channel: u16, random: &mut Random) {
         user_id: random.chance(10).then_some("guest"),
         ..Properties::default()
     };
-    let names = (*random.pick(&["", "", "amq.fanout", "amq.topic", "a"]), *random.pick(&NAMES));
+    let names = (random.pick(&["", "", "amq.fanout", "amq.topic", "a"]), random.pick(&NAMES));
     let publish = basic::Publish { mandatory: random.chance(30), ..publish(names.0, names.1) };
     write_publish(stream, channel, 131_072, publish, &properties, &body);
 }
@@ -272,10 +272,10 @@ fn arguments(random: &mut Random) -> Vec<u8> {
     let names =
         ["x-priority", "x-max-length", "x-expires", "x-match", "alternate-exchange", "CC", "BCC", "x-queue-type"];
     for _ in 0..random.below(3) {
-        let name = *random.pick(&names);
+        let name = random.pick(&names);
         match random.below(4) {
             0 => table.insert(name, random.number() as i64),
-            1 => table.insert(name, *random.pick(&NAMES)),
+            1 => table.insert(name, random.pick(&NAMES)),
             2 => table.insert(name, random.chance(50)),
             _ => table.insert(name, FieldTable::new()),
         }
