@@ -6,10 +6,11 @@ use anyhow::{Context, Result};
 use auth::AccessControl;
 use broker::Broker;
 use config::Config;
-use metadata::{Journal, RedbJournal, Snapshot, Store};
+use metadata::{Journal, RedbJournal, Snapshot, Store, Token};
 use server::{Listeners, MemoryMonitor, Reactors, total_memory};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use tracing::{error, info};
@@ -114,8 +115,11 @@ fn open(config: &Config, data_dir: &Path) -> Result<(Arc<Broker>, Arc<RedbJourna
     // The journal is needed to make the broker, and tells the broker of its progress.
     let told: Arc<OnceLock<Arc<Broker>>> = Arc::default();
     let tell = told.clone();
+    let (progress, durable) = channel();
     let journal = store.start(
         move |token| {
+            // Listened to during the first boot only.
+            let _ = progress.send(token);
             if let Some(broker) = tell.get() {
                 broker.journal_advanced(token);
             }
@@ -127,8 +131,9 @@ fn open(config: &Config, data_dir: &Path) -> Result<(Arc<Broker>, Arc<RedbJourna
     )?;
     let journal = Arc::new(journal);
     if snapshot.is_fresh() {
-        snapshot = first_boot(config, &*journal)?;
+        snapshot = first_boot(config, &*journal, &durable)?;
     }
+    drop(durable);
     let access = Arc::new(AccessControl::new(settings::login_settings(config), &snapshot));
     let reactors = match config.reactors {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
@@ -140,11 +145,16 @@ fn open(config: &Config, data_dir: &Path) -> Result<(Arc<Broker>, Arc<RedbJourna
 }
 
 /// Creates the default virtual host and user of an empty data directory.
-fn first_boot(config: &Config, journal: &dyn Journal) -> Result<Snapshot> {
+///
+/// They are on disk when this returns, so that a crash right after the start does not leave a node without users.
+fn first_boot(config: &Config, journal: &dyn Journal, durable: &Receiver<Token>) -> Result<Snapshot> {
     let changes = settings::default_user(config).changes().context("cannot create the default user")?;
     let memory = metadata::MemoryJournal::new();
     memory.propose(changes.clone());
-    journal.propose(changes);
+    let token = journal.propose(changes);
+    while journal.durable() < token {
+        durable.recv().context("cannot make the default user durable")?;
+    }
     Ok(memory.snapshot())
 }
 

@@ -18,12 +18,21 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Names the data directory to the command line where `--data-dir` does not.
 const DATA_DIR_VARIABLE: &str = "LEVERET_DATA_DIR";
 
+/// An error and its causes, without causes that the text before them names already.
+fn one_line(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |text, cause| match cause.to_string() {
+        cause if text.is_empty() => cause,
+        cause if text.ends_with(&cause) => text,
+        cause => format!("{text}: {cause}"),
+    })
+}
+
 fn main() -> ExitCode {
     match arguments::task() {
         Task::Serve(options) => match server::run(options) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                eprintln!("error: {error:#}");
+                eprintln!("error: {}", one_line(&error));
                 ExitCode::FAILURE
             }
         },

@@ -8,19 +8,48 @@ use config::{Config, Loader};
 use management::{Management, Node};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 use tracing::info;
+
+/// Permissions of a new data directory: nobody else reads messages and password hashes.
+const DATA_DIR_MODE: u32 = 0o750;
+
+/// Keys that have a place in the configuration already and that nothing uses yet.
+const NOT_YET: [&str; 6] = [
+    "channel_max_per_node",
+    "connection_max",
+    "disk_free_limit.absolute",
+    "disk_free_limit.relative",
+    "leveret.compat.publisher_x_death",
+    "max_connections",
+];
+
+/// The given keys that do nothing here, sorted.
+fn keys_without_effect(config: &Config) -> Vec<String> {
+    let given = config.settings.iter().map(|setting| setting.key.clone());
+    let mut keys: Vec<String> = given.filter(|key| NOT_YET.contains(&key.as_str())).collect();
+    keys.extend(config.ignored.iter().cloned());
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
 
 /// Runs the broker until SIGTERM or SIGINT.
 pub(crate) fn run(options: ServerOptions) -> Result<()> {
     let config = load(&options)?;
     logging::start(&config.log)?;
-    if !config.ignored.is_empty() {
-        info!("configuration keys without effect here: {}", config.ignored.join(", "));
+    let without_effect = keys_without_effect(&config);
+    if !without_effect.is_empty() {
+        info!("configuration keys without effect here: {}", without_effect.join(", "));
     }
     let mut signals = Signals::new([SIGTERM, SIGINT]).context("cannot watch for signals")?;
     let data_dir = options.data_dir.unwrap_or_else(|| config.data_dir.clone());
-    std::fs::create_dir_all(&data_dir)
+    DirBuilder::new()
+        .recursive(true)
+        .mode(DATA_DIR_MODE)
+        .create(&data_dir)
         .with_context(|| format!("cannot create the data directory {}", data_dir.display()))?;
     let name = settings::node_name(&config);
     let application = Arc::new(Application::new(config, data_dir.clone()));

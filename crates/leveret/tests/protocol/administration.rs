@@ -68,6 +68,17 @@ pub fn set_permissions(vhost: &str, user: &str, [configure, write, read]: [&str;
     support::shared().administer("PUT", &path, &body);
 }
 
+/// Sets write and read of a user on the routing keys of a topic exchange.
+pub fn set_topic_permissions(vhost: &str, user: &str, exchange: &str, [write, read]: [&str; 2]) {
+    if support::is_external() {
+        control(&["set_topic_permissions", "-p", vhost, user, exchange, write, read]);
+        return;
+    }
+    let path = format!("/api/topic-permissions/{}/{}", path_segment(vhost), path_segment(user));
+    let body = format!(r#"{{"exchange":"{exchange}","write":"{write}","read":"{read}"}}"#);
+    support::shared().administer("PUT", &path, &body);
+}
+
 /// Closes the connection of `client`, the only one of `user`, for a reason.
 pub fn close_connection(client: &mut RawClient, user: &str, reason: &str) {
     if support::is_external() {

@@ -107,6 +107,27 @@ pub const CASES: &[Case] = &[
         "write access to exchange 'no' in vhost '/' refused for user '{q}'",
         |s| send(s, |q| QueueDeclare::exclusive(&format!("ok{q}")).argument("x-dead-letter-exchange", "no").into()),
     ),
+    administered(
+        TOPIC_PERMISSION_DENIED,
+        id::BASIC_PUBLISH,
+        "write access to topic 'no.k' in exchange 'ok{q}' in vhost '/' refused for user '{q}'",
+        |s| {
+            let topic = topic(s);
+            s.client.publish(1, &topic, "yes.k", "x");
+            s.client.publish(1, &topic, "no.k", "x");
+        },
+    ),
+    administered(
+        TOPIC_PERMISSION_DENIED,
+        id::QUEUE_BIND,
+        "read access to topic 'no.k' in exchange 'ok{q}' in vhost '/' refused for user '{q}'",
+        |s| {
+            let (topic, queue) = (topic(s), format!("ok.queue{}", s.name));
+            s.client.declare(1, QueueDeclare::exclusive(&queue));
+            s.client.call(1, queue_bind(&queue, &topic, "yes.k", &Table::new()));
+            s.client.send(1, queue_bind(&queue, &topic, "no.k", &Table::new()));
+        },
+    ),
     administered(VHOST_REFUSED, id::CONNECTION_OPEN, "access to vhost '{q}' refused for user '{q}'", |s| {
         administration::add_vhost(&s.name);
         s.client = RawClient::tuned(s.address, &ConnectOptions::default().user(&s.name, &s.name));
@@ -120,6 +141,14 @@ pub const CASES: &[Case] = &[
 
 fn send(scene: &mut Scene, method: fn(&str) -> Method) {
     scene.client.send(1, method(&scene.name));
+}
+
+/// A topic exchange on which the case's user may use keys that begin with `yes`; it goes with its last binding.
+fn topic(scene: &mut Scene) -> String {
+    let topic = format!("ok{}", scene.name);
+    scene.client.call(1, ExchangeDeclare::new(&topic, "topic"));
+    administration::set_topic_permissions("/", &scene.name, &topic, ["^yes", "^yes"]);
+    topic
 }
 
 fn publish(scene: &mut Scene, exchange: &str) {
