@@ -48,10 +48,16 @@ fn append_and_flush(link: &Arc<Link>, thread: u8) {
         link.output().batch.put(&[thread, a, b, c, d]);
         link.touch(&mut touched);
         if number % 3 == 0 {
-            touched.drain(..).for_each(|link: Arc<Link>| drop(link.flush()));
+            flush_all(&mut touched);
         }
     }
-    touched.drain(..).for_each(|link| drop(link.flush()));
+    flush_all(&mut touched);
+}
+
+fn flush_all(touched: &mut Vec<Arc<Link>>) {
+    for link in touched.drain(..) {
+        link.flush();
+    }
 }
 
 fn all_bytes() -> usize {
@@ -134,7 +140,7 @@ fn what_is_appended_while_another_flushes_is_written_by_one_of_them() {
             link.output().batch.put(&[thread; RECORD]);
             let mut touched = Vec::new();
             link.touch(&mut touched);
-            touched.into_iter().for_each(|link| drop(link.flush()));
+            flush_all(&mut touched);
             meet(&arrived, 2 * round + 2, 2);
             // Nobody flushes any more in this round.
             assert_eq!(link.pending(), 0, "bytes stayed behind in round {round}");

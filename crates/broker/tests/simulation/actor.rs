@@ -44,7 +44,6 @@ struct Channel {
 
 /// A client with one connection.
 pub struct Actor {
-    pub shard: usize,
     pub client: Client,
     /// It may break off: then it must not consume with automatic acknowledgement, which would lose messages.
     fragile: bool,
@@ -63,9 +62,9 @@ pub struct Names {
 }
 
 impl Actor {
-    pub fn new(shard: usize, client: Client, fragile: bool) -> Actor {
+    pub fn new(client: Client, fragile: bool) -> Actor {
         let channels = BTreeMap::new();
-        Actor { shard, client, fragile, channels, settled: Vec::new(), closing: false, closed: false }
+        Actor { client, fragile, channels, settled: Vec::new(), closing: false, closed: false }
     }
 
     /// Does one thing or another.

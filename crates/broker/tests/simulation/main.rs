@@ -13,12 +13,12 @@ use broker::Settings;
 use oracle::Oracle;
 use testkit::engine::{Client, Engine, Random, publish, write_publish};
 
-pub const QUEUES: usize = 3;
+const QUEUES: usize = 3;
 const ACTORS: usize = 5;
 const STEPS: usize = 1000;
 const RUNS: u64 = 20;
 
-pub fn queue_name(queue: usize) -> String {
+fn queue_name(queue: usize) -> String {
     format!("q{queue}")
 }
 
@@ -61,7 +61,7 @@ impl Simulation {
     /// A new connection for an actor; every other one may break off.
     fn arrive(&mut self, at: usize) -> Actor {
         let shard = self.random.below(self.shards);
-        Actor::new(shard, self.engine.connect(shard), at.is_multiple_of(2))
+        Actor::new(self.engine.connect(shard), at.is_multiple_of(2))
     }
 
     fn step(&mut self) {
