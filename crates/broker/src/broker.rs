@@ -1,6 +1,7 @@
 //! What all reactors share.
 
 use crate::admin::{MemoryControl, Registry};
+use crate::core::compact::COMPACT_FROM;
 use crate::link::ConnectionId;
 use crate::message::ShardMessage;
 use crate::output::BufferPool;
@@ -243,6 +244,13 @@ impl Broker {
     pub fn trim(&self) {
         self.buffers.trim();
         self.chunks.trim();
+    }
+
+    /// Has messages moved together when they take enough memory for it to matter; for a caller that looks now and then.
+    pub fn compact(&self) {
+        if self.chunks.bytes_in_use() >= COMPACT_FROM {
+            self.post(0, ShardMessage::Compact);
+        }
     }
 
     /// Bytes of message memory in use.

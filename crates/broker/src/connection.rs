@@ -103,6 +103,8 @@ pub(crate) struct Connection {
     pub(crate) last_sent: u64,
     /// A durable change whose method had no reply to hold back; the next reply waits for it.
     pub(crate) undurable: Option<Token>,
+    /// The queues that go with the connection.
+    pub(crate) exclusive_queues: Vec<Arc<QueueCell>>,
     /// Channels that we closed and the client answered for, with the time until which it may not have noticed.
     pub(crate) just_closed: Vec<(u16, u64)>,
     /// True when received bytes make no sense any more; they are discarded until the socket is closed.
@@ -137,6 +139,7 @@ impl Connection {
             last_read_ms: now_ms,
             last_sent: 0,
             undurable: None,
+            exclusive_queues: Vec::new(),
             just_closed: Vec::new(),
             out_of_step: false,
             told_blocked: false,

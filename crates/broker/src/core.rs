@@ -3,6 +3,7 @@
 //! It is passed along with the one connection that is being served, so that serving one can never touch another's
 //! state; what concerns other connections goes through their links or as messages.
 
+pub(crate) mod compact;
 mod deliver;
 mod overdue;
 mod publish;
@@ -72,6 +73,7 @@ pub(crate) struct Core {
     pub(crate) awaiting_journal: Vec<(Token, usize, ConnectionId)>,
     timeout_interval_ms: Option<u64>,
     timeout_interval_changed: bool,
+    compaction: compact::Progress,
     scratch: Scratch,
     frame: Vec<u8>,
 }
@@ -95,6 +97,7 @@ impl Core {
             awaiting_journal: Vec::new(),
             timeout_interval_ms: None,
             timeout_interval_changed: false,
+            compaction: compact::Progress::default(),
             scratch: Scratch::default(),
             frame: Vec::new(),
         }

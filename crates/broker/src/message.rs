@@ -56,6 +56,8 @@ pub enum ShardMessage {
         /// What the client is told.
         reason: String,
     },
+    /// Move messages out of memory that is mostly empty.
+    Compact,
     /// Describe the connections and channels; the answer goes to the sender.
     Inspect(Sender<(Vec<ConnectionSnapshot>, Vec<ChannelSnapshot>)>),
     /// Close all connections: the broker stops.

@@ -1,7 +1,7 @@
 //! Channel 0: the handshake, closing, and what concerns the whole connection.
 
 use crate::connection::{Capabilities, Connection, Park, Phase};
-use crate::core::Core;
+use crate::core::{Core, DeleteCondition};
 use crate::errors::{self, ProtocolError};
 use crate::inbound::undecodable;
 use crate::properties::server_properties;
@@ -211,7 +211,10 @@ impl Core {
             self.release_channel(conn, number);
         }
         if let Some(vhost) = conn.vhost.clone() {
-            self.delete_exclusive_queues(&vhost, conn.link.id);
+            for cell in std::mem::take(&mut conn.exclusive_queues) {
+                // Without a condition nothing can be in the way.
+                let _ = self.delete_queue(&vhost, &cell, DeleteCondition::default());
+            }
         }
         conn.partial_body = None;
         conn.leftover = Vec::new();

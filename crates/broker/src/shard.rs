@@ -164,6 +164,7 @@ impl Shard {
             ShardMessage::Flushed { address } => {
                 self.serve_address(address, |core, conn| conn.link.touch(&mut core.touched));
             }
+            ShardMessage::Compact => self.core.compact(),
             ShardMessage::Deliver(cell) => self.core.deliver_ready(&cell),
             ShardMessage::Close { which, reason } => self.close(&which, &reason),
             ShardMessage::Inspect(reply) => {

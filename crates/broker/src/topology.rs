@@ -13,7 +13,6 @@ pub use exchange::{Exchange, ExchangeKind};
 pub use queue_cell::{QueueCell, QueueState};
 pub(crate) use route::Route;
 
-use crate::ConnectionId;
 use amqp::FieldTable;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
@@ -153,11 +152,6 @@ impl Vhost {
     pub fn bindings(&self) -> Vec<BindingInfo> {
         let topology = self.read();
         topology.exchanges.values().flat_map(|entry| topology.bindings_of(entry)).collect()
-    }
-
-    /// The queues that belong to a connection.
-    pub(crate) fn exclusive_queues(&self, owner: ConnectionId) -> Vec<Arc<QueueCell>> {
-        self.read().queues.values().filter(|cell| cell.owner == Some(owner)).cloned().collect()
     }
 }
 

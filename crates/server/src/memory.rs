@@ -4,13 +4,16 @@ use broker::{Alarm, Broker};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tracing::{info, warn};
 
 /// How often memory is looked at (RabbitMQ: 2.5 s; here more often, since looking is cheap).
 const INTERVAL: Duration = Duration::from_millis(500);
 /// The same when more than half of the limit is used: a second of publishing can fill the rest.
 const INTERVAL_NEAR_LIMIT: Duration = Duration::from_millis(50);
+
+/// How often messages may be moved together.
+const COMPACT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// When publishers have to wait.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -89,6 +92,7 @@ impl MemoryMonitor {
 fn watch(state: &State, broker: &Broker) {
     let mut guard = state.wake.0.lock().unwrap_or_else(PoisonError::into_inner);
     let mut raised = false;
+    let mut compacted = Instant::now();
     while !state.stopped.load(Ordering::Relaxed) {
         if let Some(used) = resident_memory() {
             state.used.store(used, Ordering::Relaxed);
@@ -108,6 +112,10 @@ fn watch(state: &State, broker: &Broker) {
                 }
                 broker.set_alarm(Alarm::Memory, high);
             }
+        }
+        if compacted.elapsed() >= COMPACT_INTERVAL {
+            broker.compact();
+            compacted = Instant::now();
         }
         let near = state.used.load(Ordering::Relaxed) > state.limit.load(Ordering::Relaxed) / 2;
         let interval = if near { INTERVAL_NEAR_LIMIT } else { INTERVAL };

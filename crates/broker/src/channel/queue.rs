@@ -59,6 +59,9 @@ impl Core {
             self.check_queue(conn, &name, Permission::Configure)?;
             self.declare_queue(conn, &vhost, &name, declare)?
         };
+        if cell.owner.is_some() {
+            remember_exclusive(conn, &cell);
+        }
         let Some(channel) = conn.channels.find(number) else { return Ok(()) };
         channel.last_queue = Some(cell.name.clone());
         let count = |gauge: u64| u32::try_from(gauge).unwrap_or(u32::MAX);
@@ -190,6 +193,19 @@ impl Core {
         self.reply(conn, number, token, delete.nowait, &Method::QueueDeleteOk(queue::DeleteOk { message_count }));
         Ok(())
     }
+}
+
+/// Notes a queue that goes with its connection.
+fn remember_exclusive(conn: &mut Connection, cell: &Arc<QueueCell>) {
+    let own = &mut conn.exclusive_queues;
+    if own.iter().rev().any(|other| Arc::ptr_eq(other, cell)) {
+        return;
+    }
+    // A client that declares and deletes without end must not make this grow.
+    if own.len() == own.capacity() {
+        own.retain(|other| !other.is_dead());
+    }
+    own.push(cell.clone());
 }
 
 /// Removes the ready messages of a queue; returns how many there were.

@@ -1,7 +1,6 @@
 //! Queues coming and going: consumers, deletion, and what happens when a connection ends.
 
 use super::Core;
-use crate::ConnectionId;
 use crate::broker::Broker;
 use crate::delivery::Consumer;
 use crate::errors::{self, ProtocolError, Resource};
@@ -45,14 +44,6 @@ impl Core {
             // Somebody may have begun to consume meanwhile; then it stays.
             let condition = DeleteCondition { if_unused: true, if_empty: false };
             let _ = self.delete_queue(vhost, cell, condition);
-        }
-    }
-
-    /// Deletes the queues that belong to a connection which ends.
-    pub(crate) fn delete_exclusive_queues(&mut self, vhost: &Vhost, owner: ConnectionId) {
-        for cell in vhost.exclusive_queues(owner) {
-            // Without a condition nothing can be in the way.
-            let _ = self.delete_queue(vhost, &cell, DeleteCondition::default());
         }
     }
 }
