@@ -8,6 +8,7 @@ mod deliver;
 mod overdue;
 mod publish;
 mod queues;
+mod run;
 mod settle;
 
 pub(crate) use publish::{Incoming, IncomingBody};
@@ -61,7 +62,7 @@ pub(crate) struct Core {
     /// Queues with more to deliver than one turn allows.
     pub(crate) runnable: VecDeque<Arc<QueueCell>>,
     routes: RouteCache<Option<Arc<Route>>>,
-    run: publish::Run,
+    run: run::Run,
     /// Acknowledged deliveries, settled together.
     pub(crate) settling: Vec<Unacked>,
     /// Channels of the connection being served that have confirms to tell.
@@ -89,7 +90,7 @@ impl Core {
             touched: Vec::new(),
             runnable: VecDeque::new(),
             routes: RouteCache::new(ROUTES),
-            run: publish::Run::default(),
+            run: run::Run::default(),
             settling: Vec::new(),
             confirming: Vec::new(),
             outpaces_consumers: None,

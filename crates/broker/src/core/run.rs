@@ -1,0 +1,325 @@
+//! Runs of publishes for the same queues.
+//!
+//! Publishes of one read that go the same way are gathered into a run, without copying them, and each queue's lock is
+//! taken once for the run. A message is copied from the read buffer straight into a consumer's output; it is stored
+//! only when nobody can take it now, when it will have to be acknowledged, or when it is large.
+
+use super::deliver::Tally;
+use super::publish::{Incoming, IncomingBody};
+use super::{Core, MESSAGES_PER_LOCK};
+use crate::channel::Mode;
+use crate::connection::Connection;
+use crate::delivery::{Content, ContentBody, INLINE_BODY, OutputGate, encode_deliver, encode_return};
+use crate::topology::{Exchange, QueueCell, QueueState, Route};
+use queue::Entry;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use store::{Message, MessageParts};
+
+/// Bytes of the read buffer.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    /// Where `part` lies in `whole`, of which it is a part; anywhere when it is empty.
+    #[inline]
+    pub(super) fn of(whole: &[u8], part: &[u8]) -> Span {
+        if part.is_empty() {
+            return Span::default();
+        }
+        let start = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
+        debug_assert!(start + part.len() <= whole.len(), "the part lies in the read buffer");
+        Span { start: start as u32, end: (start + part.len()) as u32 }
+    }
+
+    #[inline]
+    fn in_buffer(self, buffer: &[u8]) -> &[u8] {
+        &buffer[self.start as usize..self.end as usize]
+    }
+}
+
+/// Where a publish lies in the read buffer.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Place {
+    /// Exchange and routing key, each behind its length, as they stand in the method.
+    pub(super) names: Span,
+    pub(super) header: Span,
+    pub(super) body: Span,
+}
+
+/// A publish of the run.
+pub(super) struct Item {
+    pub(super) place: Place,
+    /// Set when it is stored already; then `place` means nothing.
+    pub(super) stored: Option<Message>,
+    pub(super) persistent: bool,
+    pub(super) mandatory: bool,
+    pub(super) body_len: usize,
+}
+
+/// Publishes on one channel that go to the same queues.
+#[derive(Default)]
+pub(super) struct Run {
+    channel: u16,
+    route: Option<Arc<Route>>,
+    items: Vec<Item>,
+    /// Confirm tag of the first; the others follow. 0 without confirms.
+    first_tag: u64,
+    exchange: Option<Arc<Exchange>>,
+}
+
+impl Item {
+    pub(super) fn parts<'a>(&'a self, buffer: &'a [u8]) -> MessageParts<'a> {
+        MessageParts {
+            names: self.place.names.in_buffer(buffer),
+            header: self.place.header.in_buffer(buffer),
+            persistent: self.persistent,
+        }
+    }
+
+    fn content<'a>(&'a self, buffer: &'a [u8]) -> Content<'a> {
+        if let Some(message) = &self.stored {
+            return Content::of(message);
+        }
+        let MessageParts { names, header, .. } = self.parts(buffer);
+        Content { names, header, body: ContentBody::Bytes(self.body(buffer)) }
+    }
+
+    #[inline]
+    pub(super) fn body<'a>(&self, buffer: &'a [u8]) -> &'a [u8] {
+        self.place.body.in_buffer(buffer)
+    }
+}
+
+impl Core {
+    /// Adds a publish to the run when it is like the one before: the same exchange, key and fate, with nothing to check.
+    ///
+    /// What has been decided for the run's first publish holds for the others of the same read, whatever other reactors
+    /// change meanwhile: they might as well have come after it.
+    #[inline]
+    pub(super) fn continues_run(
+        &mut self,
+        conn: &mut Connection,
+        number: u16,
+        incoming: &Incoming<'_>,
+        buffer: &[u8],
+    ) -> bool {
+        let Some(route) = &self.run.route else { return false };
+        let Some(channel) = conn.channels.find(number) else { return false };
+        let IncomingBody::Read(body) = incoming.body else { return false };
+        let last = &channel.last_publish;
+        let same = self.run.channel == number
+            && self.run.items.len() < MESSAGES_PER_LOCK
+            && !last.restricted
+            && last.routing_key == incoming.routing_key
+            && last.route.as_ref().is_some_and(|last| Arc::ptr_eq(last, route))
+            && last.exchange.as_ref().is_some_and(|(last, _)| last.name.as_bytes() == incoming.exchange)
+            && body.len() <= INLINE_BODY
+            && incoming.header.properties.is_plain();
+        if !same || body.len() as u64 > self.broker.settings.max_message_size {
+            return false;
+        }
+        match &mut channel.mode {
+            Mode::Plain => {}
+            Mode::Confirm(confirms) => {
+                confirms.publish();
+            }
+            Mode::Tx(_) => return false,
+        }
+        channel.counters.publish.add(1);
+        channel.last_publish.pair.add(1);
+        let place = Place {
+            names: Span::of(buffer, incoming.names),
+            header: Span::of(buffer, incoming.header_payload),
+            body: Span::of(buffer, body),
+        };
+        let persistent = incoming.header.properties.delivery_mode() == Some(2);
+        let mandatory = incoming.mandatory;
+        self.run.items.push(Item { place, stored: None, persistent, mandatory, body_len: body.len() });
+        true
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the parts of one run")]
+    pub(super) fn add_to_run(
+        &mut self,
+        conn: &mut Connection,
+        channel: u16,
+        exchange: Arc<Exchange>,
+        route: Arc<Route>,
+        item: Item,
+        tag: u64,
+        buffer: &[u8],
+    ) {
+        let fits = self.run.channel == channel
+            && self.run.items.len() < MESSAGES_PER_LOCK
+            && self.run.route.as_ref().is_some_and(|current| Arc::ptr_eq(current, &route));
+        if !fits {
+            self.flush_run(conn, buffer);
+            self.run.channel = channel;
+            self.run.route = Some(route);
+            self.run.exchange = Some(exchange);
+            self.run.first_tag = tag;
+        }
+        self.run.items.push(item);
+    }
+
+    /// Sends the publishes gathered so far on their way.
+    pub(crate) fn flush_run(&mut self, conn: &mut Connection, buffer: &[u8]) {
+        let Some(route) = self.run.route.take() else { return };
+        let mut items = std::mem::take(&mut self.run.items);
+        let count = items.len() as u64;
+        if let Some(exchange) = self.run.exchange.take() {
+            exchange.counters.publish_in.add(count);
+            exchange.counters.publish_out.add(count * route.queues.len() as u64);
+        }
+        for (at, cell) in route.queues.iter().enumerate() {
+            let last = at + 1 == route.queues.len();
+            if self.enqueue_run(cell, &mut items, buffer, last) {
+                self.outpaces_consumers = Some(cell.clone());
+            }
+        }
+        if route.queues.is_empty() && !route.delivered_directly {
+            self.unroutable(conn, &items, buffer);
+        }
+        if self.run.first_tag > 0 {
+            let (first, last) = (self.run.first_tag, self.run.first_tag + count - 1);
+            self.confirm(conn, self.run.channel, first, last);
+        }
+        items.clear();
+        self.run.items = items;
+    }
+
+    /// Puts messages into one queue. Returns true when the queue grows although its consumers are willing.
+    fn enqueue_run(&mut self, cell: &Arc<QueueCell>, items: &mut [Item], buffer: &[u8], last: bool) -> bool {
+        let mut state = cell.lock();
+        if cell.is_dead() {
+            return false;
+        }
+        let mut keys = std::mem::take(&mut self.scratch.keys);
+        keys.clear();
+        state.queue.plan_new(items.len(), &mut OutputGate { cell }, &mut keys);
+        let (direct, rest) = items.split_at_mut(keys.len());
+        self.scratch.keys = keys;
+        if !direct.is_empty() {
+            self.deliver_new(cell, &mut state, direct, buffer, last);
+        }
+        for item in rest {
+            let message = self.stored(item, buffer, last);
+            state.queue.push(message);
+        }
+        cell.counters.publish.add(items.len() as u64);
+        cell.publish_gauges(&state);
+        cell.is_long() && state.queue.consumers.want_messages()
+    }
+
+    /// The message of an item, stored now if it was not; kept for the next queue unless this is the last.
+    fn stored(&mut self, item: &mut Item, buffer: &[u8], last: bool) -> Message {
+        match &item.stored {
+            Some(message) if !last => message.clone(),
+            _ => match item.stored.take() {
+                Some(message) => message,
+                None => {
+                    let message = Message::store(&mut self.arena, item.parts(buffer), item.body(buffer));
+                    if !last {
+                        item.stored = Some(message.clone());
+                    }
+                    message
+                }
+            },
+        }
+    }
+
+    /// Delivers new messages to the consumers that `scratch.keys` assigns them to.
+    fn deliver_new(
+        &mut self,
+        cell: &Arc<QueueCell>,
+        state: &mut QueueState,
+        items: &mut [Item],
+        buffer: &[u8],
+        last: bool,
+    ) {
+        let keys = std::mem::take(&mut self.scratch.keys);
+        let mut sent = std::mem::take(&mut self.scratch.sent);
+        sent.clear();
+        sent.resize(items.len(), false);
+        let first_seq = state.queue.take_seqs(items.len() as u64);
+        let mut tally = Tally::default();
+        let mut undeliverable = Vec::new();
+        let mut first = 0;
+        while let Some(skip) = sent[first..].iter().position(|sent| !sent) {
+            first += skip;
+            let Some(link) = state.queue.consumers.handle(keys[first]).map(|consumer| consumer.link.clone()) else {
+                debug_assert!(false, "a planned consumer is there as long as the queue is locked");
+                break;
+            };
+            let frame_max = link.frame_max.load(Ordering::Relaxed) as usize;
+            let mut output = link.output();
+            for at in first..items.len() {
+                let Some(consumer) = state.queue.consumers.handle(keys[at]).filter(|_| !sent[at]) else { continue };
+                if !Arc::ptr_eq(&consumer.link, &link) {
+                    continue;
+                }
+                sent[at] = true;
+                let item = &mut items[at];
+                let entry =
+                    |message| Entry { message, seq: first_seq + at as u64, delivery_count: 0, redelivered: false };
+                let Some(tag) = output.take_tag(consumer) else {
+                    undeliverable.push(entry(self.stored(item, buffer, last)));
+                    continue;
+                };
+                encode_deliver(&mut output.batch, consumer, tag, false, frame_max, &item.content(buffer));
+                tally.count(consumer, false, item.body_len);
+                if !consumer.no_ack {
+                    let entry = entry(self.stored(item, buffer, last));
+                    self.keep(&mut output, cell, consumer, keys[at], tag, entry);
+                }
+            }
+            drop(output);
+            link.touch(&mut self.touched);
+        }
+        undeliverable.into_iter().for_each(|entry| state.queue.put_back(entry));
+        state.queue.delivered(tally.deliver, tally.unacked_bytes);
+        cell.count_deliveries(&tally);
+        self.scratch.keys = keys;
+        self.scratch.sent = sent;
+    }
+
+    /// Returns mandatory messages that no queue takes; drops the others.
+    fn unroutable(&mut self, conn: &mut Connection, items: &[Item], buffer: &[u8]) {
+        let channel = self.run.channel;
+        let mut returned = 0;
+        for item in items.iter().filter(|item| item.mandatory) {
+            let frame_max = conn.frame_max;
+            let content = item.content(buffer);
+            encode_return(&mut conn.link.output().batch, channel, frame_max, (312, "NO_ROUTE"), &content);
+            returned += 1;
+        }
+        if returned > 0 {
+            conn.link.touch(&mut self.touched);
+        }
+        if let Some(channel) = conn.channels.find(channel) {
+            channel.counters.return_unroutable.add(returned);
+            channel.counters.drop_unroutable.add(items.len() as u64 - returned);
+        }
+    }
+
+    /// Delivers the one publish of the run to a direct reply consumer.
+    pub(super) fn deliver_reply(&mut self, conn: &mut Connection, address: &[u8], buffer: &[u8]) {
+        let consumer = self.broker.reply_consumers.find(address);
+        if let (Some(consumer), Some(item)) = (consumer, self.run.items.first()) {
+            let link = consumer.link.clone();
+            let frame_max = link.frame_max.load(Ordering::Relaxed) as usize;
+            let mut output = link.output();
+            if let Some(tag) = output.take_tag(&consumer) {
+                encode_deliver(&mut output.batch, &consumer, tag, false, frame_max, &item.content(buffer));
+                self.run.route = Some(Arc::new(Route::direct()));
+            }
+            drop(output);
+            link.touch(&mut self.touched);
+        }
+        self.flush_run(conn, buffer);
+    }
+}
