@@ -46,6 +46,8 @@ impl Phase {
 pub(crate) enum Park {
     /// Until the journal has made a change durable; then this reply is sent.
     Journal { reply: Vec<u8> },
+    /// Until the client has read what it asked for.
+    Output,
     /// Until an alarm is cleared; the client publishes.
     Alarm,
     /// Until a queue is shorter, or a moment, because its messages come faster than consumers take them.

@@ -365,9 +365,11 @@ impl Deliveries {
     }
 
     /// Takes what went to one consumer, in order.
-    pub(crate) fn take_of(&mut self, consumer: Option<ConsumerKey>, taken: &mut Vec<Unacked>) {
+    pub(crate) fn take_of(&mut self, queue: &Arc<QueueCell>, consumer: Option<ConsumerKey>, taken: &mut Vec<Unacked>) {
         for place in &mut self.places {
-            if let Some(unacked) = place.unacked.take_if(|unacked| unacked.consumer == consumer) {
+            if let Some(unacked) =
+                place.unacked.take_if(|unacked| Arc::ptr_eq(&unacked.queue, queue) && unacked.consumer == consumer)
+            {
                 taken.push(unacked);
                 self.vacant += 1;
             }

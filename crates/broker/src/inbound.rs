@@ -6,10 +6,11 @@
 
 use crate::channel::Assembly;
 use crate::channel::content::read_header;
-use crate::connection::{Connection, PartialBody, Phase};
+use crate::connection::{Connection, Park, PartialBody, Phase};
 use crate::core::{Core, Incoming, IncomingBody};
 use crate::delivery::INLINE_BODY;
 use crate::errors::{self, ProtocolError, Scope, Snippet};
+use crate::link::OUTPUT_HIGH;
 use amqp::frame::{FRAME_BODY, FRAME_END, FRAME_HEADER, FRAME_HEADER_SIZE, FRAME_HEARTBEAT, FRAME_METHOD};
 use amqp::method::basic;
 use amqp::{DecodeError, FrameHeader, Method, ProtocolHeader};
@@ -19,6 +20,17 @@ const FRAME_SIZE_TOLERANCE: usize = 8;
 
 /// In place of how many bytes are done with: the frame is to be presented again with what comes behind it.
 const AGAIN: usize = usize::MAX;
+
+/// Bytes that a client may leave unread while it asks for more. Far above what holds its consumers back.
+const MOST_UNREAD: usize = 4 * OUTPUT_HIGH;
+
+/// True for methods that make no output: acknowledgements, and the end of a channel. They get through however much the
+/// client has not read.
+#[inline]
+fn frees_or_ends(payload: &[u8]) -> bool {
+    let Some([0, class, 0, method]) = payload.first_chunk::<4>() else { return false };
+    matches!((class, method), (60, 80 | 90 | 120) | (20, 40 | 41))
+}
 
 /// What is wrong with received bytes, and with which channel.
 struct Fault {
@@ -152,6 +164,11 @@ impl Core {
         buffer: &[u8],
         end: usize,
     ) -> Result<usize, ProtocolError> {
+        if conn.link.pending() >= MOST_UNREAD && !frees_or_ends(payload) {
+            self.flush_for(conn, buffer);
+            conn.park = Some(Park::Output);
+            return Ok(AGAIN);
+        }
         if let Some((publish, names)) = basic::Publish::from_payload(payload)
             && let Some(channel) = conn.channels.find(number)
             && !channel.closing
@@ -231,7 +248,7 @@ impl Core {
         let published = self.publish(conn, number, incoming, buffer);
         if let Err(error) = published {
             // The frames of the content are done with all the same: a channel error must not let them be read again.
-            return self.refused_content(conn, number, error, taken);
+            return self.refused_content(conn, number, error, taken, buffer);
         }
         Ok(taken)
     }
@@ -242,11 +259,14 @@ impl Core {
         number: u16,
         error: ProtocolError,
         taken: usize,
+        buffer: &[u8],
     ) -> Result<usize, ProtocolError> {
         let error = error.by_method(60, 40);
         if error.scope == Scope::Connection {
             return Err(error);
         }
+        // What was published before is returned and confirmed before the channel is closed.
+        self.finish_batch(conn, buffer);
         self.close_channel(conn, number, &error);
         Ok(taken)
     }

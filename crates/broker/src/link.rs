@@ -60,6 +60,8 @@ pub struct Link {
     pending: AtomicUsize,
     /// True while somebody has it on a list of outputs to flush.
     touched: AtomicBool,
+    /// True when somebody found the writer taken.
+    missed: AtomicBool,
     /// True when `starved` has entries, so that flushing need not lock to know.
     has_starved: AtomicBool,
     /// True when the connection is over but for what is pending.
@@ -86,6 +88,7 @@ impl Link {
             key,
             pending: AtomicUsize::new(0),
             touched: AtomicBool::new(false),
+            missed: AtomicBool::new(false),
             has_starved: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
             frame_max: AtomicU32::new(amqp::frame::FRAME_MIN_SIZE as u32),
@@ -129,6 +132,11 @@ impl Link {
         self.shard != shard && self.is_over.load(Ordering::Relaxed)
     }
 
+    /// True when little is left to write.
+    pub(crate) fn is_low(&self) -> bool {
+        self.pending() <= OUTPUT_LOW
+    }
+
     /// Bytes and writes sent so far.
     pub(crate) fn sent(&self) -> (u64, u64) {
         (self.sent_bytes.load(Ordering::Relaxed), self.sent_writes.load(Ordering::Relaxed))
@@ -146,14 +154,20 @@ impl Link {
     ///
     /// `still` is asked again under the output's lock, which those who make room take before they look; false means
     /// that the consumer can go on.
-    pub(crate) fn starve(&self, cell: &Arc<QueueCell>, key: ConsumerKey, still: impl FnOnce() -> bool) -> bool {
+    pub(crate) fn starve(&self, cell: &Arc<QueueCell>, key: ConsumerKey, still: impl Fn() -> bool) -> bool {
         let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
         if !still() {
             return false;
         }
         output.starved.push((cell.clone(), key));
-        self.has_starved.store(true, Ordering::Relaxed);
-        true
+        self.has_starved.store(true, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        // A channel's limit changes without this lock: either we see it here, or who changed it sees `has_starved`.
+        if still() {
+            return true;
+        }
+        output.starved.pop();
+        false
     }
 
     /// Takes the consumers that [`Link::starve`] remembered.
@@ -171,12 +185,14 @@ impl Link {
         let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.append(&mut output.starved);
         output.starved = waiting;
-        self.has_starved.store(true, Ordering::Relaxed);
+        self.has_starved.store(true, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
     }
 
     /// True when there is room again for consumers that were held back.
     pub(crate) fn can_resume(&self) -> bool {
-        self.has_starved.load(Ordering::Relaxed) && self.pending() <= OUTPUT_LOW
+        fence(Ordering::SeqCst);
+        self.has_starved.load(Ordering::SeqCst) && self.is_low()
     }
 
     /// Writes what is pending, as far as the peer takes it. Any reactor may call this.
@@ -186,8 +202,17 @@ impl Link {
             let mut writer = match self.writer.try_lock() {
                 Ok(writer) => writer,
                 Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-                // Whoever holds it looks at `pending` once more after letting go.
-                Err(TryLockError::WouldBlock) => return Flushed::Done,
+                // Whoever holds it looks at `pending` once more after letting go, and tries again if it was told that the
+                // peer takes no more: this may be the one word that it does.
+                Err(TryLockError::WouldBlock) => {
+                    self.missed.store(true, Ordering::SeqCst);
+                    fence(Ordering::SeqCst);
+                    match self.writer.try_lock() {
+                        Ok(writer) => writer,
+                        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+                        Err(TryLockError::WouldBlock) => return Flushed::Done,
+                    }
+                }
             };
             let flushed = self.write_all(&mut writer);
             #[cfg(test)]
@@ -195,7 +220,13 @@ impl Link {
             drop(writer);
             // Pairs with the fence of `OutputGuard`: either we see its bytes here, or its try_lock above succeeds.
             fence(Ordering::SeqCst);
-            if flushed != Flushed::Done || self.pending() == 0 {
+            let missed = self.missed.swap(false, Ordering::SeqCst);
+            let is_over = match flushed {
+                Flushed::Done => self.pending() == 0,
+                Flushed::Blocked => !missed,
+                Flushed::Broken => true,
+            };
+            if is_over {
                 return flushed;
             }
         }

@@ -191,6 +191,8 @@ impl Core {
         if matches!(conn.phase, Phase::Closing | Phase::Closed) {
             return;
         }
+        // What it waited for has no more meaning, and the answer to our close has to be read.
+        conn.park = None;
         let (name, text) = (conn.name(), error.full_text());
         warn!(target: "connection", "closing {name}: {} {text}", error.code.0);
         let silent = matches!(conn.phase, Phase::Header | Phase::Starting);
@@ -207,6 +209,11 @@ impl Core {
 
     /// Gives up everything that the connection has: consumers first, then deliveries, then its exclusive queues.
     pub(crate) fn release(&mut self, conn: &mut Connection) {
+        // The consumers of all channels go before a delivery of any returns: it must not be given to one of them, who
+        // may not acknowledge, and be lost with it.
+        for number in conn.channels.numbers() {
+            self.end_subscriptions(conn, number);
+        }
         for number in conn.channels.numbers() {
             self.release_channel(conn, number);
         }

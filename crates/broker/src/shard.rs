@@ -286,6 +286,7 @@ impl Shard {
         let (id, now_ms) = (conn.link.id, self.core.now.mono_ms());
         match &conn.park {
             Some(Park::Flow { .. }) => self.timers.arm(now_ms + FLOW_LOOK_MS, Timer::Unpark(key, id)),
+            Some(Park::Output) => self.timers.arm(now_ms + FLOW_PAUSE_MS, Timer::Unpark(key, id)),
             Some(Park::Refused { until_ms, .. }) => self.timers.arm(*until_ms, Timer::Unpark(key, id)),
             Some(Park::Journal { .. } | Park::Alarm) | None => {}
         }
@@ -294,6 +295,10 @@ impl Shard {
                 Phase::Closing => {
                     let timeout_ms = if conn.out_of_step { OUT_OF_STEP_TIMEOUT_MS } else { CLOSE_TIMEOUT_MS };
                     self.timers.arm(now_ms + timeout_ms, Timer::CloseTimeout(key, id));
+                }
+                // A peer that takes nothing any more must not keep its socket for ever.
+                Phase::Closed if conn.link.pending() > 0 => {
+                    self.timers.arm(now_ms + CLOSE_TIMEOUT_MS, Timer::CloseTimeout(key, id));
                 }
                 Phase::Running if conn.heartbeat_s > 0 => {
                     self.timers.arm(now_ms + u64::from(conn.heartbeat_s) * 500, Timer::Heartbeat(key, id));

@@ -25,6 +25,8 @@ const ROUNDS_BEFORE_FLUSH: usize = 8;
 const BYTES_BEFORE_FLUSH: usize = READ_BUFFER;
 /// Idle time after which memory is given back.
 const REST_AFTER: Duration = Duration::from_secs(2);
+/// How long connections wait that could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long a stopping reactor waits for clients to answer connection.close.
 const FAREWELL: Duration = Duration::from_secs(3);
 
@@ -137,6 +139,8 @@ struct Reactor {
     /// Clients whose connection may be over.
     ending: Vec<usize>,
     stopping: Option<Instant>,
+    /// When to look again for connections that could not be accepted.
+    accept_again: Option<Instant>,
 }
 
 impl Reactor {
@@ -171,6 +175,7 @@ impl Reactor {
             keys: Vec::new(),
             ending: Vec::new(),
             stopping: None,
+            accept_again: None,
         })
     }
 
@@ -208,7 +213,8 @@ impl Reactor {
         let timer = self.shard.next_timer_ms().map(|due_ms| Duration::from_millis(due_ms.saturating_sub(now_ms)));
         let rest = (!rested).then_some(REST_AFTER);
         let stop = self.stopping.map(|_| Duration::from_millis(20));
-        [timer, rest, stop].into_iter().flatten().min()
+        let accept = self.accept_again.map(|due| due.saturating_duration_since(Instant::now()));
+        [timer, rest, stop, accept].into_iter().flatten().min()
     }
 
     fn mono_ns(&self) -> u64 {
@@ -237,6 +243,10 @@ impl Reactor {
                     }
                 }
             }
+        }
+        if self.accept_again.is_some_and(|due| due <= Instant::now()) {
+            self.accept_again = None;
+            (0..self.listeners.len()).for_each(|at| self.accept(at));
         }
         self.shard.messages();
         while let Ok(arrival) = self.arrivals.try_recv() {
@@ -395,9 +405,12 @@ impl Reactor {
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // That one connection broke before we had it.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
-                    // Most likely too many open files: the connection stays in the backlog.
+                    // Most likely too many open files: connections stay in the backlog, of which no event tells again.
                     warn!("cannot accept a connection: {error}");
+                    self.accept_again = Some(Instant::now() + ACCEPT_PAUSE);
                     return;
                 }
             }

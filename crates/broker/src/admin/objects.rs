@@ -9,7 +9,6 @@ use crate::errors::{self, ArgumentValue, ProtocolError, Resource};
 use crate::names::is_reserved;
 use crate::topology::{BindingInfo, QueueCell, Vhost};
 use amqp::FieldTable;
-use metadata::Change;
 use std::sync::Arc;
 
 /// Longest name of a queue in bytes: a short string.
@@ -85,9 +84,15 @@ impl Broker {
             drop(topology);
             return assert_equivalent(&vhost, &existing, &new).map(|()| AdminReply::Done).map_err(refused);
         }
+        // One that is dead and on its way out leaves first, with its bindings.
+        let dead = topology.queue(name).cloned();
+        let mut changes = dead.map(|dead| topology.remove_queue(&vhost.name, &dead).changes).unwrap_or_default();
         topology.insert_queue(new);
+        if durable {
+            changes.push(change);
+        }
         // Proposed under the lock, so that the journal has changes in the order in which they happened.
-        let token = self.propose(if durable { vec![change] } else { Vec::<Change>::new() });
+        let token = self.propose(changes);
         drop(topology);
         self.wait_for(token)?;
         Ok(AdminReply::Created)

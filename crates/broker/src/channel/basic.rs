@@ -148,15 +148,8 @@ impl Core {
 
     /// Gives up what a channel has: its consumers first, then its deliveries, which return to their queues.
     pub(crate) fn release_channel(&mut self, conn: &mut Connection, number: u16) {
+        self.end_subscriptions(conn, number);
         let Some(mut channel) = conn.channels.remove(number) else { return };
-        let vhost = conn.vhost.clone();
-        for subscription in channel.subscriptions.drain(..) {
-            match (subscription.source, &vhost) {
-                (super::Source::Queue { cell, key }, Some(vhost)) => self.remove_consumer(vhost, &cell, key),
-                (super::Source::Replies { address }, _) => self.broker.reply_consumers.remove(&address),
-                (super::Source::Queue { .. }, None) => {}
-            }
-        }
         let mut deliveries = Vec::new();
         if let Some(place) = conn.link.output().channels.get_mut(channel.slot)
             && let Some(mut gone) = place.take()
@@ -168,6 +161,19 @@ impl Core {
             deliveries.sort_by_key(|unacked| unacked.tag);
         }
         self.requeue_all(deliveries);
+    }
+
+    /// Ends the consumers of a channel.
+    pub(crate) fn end_subscriptions(&mut self, conn: &mut Connection, number: u16) {
+        let vhost = conn.vhost.clone();
+        let Some(channel) = conn.channels.find(number) else { return };
+        for subscription in std::mem::take(&mut channel.subscriptions) {
+            match (subscription.source, &vhost) {
+                (super::Source::Queue { cell, key }, Some(vhost)) => self.remove_consumer(vhost, &cell, key),
+                (super::Source::Replies { address }, _) => self.broker.reply_consumers.remove(&address),
+                (super::Source::Queue { .. }, None) => {}
+            }
+        }
     }
 
     fn qos(&mut self, conn: &mut Connection, number: u16, qos: &basic::Qos) -> Result<(), ProtocolError> {

@@ -124,22 +124,30 @@ impl Core {
     /// Lets consumers go on that a full output or a channel's limit had held back, in the order in which they began to
     /// wait: a place that becomes free goes to the one that has waited longest.
     pub(crate) fn resume_consumers(&mut self, link: &crate::link::Link) {
-        let mut waiting = Vec::new();
-        for (cell, key) in link.take_starved() {
-            let mut state = cell.lock();
-            let must_wait = |consumer: &Arc<Consumer>| consumer.channel_limit.is_full();
-            if state.queue.consumers.handle(key).is_some_and(must_wait) {
+        loop {
+            let mut waiting = Vec::new();
+            let mut limits = Vec::new();
+            for (cell, key) in link.take_starved() {
+                let mut state = cell.lock();
+                let limit = state.queue.consumers.handle(key).map(|consumer| consumer.channel_limit.clone());
+                if let Some(limit) = limit.filter(|limit| limit.is_full()) {
+                    drop(state);
+                    waiting.push((cell, key));
+                    limits.push(limit);
+                    continue;
+                }
+                if state.queue.consumers.ungate(key) && !state.queue.is_empty() {
+                    self.deliver_ready_locked(&cell, &mut state);
+                }
                 drop(state);
-                waiting.push((cell, key));
-                continue;
+                self.scratch.done.clear();
             }
-            if state.queue.consumers.ungate(key) && !state.queue.is_empty() {
-                self.deliver_ready_locked(&cell, &mut state);
+            link.wait_on(waiting);
+            // A place that became free while nobody stood on the list is looked for again.
+            if limits.iter().all(|limit| limit.is_full()) {
+                return;
             }
-            drop(state);
-            self.scratch.done.clear();
         }
-        link.wait_on(waiting);
     }
 }
 

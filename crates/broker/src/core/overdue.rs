@@ -5,9 +5,11 @@ use crate::channel::Source;
 use crate::connection::Connection;
 use crate::errors;
 use crate::settings::ConsumerTimeoutAction;
+use crate::topology::QueueCell;
 use amqp::Method;
 use amqp::method::basic;
 use queue::ConsumerKey;
+use std::sync::Arc;
 
 /// The longest time between two looks, in ms.
 const LONGEST_INTERVAL_MS: u64 = 15_000;
@@ -43,19 +45,31 @@ impl Core {
         for (number, slot) in slots {
             let overdue = match conn.link.output().channels.get(slot) {
                 Some(Some(deliveries)) => {
-                    deliveries.iter().find(|unacked| unacked.due_ms <= now_ms).map(|unacked| unacked.consumer)
+                    let overdue = deliveries.iter().find(|unacked| unacked.due_ms <= now_ms);
+                    overdue.map(|unacked| (unacked.queue.clone(), unacked.consumer))
                 }
                 _ => None,
             };
-            if let Some(consumer) = overdue {
-                self.end_overdue(conn, number, slot, consumer);
+            if let Some((queue, consumer)) = overdue {
+                self.end_overdue(conn, number, slot, &queue, consumer);
             }
         }
     }
 
-    fn end_overdue(&mut self, conn: &mut Connection, number: u16, slot: usize, key: Option<ConsumerKey>) {
+    /// A key names a consumer of one queue only, so that it takes both to find the one that is meant.
+    fn end_overdue(
+        &mut self,
+        conn: &mut Connection,
+        number: u16,
+        slot: usize,
+        queue: &Arc<QueueCell>,
+        key: Option<ConsumerKey>,
+    ) {
         let Some(channel) = conn.channels.find(number) else { return };
-        let is_meant = |source: &Source| matches!(source, Source::Queue { key: other, .. } if Some(*other) == key);
+        let is_meant = |source: &Source| match source {
+            Source::Queue { cell, key: other } => Arc::ptr_eq(cell, queue) && Some(*other) == key,
+            Source::Replies { .. } => false,
+        };
         let at = channel.subscriptions.iter().position(|subscription| is_meant(&subscription.source));
         let timeout_ms = at
             .and_then(|at| channel.subscriptions[at].consumer.timeout_ms)
@@ -73,7 +87,7 @@ impl Core {
                 self.send(conn, number, &Method::BasicCancel(basic::Cancel { consumer_tag, nowait: true }));
                 let mut returned = Vec::new();
                 if let Some(Some(deliveries)) = conn.link.output().channels.get_mut(slot) {
-                    deliveries.take_of(key, &mut returned);
+                    deliveries.take_of(queue, key, &mut returned);
                 }
                 self.requeue_all(returned);
             }

@@ -96,7 +96,13 @@ impl Core {
                 if let Some(key) = unacked.consumer {
                     state.queue.consumers.credit(key, 1);
                 }
-                state.queue.requeue(unacked.entry);
+                if cell.is_dead() {
+                    // Nobody will purge it again.
+                    state.queue.settled(unacked.entry.message.body_len());
+                    self.scratch.done.push(unacked.entry);
+                } else {
+                    state.queue.requeue(unacked.entry);
+                }
                 count += 1;
                 next = rest.next_if(|other| count < MESSAGES_PER_LOCK && Arc::ptr_eq(&other.queue, &cell));
             }

@@ -30,6 +30,8 @@ pub(super) struct Timers {
     armed: BinaryHeap<Reverse<(u64, Timer)>>,
     /// How often acknowledgements are looked at; 0 = never.
     timeouts_interval_ms: u64,
+    /// When they are looked at next; a timer that fires earlier has been overtaken.
+    timeouts_due_ms: u64,
 }
 
 impl Timers {
@@ -41,8 +43,13 @@ impl Timers {
     pub(super) fn watch_timeouts(&mut self, now_ms: u64, interval_ms: u64) {
         if self.timeouts_interval_ms == 0 || interval_ms < self.timeouts_interval_ms {
             self.timeouts_interval_ms = interval_ms;
-            self.arm(now_ms + interval_ms, Timer::Timeouts);
+            self.arm_timeouts(now_ms);
         }
+    }
+
+    fn arm_timeouts(&mut self, now_ms: u64) {
+        self.timeouts_due_ms = now_ms + self.timeouts_interval_ms;
+        self.arm(self.timeouts_due_ms, Timer::Timeouts);
     }
 
     fn due(&mut self, now_ms: u64) -> Option<Timer> {
@@ -73,14 +80,12 @@ impl Shard {
                 Timer::Heartbeat(key, id) if self.is_same(key, id) => self.heartbeat(key, id, now_ms),
                 Timer::Unpark(key, id) if self.is_same(key, id) => self.serve(key, unpark),
                 Timer::CloseTimeout(key, id) if self.is_same(key, id) => self.serve(key, |_, conn| {
-                    if conn.phase == Phase::Closing {
-                        conn.phase = Phase::Closed;
-                    }
+                    conn.phase = Phase::Closed;
+                    conn.peer_is_gone = true;
                 }),
-                Timer::Timeouts => {
+                Timer::Timeouts if now_ms >= self.timers.timeouts_due_ms => {
                     self.each(Core::close_overdue);
-                    let interval_ms = self.timers.timeouts_interval_ms;
-                    self.timers.arm(now_ms + interval_ms, Timer::Timeouts);
+                    self.timers.arm_timeouts(now_ms);
                 }
                 _ => {}
             }
@@ -95,16 +100,18 @@ impl Shard {
             if !matches!(conn.phase, Phase::Running | Phase::Closing) || interval_ms == 0 {
                 return None;
             }
-            if conn.park.is_some() {
+            let (sent, _) = conn.link.sent();
+            let takes_nothing = matches!(conn.park, Some(Park::Output)) && sent == conn.last_sent;
+            if conn.park.is_some() && !takes_nothing {
                 // We do not read, so we cannot blame the client for silence.
                 conn.last_read_ms = now_ms;
             } else if now_ms.saturating_sub(conn.last_read_ms) > 2 * interval_ms {
                 warn!(target: "connection", "closing {}: missed heartbeats from client, timeout: {}s", conn.name(), conn.heartbeat_s);
                 core.release(conn);
                 conn.phase = Phase::Closed;
+                conn.peer_is_gone = true;
                 return None;
             }
-            let (sent, _) = conn.link.sent();
             let silent = sent == conn.last_sent && conn.link.pending() == 0;
             conn.last_sent = sent;
             if silent {
@@ -124,6 +131,7 @@ fn unpark(core: &mut Core, conn: &mut Connection) {
     let now_ms = core.now.mono_ms();
     match conn.park.take() {
         Some(Park::Flow { queue, until_ms }) if until_ms <= now_ms || !queue.is_long() => {}
+        Some(Park::Output) if conn.link.is_low() => {}
         Some(Park::Refused { until_ms, close }) if until_ms <= now_ms => core.answer_refused(conn, &close),
         park => conn.park = park,
     }
