@@ -1,4 +1,4 @@
-//! Acknowledging, single and multiple (reference section 4).
+//! Acknowledging, single and multiple.
 
 use testkit::method::{ack, nack, reject};
 use testkit::{Consume, RawClient};

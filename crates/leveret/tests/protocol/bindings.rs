@@ -1,4 +1,4 @@
-//! Bindings of queues: identity, duplicates and unbinding (reference section 2).
+//! Bindings of queues: identity, duplicates and unbinding.
 
 use testkit::method::{exchange_delete, queue_bind, queue_delete, queue_unbind};
 use testkit::{QueueDeclare, RawClient, Table, Value, table};

@@ -1,4 +1,4 @@
-//! Channels: opening, closing and what happens to what was on them (reference section 1).
+//! Channels: opening, closing and what happens to what was on them.
 
 use testkit::method::{ack, channel_flow, close, qos};
 use testkit::{Consume, QueueDeclare, id};

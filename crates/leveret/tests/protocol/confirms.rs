@@ -1,4 +1,4 @@
-//! Publisher confirms (reference section 4; the behaviours of RabbitMQ's publisher_confirms_parallel suite).
+//! Publisher confirms (the behaviours of RabbitMQ's publisher_confirms_parallel suite).
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Opening and closing connections (reference section 1).
+//! Opening and closing connections.
 
 use std::io::Write as _;
 use std::net::TcpStream;

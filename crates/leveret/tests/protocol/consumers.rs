@@ -1,4 +1,4 @@
-//! Consumers: fairness, prefetch, priority, exclusiveness and cancellation (reference section 4).
+//! Consumers: fairness, prefetch, priority, exclusiveness and cancellation.
 
 use testkit::method::{ack, cancel, get, nack, qos, queue_delete};
 use testkit::{ConnectOptions, Consume, QueueDeclare, RawClient, id};

@@ -1,4 +1,4 @@
-//! Direct reply-to (reference section 4; the behaviours of RabbitMQ's direct_reply_to suite).
+//! Direct reply-to (the behaviours of RabbitMQ's direct_reply_to suite).
 
 use testkit::method::{cancel, close};
 use testkit::{Consume, Properties, Publish, QueueDeclare, RawClient, id};

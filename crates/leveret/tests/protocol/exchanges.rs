@@ -1,4 +1,4 @@
-//! Exchange types and what exchanges do beside routing (reference section 2).
+//! Exchange types and what exchanges do beside routing.
 
 use testkit::method::{exchange_bind, exchange_delete, exchange_unbind, queue_bind, queue_unbind};
 use testkit::{ExchangeDeclare, Properties, Publish, RawClient, Table, Value, table};

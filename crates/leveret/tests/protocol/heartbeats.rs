@@ -1,4 +1,4 @@
-//! Heartbeats both ways (reference section 1).
+//! Heartbeats both ways.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Too much and nonsense: slow readers, memory alarms, many objects, random frames (issue 2, "bad input").
+//! Too much and nonsense: slow readers, memory alarms, many objects, random frames.
 
 use std::io::Write as _;
 use std::net::TcpStream;

@@ -1,4 +1,4 @@
-//! Publishing: returns, routing headers, properties and bodies (reference section 4).
+//! Publishing: returns, routing headers, properties and bodies.
 
 use testkit::{ConnectOptions, Consume, Properties, Publish, RawClient, Value, field, publish_frames, table};
 

@@ -1,4 +1,4 @@
-//! Declaring, purging and deleting queues (reference section 3).
+//! Declaring, purging and deleting queues.
 
 use testkit::method::{get, queue_delete, queue_purge};
 use testkit::{Consume, QueueDeclare, Value, id};

@@ -1,4 +1,4 @@
-//! Returning messages: original positions, the redelivered flag and recover (reference sections 3.2 and 4).
+//! Returning messages: original positions, the redelivered flag and recover.
 
 use testkit::method::{cancel, nack, recover, reject};
 use testkit::{Consume, RawClient, id};

@@ -1,4 +1,4 @@
-//! Deliveries that stay unacknowledged for too long (reference section 3.2, "delivery ack timeout").
+//! Deliveries that stay unacknowledged for too long.
 
 use testkit::method::ack;
 use testkit::{BrokerProcess, CloseScope, Consume, QueueDeclare, RawClient, Value, id, pause};

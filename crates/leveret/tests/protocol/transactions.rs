@@ -1,4 +1,4 @@
-//! Transactions (reference section 4; the behaviours of RabbitMQ's transactions suite and more).
+//! Transactions (the behaviours of RabbitMQ's transactions suite and more).
 
 use testkit::method::{ack, bare, cancel, nack, reject};
 use testkit::{Consume, Properties, Publish, RawClient, id};

@@ -1,4 +1,4 @@
-//! Users, virtual hosts and permissions while they are used (reference section 6).
+//! Users, virtual hosts and permissions while they are used.
 
 use testkit::method::{exchange_delete, queue_bind, queue_delete};
 use testkit::{ConnectOptions, ExchangeDeclare, Properties, Publish, QueueDeclare, RawClient, Table};

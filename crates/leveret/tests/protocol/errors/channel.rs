@@ -1,4 +1,4 @@
-//! Errors that close a channel (reference section 5.2).
+//! Errors that close a channel.
 
 use broker::errors::*;
 use testkit::method::*;

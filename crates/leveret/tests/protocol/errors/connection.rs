@@ -1,4 +1,4 @@
-//! Errors of methods that close the connection (reference section 5.3).
+//! Errors of methods that close the connection.
 
 use broker::errors::*;
 use testkit::method::*;
