@@ -3,7 +3,7 @@
 use crate::memory::Monitored;
 use crate::settings;
 use anyhow::{Context, Result};
-use auth::AccessControl;
+use auth::{AccessControl, Pattern};
 use broker::Broker;
 use config::Config;
 use metadata::{Journal, RedbJournal, Snapshot, Store, Token};
@@ -148,7 +148,11 @@ fn open(config: &Config, data_dir: &Path) -> Result<(Arc<Broker>, Arc<RedbJourna
 ///
 /// They are on disk when this returns, so that a crash right after the start does not leave a node without users.
 fn first_boot(config: &Config, journal: &dyn Journal, durable: &Receiver<Token>) -> Result<Snapshot> {
-    let changes = settings::default_user(config).changes().context("cannot create the default user")?;
+    let user = settings::default_user(config);
+    for (key, pattern) in [("configure", &user.configure), ("write", &user.write), ("read", &user.read)] {
+        Pattern::compile(pattern).with_context(|| format!("bad value `{pattern}` for `default_permissions.{key}`"))?;
+    }
+    let changes = user.changes().context("cannot create the default user")?;
     let memory = metadata::MemoryJournal::new();
     memory.propose(changes.clone());
     let token = journal.propose(changes);

@@ -90,6 +90,15 @@ fn a_port_in_use_is_named() {
 }
 
 #[test]
+fn a_permission_that_is_no_pattern_is_named() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut command = leveret();
+    command.arg("--data-dir").arg(directory("a_permission"));
+    command.args(["--set", &format!("listeners.tcp.default={free}"), "--set", "default_permissions.read=("]);
+    check_refused(&mut command, &["bad value `(`", "`default_permissions.read`"]);
+}
+
+#[test]
 fn a_locked_data_directory_is_named() {
     let broker = BrokerProcess::start(LEVERET, &[]);
     let mut command = leveret();
