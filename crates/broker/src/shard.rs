@@ -112,7 +112,8 @@ impl Shard {
         self.serve(key, |core, conn| {
             conn.peer_is_gone = true;
             if conn.phase != Phase::Closed {
-                if conn.phase != Phase::Header {
+                // After a close, ours or the client's, hanging up is what is expected.
+                if !matches!(conn.phase, Phase::Header | Phase::Closing) {
                     info!(target: "connection", "{}: client unexpectedly closed TCP connection", conn.name());
                 }
                 core.release(conn);

@@ -56,6 +56,17 @@ fn startup_is_logged_once() {
 }
 
 #[test]
+fn only_a_hang_up_without_a_close_is_logged_as_unexpected() {
+    const UNEXPECTED: &str = "unexpectedly closed";
+    let broker = BrokerProcess::start(LEVERET, &[]);
+    connect(broker.address()).close();
+    connect(broker.address()).close();
+    drop(connect(broker.address()));
+    assert!(broker.has_logged(UNEXPECTED), "a client that just vanishes is");
+    assert_eq!(broker.log().iter().filter(|line| line.contains(UNEXPECTED)).count(), 1);
+}
+
+#[test]
 fn a_wrong_setting_is_named() {
     for (setting, words) in [
         ("heartbaet=30", &["--set", "unknown key `heartbaet`", "`heartbeat`"][..]),
