@@ -7,9 +7,14 @@
 //! This crate knows nothing of queues, channels or AMQP methods.
 
 mod arena;
+mod disk;
 mod message;
+mod place;
+pub mod record;
 #[cfg(test)]
 mod tests;
 
 pub use arena::{Arena, CHUNK_SIZE, ChunkPool, LARGEST_SLICE, Slice};
-pub use message::{Body, Message, MessageParts, Protocol, names};
+pub use disk::{Disk, DiskFile, Space, SystemDisk};
+pub use message::{Body, Message, MessageParts, Protocol, names, stored_head_len};
+pub use place::{Lsn, Owner, Place, TransactionId};

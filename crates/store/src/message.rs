@@ -57,6 +57,12 @@ impl<'a> MessageParts<'a> {
         self.split_names().1
     }
 
+    /// True when the names are two short strings and nothing else.
+    fn split_names_exactly(&self) -> bool {
+        let (exchange, routing_key) = self.split_names();
+        self.names.len() == exchange.len() + routing_key.len() + 2
+    }
+
     fn split_names(&self) -> (&'a [u8], &'a [u8]) {
         let take = |bytes: &'a [u8]| -> Option<(&'a [u8], &'a [u8])> {
             let (len, rest) = bytes.split_first()?;
@@ -74,6 +80,16 @@ impl<'a> MessageParts<'a> {
 pub fn names(exchange: &[u8], routing_key: &[u8]) -> Vec<u8> {
     assert!(exchange.len() <= 255 && routing_key.len() <= 255, "names are short strings");
     [&[exchange.len() as u8], exchange, &[routing_key.len() as u8], routing_key].concat()
+}
+
+/// Bytes of a stored record up to its body, from its first bytes; `None` when they are not those of a record.
+pub fn stored_head_len(stored: &[u8]) -> Option<usize> {
+    let fixed = stored.first_chunk::<FIXED>()?;
+    let known = fixed[0] == VERSION && fixed[1] == Protocol::Amqp091 as u8;
+    let names = usize::from(u16::from_le_bytes([fixed[4], fixed[5]]));
+    let header = u32::from_le_bytes([fixed[8], fixed[9], fixed[10], fixed[11]]) as usize;
+    let head = FIXED + names + header;
+    (known && head <= LARGEST_SLICE).then_some(head)
 }
 
 /// A message in memory: a handle of 24 bytes, cheap to clone.
@@ -200,6 +216,45 @@ impl Message {
     /// Bytes that the message occupies, body and names together.
     pub fn memory(&self) -> usize {
         self.record.len() + if self.body.is_some() { self.body_len() } else { 0 }
+    }
+
+    /// Bytes of the record as it stands on disk: with the body behind it, wherever it lies in memory.
+    pub fn stored_len(&self) -> usize {
+        self.memory()
+    }
+
+    /// The record as it stands on disk, in parts that share this memory.
+    pub fn stored_slices(&self) -> impl Iterator<Item = Slice> + '_ {
+        std::iter::once(self.record.clone()).chain(self.body.iter().flat_map(|pieces| pieces.iter().cloned()))
+    }
+
+    /// The message whose stored record is `stored`, sharing it; `None` when that is no record.
+    pub fn from_stored(stored: Slice) -> Option<Message> {
+        let head = stored_head_len(&stored).filter(|head| *head <= stored.len())?;
+        let message = if stored[2] & DETACHED_BODY == 0 {
+            Message { record: stored, body: None }
+        } else {
+            let pieces = [stored.part(head..stored.len())];
+            Message { record: stored.part(0..head), body: Some(Arc::new(pieces)) }
+        };
+        (message.parts().split_names_exactly() && message.has_whole_body(head)).then_some(message)
+    }
+
+    /// The message whose stored record without its body is `head` and whose body is `pieces`, none of them empty; `None`
+    /// when that is no record.
+    pub fn from_stored_pieces(head: Slice, pieces: Vec<Slice>) -> Option<Message> {
+        if stored_head_len(&head)? != head.len() || head[2] & DETACHED_BODY == 0 {
+            return None;
+        }
+        let message = Message { record: head, body: Some(pieces.into()) };
+        (message.parts().split_names_exactly() && message.has_whole_body(message.record.len())).then_some(message)
+    }
+
+    fn has_whole_body(&self, head: usize) -> bool {
+        match &self.body {
+            None => self.record.len() - head == self.body_len(),
+            Some(pieces) => pieces.iter().map(|piece| piece.len()).sum::<usize>() == self.body_len(),
+        }
     }
 
     /// True when storing the message again would free most of a chunk.

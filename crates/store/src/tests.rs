@@ -88,3 +88,44 @@ fn readers_on_other_threads_see_whole_messages() {
     drop(send);
     reader.join().unwrap();
 }
+
+#[test]
+fn a_stored_record_is_the_same_message() {
+    let mut arena = Arena::new(ChunkPool::new(4));
+    for len in [0, 1, 65536, 65537, 200_000] {
+        let body: Vec<u8> = (0..len).map(|i| (i % 251) as u8).collect();
+        let message = Message::store(&mut arena, parts(&names(b"exchange", b"a.key"), b"header"), &body);
+        let stored: Vec<u8> = message.stored_slices().flat_map(|slice| slice.to_vec()).collect();
+        assert_eq!(stored.len(), message.stored_len());
+        let slice = arena.append([&stored[..]]);
+        let again = Message::from_stored(slice).unwrap();
+        assert_eq!(again.parts().names, message.parts().names);
+        assert_eq!(again.parts().header, b"header");
+        assert!(whole(&again) == body, "body of {len} bytes");
+        let short = arena.append([&stored[..stored.len() - 1]]);
+        assert!(Message::from_stored(short).is_none(), "a body of {len} bytes that is cut");
+    }
+    let body = vec![7; 3 << 20];
+    let message = Message::store(&mut arena, parts(&names(b"", b"q"), b"header"), &body);
+    let mut slices: Vec<Slice> = message.stored_slices().collect();
+    let head = slices.remove(0);
+    assert_eq!(stored_head_len(&head), Some(head.len()));
+    assert!(whole(&Message::from_stored_pieces(head.clone(), slices.clone()).unwrap()) == body);
+    slices.pop();
+    assert!(Message::from_stored_pieces(head, slices).is_none());
+}
+
+#[test]
+fn no_stored_bytes_panic() {
+    let mut arena = Arena::new(ChunkPool::new(4));
+    let message = Message::store(&mut arena, parts(&names(b"exchange", b"a.key"), b"header"), b"body");
+    let stored: Vec<u8> = message.stored_slices().flat_map(|slice| slice.to_vec()).collect();
+    for bit in 0..stored.len() * 8 {
+        let mut damaged = stored.clone();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        let slice = arena.append([&damaged[..]]);
+        if let Some(message) = Message::from_stored(slice) {
+            let _ = (message.parts().exchange(), message.body(), message.body_len());
+        }
+    }
+}
