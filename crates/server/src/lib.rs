@@ -7,7 +7,9 @@ mod listener;
 mod memory;
 mod reactor;
 mod socket;
+mod storage;
 
 pub use listener::{ListenError, Listeners, SocketOptions};
 pub use memory::{MemoryMonitor, Watermark, total_memory};
 pub use reactor::{Reactors, StartError};
+pub use storage::StorageThreads;
