@@ -26,4 +26,4 @@ pub use model::{
     UserLimits, VhostDefinition,
 };
 pub use quid::QuidAllocator;
-pub use store::{RedbJournal, Store};
+pub use store::{RedbJournal, Store, decode_changes, encode_changes};

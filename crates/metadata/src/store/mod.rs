@@ -1,6 +1,7 @@
 //! Definitions in `metadata.redb`: opening it, reading it, and the journal that writes it.
 
 mod codec;
+mod group;
 mod journal;
 mod load;
 mod lock;
@@ -16,6 +17,7 @@ use redb::backends::FileBackend;
 use redb::{Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase, TableError};
 
 pub(crate) use codec::encoded_table;
+pub use group::{decode_changes, encode_changes};
 pub use journal::RedbJournal;
 
 use crate::{CommitError, OpenError, Snapshot, Token};
