@@ -23,6 +23,9 @@ pub(crate) use codec::encoded_table;
 pub use group::{decode_changes, encode_changes};
 pub use journal::RedbJournal;
 
+#[cfg(test)]
+pub(crate) use checkpoint::tests::{FullDisk, found};
+
 use crate::{Change, CommitError, OpenError, Snapshot, Token};
 use checkpoint::Checkpoint;
 use file::SyncedFile;
