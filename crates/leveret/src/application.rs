@@ -111,7 +111,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Opens the data directory and builds the broker from what it holds.
 fn open(config: &Config, data_dir: &Path) -> Result<(Arc<Broker>, Arc<RedbJournal>)> {
-    let (store, mut snapshot) = Store::open(data_dir)?;
+    let (store, mut snapshot, _) = Store::open(data_dir)?;
     // The journal is needed to make the broker, and tells the broker of its progress.
     let told: Arc<OnceLock<Arc<Broker>>> = Arc::default();
     let tell = told.clone();

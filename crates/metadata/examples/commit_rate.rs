@@ -65,7 +65,7 @@ fn measure(directory: &Path) -> Result<(), Box<dyn Error>> {
 fn reopen(directory: &Path) -> Result<(), Box<dyn Error>> {
     let bytes = fs::metadata(directory.join("metadata.redb"))?.len();
     let began = Instant::now();
-    let (_store, snapshot) = Store::open(directory)?;
+    let (_store, snapshot, _) = Store::open(directory)?;
     println!(
         "reopened in {:.0} ms: {} queues, {} bindings, file of {:.1} MB",
         began.elapsed().as_secs_f64() * 1e3,
@@ -77,7 +77,7 @@ fn reopen(directory: &Path) -> Result<(), Box<dyn Error>> {
 }
 
 fn start(directory: &Path) -> Result<(RedbJournal, Receiver<Token>), Box<dyn Error>> {
-    let (store, _) = Store::open(directory)?;
+    let (store, _, _) = Store::open(directory)?;
     let (sender, durable) = mpsc::channel();
     let on_durable = move |token| {
         sender.send(token).ok(); // nobody listens any more once the run is over

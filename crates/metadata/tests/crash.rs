@@ -57,7 +57,7 @@ fn last(snapshot: &Snapshot) -> u64 {
 #[ignore = "the child of survives_kill_9"]
 fn child() {
     let Some(directory) = std::env::var_os(DIRECTORY) else { return };
-    let (store, snapshot) = Store::open(Path::new(&directory)).unwrap();
+    let (store, snapshot, _) = Store::open(Path::new(&directory)).unwrap();
     let (durable, committed) = mpsc::channel();
     let journal = store.start(move |token| durable.send(token).unwrap(), |error| panic!("{error}")).unwrap();
     let (start, mut out) = (last(&snapshot), std::io::stdout());
@@ -109,7 +109,7 @@ fn survives_kill_9() {
     for round in 0..ROUNDS {
         // A different moment each round, from the first commits to some thousand changes.
         let durable = write_and_kill(directory.path(), 1 + round * round * 7);
-        let (_store, snapshot) = Store::open(directory.path()).unwrap();
+        let (_store, snapshot, _) = Store::open(directory.path()).unwrap();
         let last = last(&snapshot);
         assert!(last >= durable, "round {round}: {durable} was called durable, the file ends at {last}");
         assert!(last <= durable + 2 * IN_FLIGHT, "round {round}: the file holds more than was proposed");

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 
 /// Proposes `groups` one by one and shuts down; the file then holds them all.
 fn write(directory: &Path, groups: &[Vec<Change>]) -> Snapshot {
-    let (store, before) = Store::open(directory).unwrap();
+    let (store, before, _) = Store::open(directory).unwrap();
     let journal = store.start(|_| {}, |error| panic!("{error}")).unwrap();
     for group in groups {
         journal.propose(group.clone());
@@ -33,7 +33,7 @@ proptest! {
             prop_assert_eq!(found, Snapshot::from(model.clone()));
             groups.iter().flatten().cloned().for_each(|change| model.apply(change));
         }
-        let (_store, found) = Store::open(directory.path()).unwrap();
+        let (_store, found, _) = Store::open(directory.path()).unwrap();
         prop_assert_eq!(&found, &Snapshot::from(model));
 
         let again = Snapshot::from(Definitions::from(found.clone()));

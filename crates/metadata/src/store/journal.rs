@@ -6,10 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use redb::{Database, Durability};
-
 use super::Store;
-use super::tables::Tables;
 use crate::journal::assert_storable;
 use crate::{Change, CommitError, Journal, Token};
 
@@ -116,12 +113,12 @@ impl<F: Fn(Token)> Committer<F> {
     fn run(self) -> Result<(), CommitError> {
         let mut changes = Vec::new();
         while let Some(last) = self.take(&mut changes) {
-            if let Err(error) = commit(&self.store.database, &changes) {
+            if let Err(error) = self.store.checkpoint().commit_unlogged(&changes) {
                 // What failed may or may not be on disk: nothing later may claim to be.
                 let mut queue = self.shared.queue();
                 queue.closed = true;
                 queue.changes = Vec::new();
-                return Err(CommitError(error));
+                return Err(error);
             }
             changes.clear();
             self.shared.durable.store(last.0, Ordering::Release);
@@ -144,18 +141,6 @@ impl<F: Fn(Token)> Committer<F> {
         mem::swap(&mut queue.changes, changes);
         Some(Token(queue.accepted))
     }
-}
-
-/// One transaction for all of `changes`, so that a group proposed together is there wholly or not at all.
-fn commit(database: &Database, changes: &[Change]) -> Result<(), redb::Error> {
-    let mut transaction = database.begin_write()?;
-    transaction.set_durability(Durability::Immediate)?;
-    let mut tables = Tables::open(&transaction)?;
-    for change in changes {
-        tables.apply(change)?;
-    }
-    drop(tables);
-    Ok(transaction.commit()?)
 }
 
 #[cfg(test)]

@@ -6,8 +6,7 @@ use std::sync::mpsc::{self, Sender};
 use redb::StorageBackend;
 use redb::backends::InMemoryBackend;
 
-use super::super::lock::DirectoryLock;
-use super::super::{builder, initialize};
+use super::super::tests::store_over;
 use super::*;
 use crate::{QueueDefinition, VhostDefinition};
 
@@ -49,10 +48,8 @@ impl StorageBackend for Disk {
 }
 
 fn store_on(disk: Disk) -> Store {
-    let database = builder().create_with_backend(disk).unwrap();
-    initialize(&database).unwrap();
-    let directory = tempfile::tempdir().unwrap();
-    Store { database, _lock: DirectoryLock::acquire(directory.path()).unwrap() }
+    let disk = Mutex::new(Some(disk));
+    store_over(move || disk.lock().unwrap().take().expect("opened once"))
 }
 
 fn store() -> Store {
