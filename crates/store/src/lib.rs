@@ -11,6 +11,8 @@ mod disk;
 mod message;
 mod place;
 pub mod record;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 #[cfg(test)]
 mod tests;
 
