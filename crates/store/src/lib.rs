@@ -13,6 +13,8 @@ mod log;
 mod message;
 mod place;
 pub mod record;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 #[cfg(test)]
 mod tests;
 
