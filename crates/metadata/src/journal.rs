@@ -1,6 +1,6 @@
 //! The one way in which durable definitions change.
 
-use crate::Change;
+use crate::{Change, CommitError};
 
 /// The position of a proposal in the journal; later proposals have higher tokens, and 0 is before the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -25,6 +25,14 @@ pub trait Journal: Send + Sync {
     /// It is raised before the journal's notification is called, so a waiter that registers first and then looks here
     /// misses nothing.
     fn durable(&self) -> Token;
+
+    /// Puts every change up to `up_to`, which is durable, where a start finds it without what made it durable.
+    ///
+    /// A journal that keeps changes in one place only has nothing to do.
+    fn checkpoint(&self, up_to: Token) -> Result<(), CommitError> {
+        let _ = up_to;
+        Ok(())
+    }
 }
 
 /// Holds every journal to the one precondition of [`propose`](Journal::propose).

@@ -92,15 +92,6 @@ impl LogJournal {
         self.lock().changes
     }
 
-    /// Puts every pending change up to `up_to`, which the log has made durable, into the store.
-    ///
-    /// Once it has returned the log may forget them. It waits for the disk; proposals meanwhile do not wait for it.
-    /// After an error the changes are pending still. After the shutdown there is nothing to do.
-    pub fn checkpoint(&self, up_to: Token) -> Result<(), CommitError> {
-        let store = self.store()?;
-        store.as_ref().map_or(Ok(()), |store| self.checkpoint_to(store, up_to))
-    }
-
     fn checkpoint_to(&self, store: &Store, up_to: Token) -> Result<(), CommitError> {
         let groups = self.lock().take(up_to);
         let Some(&(Token(applied), _)) = groups.back() else { return Ok(()) };
@@ -143,6 +134,13 @@ impl Journal for LogJournal {
 
     fn durable(&self) -> Token {
         self.log.durable()
+    }
+
+    /// Once it has returned the log may forget the changes. It waits for the disk; proposals meanwhile do not wait for
+    /// it. After an error the changes are pending still. After the shutdown there is nothing to do.
+    fn checkpoint(&self, up_to: Token) -> Result<(), CommitError> {
+        let store = self.store()?;
+        store.as_ref().map_or(Ok(()), |store| self.checkpoint_to(store, up_to))
     }
 }
 
