@@ -72,7 +72,6 @@ pub struct Space {
 }
 
 /// True for errors that go away when somebody makes room.
-#[expect(dead_code, reason = "the log and the cold segments come next")]
 pub(crate) fn is_no_space(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
