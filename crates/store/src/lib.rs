@@ -10,6 +10,8 @@ mod arena;
 mod disk;
 #[allow(dead_code, reason = "the store is built on it next")]
 mod manifest;
+mod error;
+mod log;
 mod message;
 mod place;
 pub mod record;
@@ -20,5 +22,10 @@ mod tests;
 
 pub use arena::{Arena, CHUNK_SIZE, ChunkPool, LARGEST_SLICE, Slice};
 pub use disk::{Disk, DiskFile, Space, SystemDisk};
+pub use error::{OpenError, StoreError};
+pub use log::{
+    Append, Appender, BLOB_HEADER, Damage, Log, LogOptions, LogWriter, Pinned, Route, STAGING_LIMIT_BYTES, ScanFrom,
+    Scanned, ScannedRecord, Sync, Visitor, blob_name, read_blob, read_route, read_settle, read_settle_range, scan,
+};
 pub use message::{Body, Message, MessageParts, Protocol, names, stored_head_len};
 pub use place::{Lsn, Owner, Place, TransactionId};
