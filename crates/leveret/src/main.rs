@@ -6,6 +6,7 @@ mod logging;
 mod memory;
 mod server;
 mod settings;
+mod storage;
 mod store;
 
 use arguments::Task;
