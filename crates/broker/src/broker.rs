@@ -103,7 +103,9 @@ impl Broker {
         messages: Option<MessageStore>,
     ) -> Arc<Broker> {
         let (messages, backlogs) = match messages {
-            Some(MessageStore { store, backlogs, memory_bytes }) => (Some(Messages::new(store, memory_bytes)), backlogs),
+            Some(MessageStore { store, backlogs, memory_bytes }) => {
+                (Some(Messages::new(store, memory_bytes)), backlogs)
+            }
             None => (None, std::collections::HashMap::new()),
         };
         let broker = Arc::new(Broker {

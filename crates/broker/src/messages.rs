@@ -4,7 +4,7 @@ use crate::broker::Broker;
 use crate::core::persist::append_transient;
 use crate::message::ShardMessage;
 use crate::topology::QueueCell;
-use metadata::Token;
+use metadata::{CommitError, Token};
 use queue::{Queue, Storage};
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -69,9 +69,9 @@ impl Broker {
     /// True when messages take more memory than they may, so that some are left to the disk.
     #[inline]
     pub(crate) fn is_short_of_memory(&self) -> bool {
-        self.messages.as_ref().is_some_and(|messages| {
-            self.chunks.bytes_in_use() > messages.memory_bytes.load(Ordering::Relaxed)
-        })
+        self.messages
+            .as_ref()
+            .is_some_and(|messages| self.chunks.bytes_in_use() > messages.memory_bytes.load(Ordering::Relaxed))
     }
 
     /// Does one read for a queue, waiting for one up to `timeout`; false when there was none.
@@ -217,7 +217,12 @@ impl Owners for Broker {
     }
 
     fn checkpoint_metadata(&self, below: Lsn) -> Result<(), StoreError> {
-        self.journal.checkpoint(Token(below.0)).map_err(StoreError::from)
+        self.journal.checkpoint(Token(below.0)).map_err(|failure| match failure {
+            CommitError::NoSpace(_) => StoreError::NoSpace { file: "metadata.redb".to_owned() },
+            CommitError::Failed(_) => {
+                StoreError::Io { file: "metadata.redb".to_owned(), source: std::io::Error::other(failure) }
+            }
+        })
     }
 }
 

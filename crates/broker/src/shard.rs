@@ -13,6 +13,7 @@ use crate::core::Core;
 use crate::errors;
 use crate::link::{ConnectionId, Link, Transport};
 use crate::message::{Address, ShardMessage, Which};
+use crate::topology::QueueCell;
 use metadata::Token;
 use std::sync::Arc;
 use store::Lsn;
@@ -328,8 +329,8 @@ impl Shard {
     fn arm_timers(&mut self, key: usize, conn: &Connection, before: Phase) {
         let (id, now_ms) = (conn.link.id, self.core.now.mono_ms());
         match &conn.park {
-            Some(Park::Flow { .. }) => self.timers.arm(now_ms + FLOW_LOOK_MS, Timer::Unpark(key, id)),
-            Some(Park::Output | Park::Log) => self.timers.arm(now_ms + FLOW_PAUSE_MS, Timer::Unpark(key, id)),
+            Some(Park::Flow { .. } | Park::Log) => self.timers.arm(now_ms + FLOW_LOOK_MS, Timer::Unpark(key, id)),
+            Some(Park::Output) => self.timers.arm(now_ms + FLOW_PAUSE_MS, Timer::Unpark(key, id)),
             Some(Park::Refused { until_ms, .. }) => self.timers.arm(*until_ms, Timer::Unpark(key, id)),
             Some(Park::Journal { .. } | Park::Get { .. } | Park::Alarm) | None => {}
         }

@@ -74,8 +74,7 @@ impl Application {
             info!("started TCP listener on {address}");
         }
         *lock(&self.visible) = Some(Visible { broker: broker.clone(), listeners: addresses });
-        *running =
-            Some(Running { broker, storage, storage_threads, reactors, monitor, memory, disk_monitor, disk });
+        *running = Some(Running { broker, storage, storage_threads, reactors, monitor, memory, disk_monitor, disk });
         Ok(())
     }
 

@@ -13,6 +13,9 @@ use crate::{
     Change, CommitError, Definitions, Journal, OpenError, Snapshot, Store, Token, decode_changes, encode_changes,
 };
 
+/// Bytes of one record above which a group of changes is split: well below what a log with the smallest segments takes.
+const MOST_BYTES: usize = 128 << 10;
+
 /// The changes of one proposal, and their position in the log.
 pub type ChangeGroup = (Token, Vec<Change>);
 
@@ -124,12 +127,14 @@ impl LogJournal {
 impl Journal for LogJournal {
     fn propose(&self, changes: Vec<Change>) -> Token {
         assert_storable(&changes);
-        let bytes = encode_changes(&changes);
+        let pieces = in_pieces(changes);
         // Appended and remembered under one lock, so that a checkpoint has them in the order of the log.
         let mut pending = self.lock();
-        let token = self.log.append(&bytes);
-        pending.push(token, changes);
-        token
+        for (bytes, changes) in pieces {
+            let token = self.log.append(&bytes);
+            pending.push(token, changes);
+        }
+        pending.last
     }
 
     fn durable(&self) -> Token {
@@ -142,6 +147,21 @@ impl Journal for LogJournal {
         let store = self.store()?;
         store.as_ref().map_or(Ok(()), |store| self.checkpoint_to(store, up_to))
     }
+}
+
+/// The encoded changes, in as many pieces as the log's limit for a record asks for.
+///
+/// Nearly always that is one, and then they are on disk wholly or not at all. What is larger is an import of definitions
+/// or the like, which may end half-way; each of its changes makes sense without those that follow.
+fn in_pieces(mut changes: Vec<Change>) -> Vec<(Vec<u8>, Vec<Change>)> {
+    let bytes = encode_changes(&changes);
+    if bytes.len() <= MOST_BYTES || changes.len() < 2 {
+        return vec![(bytes, changes)];
+    }
+    let second = changes.split_off(changes.len() / 2);
+    let mut pieces = in_pieces(changes);
+    pieces.extend(in_pieces(second));
+    pieces
 }
 
 impl Pending {

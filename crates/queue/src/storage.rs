@@ -13,8 +13,8 @@
 //! A crash must not let a message that may have been delivered look new. Messages are therefore delivered only below a
 //! **mark** that is on disk, and the mark is moved ahead in steps.
 
-use crate::queue::{Queue, memory};
 use crate::Entry;
+use crate::queue::{Queue, memory};
 use store::{Backlog, LoadedRun, Message, Place, Read};
 
 /// Memory of ready messages below which the next are read ahead, in bytes.
@@ -145,7 +145,8 @@ impl<C> Queue<C> {
         let Some(storage) = &mut self.storage else { return };
         let mut late = Vec::new();
         for entry in self.ready.iter_mut().take_while(|entry| entry.seq < below) {
-            if let Some(message) = entry.message.as_ref().filter(|_| !entry.stored && storage.backlog.takes(entry.seq)) {
+            if let Some(message) = entry.message.as_ref().filter(|_| !entry.stored && storage.backlog.takes(entry.seq))
+            {
                 late.push((entry.seq, log(entry.seq, message), entry.body_len));
                 entry.stored = true;
             }

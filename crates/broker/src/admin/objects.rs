@@ -2,8 +2,8 @@
 
 use super::{AdminError, AdminReply, BindingSnapshot, ExchangeSnapshot, Missing, QueueSnapshot};
 use crate::broker::Broker;
-use crate::channel::queue_arguments::{assert_queue_arguments_equivalent, check_queue_arguments, timeout_argument};
 use crate::channel::queue::definition;
+use crate::channel::queue_arguments::{assert_queue_arguments_equivalent, check_queue_arguments, timeout_argument};
 use crate::core::{DeleteCondition, delete_queue};
 use crate::errors::{self, ArgumentValue, ProtocolError, Resource};
 use crate::names::is_reserved;

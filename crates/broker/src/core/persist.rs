@@ -184,7 +184,7 @@ impl Core {
     }
 
     /// As [`Core::remove_stored`], for those of `entries` that are stored.
-    pub(super) fn remove_entries<'a>(
+    pub(crate) fn remove_entries<'a>(
         &mut self,
         cell: &QueueCell,
         state: &mut QueueState,
