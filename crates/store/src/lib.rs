@@ -8,11 +8,15 @@
 
 mod arena;
 mod disk;
+#[allow(dead_code, reason = "the store is built on it next")]
+mod manifest;
 mod error;
 mod log;
 mod message;
 mod place;
 pub mod record;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 #[cfg(test)]
 mod tests;
 
