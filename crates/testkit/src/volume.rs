@@ -128,3 +128,40 @@ fn watchdog(directory: &Path) -> io::Result<Child> {
     shell.args(["-c", script, "watchdog"]).arg(directory);
     shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `None`, with a line that says why, where there can be no volume.
+    fn volume() -> Option<Volume> {
+        Volume::new(32 << 20).inspect_err(|why| eprintln!("skipped: {why}")).ok()
+    }
+
+    #[test]
+    fn a_power_cut_keeps_what_was_synced() {
+        let Some(volume) = volume() else { return };
+        let path = volume.path().join("file");
+        let mut file = File::create(&path).unwrap();
+        file.write_all(b"synced").unwrap();
+        file.sync_all().unwrap();
+        file.write_all(b", not synced").unwrap();
+        std::fs::write(volume.path().join("unsynced"), "x").unwrap();
+        volume.cut_power();
+        assert!(file.write_all(b"later").and_then(|()| file.sync_all()).is_err());
+        drop(file);
+        volume.remount();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "synced");
+        assert!(!volume.path().join("unsynced").exists());
+    }
+
+    #[test]
+    fn a_filled_volume_has_no_space() {
+        let Some(volume) = volume() else { return };
+        volume.fill("other");
+        let error = std::fs::write(volume.path().join("file"), vec![1; 1 << 16]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        volume.remove("other");
+        std::fs::write(volume.path().join("file"), vec![1; 1 << 16]).unwrap();
+    }
+}

@@ -21,7 +21,7 @@ pub const QUEUES: [&str; 4] = ["d0", "d1", "d2", "d3"];
 const BOUND: [usize; 3] = [0, 1, 2];
 
 /// Most that one publisher publishes in one round.
-const MESSAGES: u32 = 2000;
+const MESSAGES: u32 = 10_000;
 /// Unconfirmed messages of a publisher.
 const WINDOW: usize = 64;
 const PREFETCH: u16 = 500;
@@ -81,15 +81,18 @@ impl Publisher {
 /// the publishers.
 pub fn during(broker: &mut BrokerProcess, oracle: &mut Oracle, round: u32, end: impl FnOnce(&mut BrokerProcess)) {
     prepare(&mut connect(broker));
-    let mut consumers =
-        vec![(0, Consumer::Multiple), (1, Consumer::Each), (1, Consumer::Each), (2, Consumer::Requeueing)];
-    if round % 2 == 1 {
-        consumers.push((3, Consumer::Multiple));
-    }
+    let consumers = [
+        (0, Consumer::Multiple),
+        (1, Consumer::Each),
+        (1, Consumer::Each),
+        (2, Consumer::Requeueing),
+        (3, Consumer::Multiple),
+    ];
+    // Each queue has rounds without consumers, and is long after them.
+    let consumers = consumers.into_iter().filter(|(queue, _)| !(round as usize + queue).is_multiple_of(3));
     // Connected before anything can happen to the broker.
     let publishing = Publisher::ALL.map(|publisher| (publisher, publishing_client(broker, publisher)));
-    let consuming: Vec<_> =
-        consumers.into_iter().map(|(queue, consumer)| (queue, consumer, consuming_client(broker))).collect();
+    let consuming: Vec<_> = consumers.map(|(queue, consumer)| (queue, consumer, consuming_client(broker))).collect();
     let load = &Load { oracle: Mutex::new(oracle), over: AtomicBool::new(false) };
     thread::scope(|scope| {
         for (number, (publisher, client)) in (0..).zip(publishing) {
