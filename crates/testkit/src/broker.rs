@@ -240,6 +240,12 @@ impl Drop for BrokerProcess {
             eprintln!("--- log of the broker on {}\n{}", self.address, self.log().join("\n"));
         }
         self.kill_9();
+        if thread::panicking() && std::env::var_os("LEVERET_KEEP_DATA").is_some() {
+            let nothing = Data::Given(PathBuf::new());
+            if let Data::Own(directory) = std::mem::replace(&mut self.data, nothing) {
+                eprintln!("--- its data are in {}", directory.keep().display());
+            }
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //!
 //! - `LEVERET_ROUNDS=N`: how often the broker is ended;
 //! - `LEVERET_SEED=N`: when it is ended; a failure prints the seed, though threads and disks do not repeat themselves;
+//! - `LEVERET_KEEP_DATA=1`: a failed test keeps the data directory and says where it is;
 //! - `LEVERET_BIN`: another binary than the one just built.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail wherever it likes")]

@@ -150,6 +150,29 @@ fn what_was_put_back_stays_where_it_was() {
     }
 }
 
+/// The end of a channel, and that of a connection, put back what was delivered there.
+#[test]
+fn what_a_closed_channel_had_is_marked() {
+    for ending in Ending::BOTH {
+        let (mut broker, mut client) = filled(20);
+        client.open_channel(2);
+        for channel in [1, 2] {
+            for _ in 0..3 {
+                client.get(channel, "queue", false).expect("a message");
+            }
+        }
+        client.close_channel(2);
+        client.close();
+        let mut client = connect(&broker);
+        wait_for_count(&mut client, "queue", 20);
+        settle(&mut client);
+        let mut client = ending.restart(&mut broker);
+        let found = take(&mut client, "queue");
+        assert_eq!(texts(&found), numbers(0..20), "{ending:?}");
+        assert!(marked(&found).starts_with(&numbers(0..6)), "{ending:?}: {:?}", marked(&found));
+    }
+}
+
 #[test]
 fn queues_of_a_fanout_are_acknowledged_apart() {
     for ending in Ending::BOTH {

@@ -87,6 +87,28 @@ fn a_fanout_survives_in_every_queue() {
     }
 }
 
+#[test]
+fn many_queues_survive_each_with_its_own() {
+    const QUEUES: u32 = 300;
+    for ending in Ending::BOTH {
+        let mut broker = start();
+        let mut client = connect(&broker);
+        let names: Vec<String> = (0..QUEUES).map(|number| format!("queue-{number}")).collect();
+        let queues: Vec<&str> = names.iter().map(String::as_str).collect();
+        declare(&mut client, &queues);
+        fanout(&mut client, &queues);
+        publish(&mut client, "all", "", &numbers(0..5));
+        for queue in &queues {
+            publish(&mut client, "", queue, &[(*queue).to_owned()]);
+        }
+        let mut client = ending.restart(&mut broker);
+        for queue in &queues {
+            let expected = [numbers(0..5), vec![(*queue).to_owned()]].concat();
+            assert_eq!(bodies(&mut client, queue), expected, "{queue} after {ending:?}");
+        }
+    }
+}
+
 /// Properties with every field and headers of many types.
 fn full_properties(number: usize) -> Properties {
     let nested = table([("inner", Value::from("text")), ("list", Value::strings(&["a", "b"]))]);
