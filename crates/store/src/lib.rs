@@ -14,8 +14,6 @@ mod log;
 mod manifest;
 mod message;
 mod place;
-mod stub;
-pub use stub::*;
 pub mod record;
 #[cfg(feature = "simulation")]
 pub mod simulation;
