@@ -8,10 +8,10 @@
 
 mod arena;
 mod disk;
-#[allow(dead_code, reason = "the store is built on it next")]
-mod manifest;
 mod error;
 mod log;
+#[allow(dead_code, reason = "the store is built on it next")]
+mod manifest;
 mod message;
 mod place;
 pub mod record;

@@ -44,6 +44,11 @@ impl ScannedRecord<'_> {
     pub fn place(&self) -> Place {
         Place { lsn: self.lsn, len: HEADER as u32 + self.header.payload_len }
     }
+
+    /// Where the record ends: what [`super::Appender::end`] said right after it.
+    pub fn end(&self) -> Lsn {
+        Lsn(self.lsn.0 + record::padded(self.header.payload_len as usize) as u64)
+    }
 }
 
 /// A part of the log that cannot be read although it was durable.
@@ -328,14 +333,16 @@ impl Scan<'_> {
         let mut at = from;
         while at < to {
             let end = ((at / segment_bytes) + 1) * segment_bytes;
-            let bytes = end.min(to) - at;
-            // What is before the first batch of the next segment is its file header.
-            if !at.is_multiple_of(segment_bytes) || bytes > PAGE {
+            if at.is_multiple_of(segment_bytes) {
+                at += PAGE; // The file header.
+            }
+            if at < end.min(to) {
+                let bytes = end.min(to) - at;
                 let damage = Damage { segment: (at / segment_bytes) as u32, offset: at % segment_bytes, bytes };
                 self.scanned.damage.push(damage);
                 self.visitor.damage(damage);
             }
-            at += bytes;
+            at = end;
         }
     }
 
