@@ -184,3 +184,33 @@ fn a_tail_that_was_cut_off_stays_so() {
     let opened = open(&disk, 1);
     assert_eq!(quids(&opened), [1], "what was cut off is not found behind damage");
 }
+
+/// The same where a later segment vouches for what is in this one.
+#[test]
+fn a_tail_that_was_cut_off_is_not_found_behind_damage() {
+    let disk = SimulatedDisk::new();
+    let mut opened = open(&disk, 1);
+    opened.log.append().metadata(&[1; 524_000]);
+    opened.writer.write().unwrap();
+    opened.writer.sync().unwrap();
+    let torn = opened.log.written().0.next_multiple_of(4096) - SEGMENT;
+    for quid in 1..5 {
+        opened.log.append().delivered(quid, 1);
+        opened.writer.write().unwrap();
+    }
+    assert!(disk.flip_bit("log-0000", torn + 70, 0));
+    let mut opened = open(&disk, 1);
+    assert_eq!(opened.found.records.len(), 1);
+    // In the place of the torn batch, and then in the next segment: the others of the tail are not written over.
+    opened.log.append().delivered(9, 1);
+    opened.writer.write().unwrap();
+    opened.log.append().metadata(&[2; 524_000]);
+    opened.writer.write().unwrap();
+    opened.writer.sync().unwrap();
+    assert_eq!(opened.log.active_segment(), 2);
+    assert!(disk.flip_bit("log-0000", torn + 70, 0));
+    let opened = open(&disk, 1);
+    let kinds: Vec<_> = opened.found.records.iter().map(|seen| seen.kind).collect();
+    assert_eq!(kinds, [Kind::Metadata as u8; 2]);
+    assert_eq!(opened.found.damage.len(), 1);
+}

@@ -226,11 +226,15 @@ fn a_large_body_lives_as_long_as_its_last_owner() {
     opened.writer.write().unwrap();
     opened.writer.sync().unwrap();
     assert!(disk.contents(&blob_name(id)).is_some());
+    opened.log.append().delivered(1, 2);
+    opened.writer.write().unwrap();
     {
         let mut append = opened.log.append();
         append.settle(2, None, &[(1, 300_000)]);
         append.release_blob(id);
     }
+    opened.writer.sync().unwrap();
+    assert!(disk.contents(&blob_name(id)).is_some(), "the sync was of what came before");
     opened.writer.write().unwrap();
     assert!(disk.contents(&blob_name(id)).is_some(), "until the settlement is durable the owner may come back");
     opened.writer.sync().unwrap();
