@@ -160,7 +160,7 @@ struct Scan<'a> {
     /// Of the batch before: it never goes down.
     epoch: u32,
     verify: bool,
-    /// Where reading failed last.
+    /// The highest position that could not be read.
     failed: Option<(u64, StoreError)>,
 }
 
@@ -237,7 +237,10 @@ impl Scan<'_> {
         // Loads first, so that a failure is noted before the bytes are borrowed.
         self.window.read(at % segment_bytes, len);
         if let Some((offset, error)) = self.window.failed.take() {
-            self.failed = Some((at - at % segment_bytes + offset, StoreError::of_io(slot.name(), error)));
+            let failed = at - at % segment_bytes + offset;
+            if self.failed.as_ref().is_none_or(|(last, _)| *last < failed) {
+                self.failed = Some((failed, StoreError::of_io(slot.name(), error)));
+            }
         }
         self.window.read(at % segment_bytes, len)
     }

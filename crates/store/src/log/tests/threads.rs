@@ -114,10 +114,18 @@ fn the_thread_confirms_what_many_append() {
     let end = log.append().end();
     let durable = std::iter::from_fn(|| told.recv_timeout(Duration::from_secs(10)).ok()).find(|lsn| *lsn >= end);
     assert!(durable.is_some());
-    assert!(log.bell.rung() <= 3 * 30 + 910);
+    // However often something is appended that nobody waits for, it wakes the thread at most once in 5 ms.
+    let (rung, began, mut appended) = (log.bell.rung(), Instant::now(), 0);
+    while began.elapsed() < 60 * MS {
+        log.append().delivered(9, 9);
+        appended += 1;
+        std::thread::yield_now();
+    }
+    let most = began.elapsed().as_millis() as u64 / 5 + 1;
+    assert!(log.bell.rung() - rung <= most, "{} times for {appended}", log.bell.rung() - rung);
     log.close();
     thread.join().unwrap();
     let opened = open(&disk, 1);
     assert!(opened.clean);
-    assert_eq!(opened.found.records.len(), 902);
+    assert_eq!(opened.found.records.len(), 902 + appended);
 }
