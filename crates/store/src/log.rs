@@ -286,7 +286,7 @@ impl Log {
     /// Somebody made room: the log thread tries again, if it waits for that.
     pub fn space_came_back(&self) {
         if self.stalled.load(Ordering::Relaxed) {
-            self.bell.wake();
+            self.bell.ask();
         }
     }
 

@@ -85,7 +85,7 @@ pub struct Scanned {
     pub end: Lsn,
     /// Everything below was durable for certain.
     pub durable: Lsn,
-    /// The highest epoch seen; 0 when the log is empty.
+    /// The highest epoch of a whole batch; 0 when the log is empty.
     pub epoch: u32,
     /// True when the log ends in good order.
     pub clean: bool,
@@ -300,15 +300,14 @@ impl Scan<'_> {
             let mut at = if number == own { broken } else { number * segment_bytes + PAGE };
             while at < (number + 1) * segment_bytes && !self.read(at, BATCH_HEADER).is_empty() {
                 let mut step = PAGE;
-                if let Some(header) = self.header_at(at) {
-                    self.scanned.epoch = self.scanned.epoch.max(header.epoch);
-                    if number == own {
-                        ahead.left_over.push(at);
-                    }
-                    // The broken one itself is never the next, but what it says is still to be wiped.
-                    if at > broken
-                        && let Some(batch) = self.batch_at(at)
-                    {
+                if number == own && self.header_at(at).is_some() {
+                    ahead.left_over.push(at);
+                }
+                if let Some(batch) = self.batch_at(at) {
+                    // Only of whole batches: an epoch of rotten bits could be one that no other is above.
+                    self.scanned.epoch = self.scanned.epoch.max(batch.epoch);
+                    // The broken one itself is whole when only payloads do not hold. It is never the next.
+                    if at > broken {
                         ahead.next = ahead.next.or(Some(at));
                         ahead.proven |= batch.durable > broken;
                         if ahead.proven {
