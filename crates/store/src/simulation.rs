@@ -9,10 +9,13 @@
 mod directory;
 mod file;
 mod random;
+mod sabotage;
 #[cfg(test)]
 mod tests;
 
 pub use random::Random;
+pub use sabotage::Sabotage;
+pub(crate) use sabotage::UnsyncedDisk;
 
 use crate::disk::{Disk, DiskFile, Space};
 use directory::{Directory, NameChange};
