@@ -27,5 +27,7 @@ pub use log::{
     Append, Appender, BLOB_HEADER, Damage, Log, LogOptions, LogWriter, Pinned, Route, STAGING_LIMIT_BYTES, ScanFrom,
     Scanned, ScannedRecord, Sync, Visitor, blob_name, read_blob, read_route, read_settle, read_settle_range, scan,
 };
+#[cfg(feature = "simulation")]
+pub use log::{Sabotage, scan_unchecked};
 pub use message::{Body, Message, MessageParts, Protocol, names, stored_head_len};
 pub use place::{Lsn, Owner, Place, TransactionId};

@@ -1,23 +1,45 @@
 //! The write-ahead log: everything durable is a record here first.
 //!
-//! Reactors append to the staging area under one short lock ([`Log::append`]); the log thread ([`LogWriter`]) takes what
-//! is staged, writes it in batches, and syncs. [`Log::written`] and [`Log::durable`] say how far it is.
+//! Reactors append to the staging area under one short lock ([`Log::append`]) and know at once where a record will be.
+//! The log thread ([`LogWriter`]) takes what is staged, writes it in batches, and syncs. [`Log::written`] and
+//! [`Log::durable`] say how far it is. [`scan`] reads the log back. docs/formats/messages.md has the bytes.
 
+mod batch;
+mod bell;
+mod blob;
+mod catalog;
+mod dirty;
+mod gather;
+mod open;
 mod payload;
+mod policy;
 mod scan;
+mod segment;
 mod staging;
+#[cfg(test)]
+mod tests;
+mod window;
 mod writer;
 
+pub use blob::{BLOB_HEADER, blob_name, read_blob};
 pub use payload::{Route, read_route, read_settle, read_settle_range};
+#[cfg(feature = "simulation")]
+pub use scan::scan_unchecked;
 pub use scan::{Damage, ScanFrom, Scanned, ScannedRecord, Visitor, scan};
 pub use staging::Appender;
 pub use writer::LogWriter;
+#[cfg(feature = "simulation")]
+pub use writer::Sabotage;
 
-use crate::disk::{Disk, DiskFile};
-use crate::error::{OpenError, StoreError};
-use crate::place::{Lsn, Place, TransactionId};
+use crate::disk::Disk;
+use crate::error::StoreError;
+use crate::place::{Lsn, TransactionId};
+use bell::Bell;
+use segment::{Pool, Segment};
+use staging::Staging;
 use std::io;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Publishers wait while more than this is staged.
@@ -59,149 +81,253 @@ pub struct Append {
 }
 
 /// The log as everybody but its thread sees it.
-pub struct Log {}
+pub struct Log {
+    staging: Mutex<Staging>,
+    pool: Pool,
+    bell: Bell,
+    disk: Arc<dyn Disk>,
+    log_id: u64,
+    segment_bytes: u64,
+    segment_shift: u32,
+    /// Longer bodies go to a file of their own.
+    blob_bytes: u64,
+    written: AtomicU64,
+    durable: AtomicU64,
+    staged_end: AtomicU64,
+    staged_bytes: AtomicUsize,
+    stalled: AtomicBool,
+    fenced: AtomicBool,
+    transactions: AtomicU64,
+}
 
 impl Log {
-    /// Opens the log behind what was scanned, and makes what was found durable before it returns.
+    /// Opens the log behind what was scanned. What was found there is durable when this returns.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    ///
+    /// # Panics
+    /// When the options are not those of the log that was scanned, or the epoch is not higher than all before.
     pub fn open(
         disk: Arc<dyn Disk>,
         options: LogOptions,
         scanned: Scanned,
     ) -> Result<(Arc<Log>, LogWriter), StoreError> {
-        let _ = (disk, options, scanned);
-        todo!()
+        open::open(disk, options, scanned)
     }
 
     /// Takes the staging lock, a leaf: nothing may be locked or waited for while the appender lives.
+    #[inline]
     pub fn append(&self) -> Appender<'_> {
-        todo!()
+        Appender::new(self, self.staging())
     }
+
+    fn staging(&self) -> MutexGuard<'_, Staging> {
+        self.staging.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_staged(&self, bytes: usize, end: u64) {
+        self.staged_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.staged_end.store(end, Ordering::Relaxed);
+    }
+
     /// Asks for a prompt write and sync of everything appended so far.
+    #[inline]
     pub fn commit(&self) {
-        todo!()
+        self.bell.ask();
     }
-    /// Everything below is written.
+
+    /// Everything below is written: it survives the process.
+    #[inline]
     pub fn written(&self) -> Lsn {
-        todo!()
+        Lsn(self.written.load(Ordering::Acquire))
     }
-    /// Everything below is durable.
+
+    /// Everything below is durable, by what [`Sync`] calls so.
+    #[inline]
     pub fn durable(&self) -> Lsn {
-        todo!()
+        Lsn(self.durable.load(Ordering::Acquire))
     }
+
     /// Bytes that wait for the log thread.
+    #[inline]
     pub fn staged_bytes(&self) -> usize {
-        todo!()
+        self.staged_bytes.load(Ordering::Relaxed)
     }
-    /// True while nothing new should be published.
+
+    /// True while nothing should be published: too much waits for the log thread, or there is only the room that is kept
+    /// for what lets queues shrink. What is appended nevertheless waits in memory.
+    #[inline]
     pub fn is_full(&self) -> bool {
-        todo!()
+        self.staged_bytes() > STAGING_LIMIT_BYTES
+            || self.staged_end.load(Ordering::Relaxed) > self.pool.room_end()
+            || self.stalled.load(Ordering::Relaxed)
+            || self.is_fenced()
     }
+
     /// A transaction id that was never used.
     pub fn begin_transaction(&self) -> TransactionId {
-        todo!()
+        TransactionId(self.transactions.fetch_add(1, Ordering::Relaxed))
     }
-    /// The segment with this position, for reading; `None` when it is not written yet or not in the log any more.
-    pub fn pin(&self, _lsn: Lsn) -> Option<Pinned> {
-        todo!()
+
+    /// The segment with this position, for reading; `None` when it is not written yet (see [`Log::written`]) or not in
+    /// the log any more.
+    pub fn pin(&self, lsn: Lsn) -> Option<Pinned> {
+        if lsn >= self.written() {
+            return None;
+        }
+        let segment = self.pool.find(self.segment_of(lsn))?;
+        Some(Pinned { first: Lsn(u64::from(segment.number) * self.segment_bytes), segment })
     }
+
     /// Bytes of a segment.
     pub fn segment_bytes(&self) -> u64 {
-        todo!()
+        self.segment_bytes
     }
+
     /// The segment that a position is in.
-    pub fn segment_of(&self, _lsn: Lsn) -> u32 {
-        todo!()
+    #[inline]
+    pub fn segment_of(&self, lsn: Lsn) -> u32 {
+        (lsn.0 >> self.segment_shift) as u32
     }
+
     /// The oldest segment that has not been recycled.
     pub fn first_segment(&self) -> u32 {
-        todo!()
+        self.pool.first().unwrap_or_else(|| self.active_segment())
     }
-    /// The segment that is being written.
+
+    /// The segment that is being written; where what is written next goes when there is none yet.
     pub fn active_segment(&self) -> u32 {
-        todo!()
+        self.pool.active().map_or_else(|| self.segment_of(self.written()), |segment| segment.number)
     }
-    /// Bytes that the files of the log take.
+
+    /// Bytes that the files of the log take, without blobs.
     pub fn disk_bytes(&self) -> u64 {
-        todo!()
+        self.pool.bytes()
     }
-    /// The queues that have anything in a segment, ascending.
-    pub fn dirty(&self, _segment: u32) -> Vec<u64> {
-        todo!()
+
+    /// The queues that appended anything in a segment or own a body in it, ascending.
+    pub fn dirty(&self, segment: u32) -> Vec<u64> {
+        self.staging().dirty.of(segment)
     }
+
     /// The same, forgetting them.
-    pub fn take_dirty(&self, _segment: u32) -> Vec<u64> {
-        todo!()
+    pub fn take_dirty(&self, segment: u32) -> Vec<u64> {
+        self.staging().dirty.take(segment)
     }
+
     /// A queue has something in a segment: for recovery.
-    pub fn mark_dirty(&self, _segment: u32, _quid: u64) {
-        todo!()
+    pub fn mark_dirty(&self, segment: u32, quid: u64) {
+        self.staging().dirty.note(segment, quid);
     }
+
     /// A blob has one owner more: for recovery.
-    pub fn register_blob(&self, _id: u64) {
-        todo!()
+    pub fn register_blob(&self, id: u64) {
+        self.staging().blobs.registered(id);
     }
-    /// Removes the blobs that nobody owns: at the end of recovery, before anything is appended.
+
+    /// Removes the blobs that nobody owns, and returns how many that were: at the end of recovery, before anything is
+    /// appended.
+    ///
+    /// # Errors
+    /// When the disk fails.
     pub fn remove_orphans(&self) -> Result<usize, StoreError> {
-        todo!()
+        let io = |name: &str, error| StoreError::of_io(name, error);
+        let owned = self.staging().blobs.ids();
+        let mut removed = 0;
+        for name in self.disk.names().map_err(|error| io("the message directory", error))? {
+            let Some(id) = blob::blob_id(&name) else { continue };
+            if owned.contains(&id) {
+                let file = self.disk.open(&name).map_err(|error| io(&name, error))?;
+                let len = file.len().map_err(|error| io(&name, error))?;
+                self.staging().blobs.set_bytes(id, len.saturating_sub(BLOB_HEADER as u64));
+            } else {
+                self.disk.remove(&name).map_err(|error| io(&name, error))?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
     }
-    /// Number of blobs, and their bytes.
+
+    /// How many blobs there are, and the bytes of their bodies.
     pub fn blobs(&self) -> (usize, u64) {
-        todo!()
+        self.staging().blobs.totals()
     }
-    /// A segment is not needed any more: its file is used again as soon as nobody pins it. All before it must have been
-    /// recycled too.
-    pub fn recycle(&self, _segment: u32) {
-        todo!()
+
+    /// The segments up to this one are not needed any more: the manifest says durably that the log begins behind it. A
+    /// file is used again as soon as nobody pins its segment.
+    ///
+    /// # Panics
+    /// When the segment is the one that is being written.
+    pub fn recycle(&self, segment: u32) {
+        self.pool.recycle(segment);
+        let mut staging = self.staging();
+        staging.dirty.forget_up_to(segment);
+        drop(staging);
+        self.space_came_back();
     }
-    /// Makes sure that a spare segment is ready, or deletes what is too much; true when there was something to do. For
-    /// the maintenance thread.
+
+    /// Makes a spare segment when none is ready, or deletes a file that is too much; true when there was something to do.
+    /// For the maintenance thread, soon after every change of [`Log::active_segment`].
+    ///
+    /// # Errors
+    /// [`StoreError::NoSpace`] leaves everything as it was; it can be tried again.
     pub fn prepare_spare(&self) -> Result<bool, StoreError> {
-        todo!()
+        let prepared = self.pool.prepare();
+        if matches!(prepared, Ok(true)) {
+            self.space_came_back();
+        }
+        prepared
     }
-    /// Somebody made room: the log thread may try again.
+
+    /// Somebody made room: the log thread tries again, if it waits for that.
     pub fn space_came_back(&self) {
-        todo!()
+        if self.stalled.load(Ordering::Relaxed) {
+            self.bell.wake();
+        }
     }
+
     /// Something else of the store failed: nothing becomes durable any more.
     pub fn fence(&self) {
-        todo!()
+        self.fenced.store(true, Ordering::SeqCst);
     }
+
     /// True after a failure.
+    #[inline]
     pub fn is_fenced(&self) -> bool {
-        todo!()
+        self.fenced.load(Ordering::Relaxed)
     }
+
     /// Lets the thread write and sync what is staged, and end.
     pub fn close(&self) {
-        todo!()
+        self.bell.close();
     }
 }
 
 /// A segment that is not recycled while this lives.
 #[derive(Clone)]
 pub struct Pinned {
-    file: Arc<dyn DiskFile>,
+    segment: Arc<Segment>,
     first: Lsn,
 }
 
 impl Pinned {
     /// Fills `buffer` from `lsn` on, which must be in this segment.
+    ///
+    /// # Errors
+    /// When the disk fails or the file ends before.
     pub fn read_exact_at(&self, buffer: &mut [u8], lsn: Lsn) -> io::Result<()> {
-        self.file.read_exact_at(buffer, lsn.0 - self.first.0)
+        let offset = lsn.0.checked_sub(self.first.0).ok_or(io::ErrorKind::InvalidInput)?;
+        self.segment.file.read_exact_at(buffer, offset)
+    }
+
+    /// The segment's number.
+    pub fn segment(&self) -> u32 {
+        self.segment.number
+    }
+
+    /// The name of the file, for reports.
+    pub fn file_name(&self) -> String {
+        self.segment.name()
     }
 }
-
-/// What the file with a large body is called.
-pub fn blob_name(id: u64) -> String {
-    format!("blob-{id:016x}")
-}
-
-/// Bytes in front of the body in such a file.
-pub const BLOB_HEADER: usize = 64;
-
-/// Reads and checks a large body, piece by piece.
-pub fn read_blob(_disk: &dyn Disk, _id: u64, _crc: u32, _piece: &mut dyn FnMut(&[u8])) -> Result<(), StoreError> {
-    todo!()
-}
-
-#[expect(unused, reason = "skeleton")]
-type Skeleton = (OpenError, Place);

@@ -76,3 +76,8 @@ pub fn read_settle_range(index: u64, mut payload: &[u8]) -> Option<(u64, Vec<u64
     }
     Some((u64::from_le_bytes(*last), except))
 }
+
+/// The number at this offset, which must be within the bytes.
+pub(super) fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}
