@@ -7,19 +7,23 @@
 //! This crate knows nothing of queues, channels or AMQP methods.
 
 mod arena;
+mod backlog;
+mod cold;
 mod disk;
-#[allow(dead_code, reason = "the store is built on it next")]
-mod manifest;
 mod error;
 mod log;
+mod manifest;
 mod message;
 mod place;
 pub mod record;
 #[cfg(feature = "simulation")]
 pub mod simulation;
+mod store;
 #[cfg(test)]
 mod tests;
 
+pub use backlog::{Backlog, Read, ReadHint, Removed, SlotFlags};
+pub use cold::{Loaded, LoadedRun, Lost, ReadError};
 pub use arena::{Arena, CHUNK_SIZE, ChunkPool, LARGEST_SLICE, Slice};
 pub use disk::{Disk, DiskFile, Space, SystemDisk};
 pub use error::{OpenError, StoreError};
@@ -31,3 +35,4 @@ pub use log::{
 pub use log::{Sabotage, scan_unchecked};
 pub use message::{Body, Message, MessageParts, Protocol, names, stored_head_len};
 pub use place::{Lsn, Owner, Place, TransactionId};
+pub use store::{DiskUse, Opened, Options, Owners, Report, Store};

@@ -9,13 +9,13 @@
 mod directory;
 mod file;
 mod random;
-mod sabotage;
 #[cfg(test)]
 mod tests;
+mod unsynced;
 
 pub use random::Random;
-pub use sabotage::Sabotage;
-pub(crate) use sabotage::UnsyncedDisk;
+pub use crate::log::Sabotage;
+pub(crate) use unsynced::UnsyncedDisk;
 
 use crate::disk::{Disk, DiskFile, Space};
 use directory::{Directory, NameChange};

@@ -4,6 +4,7 @@
 mod broker;
 
 use broker::*;
+use store::Disk;
 use store::simulation::{Random, SimulatedDisk};
 
 #[test]

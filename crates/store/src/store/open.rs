@@ -13,7 +13,9 @@ use crate::backlog::Backlog;
 use crate::cold::{self, ColdSegment};
 use crate::disk::Disk;
 use crate::error::{OpenError, StoreError};
-use crate::log::{self, Log, LogOptions, ScanFrom, Scanned};
+#[cfg(feature = "simulation")]
+use crate::log::Sabotage;
+use crate::log::{self, Log, LogOptions, LogWriter, ScanFrom, Scanned};
 use crate::manifest::{self, Change, Manifest, ManifestError, Snapshot, State};
 use crate::place::Lsn;
 use std::collections::{BTreeSet, HashMap};
@@ -30,7 +32,7 @@ pub(super) fn open(disk: Arc<dyn Disk>, options: Options, metadata_applied: Lsn)
     let started = Instant::now();
     #[cfg(feature = "simulation")]
     let disk = match options.sabotage {
-        Some(crate::simulation::Sabotage::NoSync) => Arc::new(crate::simulation::UnsyncedDisk(disk)) as Arc<dyn Disk>,
+        Some(Sabotage::NoSync) => Arc::new(crate::simulation::UnsyncedDisk(disk)) as Arc<dyn Disk>,
         _ => disk,
     };
     let is_new = !names(&disk)?.iter().any(|name| name == manifest::FILE);
@@ -41,16 +43,16 @@ pub(super) fn open(disk: Arc<dyn Disk>, options: Options, metadata_applied: Lsn)
     let state = snapshot.state.clone();
     let known = snapshot.queues.iter().map(|(quid, _)| *quid).collect();
     let cold = open_cold(&disk, &snapshot)?;
-    let mut recovery = Recovery::new(restore(snapshot, &cold)?, &state, metadata_applied);
+    let mut recovery = Recovery::new(restore(snapshot, &cold)?, state.segment_bytes, metadata_applied);
     let from = ScanFrom { log_id: state.log_id, segment_bytes: state.segment_bytes, head: state.log_head };
-    let scanned = log::scan(&*disk, from, &mut recovery)?;
+    let scanned = scan(&disk, &options, from, &mut recovery)?;
     // Before anything is written: batches of this run must be told from what an earlier one wrote and nobody synced.
     let state = State { epoch: state.epoch.max(scanned.epoch) + 1, ..state };
     manifest.commit(&Change { state: state.clone(), ..Change::default() }).map_err(store_error)?;
-    let (log, writer) = Log::open(disk.clone(), log_options(&state, &options), scanned.clone())?;
-    let mut removed_files = remove_orphans(&disk, &cold)?;
-    removed_files += hand_over(&log, &mut recovery)?;
-    let report = report(is_new, started, &recovery, &scanned, removed_files);
+    let mut report = report_of(&scanned, &state, is_new);
+    let (log, writer) = open_log(&disk, &state, &options, scanned)?;
+    report.removed_files = remove_orphans(&disk, &cold)? + hand_over(&log, &mut recovery)?;
+    complete(&mut report, &recovery, started);
     let maintenance = Maintenance { manifest, state, phase: Phase::Idle, has_no_space: false, known, swept: 0 };
     let store = Arc::new(Store { disk, log, maintenance: Mutex::new(maintenance), cold: Mutex::new(cold) });
     Ok(Opened { store, writer, backlogs: recovery.backlogs, metadata: recovery.metadata, report })
@@ -82,15 +84,36 @@ fn first_state(disk: &Arc<dyn Disk>, options: &Options) -> Result<State, StoreEr
     Ok(State { log_id: options.log_id, segment_bytes, log_head: 1, epoch: 0, next_cold: 1 })
 }
 
-fn log_options(state: &State, options: &Options) -> LogOptions {
-    LogOptions {
-        log_id: state.log_id,
-        segment_bytes: state.segment_bytes,
-        epoch: state.epoch,
-        sync: options.sync,
-        #[cfg(feature = "simulation")]
-        sabotage: options.sabotage,
+fn scan(
+    disk: &Arc<dyn Disk>,
+    options: &Options,
+    from: ScanFrom,
+    recovery: &mut Recovery,
+) -> Result<Scanned, OpenError> {
+    #[cfg(feature = "simulation")]
+    if options.sabotage == Some(Sabotage::NoChecksum) {
+        return log::scan_unchecked(&**disk, from, recovery);
     }
+    let _ = options;
+    log::scan(&**disk, from, recovery)
+}
+
+fn open_log(
+    disk: &Arc<dyn Disk>,
+    state: &State,
+    options: &Options,
+    scanned: Scanned,
+) -> Result<(Arc<Log>, LogWriter), StoreError> {
+    let State { log_id, segment_bytes, epoch, .. } = *state;
+    let log_options = LogOptions { log_id, segment_bytes, epoch, sync: options.sync };
+    let (log, writer) = Log::open(disk.clone(), log_options, scanned)?;
+    #[cfg(feature = "simulation")]
+    let writer = {
+        let mut writer = writer;
+        options.sabotage.into_iter().for_each(|sabotage| writer.sabotage(sabotage));
+        writer
+    };
+    Ok((log, writer))
 }
 
 fn open_cold(disk: &Arc<dyn Disk>, snapshot: &Snapshot) -> Result<HashMap<u64, Arc<ColdSegment>>, OpenError> {
@@ -142,36 +165,32 @@ fn hand_over(log: &Log, recovery: &mut Recovery) -> Result<usize, StoreError> {
     log.remove_orphans()
 }
 
-fn report(
-    is_new: bool,
-    started: Instant,
-    recovery: &Recovery,
-    scanned: &Scanned,
-    removed_files: usize,
-) -> Report {
-    let report = Report {
+fn report_of(scanned: &Scanned, state: &State, is_new: bool) -> Report {
+    Report {
         is_new,
         clean: scanned.clean,
-        messages: recovery.backlogs.values().map(Backlog::len).sum(),
-        queues: recovery.backlogs.values().filter(|backlog| !backlog.is_empty()).count(),
-        records: recovery.records,
-        log_bytes: scanned.end.0 - (u64::from(recovery.head) * recovery.segment_bytes).min(scanned.end.0),
+        log_bytes: scanned.end.0.saturating_sub(u64::from(state.log_head) * state.segment_bytes),
         torn_bytes: scanned.torn_bytes,
         damage: scanned.damage.clone(),
-        removed_files,
-        duration: started.elapsed(),
-    };
-    if !is_new {
+        ..Report::default()
+    }
+}
+
+fn complete(report: &mut Report, recovery: &Recovery, started: Instant) {
+    report.messages = recovery.backlogs.values().map(Backlog::len).sum();
+    report.queues = recovery.backlogs.values().filter(|backlog| !backlog.is_empty()).count();
+    report.records = recovery.records;
+    report.duration = started.elapsed();
+    if !report.is_new {
         tracing::info!(
-            "message store: {} messages in {} queues, {} MiB of log read in {} ms{}",
+            "message store: {} messages in {} queues; {} KiB of log read in {} ms{}",
             report.messages,
             report.queues,
-            report.log_bytes >> 20,
+            report.log_bytes >> 10,
             report.duration.as_millis(),
             if report.clean { "" } else { ", it had not been closed" }
         );
     }
-    report
 }
 
 fn manifest_error(error: ManifestError) -> OpenError {

@@ -6,7 +6,7 @@ use crate::error::StoreError;
 use crate::log::{Damage, LogWriter, Sync};
 use crate::place::Lsn;
 #[cfg(feature = "simulation")]
-use crate::simulation::Sabotage;
+use crate::log::Sabotage;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;

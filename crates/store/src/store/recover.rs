@@ -16,31 +16,48 @@ use std::collections::{BTreeSet, HashMap};
 pub(super) struct Recovery {
     pub(super) backlogs: HashMap<u64, Backlog>,
     pub(super) metadata: Vec<(Lsn, Vec<u8>)>,
-    pub(super) metadata_applied: Lsn,
-    pub(super) segment_bytes: u64,
+    metadata_applied: Lsn,
+    segment_bytes: u64,
     /// Bodies above this are in files of their own.
-    pub(super) blob_bytes: u64,
+    blob_bytes: u64,
     /// What transactions would do, until their end is found. Where there is none they never happened.
-    pub(super) transactions: HashMap<TransactionId, Vec<Deferred>>,
+    transactions: HashMap<TransactionId, Vec<Deferred>>,
     /// Segments in which queues have anything.
     pub(super) dirty: BTreeSet<(u32, u64)>,
     /// The last segment and queue of `dirty`, which is mostly the next as well.
-    pub(super) last_dirty: (u32, u64),
+    last_dirty: (u32, u64),
     pub(super) records: u64,
 }
 
 /// A record of a transaction; a message without its bytes.
-pub(super) enum Deferred {
+enum Deferred {
     Add(Added),
     Other { lsn: Lsn, header: Header, payload: Vec<u8> },
 }
 
 /// A message that entered a queue.
 #[derive(Clone, Copy)]
-pub(super) struct Added {
+struct Added {
     header: Header,
     place: Place,
     body_len: u32,
+}
+
+impl Recovery {
+    /// Recovery over what the manifest says.
+    pub(super) fn new(backlogs: HashMap<u64, Backlog>, segment_bytes: u64, metadata_applied: Lsn) -> Recovery {
+        Recovery {
+            backlogs,
+            metadata: Vec::new(),
+            metadata_applied,
+            segment_bytes,
+            blob_bytes: (segment_bytes / 8).min(1 << 20),
+            transactions: HashMap::new(),
+            dirty: BTreeSet::new(),
+            last_dirty: (0, 0),
+            records: 0,
+        }
+    }
 }
 
 impl Visitor for Recovery {

@@ -1,19 +1,8 @@
-//! Taking protections away, to see that the tests notice.
+//! A disk that does not sync, to see that the tests notice.
 
 use crate::disk::{Disk, DiskFile, Space};
 use std::io;
 use std::sync::Arc;
-
-/// A protection that is switched off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sabotage {
-    /// Nothing is ever synced.
-    NoSync,
-    /// What is written counts as durable before it is synced.
-    ConfirmBeforeSync,
-    /// Checksums are not looked at.
-    NoChecksum,
-}
 
 /// A disk whose syncs do nothing and say that they have.
 pub(crate) struct UnsyncedDisk(pub(crate) Arc<dyn Disk>);
