@@ -22,9 +22,9 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub use arena::{Arena, CHUNK_SIZE, ChunkPool, LARGEST_SLICE, Slice};
 pub use backlog::{Backlog, Read, ReadHint, Removed, SlotFlags};
 pub use cold::{Loaded, LoadedRun, Lost, ReadError};
-pub use arena::{Arena, CHUNK_SIZE, ChunkPool, LARGEST_SLICE, Slice};
 pub use disk::{Disk, DiskFile, Space, SystemDisk};
 pub use error::{OpenError, StoreError};
 pub use log::{
@@ -35,4 +35,4 @@ pub use log::{
 pub use log::{Sabotage, scan_unchecked};
 pub use message::{Body, Message, MessageParts, Protocol, names, stored_head_len};
 pub use place::{Lsn, Owner, Place, TransactionId};
-pub use store::{DiskUse, Opened, Options, Owners, Report, Store};
+pub use store::{CheckReport, DiskUse, Opened, Options, Owners, Report, Store, check, dump};

@@ -13,8 +13,8 @@ mod random;
 mod tests;
 mod unsynced;
 
-pub use random::Random;
 pub use crate::log::Sabotage;
+pub use random::Random;
 pub(crate) use unsynced::UnsyncedDisk;
 
 use crate::disk::{Disk, DiskFile, Space};

@@ -5,14 +5,18 @@
 //! manifest says which files count. What the queues contain is not here but in their backlogs, which belong to the
 //! queues and are reached through [`Owners`].
 
+mod check;
 mod commit;
 mod compact;
+mod dump;
 mod maintain;
 mod open;
 mod options;
 mod recover;
 mod retire;
 
+pub use check::{CheckReport, check};
+pub use dump::dump;
 pub use options::{DiskUse, Opened, Options, Owners, Report};
 
 use crate::arena::Arena;
@@ -57,12 +61,13 @@ impl Store {
     /// # Errors
     /// When the disk fails. What is damaged is not an error but lost: see [`LoadedRun`].
     pub fn read(&self, read: &Read, arena: &mut Arena) -> Result<LoadedRun, ReadError> {
-        cold::read(self, read, arena)
+        cold::read(&*self.disk, &self.log, read, arena)
     }
 
     /// Bytes on disk.
     pub fn disk_bytes(&self) -> DiskUse {
-        let mut used = DiskUse { log_bytes: self.log.disk_bytes(), blob_bytes: self.log.blobs().1, ..DiskUse::default() };
+        let mut used =
+            DiskUse { log_bytes: self.log.disk_bytes(), blob_bytes: self.log.blobs().1, ..DiskUse::default() };
         for segment in self.cold().values() {
             used.cold_bytes += segment.bytes();
             used.cold_live_bytes += segment.live_bytes();

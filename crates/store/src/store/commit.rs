@@ -76,9 +76,9 @@ impl Store {
             return Ok(false);
         }
         // The definitions first: once the head has moved on, their records in the retired segment are not read again.
-        let result = owners.checkpoint_metadata(commit.after).and_then(|()| {
-            maintenance.manifest.commit(&commit.change).map_err(store_error)
-        });
+        let result = owners
+            .checkpoint_metadata(commit.after)
+            .and_then(|()| maintenance.manifest.commit(&commit.change).map_err(store_error));
         if let Err(error) = result {
             maintenance.phase = Phase::Committing(commit);
             return Err(error);

@@ -4,11 +4,11 @@
 //! before the first file of the log; the new epoch is in the manifest before the log goes on in it; files are removed only
 //! when everything that could name them has been read.
 
+use super::Store;
 use super::commit::store_error;
 use super::maintain::{Maintenance, Phase};
 use super::options::{Opened, Options, Report};
 use super::recover::Recovery;
-use super::Store;
 use crate::backlog::Backlog;
 use crate::cold::{self, ColdSegment};
 use crate::disk::Disk;
@@ -117,11 +117,14 @@ fn open_log(
 }
 
 fn open_cold(disk: &Arc<dyn Disk>, snapshot: &Snapshot) -> Result<HashMap<u64, Arc<ColdSegment>>, OpenError> {
-    let open = |(id, bytes): &(u64, u64)| Ok((*id, cold::open_segment(disk, *id, *bytes)?));
+    let open = |(id, bytes): &(u64, u64)| Ok((*id, cold::open_segment(&**disk, *id, *bytes)?));
     snapshot.cold.iter().map(open).collect()
 }
 
-fn restore(snapshot: Snapshot, cold: &HashMap<u64, Arc<ColdSegment>>) -> Result<HashMap<u64, Backlog>, OpenError> {
+pub(super) fn restore(
+    snapshot: Snapshot,
+    cold: &HashMap<u64, Arc<ColdSegment>>,
+) -> Result<HashMap<u64, Backlog>, OpenError> {
     let mut backlogs = HashMap::with_capacity(snapshot.queues.len());
     let mut extents = snapshot.extents.into_iter().peekable();
     for (quid, state) in snapshot.queues {
@@ -193,7 +196,7 @@ fn complete(report: &mut Report, recovery: &Recovery, started: Instant) {
     }
 }
 
-fn manifest_error(error: ManifestError) -> OpenError {
+pub(super) fn manifest_error(error: ManifestError) -> OpenError {
     let file = manifest::FILE.to_owned();
     match error {
         ManifestError::Foreign => OpenError::Foreign { file },

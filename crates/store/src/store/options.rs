@@ -3,10 +3,10 @@
 use super::Store;
 use crate::backlog::Backlog;
 use crate::error::StoreError;
-use crate::log::{Damage, LogWriter, Sync};
-use crate::place::Lsn;
 #[cfg(feature = "simulation")]
 use crate::log::Sabotage;
+use crate::log::{Damage, LogWriter, Sync};
+use crate::place::Lsn;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;

@@ -132,7 +132,9 @@ impl Recovery {
         match Kind::from_number(header.kind) {
             Some(Kind::Settle) => {
                 let backlog = self.backlogs.entry(quid).or_default();
-                let remove = |seq, body_len| drop(backlog.remove(seq, body_len));
+                let remove = |seq, body_len| {
+                    backlog.remove(seq, body_len);
+                };
                 log::read_settle(seq, payload, remove).ok_or_else(unreadable)?;
             }
             Some(Kind::SettleRange) => {

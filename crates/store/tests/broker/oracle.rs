@@ -6,12 +6,30 @@ use store::Lsn;
 /// One thing that was appended.
 #[derive(Clone, Debug)]
 pub enum Operation {
-    Publish { quid: u64, seq: u64, body: u64 },
-    Remove { quid: u64, seq: u64 },
-    Requeue { quid: u64, seq: u64, delivery_count: u32 },
-    Delivered { quid: u64, below: u64 },
-    Create { quid: u64 },
-    Delete { quid: u64 },
+    Publish {
+        quid: u64,
+        seq: u64,
+        body: u64,
+    },
+    Remove {
+        quid: u64,
+        seq: u64,
+    },
+    Requeue {
+        quid: u64,
+        seq: u64,
+        delivery_count: u32,
+    },
+    Delivered {
+        quid: u64,
+        below: u64,
+    },
+    Create {
+        quid: u64,
+    },
+    Delete {
+        quid: u64,
+    },
     /// Several, all or nothing.
     Together(Vec<Operation>),
 }
