@@ -7,20 +7,24 @@
 //! This crate knows nothing of queues, channels or AMQP methods.
 
 mod arena;
+mod backlog;
+mod cold;
 mod disk;
 mod error;
 mod log;
-#[allow(dead_code, reason = "the store is built on it next")]
 mod manifest;
 mod message;
 mod place;
 pub mod record;
 #[cfg(feature = "simulation")]
 pub mod simulation;
+mod store;
 #[cfg(test)]
 mod tests;
 
 pub use arena::{Arena, CHUNK_SIZE, ChunkPool, LARGEST_SLICE, Slice};
+pub use backlog::{Backlog, Read, ReadHint, Removed, SlotFlags};
+pub use cold::{Loaded, LoadedRun, Lost, ReadError};
 pub use disk::{Disk, DiskFile, Space, SystemDisk};
 pub use error::{OpenError, StoreError};
 pub use log::{
@@ -31,3 +35,4 @@ pub use log::{
 pub use log::{Sabotage, scan_unchecked};
 pub use message::{Body, Message, MessageParts, Protocol, names, stored_head_len};
 pub use place::{Lsn, Owner, Place, TransactionId};
+pub use store::{CheckReport, DiskUse, Opened, Options, Owners, Report, Store, check, dump};

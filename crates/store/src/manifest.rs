@@ -15,8 +15,9 @@ pub(crate) use codec::{QueueState, State};
 
 use crate::disk::{Disk, is_no_space};
 use backend::{Backend, Failure};
+use redb::backends::InMemoryBackend;
 use redb::{Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable};
-use redb::{TableDefinition, TableError};
+use redb::{StorageBackend, TableDefinition, TableError};
 use std::io;
 use std::sync::Arc;
 
@@ -82,6 +83,27 @@ impl Manifest {
         let database = open(disk, &failure)?;
         let snapshot = snapshot(&database)?;
         Ok((Manifest { disk: disk.clone(), database: Some(database), failure }, snapshot))
+    }
+
+    /// What the manifest says, without a change to the file: a copy in memory is repaired if it must be. `None` when
+    /// there is none.
+    pub(crate) fn read(disk: &dyn Disk) -> Result<Option<Snapshot>, ManifestError> {
+        let file = match disk.open(FILE) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let mut bytes = vec![0; file.len()? as usize];
+        file.read_exact_at(&mut bytes, 0)?;
+        if !bytes.starts_with(REDB_MAGIC) {
+            return Err(ManifestError::Foreign);
+        }
+        let copy = InMemoryBackend::new();
+        copy.set_len(bytes.len() as u64)?;
+        copy.write(0, &bytes)?;
+        let database = builder().set_check_integrity_on_open(true).create_with_backend(copy)?;
+        check_format(&database.begin_read()?)?;
+        snapshot(&database).map(Some)
     }
 
     /// Commits a change, whole or not at all, and syncs it.

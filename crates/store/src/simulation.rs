@@ -11,8 +11,11 @@ mod file;
 mod random;
 #[cfg(test)]
 mod tests;
+mod unsynced;
 
+pub use crate::log::Sabotage;
 pub use random::Random;
+pub(crate) use unsynced::UnsyncedDisk;
 
 use crate::disk::{Disk, DiskFile, Space};
 use directory::{Directory, NameChange};

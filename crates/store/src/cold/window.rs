@@ -1,0 +1,38 @@
+//! Reading a file forwards, in pieces that are larger than what is asked for.
+
+use crate::disk::DiskFile;
+use std::io;
+use std::sync::Arc;
+
+/// How much is read at once when more is likely to be asked for.
+const WINDOW: usize = 256 << 10;
+
+/// A part of a file in memory.
+pub(crate) struct Window {
+    file: Arc<dyn DiskFile>,
+    end: u64,
+    bytes: Vec<u8>,
+    start: u64,
+}
+
+impl Window {
+    /// A window on a file of which the bytes below `end` may be read.
+    pub(crate) fn new(file: Arc<dyn DiskFile>, end: u64) -> Window {
+        Window { file, end, bytes: Vec::new(), start: 0 }
+    }
+
+    /// These bytes of the file; [`io::ErrorKind::UnexpectedEof`] when it ends before.
+    pub(crate) fn read(&mut self, offset: u64, len: usize) -> io::Result<&[u8]> {
+        let end = offset.checked_add(len as u64).filter(|end| *end <= self.end).ok_or(io::ErrorKind::UnexpectedEof)?;
+        if offset < self.start || end > self.start + self.bytes.len() as u64 {
+            let piece = WINDOW.max(len).min((self.end - offset) as usize);
+            self.bytes.resize(piece, 0);
+            // Not what was there before, if the read fails.
+            self.start = u64::MAX / 2;
+            self.file.read_exact_at(&mut self.bytes, offset)?;
+            self.start = offset;
+        }
+        let at = (offset - self.start) as usize;
+        Ok(&self.bytes[at..at + len])
+    }
+}

@@ -1,0 +1,190 @@
+//! Writing a cold segment, once and from front to back.
+
+use super::{ColdSegment, DirectoryEntry, HEADER_BYTES, Head, INDEX_ENTRY, file_name};
+use crate::backlog::Region;
+use crate::disk::{Disk, DiskFile};
+use crate::error::StoreError;
+use crate::log::Route;
+use crate::place::{Lsn, Place};
+use crate::record::{self, Header, Kind};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+/// How much is written at once.
+const BUFFER: usize = 1 << 20;
+/// A region's offsets are 32 bits: beyond this another region begins.
+const LARGEST_REGION: u64 = 1 << 31;
+
+/// A cold segment in the making. Dropped before it is finished, it leaves no file.
+pub(crate) struct Writer {
+    disk: Arc<dyn Disk>,
+    file: Option<Arc<dyn DiskFile>>,
+    id: u64,
+    log_id: u64,
+    buffer: Vec<u8>,
+    /// Bytes that are written.
+    written: u64,
+    region: Option<OpenRegion>,
+    directory: Vec<DirectoryEntry>,
+}
+
+struct OpenRegion {
+    quid: u64,
+    offset: u64,
+    first: u64,
+    index: Vec<u8>,
+    room: usize,
+}
+
+impl Writer {
+    pub(crate) fn create(disk: &Arc<dyn Disk>, id: u64, log_id: u64) -> Result<Writer, StoreError> {
+        let file = disk.create(&file_name(id)).map_err(|error| StoreError::of_io(file_name(id), error))?;
+        let buffer = vec![0; HEADER_BYTES as usize];
+        let (disk, file) = (disk.clone(), Some(file));
+        Ok(Writer { disk, file, id, log_id, buffer, written: 0, region: None, directory: Vec::new() })
+    }
+
+    fn failed(&self, error: io::Error) -> StoreError {
+        StoreError::of_io(file_name(self.id), error)
+    }
+
+    fn position(&self) -> u64 {
+        self.written + self.buffer.len() as u64
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), StoreError> {
+        match &self.file {
+            Some(file) => file.write_at(bytes, offset).map_err(|error| self.failed(error)),
+            None => Ok(()),
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), StoreError> {
+        self.write_at(&self.buffer, self.written)?;
+        self.written += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    fn put(&mut self, mut header: Header, payload: &[u8]) -> Result<u64, StoreError> {
+        header.payload_len = payload.len() as u32;
+        header.crc = header.checksum([payload]);
+        let offset = self.position();
+        self.buffer.extend_from_slice(&header.to_bytes());
+        self.buffer.extend_from_slice(payload);
+        self.buffer.resize((offset - self.written) as usize + record::padded(payload.len()), 0);
+        if self.buffer.len() >= BUFFER {
+            self.flush()?;
+        }
+        Ok(offset)
+    }
+
+    /// Writes a body that several messages will refer to; where it is.
+    pub(crate) fn shared(&mut self, flags: u8, payload: &[u8]) -> Result<Place, StoreError> {
+        let header = Header { flags: flags & record::BLOB, ..Header::new(Kind::Message, 0, 0) };
+        let offset = self.put(header, payload)?;
+        Ok(Place { lsn: Lsn(offset), len: (record::HEADER + payload.len()) as u32 })
+    }
+
+    /// Begins the region of a queue with at most this many messages, none of them before `first`.
+    pub(crate) fn begin_region(&mut self, quid: u64, first: u64, messages: usize) {
+        assert!(self.region.is_none(), "one region at a time");
+        let offset = self.position();
+        let index = messages * INDEX_ENTRY as usize;
+        self.buffer.resize(self.buffer.len() + index, 0);
+        self.region = Some(OpenRegion { quid, offset, first, index: Vec::with_capacity(index), room: messages });
+    }
+
+    /// True when the region can have this message; else it must be ended and another begun.
+    pub(crate) fn fits(&self, seq: u64) -> bool {
+        let fits = |region: &OpenRegion| {
+            seq - region.first <= u64::from(u32::MAX) && self.position() - region.offset < LARGEST_REGION
+        };
+        self.region.as_ref().is_some_and(fits)
+    }
+
+    /// A message with its body.
+    pub(crate) fn message(&mut self, header: Header, payload: &[u8]) -> Result<(), StoreError> {
+        let offset = self.put(header, payload)?;
+        self.index(header.index, offset);
+        Ok(())
+    }
+
+    /// A message whose body has been written before.
+    pub(crate) fn route(&mut self, header: Header, body: Place, body_len: u32) -> Result<(), StoreError> {
+        let header = Header { kind: Kind::Route as u8, ..header };
+        let offset = self.put(header, &Route { body, body_len }.to_bytes())?;
+        self.index(header.index, offset);
+        Ok(())
+    }
+
+    fn index(&mut self, seq: u64, offset: u64) {
+        let Some(region) = &mut self.region else { return };
+        assert!(seq >= region.first, "a message lies in its region");
+        assert!(region.index.len() < region.room * INDEX_ENTRY as usize, "the index has room");
+        region.index.extend_from_slice(&((seq - region.first) as u32).to_le_bytes());
+        region.index.extend_from_slice(&((offset - region.offset) as u32).to_le_bytes());
+    }
+
+    /// Ends the region. `last` is the last message that was meant to be in it: what could not be read has no entry.
+    pub(crate) fn end_region(&mut self, last: u64) -> Result<(), StoreError> {
+        let Some(region) = self.region.take() else { return Ok(()) };
+        let len = self.position() - region.offset;
+        self.write_index(&region)?;
+        let count = (region.index.len() / INDEX_ENTRY as usize) as u32;
+        let index_crc = crc32fast::hash(&region.index);
+        let OpenRegion { quid, offset, first, .. } = region;
+        let region = Region { offset, len, count, first, last };
+        self.directory.push(DirectoryEntry { quid, region, index_crc });
+        Ok(())
+    }
+
+    /// The index goes where room was left for it, a part of which may have been written.
+    fn write_index(&mut self, region: &OpenRegion) -> Result<(), StoreError> {
+        if region.offset < self.written {
+            self.flush()?;
+            return self.write_at(&region.index, region.offset);
+        }
+        let at = (region.offset - self.written) as usize;
+        self.buffer[at..at + region.index.len()].copy_from_slice(&region.index);
+        Ok(())
+    }
+
+    /// Writes what is left and makes the file durable, its name included: the manifest may name it afterwards, and a
+    /// crash must not leave a manifest that names what is not there.
+    pub(crate) fn finish(mut self) -> Result<(Arc<ColdSegment>, Vec<DirectoryEntry>), StoreError> {
+        let directory: Vec<u8> = self.directory.iter().flat_map(|entry| entry.to_bytes()).collect();
+        let head = Head {
+            log_id: self.log_id,
+            id: self.id,
+            messages: self.directory.iter().map(|entry| u64::from(entry.region.count)).sum(),
+            directory: self.position(),
+            regions: self.directory.len() as u64,
+            directory_crc: crc32fast::hash(&directory),
+        };
+        self.buffer.extend_from_slice(&directory);
+        self.flush()?;
+        self.write_at(&head.to_bytes(), 0)?;
+        let Some(file) = self.file.clone() else { return Err(StoreError::Fenced) };
+        file.sync().map_err(|error| self.failed_sync(error))?;
+        self.disk.sync_names().map_err(|error| self.failed_sync(error))?;
+        self.file = None;
+        let segment = ColdSegment { id: self.id, file, bytes: self.written, head: Some(head), live: AtomicU64::new(0) };
+        Ok((Arc::new(segment), std::mem::take(&mut self.directory)))
+    }
+
+    /// A sync that fails for whatever reason is a failure of the disk: what is there is not known.
+    fn failed_sync(&self, source: io::Error) -> StoreError {
+        StoreError::Io { file: file_name(self.id), source }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if self.file.take().is_some() {
+            // Half a file takes the space that others need. If it stays, the next start removes it.
+            let _ = self.disk.remove(&file_name(self.id));
+        }
+    }
+}

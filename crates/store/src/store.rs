@@ -1,0 +1,87 @@
+//! The store: log, cold segments, blobs and manifest together.
+//!
+//! A message is first a record of the log. When a segment of the log is full, what of it is still wanted moves to a cold
+//! segment (`retire`); when little of a cold segment is wanted any more, the rest moves to another (`compact`). The
+//! manifest says which files count. What the queues contain is not here but in their backlogs, which belong to the
+//! queues and are reached through [`Owners`].
+
+mod check;
+mod commit;
+mod compact;
+mod dump;
+mod maintain;
+mod open;
+mod options;
+mod recover;
+mod retire;
+
+pub use check::{CheckReport, check};
+pub use dump::dump;
+pub use options::{DiskUse, Opened, Options, Owners, Report};
+
+use crate::arena::Arena;
+use crate::backlog::Read;
+use crate::cold::{self, ColdSegment, LoadedRun, ReadError};
+use crate::disk::Disk;
+use crate::error::OpenError;
+use crate::log::Log;
+use crate::place::Lsn;
+use maintain::Maintenance;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// An open store, shared by everybody.
+pub struct Store {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) log: Arc<Log>,
+    /// Held by whoever maintains, for as long as a piece of work takes. No queue's lock is held when it is taken.
+    maintenance: Mutex<Maintenance>,
+    /// The cold segments that the manifest names, by id.
+    cold: Mutex<HashMap<u64, Arc<ColdSegment>>>,
+}
+
+impl Store {
+    /// Opens the store on `disk`, or creates it; recovers what the queues contain.
+    ///
+    /// Metadata records are handed out when they end above `metadata_applied`.
+    ///
+    /// # Errors
+    /// When a file is not ours or of a later version, cannot be read or written, or has a record of an unknown kind.
+    pub fn open(disk: Arc<dyn Disk>, options: Options, metadata_applied: Lsn) -> Result<Opened, OpenError> {
+        open::open(disk, options, metadata_applied)
+    }
+
+    /// The log that everything is appended to.
+    pub fn log(&self) -> &Arc<Log> {
+        &self.log
+    }
+
+    /// Reads messages, wherever they are, into an arena.
+    ///
+    /// # Errors
+    /// When the disk fails. What is damaged is not an error but lost: see [`LoadedRun`].
+    pub fn read(&self, read: &Read, arena: &mut Arena) -> Result<LoadedRun, ReadError> {
+        cold::read(&*self.disk, &self.log, read, arena)
+    }
+
+    /// Bytes on disk.
+    pub fn disk_bytes(&self) -> DiskUse {
+        let mut used =
+            DiskUse { log_bytes: self.log.disk_bytes(), blob_bytes: self.log.blobs().1, ..DiskUse::default() };
+        for segment in self.cold().values() {
+            used.cold_bytes += segment.bytes();
+            used.cold_live_bytes += segment.live_bytes();
+        }
+        used
+    }
+
+    /// Lets the log's thread write and sync what is staged, and end; closes the manifest. Nobody maintains any more.
+    pub fn close(&self) {
+        self.log.close();
+        self.maintenance().manifest.close();
+    }
+
+    fn cold(&self) -> MutexGuard<'_, HashMap<u64, Arc<ColdSegment>>> {
+        self.cold.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
