@@ -1,5 +1,7 @@
 //! Order, full disks, damaged records and logs that were lost.
 
+mod pieces;
+
 use std::path::Path;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
