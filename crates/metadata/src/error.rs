@@ -59,7 +59,7 @@ fn holder(pid: Option<u32>) -> String {
     pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
 }
 
-/// Why changes could not be made durable in `metadata.redb`.
+/// Why a checkpoint could not be written to `metadata.redb`; what it was to contain is in the log still.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
     /// The disk or a quota is full. Nothing is lost: the same changes can be committed once there is space.

@@ -2,7 +2,8 @@
 //!
 //! A proposal is durable when the log is. It stays pending here until a checkpoint has put it into the file, and the
 //! log keeps it until then: a start reads the file and what the log has after it. Nothing here waits for the log, and
-//! no thread is started: whoever owns the journal says when to checkpoint.
+//! no thread is started: whoever owns the log says when to [checkpoint](Journal::checkpoint), which is before the log
+//! gives up the records.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -26,7 +27,7 @@ pub trait ChangeLog: Send + Sync {
     /// Positions are above 0 and strictly ascending. A later start is given the record under the same position.
     fn append(&self, bytes: &[u8]) -> Token;
 
-    /// The position up to which everything is durable.
+    /// The position up to which everything is durable; raised before anyone is told.
     fn durable(&self) -> Token;
 }
 

@@ -1,5 +1,7 @@
 //! Order, full disks, damaged records and logs that were lost.
 
+mod pieces;
+
 use std::path::Path;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -67,6 +69,7 @@ fn a_shutdown_checkpoints_what_is_durable_and_frees_the_directory() {
     journal.propose(vec![put("durable")]);
     log.sync();
     journal.propose(vec![put("not")]);
+    assert!(matches!(Store::open(directory.path()), Err(OpenError::Locked { .. })));
     journal.shutdown().unwrap();
     let (_store, snapshot, applied) = Store::open(directory.path()).unwrap();
     assert_eq!((snapshot.vhosts.len(), applied), (1, 10));
@@ -90,6 +93,58 @@ fn after_a_full_disk_the_changes_are_pending_still_and_in_order() {
     assert_eq!(journal.pending(), 0);
     drop(journal);
     assert_eq!(found(&disk), (vec!["b".into()], 20));
+}
+
+#[test]
+fn after_a_failed_sync_no_checkpoint_is_tried_and_the_log_has_everything() {
+    let (disk, log) = (FullDisk::new(), Positions::at(0));
+    let journal = journal(&disk, &log);
+    journal.propose(vec![put("a")]);
+    journal.checkpoint(Token(10)).unwrap();
+    journal.propose(vec![put("b")]);
+    disk.fail_sync();
+    assert!(matches!(journal.checkpoint(Token(20)), Err(CommitError::Failed(_))));
+    assert_eq!(journal.propose(vec![put("c")]), Token(30));
+    log.sync();
+    assert_eq!((journal.durable(), journal.pending()), (Token(30), 2));
+    let again = "metadata could not be committed: an earlier commit has failed";
+    assert_eq!(journal.checkpoint(Token(30)).unwrap_err().to_string(), again, "a disk that came back proves nothing");
+    assert_eq!(journal.shutdown().unwrap_err().to_string(), again);
+    assert!(found(&disk).1 < 30, "the next start reads the rest from the log");
+}
+
+#[test]
+fn proposals_do_not_wait_for_a_checkpoint() {
+    let (disk, log) = (FullDisk::new(), Positions::at(0));
+    let journal = journal(&disk, &log);
+    journal.propose(vec![put("first")]);
+    let sync = disk.hold_next_sync();
+    std::thread::scope(|scope| {
+        let checkpoint = scope.spawn(|| journal.checkpoint(Token(10)));
+        sync.wait();
+        let tokens: Vec<_> = (0..100).map(|at| journal.propose(vec![put(&at.to_string())])).collect();
+        assert!(tokens.is_sorted_by(|a, b| a < b));
+        assert_eq!(journal.pending(), 101, "what a checkpoint has taken is pending until it is done");
+        sync.wait();
+        checkpoint.join().unwrap().unwrap();
+    });
+    assert_eq!(journal.pending(), 100);
+    drop(journal);
+    assert_eq!(found(&disk), (vec!["first".into()], 10));
+}
+
+#[test]
+fn an_empty_proposal_is_a_barrier() {
+    let (disk, log) = (FullDisk::new(), Positions::at(0));
+    let journal = journal(&disk, &log);
+    let change = journal.propose(vec![put("a")]);
+    let barrier = journal.propose(vec![]);
+    assert!(barrier > change);
+    log.sync();
+    assert_eq!(journal.durable(), barrier);
+    journal.checkpoint(barrier).unwrap();
+    drop(journal);
+    assert_eq!(found(&disk), (vec!["a".into()], barrier.0));
 }
 
 #[test]

@@ -59,13 +59,7 @@ impl Checkpoint {
         if applied <= self.applied {
             return Ok(());
         }
-        self.write(changes, Some(applied))
-    }
-
-    /// Commits `changes` that are in no log.
-    pub(super) fn commit_unlogged(&mut self, changes: &[Change]) -> Result<(), CommitError> {
-        self.reopen()?;
-        self.write(changes.iter(), None)
+        self.write(changes, applied)
     }
 
     /// Notes that the log ends at `end`, before what the file contains of it: from here on it grows anew.
@@ -74,7 +68,7 @@ impl Checkpoint {
         if end >= self.applied {
             return Ok(());
         }
-        self.write(std::iter::empty(), Some(end))
+        self.write(std::iter::empty(), end)
     }
 
     fn reopen(&mut self) -> Result<(), CommitError> {
@@ -96,18 +90,14 @@ impl Checkpoint {
         Ok(())
     }
 
-    fn write<'a>(
-        &mut self,
-        changes: impl Iterator<Item = &'a Change>,
-        applied: Option<u64>,
-    ) -> Result<(), CommitError> {
+    fn write<'a>(&mut self, changes: impl Iterator<Item = &'a Change>, applied: u64) -> Result<(), CommitError> {
         let State::Open(database) = &self.state else {
             return Err(CommitError::Failed("an earlier commit has failed".into()));
         };
         if let Err(error) = transact(database, changes, applied) {
             return Err(self.failed(error));
         }
-        self.applied = applied.unwrap_or(self.applied);
+        self.applied = applied;
         Ok(())
     }
 
@@ -131,7 +121,7 @@ fn applied(transaction: &ReadTransaction) -> Result<u64, LoadError> {
 fn transact<'a>(
     database: &Database,
     changes: impl Iterator<Item = &'a Change>,
-    applied: Option<u64>,
+    applied: u64,
 ) -> Result<(), redb::Error> {
     let mut transaction = database.begin_write()?;
     transaction.set_durability(Durability::Immediate)?;

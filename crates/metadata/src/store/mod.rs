@@ -1,17 +1,16 @@
-//! Definitions in `metadata.redb`: opening it, reading it, and what is written to it.
+//! Definitions in `metadata.redb`, the checkpoint of the log: opening it, reading it, and what is written to it.
 
 mod checkpoint;
 mod codec;
 mod file;
 mod group;
-mod journal;
 mod load;
 mod lock;
 mod record;
 mod tables;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read};
+use std::io::Read;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -21,12 +20,11 @@ use redb::{Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase, 
 
 pub(crate) use codec::encoded_table;
 pub use group::{decode_changes, encode_changes};
-pub use journal::RedbJournal;
 
 #[cfg(test)]
 pub(crate) use checkpoint::tests::{FullDisk, found};
 
-use crate::{Change, CommitError, OpenError, Snapshot, Token};
+use crate::{Change, CommitError, OpenError, Snapshot};
 use checkpoint::Checkpoint;
 use file::SyncedFile;
 use lock::DirectoryLock;
@@ -40,7 +38,7 @@ const FORMAT_VERSION: u64 = 2;
 const FIRST_VERSION: u64 = 1;
 /// What every redb file begins with.
 const REDB_MAGIC: &[u8] = b"redb\x1A\x0A\xA9\x0D\x0A";
-/// Definitions are read once and held in memory by others, so redb's own cache only has to serve writes.
+/// Definitions are read once and held in memory by others, so redb's own cache only has to serve checkpoints.
 const CACHE_BYTES: usize = 8 << 20;
 
 /// The definitions of a data directory, open: the checkpoint of the changes that are in the log.
@@ -104,18 +102,6 @@ impl Store {
     fn checkpoint(&self) -> MutexGuard<'_, Checkpoint> {
         self.checkpoint.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// Starts the journal's thread.
-    ///
-    /// `on_durable` is called once per commit, from that thread and with no lock held, with the highest durable token;
-    /// `on_failure` at most once, when a commit has failed and nothing more will become durable.
-    pub fn start(
-        self,
-        on_durable: impl Fn(Token) + Send + 'static,
-        on_failure: impl FnOnce(CommitError) + Send + 'static,
-    ) -> io::Result<RedbJournal> {
-        RedbJournal::start(self, on_durable, on_failure)
-    }
 }
 
 /// Writes an empty file of this version beside the final name and renames it, so that no half-made file ever has that name.
@@ -131,7 +117,7 @@ fn create(directory: &Path) -> Result<(), LoadError> {
 
 fn initialize(database: &Database) -> Result<(), LoadError> {
     let transaction = database.begin_write()?;
-    Tables::open(&transaction)?.mark(None)?;
+    Tables::open(&transaction)?.mark(0)?;
     Ok(transaction.commit()?)
 }
 

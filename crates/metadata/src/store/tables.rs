@@ -141,10 +141,9 @@ impl<'txn> Tables<'txn> {
         Ok(())
     }
 
-    /// Marks the file as one of this version that contains the log up to `applied`, or as far as it did before.
-    pub(super) fn mark(&mut self, applied: Option<u64>) -> Result<(), StorageError> {
-        let before = self.leveret.get(APPLIED)?.map_or(0, |value| value.value());
-        self.leveret.insert(APPLIED, applied.unwrap_or(before))?;
+    /// Marks the file as one of this version that contains the log up to `applied`.
+    pub(super) fn mark(&mut self, applied: u64) -> Result<(), StorageError> {
+        self.leveret.insert(APPLIED, applied)?;
         self.leveret.insert(FORMAT, FORMAT_VERSION)?;
         Ok(())
     }

@@ -6,7 +6,7 @@ use redb::{Database, ReadableTable, StorageBackend};
 
 use super::tables::{APPLIED, FORMAT, LEVERET};
 use super::*;
-use crate::{Journal, QueueDefinition, VhostDefinition};
+use crate::{QueueDefinition, VhostDefinition};
 
 /// A store over what `open` gives each time the file is opened; empty at first.
 pub(crate) fn store_over<B: StorageBackend>(open: impl Fn() -> B + Send + 'static) -> Store {
@@ -26,12 +26,9 @@ fn put_vhost(name: &str) -> Change {
     Change::PutVhost(VhostDefinition { name: name.to_owned(), ..VhostDefinition::default() })
 }
 
-fn write(directory: &Path, changes: Vec<Change>) {
-    let (store, _, _) = Store::open(directory).unwrap();
-    let journal = store.start(|_| {}, |error| panic!("{error}")).unwrap();
-    let token = journal.propose(changes);
-    journal.shutdown();
-    assert_eq!(journal.durable(), token);
+fn write(directory: &Path, changes: &[Change]) {
+    let (store, _, applied) = Store::open(directory).unwrap();
+    store.commit(changes, applied + 1).unwrap();
 }
 
 fn refusal(directory: &Path) -> OpenError {
@@ -51,7 +48,7 @@ fn an_empty_directory_is_a_fresh_node() {
 #[test]
 fn definitions_are_there_after_a_reopen() {
     let directory = tempfile::tempdir().unwrap();
-    write(directory.path(), vec![put_vhost("/"), put_vhost("a")]);
+    write(directory.path(), &[put_vhost("/"), put_vhost("a")]);
     let (_store, snapshot, _) = Store::open(directory.path()).unwrap();
     assert_eq!(snapshot.vhosts.iter().map(|vhost| &*vhost.name).collect::<Vec<_>>(), ["/", "a"]);
     assert!(!snapshot.is_fresh());
@@ -61,12 +58,12 @@ fn definitions_are_there_after_a_reopen() {
 fn a_queue_reserves_its_id_and_reservations_never_go_back() {
     let directory = tempfile::tempdir().unwrap();
     let queue = QueueDefinition { quid: 41, vhost: "/".into(), name: "q".into(), ..QueueDefinition::default() };
-    write(directory.path(), vec![Change::PutQueue(queue)]);
-    write(directory.path(), vec![Change::ReserveIds(7)]);
+    write(directory.path(), &[Change::PutQueue(queue)]);
+    write(directory.path(), &[Change::ReserveIds(7)]);
     let (store, snapshot, _) = Store::open(directory.path()).unwrap();
     assert_eq!(snapshot.next_quid, 42);
     drop(store);
-    write(directory.path(), vec![Change::DeleteQueue { vhost: "/".into(), name: "q".into() }, Change::ReserveIds(100)]);
+    write(directory.path(), &[Change::DeleteQueue { vhost: "/".into(), name: "q".into() }, Change::ReserveIds(100)]);
     assert_eq!(Store::open(directory.path()).unwrap().1.next_quid, 100);
 }
 
@@ -80,16 +77,6 @@ fn a_second_opener_is_told_who_holds_the_directory() {
         format!("data directory {} is in use by process {}", directory.path().display(), std::process::id()),
     );
     drop(store);
-    assert!(Store::open(directory.path()).is_ok());
-}
-
-#[test]
-fn a_shut_down_journal_frees_the_directory() {
-    let directory = tempfile::tempdir().unwrap();
-    let (store, _, _) = Store::open(directory.path()).unwrap();
-    let journal = store.start(|_| {}, |_| {}).unwrap();
-    assert!(matches!(refusal(directory.path()), OpenError::Locked { .. }));
-    journal.shutdown();
     assert!(Store::open(directory.path()).is_ok());
 }
 
@@ -121,7 +108,7 @@ fn another_programs_redb_file_is_refused_untouched() {
 #[test]
 fn a_later_format_is_refused_untouched_by_number() {
     let directory = tempfile::tempdir().unwrap();
-    write(directory.path(), vec![put_vhost("/")]);
+    write(directory.path(), &[put_vhost("/")]);
     let path = directory.path().join(FILE);
     let database = Database::open(&path).unwrap();
     let transaction = database.begin_write().unwrap();
@@ -157,7 +144,7 @@ fn marks(directory: &Path) -> Vec<(String, u64)> {
 #[test]
 fn a_file_of_version_1_is_read_and_becomes_version_2_with_its_first_commit() {
     let directory = tempfile::tempdir().unwrap();
-    write(directory.path(), vec![put_vhost("/"), Change::ReserveIds(9)]);
+    write(directory.path(), &[put_vhost("/"), Change::ReserveIds(9)]);
     downgrade(directory.path());
     let version_1 = [("format".to_owned(), 1), ("next_quid".to_owned(), 9)];
     assert_eq!(marks(directory.path()), version_1);
@@ -197,7 +184,7 @@ fn what_the_file_contains_is_not_written_again() {
 #[test]
 fn a_record_of_another_version_is_corruption_and_names_its_table() {
     let directory = tempfile::tempdir().unwrap();
-    write(directory.path(), vec![put_vhost("/")]);
+    write(directory.path(), &[put_vhost("/")]);
     let path = directory.path().join(FILE);
     let database = Database::open(&path).unwrap();
     let transaction = database.begin_write().unwrap();
@@ -219,7 +206,8 @@ fn a_crash_while_creating_leaves_nothing_in_the_way() {
 #[test]
 fn flipped_bits_are_refused_not_trusted() {
     let directory = tempfile::tempdir().unwrap();
-    write(directory.path(), (0..200).map(|at| put_vhost(&format!("vhost {at}"))).collect());
+    let changes: Vec<_> = (0..200).map(|at| put_vhost(&format!("vhost {at}"))).collect();
+    write(directory.path(), &changes);
     let path = directory.path().join(FILE);
     let mut bytes = fs::read(&path).unwrap();
     let at = bytes.windows(9).position(|window| window == b"vhost 117").unwrap();

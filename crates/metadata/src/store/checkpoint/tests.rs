@@ -1,8 +1,8 @@
 //! Disks that are full, for a while or in a sync, and what is found when the file is opened again.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Barrier, Mutex};
 
 use proptest::prelude::*;
 use redb::StorageBackend;
@@ -25,12 +25,14 @@ pub(crate) struct FullDisk {
     stays: Arc<AtomicBool>,
     /// How many more syncs succeed; the one after them, and it alone, finds no space.
     syncs: Arc<AtomicU64>,
+    /// Met by the next sync when it begins, and again before it ends.
+    hold: Arc<Mutex<Option<Arc<Barrier>>>>,
 }
 
 impl FullDisk {
     pub(crate) fn new() -> FullDisk {
         let never = || Arc::new(AtomicU64::new(NEVER));
-        FullDisk { memory: Arc::default(), room: never(), stays: Arc::default(), syncs: never() }
+        FullDisk { memory: Arc::default(), room: never(), stays: Arc::default(), syncs: never(), hold: Arc::default() }
     }
 
     pub(crate) fn store(&self) -> Store {
@@ -52,6 +54,18 @@ impl FullDisk {
 
     pub(crate) fn free(&self) {
         self.room.store(NEVER, Ordering::Relaxed);
+    }
+
+    /// Fails the next sync, and it alone, for want of space.
+    pub(crate) fn fail_sync(&self) {
+        self.syncs.store(0, Ordering::Relaxed);
+    }
+
+    /// Whoever waits for the barrier waits until the next sync has begun, and then lets it go on by waiting again.
+    pub(crate) fn hold_next_sync(&self) -> Arc<Barrier> {
+        let barrier = Arc::new(Barrier::new(2));
+        *self.hold.lock().unwrap() = Some(barrier.clone());
+        barrier
     }
 
     fn take_room(&self) -> io::Result<()> {
@@ -87,6 +101,11 @@ impl StorageBackend for FullDisk {
     }
 
     fn sync_data(&self) -> io::Result<()> {
+        let hold = self.hold.lock().unwrap().take();
+        if let Some(barrier) = hold {
+            barrier.wait();
+            barrier.wait();
+        }
         countdown(&self.syncs, false).map_err(failed_sync)
     }
 
@@ -144,7 +163,7 @@ fn a_sync_that_finds_no_space_is_a_failure_for_good() {
     let disk = FullDisk::new();
     let store = disk.store();
     store.commit(&[put("a")], 10).unwrap();
-    disk.syncs.store(0, Ordering::Relaxed);
+    disk.fail_sync();
     let error = store.commit(&[put("b")], 20).unwrap_err();
     assert!(matches!(error, CommitError::Failed(_)), "{error:?}");
     let error = store.commit(&[put("b")], 20).unwrap_err();
