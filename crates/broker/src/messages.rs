@@ -101,7 +101,10 @@ impl Broker {
             }
         };
         for lost in &run.lost {
-            error!("message {} of queue '{}' in vhost '{}' is lost: {lost}", lost.seq, job.cell.name, job.cell.vhost);
+            error!(
+                "message {} of queue '{}' in vhost '{}' is damaged on disk and lost",
+                lost.seq, job.cell.name, job.cell.vhost
+            );
         }
         let arrived = !run.loaded.is_empty() || !run.lost.is_empty();
         let mut state = job.cell.lock();

@@ -15,7 +15,7 @@
 
 use crate::Entry;
 use crate::queue::{Queue, memory};
-use store::{Backlog, LoadedRun, Message, Place, Read};
+use store::{Backlog, LoadedRun, Message, Place, Read, SlotFlags};
 
 /// Memory of ready messages below which the next are read ahead, in bytes.
 const READ_AHEAD_BELOW: u64 = 512 << 10;
@@ -114,7 +114,12 @@ impl<C> Queue<C> {
     /// Leaves ready messages to the disk, from the last one on, until about `keep_bytes` are in memory.
     ///
     /// `log` puts a message on disk that is not there yet. What was in memory is handed to `sink`.
-    pub fn page_out(&mut self, keep_bytes: u64, sink: &mut Vec<Entry>, mut log: impl FnMut(u64, &Message) -> Place) {
+    pub fn page_out(
+        &mut self,
+        keep_bytes: u64,
+        sink: &mut Vec<Entry>,
+        mut log: impl FnMut(u64, &Message) -> (Place, SlotFlags),
+    ) {
         if self.resident_bytes <= keep_bytes {
             return;
         }
@@ -129,7 +134,8 @@ impl<C> Queue<C> {
                     self.ready.push_back(entry);
                     break;
                 };
-                late.push((entry.seq, log(entry.seq, message), entry.body_len));
+                let (place, flags) = log(entry.seq, message);
+                late.push((entry.seq, place, entry.body_len, flags));
             }
             self.resident_bytes -= memory(&entry);
             let count = storage.paged.as_ref().map_or(0, |paged| paged.count) + 1;
@@ -141,13 +147,14 @@ impl<C> Queue<C> {
     }
 
     /// Puts ready messages with a position below `below` on disk that are in memory only; they stay in memory.
-    pub fn store_below(&mut self, below: u64, mut log: impl FnMut(u64, &Message) -> Place) {
+    pub fn store_below(&mut self, below: u64, mut log: impl FnMut(u64, &Message) -> (Place, SlotFlags)) {
         let Some(storage) = &mut self.storage else { return };
         let mut late = Vec::new();
         for entry in self.ready.iter_mut().take_while(|entry| entry.seq < below) {
             if let Some(message) = entry.message.as_ref().filter(|_| !entry.stored && storage.backlog.takes(entry.seq))
             {
-                late.push((entry.seq, log(entry.seq, message), entry.body_len));
+                let (place, flags) = log(entry.seq, message);
+                late.push((entry.seq, place, entry.body_len, flags));
                 entry.stored = true;
             }
         }

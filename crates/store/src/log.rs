@@ -188,6 +188,12 @@ impl Log {
         self.segment_bytes
     }
 
+    /// True when a body of this length goes to a file of its own.
+    #[inline]
+    pub fn is_blob(&self, body_len: u64) -> bool {
+        body_len > self.blob_bytes
+    }
+
     /// The segment that a position is in.
     #[inline]
     pub fn segment_of(&self, lsn: Lsn) -> u32 {

@@ -12,7 +12,7 @@ use metadata::Token;
 use queue::{ConsumerKey, Entry, Wants};
 use std::collections::VecDeque;
 use std::sync::Arc;
-use store::{Append, Log, Lsn, Message, Owner, Place, TransactionId};
+use store::{Append, Log, Lsn, Message, Owner, Place, SlotFlags, TransactionId};
 
 /// Memory of ready messages that a queue keeps when memory is short, in bytes.
 const KEPT_BYTES: u64 = 1 << 20;
@@ -101,7 +101,14 @@ impl Core {
             item.durable |= !transient;
             durable |= !transient;
             let storage = state.queue.keep_on_disk();
-            storage.backlog.add(owner.seq, place, body_len, options.into());
+            let mut flags = blob_flag(&log, message);
+            if options.delivered {
+                flags |= SlotFlags::DELIVERED;
+            }
+            if transient {
+                flags |= SlotFlags::TRANSIENT;
+            }
+            storage.backlog.add(owner.seq, place, body_len, flags);
         }
         let end = appender.end();
         drop(appender);
@@ -357,7 +364,13 @@ fn goes_to_disk(cell: &QueueCell, state: &QueueState, item: &Item, key: Option<&
 }
 
 /// Puts a message on disk that does not survive a restart.
-pub(crate) fn append_transient(log: &Log, quid: u64, seq: u64, message: &Message) -> Place {
+pub(crate) fn append_transient(log: &Log, quid: u64, seq: u64, message: &Message) -> (Place, SlotFlags) {
     let options = Append { delivered: false, transient: true, tx: None };
-    log.append().message(Owner { quid, seq }, options, message)
+    let place = log.append().message(Owner { quid, seq }, options, message);
+    (place, blob_flag(log, message))
+}
+
+#[inline]
+fn blob_flag(log: &Log, message: &Message) -> SlotFlags {
+    if log.is_blob(message.body_len() as u64) { SlotFlags::BLOB } else { SlotFlags::default() }
 }
