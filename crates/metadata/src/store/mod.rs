@@ -27,7 +27,7 @@ pub(crate) use checkpoint::tests::{FullDisk, found};
 use crate::{Change, CommitError, OpenError, Snapshot};
 use checkpoint::Checkpoint;
 use file::SyncedFile;
-use lock::DirectoryLock;
+pub use lock::DirectoryLock;
 use tables::{FORMAT, LEVERET, Tables};
 
 const FILE: &str = "metadata.redb";
