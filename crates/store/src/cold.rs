@@ -158,6 +158,11 @@ impl ColdSegment {
         self.live.load(Ordering::Relaxed)
     }
 
+    /// For reading it forwards.
+    pub(crate) fn window(&self, verify: bool) -> Window {
+        Window::new(self.file.clone(), self.bytes, verify)
+    }
+
     /// About how many bytes are still wanted: messages are counted, and taken for equally long.
     pub(crate) fn live_bytes(&self) -> u64 {
         match self.head {

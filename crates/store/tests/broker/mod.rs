@@ -70,8 +70,8 @@ pub fn body_len(id: u64) -> u32 {
     let mut random = Random::new(id);
     let len = match random.below(400) {
         0 => 140_000 + random.below(60_000),
-        1..40 => random.below(30_000),
-        40..120 => random.below(3000),
+        1..80 => random.below(30_000),
+        80..160 => random.below(3000),
         _ => 8 + random.below(120),
     };
     len as u32
@@ -243,7 +243,7 @@ impl Broker {
     }
 
     /// What can be read of a store that is damaged, and how many messages cannot.
-    pub fn read_what_is_left(&mut self) -> (Contents, usize) {
+    pub fn read_what_is_left(&mut self) -> Result<(Contents, usize), String> {
         let (mut contents, mut lost) = (Contents::default(), 0);
         for (quid, queue) in self.shared.queues.lock().unwrap().iter_mut() {
             contents.queues.insert(*quid);
@@ -263,13 +263,13 @@ impl Broker {
                     from = from.max(loaded.seq + 1);
                     match identify(&loaded.message) {
                         Ok(id) => drop(contents.messages.insert((*quid, loaded.seq), (id, loaded.delivery_count))),
-                        Err(what) => panic!("queue {quid}, {}: {what}", loaded.seq),
+                        Err(what) => return Err(format!("queue {quid}, {}: {what}", loaded.seq)),
                     }
                 }
                 queue.backlog.passed(run.hint);
             }
         }
-        (contents, lost)
+        Ok((contents, lost))
     }
 
     /// Everything that the queues should have on disk now.
