@@ -4,6 +4,7 @@ use crate::admin::{MemoryControl, Registry};
 use crate::core::compact::COMPACT_FROM;
 use crate::link::ConnectionId;
 use crate::message::ShardMessage;
+use crate::messages::{MessageStore, Messages};
 use crate::output::BufferPool;
 use crate::reply_to::ReplyConsumers;
 use crate::settings::Settings;
@@ -40,10 +41,15 @@ impl Alarm {
 /// Fills a buffer with random bytes; a simulator gives its own.
 pub type Entropy = fn(&mut [u8]);
 
+#[derive(Default)]
 struct Inbox {
     messages: Mutex<Vec<ShardMessage>>,
     filled: AtomicBool,
     wake: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    /// True while somebody there waits for the journal.
+    awaits_journal: AtomicBool,
+    /// Turns begun and ended: odd during a turn.
+    turns: AtomicU64,
 }
 
 /// The shared half of the engine: topology, users, alarms, and the mailboxes of the reactors.
@@ -63,6 +69,8 @@ pub struct Broker {
     pub(crate) chunks: Arc<ChunkPool>,
     inboxes: Vec<Inbox>,
     next_connection: AtomicU64,
+    next_incarnation: AtomicU64,
+    pub(crate) messages: Option<Messages>,
     pub(crate) reply_consumers: ReplyConsumers,
     pub(crate) registry: Registry,
     pub(crate) memory_control: OnceLock<Box<dyn MemoryControl>>,
@@ -79,7 +87,27 @@ impl Broker {
         shards: usize,
         entropy: Entropy,
     ) -> Arc<Broker> {
-        let inbox = || Inbox { messages: Mutex::default(), filled: AtomicBool::new(false), wake: OnceLock::new() };
+        Broker::with_messages(settings, access, journal, snapshot, shards, entropy, None)
+    }
+
+    /// The same, with a store for messages; without one they are in memory only.
+    ///
+    /// With a store the journal's tokens are positions in its log, so that one notification tells of both.
+    pub fn with_messages(
+        settings: Settings,
+        access: Arc<AccessControl>,
+        journal: Arc<dyn Journal>,
+        snapshot: &Snapshot,
+        shards: usize,
+        entropy: Entropy,
+        messages: Option<MessageStore>,
+    ) -> Arc<Broker> {
+        let (messages, backlogs) = match messages {
+            Some(MessageStore { store, backlogs, memory_bytes }) => {
+                (Some(Messages::new(store, memory_bytes)), backlogs)
+            }
+            None => (None, std::collections::HashMap::new()),
+        };
         let broker = Arc::new(Broker {
             channel_max: AtomicU16::new(settings.channel_max),
             settings,
@@ -91,14 +119,16 @@ impl Broker {
             closing: AtomicBool::new(false),
             buffers: BufferPool::new(),
             chunks: ChunkPool::new(FREE_CHUNKS),
-            inboxes: (0..shards.max(1)).map(|_| inbox()).collect(),
+            inboxes: (0..shards.max(1)).map(|_| Inbox::default()).collect(),
             next_connection: AtomicU64::new(1),
+            next_incarnation: AtomicU64::new(1),
+            messages,
             reply_consumers: ReplyConsumers::default(),
             registry: Registry::new(snapshot),
             memory_control: OnceLock::new(),
             entropy,
         });
-        broker.restore(snapshot);
+        broker.restore(snapshot, backlogs);
         broker
     }
 
@@ -147,8 +177,42 @@ impl Broker {
 
     /// Called by the journal's owner when `token` has become durable.
     pub fn journal_advanced(&self, token: Token) {
-        self.post_to_all(|| ShardMessage::Durable(token));
+        for (shard, inbox) in self.inboxes.iter().enumerate() {
+            if inbox.awaits_journal.swap(false, Ordering::SeqCst) {
+                self.post(shard, ShardMessage::Durable(token));
+            }
+        }
         self.registry.wake();
+    }
+
+    /// A reactor wants to be told when the journal has advanced, be it that it has meanwhile.
+    pub(crate) fn await_durable(&self, shard: usize, seen: Token) {
+        let Some(inbox) = self.inboxes.get(shard) else { return };
+        inbox.awaits_journal.store(true, Ordering::SeqCst);
+        let durable = self.journal.durable();
+        if durable > seen && inbox.awaits_journal.swap(false, Ordering::SeqCst) {
+            self.post(shard, ShardMessage::Durable(durable));
+        }
+    }
+
+    /// A reactor begins or ends a turn.
+    #[inline]
+    pub(crate) fn note_turn(&self, shard: usize, running: bool) {
+        if let Some(inbox) = self.inboxes.get(shard) {
+            let turns = inbox.turns.load(Ordering::Relaxed);
+            if (turns % 2 == 1) != running {
+                inbox.turns.store(turns + 1, Ordering::SeqCst);
+            }
+        }
+    }
+
+    /// Turns that a reactor has begun and ended: odd during a turn.
+    pub(crate) fn turns(&self, shard: usize) -> u64 {
+        self.inboxes.get(shard).map_or(0, |inbox| inbox.turns.load(Ordering::SeqCst))
+    }
+
+    pub(crate) fn next_incarnation(&self) -> u64 {
+        self.next_incarnation.fetch_add(1, Ordering::Relaxed)
     }
 
     pub(crate) fn next_connection_id(&self) -> ConnectionId {
@@ -246,11 +310,16 @@ impl Broker {
         self.chunks.trim();
     }
 
-    /// Has messages moved together when they take enough memory for it to matter; for a caller that looks now and then.
+    /// Has messages moved together, or left to the disk, when they take enough memory for it to matter; for a caller that looks now and then.
     pub fn compact(&self) {
-        if self.chunks.bytes_in_use() >= COMPACT_FROM {
+        if self.chunks.bytes_in_use() >= COMPACT_FROM || self.is_short_of_memory() {
             self.post(0, ShardMessage::Compact);
         }
+    }
+
+    /// Where message memory comes from.
+    pub fn message_chunks(&self) -> Arc<ChunkPool> {
+        self.chunks.clone()
     }
 
     /// Bytes of message memory in use.

@@ -71,6 +71,8 @@ pub(crate) struct LastPublish {
 
 pub(crate) struct Channel {
     pub(crate) number: u16,
+    /// Tells it from other channels that had or will have its number.
+    pub(crate) incarnation: u64,
     /// Its place in the link's output.
     pub(crate) slot: usize,
     /// True after we sent channel.close: everything but the answer is discarded.
@@ -93,6 +95,7 @@ impl Channel {
     pub(crate) fn new(number: u16, slot: usize, prefetch: u16, limit: Arc<ChannelLimit>) -> Channel {
         Channel {
             number,
+            incarnation: 0,
             slot,
             closing: false,
             mode: Mode::Plain,

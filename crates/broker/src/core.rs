@@ -6,6 +6,7 @@
 pub(crate) mod compact;
 mod deliver;
 mod overdue;
+pub(crate) mod persist;
 mod publish;
 mod queues;
 mod run;
@@ -72,6 +73,7 @@ pub(crate) struct Core {
     pub(crate) due_confirms: Vec<Confirm>,
     /// Connections that wait for the journal, with what for.
     pub(crate) awaiting_journal: Vec<(Token, usize, ConnectionId)>,
+    pub(crate) waiting: persist::Waiting,
     timeout_interval_ms: Option<u64>,
     timeout_interval_changed: bool,
     compaction: compact::Progress,
@@ -96,6 +98,7 @@ impl Core {
             outpaces_consumers: None,
             due_confirms: Vec::new(),
             awaiting_journal: Vec::new(),
+            waiting: persist::Waiting::default(),
             timeout_interval_ms: None,
             timeout_interval_changed: false,
             compaction: compact::Progress::default(),

@@ -1,14 +1,18 @@
 //! Building the topology from the durable definitions.
 
 use crate::broker::Broker;
-use crate::topology::{Exchange, ExchangeKind, QueueCell};
+use crate::messages::restored;
+use crate::topology::{Exchange, ExchangeKind, QueueCell, QueueState};
 use amqp::FieldValue;
 use metadata::{DestinationKind, Snapshot};
+use std::collections::HashMap;
+use std::sync::Mutex;
+use store::Backlog;
 use tracing::warn;
 
 impl Broker {
     /// Recreates what a restart finds; what no longer makes sense is named in the log and left out.
-    pub(crate) fn restore(&self, snapshot: &Snapshot) {
+    pub(crate) fn restore(&self, snapshot: &Snapshot, mut backlogs: HashMap<u64, Backlog>) {
         for vhost in &snapshot.vhosts {
             self.add_vhost(&vhost.name);
         }
@@ -36,13 +40,17 @@ impl Broker {
         }
         for definition in &snapshot.queues {
             let Some(vhost) = self.vhost(&definition.vhost) else { continue };
-            vhost.write().insert_queue(QueueCell {
+            let queue = restored(backlogs.remove(&definition.quid));
+            let cell = vhost.write().insert_queue(QueueCell {
                 durable: definition.durable,
+                is_stored: definition.durable && self.messages.is_some(),
+                state: Mutex::new(QueueState { queue, ..QueueState::default() }),
                 auto_delete: definition.auto_delete,
                 consumer_timeout_ms: crate::channel::queue_arguments::timeout_argument(&definition.arguments),
                 arguments: definition.arguments.clone(),
                 ..QueueCell::new(definition.quid, &vhost.name, &definition.name)
             });
+            cell.publish_gauges(&cell.lock());
         }
         for definition in &snapshot.bindings {
             let Some(vhost) = self.vhost(&definition.vhost) else { continue };

@@ -13,7 +13,10 @@ use crate::core::Core;
 use crate::errors;
 use crate::link::{ConnectionId, Link, Transport};
 use crate::message::{Address, ShardMessage, Which};
+use crate::topology::QueueCell;
+use metadata::Token;
 use std::sync::Arc;
+use store::Lsn;
 use timers::{Timer, Timers};
 use tracing::{debug, info};
 
@@ -55,7 +58,20 @@ impl Shard {
 
     /// Sets the time of the turn that begins.
     pub fn set_now(&mut self, now: Now) {
+        self.core.broker.note_turn(self.core.shard, true);
         self.core.now = now;
+    }
+
+    /// Has the log written and synced if somebody waits for it; best called before links are flushed, which takes time.
+    pub fn commit(&mut self) {
+        self.core.commit();
+    }
+
+    /// Ends the turn: what was appended to the log is written. To be called after the last link is flushed, and always
+    /// before the driver waits.
+    pub fn end_turn(&mut self) {
+        self.core.commit();
+        self.core.broker.note_turn(self.core.shard, false);
     }
 
     /// Takes a new connection; the key names it in this shard until [`Shard::remove`].
@@ -152,11 +168,10 @@ impl Shard {
 
     fn message(&mut self, message: ShardMessage) {
         match message {
-            ShardMessage::Durable(token) => {
-                let waiting = std::mem::take(&mut self.core.awaiting_journal);
-                let (ready, rest) = waiting.into_iter().partition::<Vec<_>, _>(|(until, ..)| *until <= token);
-                self.core.awaiting_journal = rest;
-                ready.into_iter().for_each(|(_, key, id)| self.durable(Address { key, id }));
+            ShardMessage::Durable(token) => self.journal_advanced(token),
+            ShardMessage::Deliver(cell) => {
+                self.core.deliver_ready(&cell);
+                self.resume_gets(&cell);
             }
             ShardMessage::AlarmsChanged => self.each(Core::alarms_changed),
             ShardMessage::ConsumerGone { address, channel, tag, quid } => {
@@ -166,7 +181,6 @@ impl Shard {
                 self.serve_address(address, |core, conn| conn.link.touch(&mut core.touched));
             }
             ShardMessage::Compact => self.core.compact(),
-            ShardMessage::Deliver(cell) => self.core.deliver_ready(&cell),
             ShardMessage::Close { which, reason } => self.close(&which, &reason),
             ShardMessage::Inspect(reply) => {
                 // Nobody is there to answer when the asker has gone.
@@ -178,6 +192,35 @@ impl Shard {
                     conn.phase = Phase::Closed;
                 }
             }),
+        }
+    }
+
+    fn journal_advanced(&mut self, token: Token) {
+        self.core.waiting.seen = self.core.waiting.seen.max(token);
+        let durable = Lsn(token.0);
+        let mut cells = Vec::new();
+        self.core.log_advanced(durable, &mut cells);
+        while let Some((key, id)) = self.core.next_confirmed(durable) {
+            if self.is_same(key, id) {
+                self.serve(key, |core, conn| core.confirm_durable(conn, durable));
+            }
+            self.core.drop_confirms(durable, id);
+        }
+        let waiting = std::mem::take(&mut self.core.awaiting_journal);
+        let (ready, rest) = waiting.into_iter().partition::<Vec<_>, _>(|(until, ..)| *until <= token);
+        self.core.awaiting_journal = rest;
+        ready.into_iter().for_each(|(_, key, id)| self.durable(Address { key, id }));
+        cells.iter().for_each(|cell| self.resume_gets(cell));
+        self.core.await_durable();
+    }
+
+    /// Goes on with what basic.get wants from a queue that may have its first message now.
+    fn resume_gets(&mut self, cell: &Arc<QueueCell>) {
+        for (key, id) in self.core.take_gets(cell) {
+            self.serve_address(Address { key, id }, |core, conn| match conn.park.take() {
+                Some(Park::Get { channel, queue, no_ack }) => core.get_from(conn, channel, queue, no_ack),
+                park => conn.park = park,
+            });
         }
     }
 
@@ -286,10 +329,10 @@ impl Shard {
     fn arm_timers(&mut self, key: usize, conn: &Connection, before: Phase) {
         let (id, now_ms) = (conn.link.id, self.core.now.mono_ms());
         match &conn.park {
-            Some(Park::Flow { .. }) => self.timers.arm(now_ms + FLOW_LOOK_MS, Timer::Unpark(key, id)),
+            Some(Park::Flow { .. } | Park::Log) => self.timers.arm(now_ms + FLOW_LOOK_MS, Timer::Unpark(key, id)),
             Some(Park::Output) => self.timers.arm(now_ms + FLOW_PAUSE_MS, Timer::Unpark(key, id)),
             Some(Park::Refused { until_ms, .. }) => self.timers.arm(*until_ms, Timer::Unpark(key, id)),
-            Some(Park::Journal { .. } | Park::Alarm) | None => {}
+            Some(Park::Journal { .. } | Park::Get { .. } | Park::Alarm) | None => {}
         }
         if conn.phase != before {
             match conn.phase {

@@ -8,8 +8,8 @@ use crate::kind::Value;
 use crate::load::Loader;
 use crate::options::{
     AnonymousLogin, AuthMechanism, Compat, Config, ConsumerTimeoutAction, DefaultUser, DiskFreeLimit, LogLevel,
-    LogOptions, MemoryWatermark, PassiveDeclarePermission, Permissions, PublisherXDeath, Secret, TcpListenOptions,
-    UnknownExchangeType,
+    LogOptions, MemoryWatermark, PassiveDeclarePermission, Permissions, PublisherXDeath, Secret, Sync,
+    TcpListenOptions, UnknownExchangeType,
 };
 use crate::origin::Setting;
 use crate::table::row;
@@ -70,6 +70,8 @@ impl Checked {
             compat: self.compat(),
             reactors: self.integer("leveret.reactors"),
             data_dir: self.text("leveret.data_dir").into(),
+            sync: self.sync(),
+            message_memory_bytes: self.integer("leveret.message_memory"),
             ignored: self.ignored(),
             settings: self.settings.into_values().map(|checked| checked.setting).collect(),
         }
@@ -113,6 +115,14 @@ impl Checked {
             DiskFreeLimit::Relative(self.fraction(relative))
         } else {
             DiskFreeLimit::AbsoluteBytes(self.integer(absolute))
+        }
+    }
+
+    fn sync(&self) -> Sync {
+        match self.value("leveret.sync") {
+            Some(Value::Integer(ms)) => Sync::Interval { ms: ms.unsigned_abs() },
+            Some(Value::Word("never")) => Sync::Never,
+            _ => Sync::Always,
         }
     }
 

@@ -41,6 +41,11 @@ pub enum Kind {
         /// Smallest value in milliseconds.
         min_ms: i64,
     },
+    /// `interval:` and milliseconds or a duration: how often something happens, beside words such as `always`.
+    Interval {
+        /// Smallest value in milliseconds.
+        min_ms: i64,
+    },
     /// One of these words.
     Choice(&'static [&'static str]),
     /// One of these words, or a value of the other type.
@@ -114,6 +119,7 @@ impl Kind {
             Self::Size { min, max } => within(bytes(text, 1024)?, min, max),
             Self::InformationUnit { min, max } => within(bytes(text, 1000)?, min, max),
             Self::Duration { min_ms } => within(milliseconds(text)?, min_ms, i64::MAX),
+            Self::Interval { min_ms } => Self::Duration { min_ms }.read(text.strip_prefix("interval:")?),
             Self::Choice(words) => word(words, text),
             Self::Either(words, other) => word(words, text).or_else(|| other.read(text)),
             Self::Text | Self::Secret => Some(Value::Text(text.to_owned())),
@@ -146,6 +152,7 @@ impl Kind {
             Self::Size { .. } => "128KB",
             Self::InformationUnit { .. } => "512MiB",
             Self::Duration { .. } => "60000",
+            Self::Interval { .. } => "interval:50",
             Self::Choice(words) => match words {
                 [first, ..] => first,
                 [] => "",
@@ -185,6 +192,9 @@ impl fmt::Display for Kind {
             Self::Duration { min_ms } => {
                 f.write_str("milliseconds, or a duration such as 30m")?;
                 bounds(f, min_ms, i64::MAX)
+            }
+            Self::Interval { min_ms } => {
+                write!(f, "interval:N with N milliseconds from {min_ms} or a duration such as 2s")
             }
             Self::Choice(words) => f.write_str(&words.join(", ")),
             Self::Either(words, other) => write!(f, "{}, or {other}", words.join(", ")),

@@ -67,6 +67,10 @@ pub struct Config {
     pub reactors: u16,
     /// Where everything durable is kept; relative to the working directory unless absolute.
     pub data_dir: PathBuf,
+    /// When messages are synced to the disk.
+    pub sync: Sync,
+    /// Memory for messages that are on disk too.
+    pub message_memory_bytes: u64,
     /// Keys given that RabbitMQ knows and nothing here uses, sorted.
     pub ignored: Vec<String>,
     /// Every key that was given, sorted by name; defaults are not among them.
@@ -104,6 +108,20 @@ pub enum DiskFreeLimit {
     Relative(f64),
     /// Bytes.
     AbsoluteBytes(u64),
+}
+
+/// `leveret.sync`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sync {
+    /// Before they are confirmed.
+    Always,
+    /// This often, whatever was confirmed meanwhile; at least 1 ms.
+    Interval {
+        /// Time between two syncs.
+        ms: u64,
+    },
+    /// When the system does it, and at a clean end.
+    Never,
 }
 
 /// `default_user`, `default_pass`, `default_user_tags.*` and `default_permissions.*`.

@@ -2,17 +2,18 @@
 
 use crate::memory::Monitored;
 use crate::settings;
+use crate::storage::{MESSAGES, Storage};
 use anyhow::{Context, Result};
 use auth::{AccessControl, Pattern};
-use broker::Broker;
+use broker::{Broker, MessageStore};
 use config::Config;
-use metadata::{Journal, RedbJournal, Snapshot, Store, Token};
-use server::{Listeners, MemoryMonitor, Reactors, total_memory};
+use metadata::{Journal, Snapshot};
+use server::{DiskMonitor, Listeners, MemoryMonitor, Reactors, StorageThreads, total_memory};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tracing::{error, info};
 
 /// The broker of this process, running or stopped.
@@ -34,10 +35,13 @@ struct Visible {
 /// Everything that a running broker consists of.
 struct Running {
     broker: Arc<Broker>,
-    journal: Arc<RedbJournal>,
+    storage: Storage,
+    storage_threads: StorageThreads,
     reactors: Reactors,
     monitor: MemoryMonitor,
     memory: JoinHandle<()>,
+    disk_monitor: DiskMonitor,
+    disk: JoinHandle<()>,
 }
 
 impl Application {
@@ -54,33 +58,41 @@ impl Application {
         let config = &self.config;
         let listeners = Listeners::open(&config.listeners, settings::socket_options(config))?;
         let addresses = listeners.addresses();
-        let (broker, journal) = open(config, &self.data_dir)?;
+        let (broker, storage) = open(config, &self.data_dir)?;
         let total_bytes = config.total_memory_available_bytes.unwrap_or_else(total_memory);
         let (monitor, memory) = MemoryMonitor::start(broker.clone(), settings::watermark(config), total_bytes)
             .context("cannot start the memory monitor")?;
         info!("memory high watermark set to {} MiB of {} MiB", monitor.limit() >> 20, total_bytes >> 20);
         broker.set_memory_control(Box::new(Monitored { monitor: monitor.clone(), total_bytes }));
+        let (disk_monitor, disk) = start_disk_monitor(config, &broker, &storage, &self.data_dir, total_bytes)?;
+        let storage_threads = StorageThreads::start(&broker, &storage.store, |failure| {
+            error!("the message store cannot go on: {failure}");
+            fail_stop();
+        })?;
         let reactors = Reactors::start(&broker, listeners)?;
         for address in &addresses {
             info!("started TCP listener on {address}");
         }
         *lock(&self.visible) = Some(Visible { broker: broker.clone(), listeners: addresses });
-        *running = Some(Running { broker, journal, reactors, monitor, memory });
+        *running = Some(Running { broker, storage, storage_threads, reactors, monitor, memory, disk_monitor, disk });
         Ok(())
     }
 
     /// Stops the broker if it runs: clients are told, and everything durable is on disk.
     pub(crate) fn stop(&self) {
         let mut running = lock(&self.running);
-        let Some(Running { broker, journal, reactors, monitor, memory }) = running.take() else { return };
+        let Some(ended) = running.take() else { return };
         *lock(&self.visible) = None;
-        broker.shut_down();
-        reactors.join();
-        monitor.stop();
-        if memory.join().is_err() {
-            error!("the memory monitor ended with a panic");
+        ended.broker.shut_down();
+        ended.reactors.join();
+        ended.monitor.stop();
+        ended.disk_monitor.stop();
+        if ended.memory.join().is_err() || ended.disk.join().is_err() {
+            error!("a monitor ended with a panic");
         }
-        journal.shutdown();
+        ended.storage_threads.stop();
+        ended.broker.mark_delivered_exactly();
+        ended.storage.close();
     }
 }
 
@@ -110,44 +122,52 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Opens the data directory and builds the broker from what it holds.
-fn open(config: &Config, data_dir: &Path) -> Result<(Arc<Broker>, Arc<RedbJournal>)> {
-    let (store, mut snapshot) = Store::open(data_dir)?;
-    // The journal is needed to make the broker, and tells the broker of its progress.
-    let told: Arc<OnceLock<Arc<Broker>>> = Arc::default();
-    let tell = told.clone();
-    let (progress, durable) = channel();
-    let journal = store.start(
-        move |token| {
-            // Listened to during the first boot only.
-            let _ = progress.send(token);
-            if let Some(broker) = tell.get() {
-                broker.journal_advanced(token);
-            }
-        },
-        |failure| {
-            error!("definitions cannot be made durable any more: {failure}");
-            fail_stop();
-        },
-    )?;
-    let journal = Arc::new(journal);
-    if snapshot.is_fresh() {
-        snapshot = first_boot(config, &*journal, &durable)?;
+fn open(config: &Config, data_dir: &Path) -> Result<(Arc<Broker>, Storage)> {
+    let mut storage = Storage::open(config, data_dir)?;
+    if storage.snapshot.is_fresh() {
+        storage.snapshot = first_boot(config, &*storage.journal)?;
     }
-    drop(durable);
-    let access = Arc::new(AccessControl::new(settings::login_settings(config), &snapshot));
+    let snapshot = &storage.snapshot;
+    let access = Arc::new(AccessControl::new(settings::login_settings(config), snapshot));
     let reactors = match config.reactors {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         count => usize::from(count),
     };
-    let broker = Broker::new(settings::settings(config), access, journal.clone(), &snapshot, reactors, random);
-    let _ = told.set(broker.clone());
-    Ok((broker, journal))
+    let journal = storage.journal.clone();
+    let messages = MessageStore {
+        store: storage.store.clone(),
+        backlogs: std::mem::take(&mut storage.backlogs),
+        memory_bytes: usize::try_from(config.message_memory_bytes).unwrap_or(usize::MAX),
+    };
+    let settings = settings::settings(config);
+    let broker = Broker::with_messages(settings, access, journal, snapshot, reactors, random, Some(messages));
+    // What the broker is made of is not needed twice.
+    storage.snapshot = Snapshot::default();
+    let _ = storage.told.set(broker.clone());
+    Ok((broker, storage))
+}
+
+/// Starts the disk alarm. Below three log segments the store could not go on acknowledging and tidying up.
+fn start_disk_monitor(
+    config: &Config,
+    broker: &Arc<Broker>,
+    storage: &Storage,
+    data_dir: &Path,
+    total_memory_bytes: u64,
+) -> Result<(DiskMonitor, JoinHandle<()>)> {
+    let limit_bytes = settings::disk_free_limit(config).bytes(total_memory_bytes);
+    let minimum_bytes = 3 * storage.store.log().segment_bytes();
+    let directory = data_dir.join(MESSAGES);
+    let (monitor, thread) = DiskMonitor::start(broker.clone(), &directory, limit_bytes, minimum_bytes)
+        .context("cannot start the disk monitor")?;
+    info!("disk free limit set to {} MB", monitor.limit() / 1_000_000);
+    Ok((monitor, thread))
 }
 
 /// Creates the default virtual host and user of an empty data directory.
 ///
 /// They are on disk when this returns, so that a crash right after the start does not leave a node without users.
-fn first_boot(config: &Config, journal: &dyn Journal, durable: &Receiver<Token>) -> Result<Snapshot> {
+fn first_boot(config: &Config, journal: &dyn Journal) -> Result<Snapshot> {
     let user = settings::default_user(config);
     for (key, pattern) in [("configure", &user.configure), ("write", &user.write), ("read", &user.read)] {
         Pattern::compile(pattern).with_context(|| format!("bad value `{pattern}` for `default_permissions.{key}`"))?;
@@ -157,7 +177,8 @@ fn first_boot(config: &Config, journal: &dyn Journal, durable: &Receiver<Token>)
     memory.propose(changes.clone());
     let token = journal.propose(changes);
     while journal.durable() < token {
-        durable.recv().context("cannot make the default user durable")?;
+        // A log that fails ends the process, so this ends.
+        std::thread::park_timeout(Duration::from_micros(100));
     }
     Ok(memory.snapshot())
 }
@@ -170,6 +191,6 @@ fn random(bytes: &mut [u8]) {
 }
 
 /// Ends the process where going on would break a promise.
-fn fail_stop() -> ! {
+pub(crate) fn fail_stop() -> ! {
     std::process::abort()
 }

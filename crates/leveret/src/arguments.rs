@@ -17,6 +17,9 @@ pub(crate) struct Arguments {
 enum Command {
     /// Run the broker; what plain `leveret` does.
     Server(ServerOptions),
+    /// Look into the message store of a broker that does not run; nothing is changed.
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Administer a running broker; what `rabbitmqctl` does.
     #[command(disable_help_flag = true)]
     Ctl {
@@ -26,9 +29,27 @@ enum Command {
     },
 }
 
+/// What to do with a message store.
+#[derive(Subcommand, Debug, PartialEq, Eq)]
+pub(crate) enum StoreCommand {
+    /// Read everything and say what is damaged.
+    Check {
+        /// The data directory.
+        #[arg(value_name = "DIR")]
+        data_dir: PathBuf,
+    },
+    /// Print every record.
+    Dump {
+        /// The data directory.
+        #[arg(value_name = "DIR")]
+        data_dir: PathBuf,
+    },
+}
+
 /// What the process is to do.
 pub(crate) enum Task {
     Serve(ServerOptions),
+    Store(StoreCommand),
     Administer {
         /// The program's name for usage texts.
         program: &'static str,
@@ -75,6 +96,7 @@ impl Arguments {
                 data_dir: options.data_dir.or(self.options.data_dir),
                 set: [self.options.set, options.set].concat(),
             }),
+            Some(Command::Store(command)) => Task::Store(command),
             Some(Command::Ctl { arguments }) => {
                 Task::Administer { program: "leveret ctl", arguments, data_dir: self.options.data_dir }
             }

@@ -6,6 +6,8 @@ mod logging;
 mod memory;
 mod server;
 mod settings;
+mod storage;
+mod store;
 
 use arguments::Task;
 use std::path::PathBuf;
@@ -27,15 +29,21 @@ fn one_line(error: &anyhow::Error) -> String {
     })
 }
 
+/// Says on standard error what went wrong.
+fn exit_code(result: anyhow::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", one_line(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
 fn main() -> ExitCode {
     match arguments::task() {
-        Task::Serve(options) => match server::run(options) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("error: {}", one_line(&error));
-                ExitCode::FAILURE
-            }
-        },
+        Task::Serve(options) => exit_code(server::run(options)),
+        Task::Store(command) => exit_code(store::run(command)),
         Task::Administer { program, arguments, data_dir } => {
             let from_environment = || std::env::var_os(DATA_DIR_VARIABLE).map(PathBuf::from);
             ExitCode::from(cli::run(&cli::Invocation {

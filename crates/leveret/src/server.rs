@@ -17,14 +17,8 @@ use tracing::info;
 const DATA_DIR_MODE: u32 = 0o750;
 
 /// Keys that have a place in the configuration already and that nothing uses yet.
-const NOT_YET: [&str; 6] = [
-    "channel_max_per_node",
-    "connection_max",
-    "disk_free_limit.absolute",
-    "disk_free_limit.relative",
-    "leveret.compat.publisher_x_death",
-    "max_connections",
-];
+const NOT_YET: [&str; 4] =
+    ["channel_max_per_node", "connection_max", "leveret.compat.publisher_x_death", "max_connections"];
 
 /// The given keys that do nothing here, sorted.
 fn keys_without_effect(config: &Config) -> Vec<String> {

@@ -3,7 +3,8 @@
 use auth::{DefaultUser, LoginSettings, Mechanism};
 use broker::{ConsumerTimeoutAction, PassiveDeclare, Settings};
 use config::{Config, MemoryWatermark, PassiveDeclarePermission, UnknownExchangeType};
-use server::{SocketOptions, Watermark};
+use server::{FreeLimit, SocketOptions, Watermark};
+use std::time::Duration;
 
 /// Longest time that stands for "no limit", in ms.
 const FOREVER_MS: u64 = u64::MAX / 4;
@@ -35,6 +36,35 @@ pub(crate) fn settings(config: &Config) -> Settings {
             PassiveDeclarePermission::Configure => PassiveDeclare::Configure,
         },
         ..Settings::default()
+    }
+}
+
+/// When messages are synced.
+pub(crate) fn sync(config: &Config) -> store::Sync {
+    match config.sync {
+        config::Sync::Always => store::Sync::Always,
+        config::Sync::Interval { ms } => store::Sync::Interval(Duration::from_millis(ms)),
+        config::Sync::Never => store::Sync::Never,
+    }
+}
+
+/// The same for the log at the start.
+pub(crate) fn sync_words(config: &Config) -> String {
+    match config.sync {
+        config::Sync::Always => "before they are confirmed (leveret.sync = always)".to_owned(),
+        config::Sync::Interval { ms } => {
+            format!("every {ms} ms: a power cut can lose what was confirmed since (leveret.sync = interval:{ms})")
+        }
+        config::Sync::Never => {
+            "when the system does it: a power cut can lose what was confirmed (leveret.sync = never)".to_owned()
+        }
+    }
+}
+
+pub(crate) fn disk_free_limit(config: &Config) -> FreeLimit {
+    match config.disk_free_limit {
+        config::DiskFreeLimit::AbsoluteBytes(bytes) => FreeLimit::Absolute(bytes),
+        config::DiskFreeLimit::Relative(multiple) => FreeLimit::Relative(multiple),
     }
 }
 

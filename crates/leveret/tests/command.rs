@@ -80,6 +80,19 @@ fn a_wrong_setting_is_named() {
 }
 
 #[test]
+fn the_store_commands_want_a_directory() {
+    for command in ["check", "dump"] {
+        let Output { status, stderr, .. } = leveret().args(["store", command]).output().unwrap();
+        assert_eq!(status.code(), Some(2), "a mistake in the command line");
+        assert!(String::from_utf8(stderr).unwrap().contains("<DIR>"));
+    }
+    let Output { status, stderr, .. } = leveret().arg("store").output().unwrap();
+    assert_eq!(status.code(), Some(2));
+    let usage = String::from_utf8(stderr).unwrap();
+    assert!(usage.contains("check") && usage.contains("dump"), "{usage}");
+}
+
+#[test]
 fn a_wrong_line_of_the_file_is_named() {
     let file = directory("a_wrong_line").join("broker.conf");
     std::fs::write(&file, "# fine\nheartbeat = 30\n\nheartbaet = 30\n").unwrap();

@@ -48,7 +48,7 @@ impl Snapshot {
 
 type BindingKey = (String, String, DestinationKind, String, String, Vec<u8>);
 
-/// The definitions as maps that changes are applied to: what the journal keeps on disk, in memory.
+/// The definitions as maps that changes are applied to: what a [`Store`](crate::Store) keeps on disk, in memory.
 #[derive(Clone, Debug, Default)]
 pub struct Definitions {
     vhosts: BTreeMap<String, VhostDefinition>,

@@ -1,5 +1,6 @@
 //! What can go wrong with the data directory.
 
+use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 
@@ -38,6 +39,12 @@ pub enum OpenError {
         /// What does not hold.
         what: String,
     },
+    /// A record of the log cannot be read as changes of definitions.
+    #[error("the metadata record at position {position} of the message log is damaged or of a later version")]
+    Record {
+        /// Its position in the log.
+        position: u64,
+    },
     /// The operating system refused.
     #[error("{}: {source}", path.display())]
     Io {
@@ -52,7 +59,13 @@ fn holder(pid: Option<u32>) -> String {
     pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
 }
 
-/// A commit that failed: nothing proposed since the last durable token will ever become durable.
+/// Why a checkpoint could not be written to `metadata.redb`; what it was to contain is in the log still.
 #[derive(Debug, thiserror::Error)]
-#[error("metadata could not be committed: {0}")]
-pub struct CommitError(#[from] pub(crate) redb::Error);
+pub enum CommitError {
+    /// The disk or a quota is full. Nothing is lost: the same changes can be committed once there is space.
+    #[error("metadata could not be committed: {0}")]
+    NoSpace(io::Error),
+    /// Anything else. What is on disk is not known, and nothing more will be committed before the next start.
+    #[error("metadata could not be committed: {0}")]
+    Failed(Box<dyn Error + Send + Sync>),
+}

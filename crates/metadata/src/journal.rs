@@ -1,6 +1,6 @@
 //! The one way in which durable definitions change.
 
-use crate::Change;
+use crate::{Change, CommitError};
 
 /// The position of a proposal in the journal; later proposals have higher tokens, and 0 is before the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -11,9 +11,12 @@ pub struct Token(pub u64);
 /// A proposal is durable once [`durable`](Journal::durable) has reached its token. Proposals become durable in the order
 /// of their tokens, so waiting for the last of several is waiting for all.
 pub trait Journal: Send + Sync {
-    /// Appends `changes` as one atomic group and returns its token; never waits for the disk.
+    /// Appends `changes` side by side and returns their token; never waits for the disk.
     ///
-    /// After a failed commit it still returns tokens, which never become durable.
+    /// After a crash they are there wholly or not at all. Only a group too large for that, such as an import of
+    /// definitions, may be there as far as some change of it, as if it had been proposed in pieces.
+    ///
+    /// Once the journal cannot make anything durable any more it still returns tokens, which are never reached.
     ///
     /// # Panics
     ///
@@ -22,9 +25,17 @@ pub trait Journal: Send + Sync {
 
     /// The highest durable token.
     ///
-    /// It is raised before the journal's notification is called, so a waiter that registers first and then looks here
-    /// misses nothing.
+    /// It is raised before anyone is told, so a waiter that registers first and then looks here misses nothing.
     fn durable(&self) -> Token;
+
+    /// Puts every change up to `up_to`, which is durable, where a start finds it without the log.
+    ///
+    /// The owner of the log calls it before the log gives up records below `up_to`, and keeps them after an error. It
+    /// waits for the disk, so it is called where waiting holds nobody up. A journal without a log has nothing to do.
+    fn checkpoint(&self, up_to: Token) -> Result<(), CommitError> {
+        let _ = up_to;
+        Ok(())
+    }
 }
 
 /// Holds every journal to the one precondition of [`propose`](Journal::propose).

@@ -1,20 +1,27 @@
-//! kill -9 while writing: whatever was called durable is there, and nothing is there by halves.
+//! kill -9 while writing the log and its checkpoint: whatever was called durable is there, and nothing by halves.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail wherever it likes")]
+
+#[path = "support/file_log.rs"]
+mod file_log;
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use amqp::FieldValue;
+use file_log::FileLog;
 use metadata::{
-    BindingDefinition, Change, Definitions, GlobalParameterDefinition, Journal, QueueDefinition, Snapshot, Store,
+    BindingDefinition, Change, Definitions, GlobalParameterDefinition, Journal, LogJournal, QueueDefinition, Snapshot,
+    Store,
 };
 
 const DIRECTORY: &str = "LEVERET_TEST_CRASH_DIRECTORY";
 const ROUNDS: u64 = 12;
-/// Proposals that may wait for their commit, so that a kill finds several of them in one transaction.
+/// The most proposals between two syncs of the log, so that a kill finds several of them not yet durable.
 const IN_FLIGHT: u64 = 50;
 
 /// The group of changes number `n`; the last of them says that the whole group is there.
@@ -52,26 +59,37 @@ fn last(snapshot: &Snapshot) -> u64 {
     }
 }
 
+/// What a start finds: the store, the log, the definitions, and the last position that the file contains.
+fn open(directory: &Path) -> (LogJournal, Arc<FileLog>, Snapshot, u64) {
+    let (store, snapshot, applied) = Store::open(directory).unwrap();
+    let (log, records) = FileLog::open(&directory.join("log")).unwrap();
+    let (snapshot, pending) = LogJournal::replay(snapshot, records, applied).unwrap();
+    let log = Arc::new(log);
+    (LogJournal::start(store, log.clone(), pending).unwrap(), log, snapshot, applied)
+}
+
 /// Writes until it is killed; run by the test below as a process of its own.
 #[test]
 #[ignore = "the child of survives_kill_9"]
 fn child() {
     let Some(directory) = std::env::var_os(DIRECTORY) else { return };
-    let (store, snapshot) = Store::open(Path::new(&directory)).unwrap();
-    let (durable, committed) = mpsc::channel();
-    let journal = store.start(move |token| durable.send(token).unwrap(), |error| panic!("{error}")).unwrap();
-    let (start, mut out) = (last(&snapshot), std::io::stdout());
-    for n in 1.. {
-        let token = journal.propose(group(start + n));
-        assert_eq!(token.0, n);
-        let mut durable = journal.durable().0;
-        while durable + IN_FLIGHT < n {
-            durable = committed.recv().unwrap().0;
+    let (journal, log, snapshot, _) = open(Path::new(&directory));
+    let journal = Arc::new(journal);
+    let checkpointed = journal.clone();
+    thread::spawn(move || {
+        loop {
+            checkpointed.checkpoint(checkpointed.durable()).unwrap();
+            thread::park_timeout(Duration::from_millis(1));
         }
-        for token in committed.try_iter() {
-            durable = token.0;
+    });
+    let (mut n, mut out) = (last(&snapshot), std::io::stdout());
+    for line in 0.. {
+        for _ in 0..=line % IN_FLIGHT {
+            n += 1;
+            journal.propose(group(n));
         }
-        writeln!(out, "durable {}", start + durable).unwrap();
+        log.sync().unwrap();
+        writeln!(out, "durable {n}").unwrap();
         out.flush().unwrap();
     }
 }
@@ -105,19 +123,22 @@ fn write_and_kill(directory: &Path, lines: u64) -> u64 {
 fn survives_kill_9() {
     let directory = tempfile::tempdir().unwrap();
     let mut model = Definitions::default();
-    let mut applied = 0;
+    let (mut written, mut contained) = (0, 0);
     for round in 0..ROUNDS {
-        // A different moment each round, from the first commits to some thousand changes.
-        let durable = write_and_kill(directory.path(), 1 + round * round * 7);
-        let (_store, snapshot) = Store::open(directory.path()).unwrap();
+        // A different moment each round, from the first syncs to some thousand proposals.
+        let durable = write_and_kill(directory.path(), 1 + round * round);
+        let (_journal, _log, snapshot, applied) = open(directory.path());
         let last = last(&snapshot);
-        assert!(last >= durable, "round {round}: {durable} was called durable, the file ends at {last}");
-        assert!(last <= durable + 2 * IN_FLIGHT, "round {round}: the file holds more than was proposed");
-        for n in applied + 1..=last {
+        assert!(last >= durable, "round {round}: {durable} was called durable, a start finds {last}");
+        // The line that says so may have been cut short, and the sync after it under way.
+        assert!(last <= durable + 2 * IN_FLIGHT, "round {round}: a start finds more than was proposed");
+        for n in written + 1..=last {
             group(n).into_iter().for_each(|change| model.apply(change));
         }
-        applied = last;
+        written = last;
         assert_eq!(snapshot, Snapshot::from(model.clone()), "round {round}");
+        assert!(applied >= contained, "round {round}: the checkpoint was at {contained}, and is at {applied}");
+        contained = applied;
     }
-    assert!(applied > 0);
+    assert!(written > 0 && contained > 0);
 }

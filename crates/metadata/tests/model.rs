@@ -1,39 +1,35 @@
-//! The file against maps in memory: random changes, reopened at random moments.
+//! The file against maps in memory: random changes, reopened after each commit.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail wherever it likes")]
 
 mod support;
 
-use std::path::Path;
-
-use metadata::{Change, Definitions, Journal, Snapshot, Store};
+use metadata::{Change, Definitions, Snapshot, Store};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// Proposes `groups` one by one and shuts down; the file then holds them all.
-fn write(directory: &Path, groups: &[Vec<Change>]) -> Snapshot {
-    let (store, before) = Store::open(directory).unwrap();
-    let journal = store.start(|_| {}, |error| panic!("{error}")).unwrap();
-    for group in groups {
-        journal.propose(group.clone());
-    }
-    journal.shutdown();
-    before
+/// The changes of one commit, and whether those of the commit before come again in front of them.
+fn commit() -> impl Strategy<Value = (Vec<Change>, bool)> {
+    (vec(support::change(), 0..80), any::<bool>())
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn the_file_holds_what_the_changes_say(runs in vec(vec(vec(support::change(), 0..12), 0..12), 1..5)) {
+    fn the_file_holds_what_the_changes_say(commits in vec(commit(), 1..5)) {
         let directory = tempfile::tempdir().unwrap();
         let mut model = Definitions::default();
-        for groups in &runs {
-            let found = write(directory.path(), groups);
-            prop_assert_eq!(found, Snapshot::from(model.clone()));
-            groups.iter().flatten().cloned().for_each(|change| model.apply(change));
+        let mut before = Vec::new();
+        for (position, (changes, again)) in (1..).zip(commits) {
+            let (store, found, applied) = Store::open(directory.path()).unwrap();
+            prop_assert_eq!((found, applied), (Snapshot::from(model.clone()), position - 1));
+            let repeated = if again { before } else { Vec::new() };
+            store.commit(&[repeated, changes.clone()].concat(), position).unwrap();
+            changes.iter().cloned().for_each(|change| model.apply(change));
+            before = changes;
         }
-        let (_store, found) = Store::open(directory.path()).unwrap();
+        let (_store, found, _) = Store::open(directory.path()).unwrap();
         prop_assert_eq!(&found, &Snapshot::from(model));
 
         let again = Snapshot::from(Definitions::from(found.clone()));

@@ -7,9 +7,13 @@
 //! The order of a queue is that of its sequence numbers. A message that comes back is put at its original position.
 
 mod consumers;
+mod entry;
 mod queue;
+mod storage;
 #[cfg(test)]
 mod tests;
 
 pub use consumers::{ConsumerKey, Consumers, Gate};
-pub use queue::{Counts, Entry, Queue, UNLIMITED};
+pub use entry::{Counts, Entry};
+pub use queue::{Queue, UNLIMITED};
+pub use storage::{Storage, Wants};

@@ -25,7 +25,7 @@ fn message(arena: &mut Arena, number: u32) -> Message {
 }
 
 fn number(entry: &Entry) -> u32 {
-    match entry.message.body() {
+    match entry.message.as_ref().unwrap().body() {
         Body::Whole(bytes) => u32::from_be_bytes(bytes.try_into().unwrap()),
         Body::Pieces(_) => panic!("a small body is whole"),
     }
@@ -86,7 +86,7 @@ fn a_gated_consumer_waits_without_losing_its_credit() {
 fn nothing_overtakes_waiting_messages() {
     let mut arena = Arena::new(ChunkPool::new(1));
     let mut queue = Queue::default();
-    queue.push(message(&mut arena, 0));
+    queue.push(message(&mut arena, 0), false);
     queue.consumers.add(1, 0, 0);
     assert_eq!(turns(&mut queue, 3), [0; 0]);
     let mut plan = Vec::new();
@@ -99,7 +99,7 @@ fn nothing_overtakes_waiting_messages() {
 fn limits_of_a_plan_say_that_there_is_more() {
     let mut arena = Arena::new(ChunkPool::new(1));
     let mut queue = Queue::default();
-    (0..10).for_each(|n| queue.push(message(&mut arena, n)));
+    (0..10).for_each(|n| queue.push(message(&mut arena, n), false));
     queue.consumers.add(1, 0, 0);
     let mut plan = Vec::new();
     assert!(queue.plan_ready(4, UNLIMITED, &mut Open, |entry, key| plan.push((entry, key))));
@@ -160,7 +160,7 @@ proptest! {
         for step in steps {
             match step {
                 Step::Push => {
-                    queue.push(message(&mut arena, next));
+                    queue.push(message(&mut arena, next), false);
                     model.push_back(next);
                     next += 1;
                 }
@@ -168,13 +168,13 @@ proptest! {
                     let entry = queue.pop();
                     prop_assert_eq!(entry.as_ref().map(number), model.pop_front());
                     if let Some(entry) = entry {
-                        queue.delivered(1, entry.message.body_len() as u64);
+                        queue.delivered(1, u64::from(entry.body_len));
                         taken.push(entry);
                     }
                 }
                 Step::Settle(at) if !taken.is_empty() => {
                     let entry = taken.swap_remove(at % taken.len());
-                    queue.settled(entry.message.body_len());
+                    queue.settled(entry.body_len);
                 }
                 Step::Requeue(at) if !taken.is_empty() => {
                     let entry = taken.swap_remove(at % taken.len());

@@ -3,11 +3,15 @@
 //! One thread per reactor, each with its own poll and its own shard of the engine. A connection stays with the reactor
 //! that was given it. Nothing here knows AMQP.
 
+mod disk;
 mod listener;
 mod memory;
 mod reactor;
 mod socket;
+mod storage;
 
+pub use disk::{DiskMonitor, FreeLimit};
 pub use listener::{ListenError, Listeners, SocketOptions};
 pub use memory::{MemoryMonitor, Watermark, total_memory};
 pub use reactor::{Reactors, StartError};
+pub use storage::StorageThreads;

@@ -201,6 +201,7 @@ impl Reactor {
             } else if !idle {
                 rested = false;
             }
+            self.shard.end_turn();
         }
     }
 
@@ -289,6 +290,7 @@ impl Reactor {
             }
             self.gather(events);
         }
+        self.shard.commit();
         self.flush();
         self.finish_connections();
     }

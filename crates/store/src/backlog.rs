@@ -123,7 +123,7 @@ impl Backlog {
 
     /// Messages below `seq` may have been delivered.
     pub fn set_delivered_below(&mut self, seq: u64) {
-        self.delivered_below = self.delivered_below.max(seq);
+        self.delivered_below = seq;
     }
 
     /// True when a message with this number can be added.
@@ -141,10 +141,10 @@ impl Backlog {
     }
 
     /// Messages that were in memory only and are in the log now, ascending; they do not survive a restart.
-    pub fn add_late(&mut self, late: Vec<(u64, Place, u32)>) {
-        for (seq, place, body_len) in late {
+    pub fn add_late(&mut self, late: Vec<(u64, Place, u32, SlotFlags)>) {
+        for (seq, place, body_len, flags) in late {
             assert!(self.takes(seq), "message {seq} comes too late");
-            self.add(seq, place, body_len, SlotFlags::TRANSIENT);
+            self.add(seq, place, body_len, flags | SlotFlags::TRANSIENT);
         }
     }
 

@@ -39,7 +39,7 @@ use segment::{Pool, Segment};
 use staging::Staging;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Publishers wait while more than this is staged.
@@ -98,6 +98,9 @@ pub struct Log {
     stalled: AtomicBool,
     fenced: AtomicBool,
     transactions: AtomicU64,
+    /// True when there is something new for the maintenance thread.
+    maintenance: Mutex<bool>,
+    maintenance_due: Condvar,
 }
 
 impl Log {
@@ -183,6 +186,12 @@ impl Log {
     /// Bytes of a segment.
     pub fn segment_bytes(&self) -> u64 {
         self.segment_bytes
+    }
+
+    /// True when a body of this length goes to a file of its own.
+    #[inline]
+    pub fn is_blob(&self, body_len: u64) -> bool {
+        body_len > self.blob_bytes
     }
 
     /// The segment that a position is in.
@@ -283,13 +292,27 @@ impl Log {
     /// Somebody made room: the log thread tries again, if it waits for that.
     pub fn space_came_back(&self) {
         if self.stalled.load(Ordering::Relaxed) {
-            self.bell.wake();
+            self.bell.ask();
         }
+    }
+
+    /// For the maintenance thread: waits until a segment has become full and durable and a spare is missing, or there is
+    /// no room, or the log was fenced or closed; or for this long. What happened since the last call counts.
+    pub fn wait_for_maintenance(&self, timeout: Duration) {
+        let due = self.maintenance.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.maintenance_due.wait_timeout_while(due, timeout, |due| !*due);
+        *waited.unwrap_or_else(PoisonError::into_inner).0 = false;
+    }
+
+    fn ask_for_maintenance(&self) {
+        *self.maintenance.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.maintenance_due.notify_one();
     }
 
     /// Something else of the store failed: nothing becomes durable any more.
     pub fn fence(&self) {
         self.fenced.store(true, Ordering::SeqCst);
+        self.ask_for_maintenance();
     }
 
     /// True after a failure.
@@ -301,6 +324,7 @@ impl Log {
     /// Lets the thread write and sync what is staged, and end.
     pub fn close(&self) {
         self.bell.close();
+        self.ask_for_maintenance();
     }
 }
 

@@ -15,14 +15,32 @@ use tempfile::TempDir;
 const STARTED: &str = "Server startup complete";
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A running `leveret`; dropping it kills it and removes its data.
+/// A running `leveret`; dropping it kills it and removes its data unless they were there before it.
 #[derive(Debug)]
 pub struct BrokerProcess {
     binary: PathBuf,
     settings: Vec<(String, String)>,
     address: SocketAddr,
-    data: TempDir,
+    data: Data,
     running: Option<Running>,
+}
+
+/// Where the data are.
+#[derive(Debug)]
+enum Data {
+    /// A directory that goes with the broker.
+    Own(TempDir),
+    /// One that belongs to the test.
+    Given(PathBuf),
+}
+
+impl Data {
+    fn path(&self) -> &Path {
+        match self {
+            Data::Own(directory) => directory.path(),
+            Data::Given(path) => path,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -68,9 +86,20 @@ impl BrokerProcess {
     /// it does not start.
     #[track_caller]
     pub fn start(binary: &str, settings: &[(&str, &str)]) -> BrokerProcess {
+        let data = tempfile::tempdir().unwrap_or_else(|error| panic!("no temporary directory: {error}"));
+        BrokerProcess::start_on(binary, settings, Data::Own(data))
+    }
+
+    /// Starts it with its data in `directory`, which stays when the broker goes.
+    #[track_caller]
+    pub fn start_in(directory: &Path, binary: &str, settings: &[(&str, &str)]) -> BrokerProcess {
+        BrokerProcess::start_on(binary, settings, Data::Given(directory.to_owned()))
+    }
+
+    #[track_caller]
+    fn start_on(binary: &str, settings: &[(&str, &str)], data: Data) -> BrokerProcess {
         let binary = std::env::var_os("LEVERET_BIN").map_or_else(|| PathBuf::from(binary), PathBuf::from);
         let settings = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        let data = tempfile::tempdir().unwrap_or_else(|error| panic!("no temporary directory: {error}"));
         let address = free_address().unwrap_or_else(|error| panic!("no free port: {error}"));
         let mut broker = BrokerProcess { binary, settings, address, data, running: None };
         broker.launch();
@@ -159,9 +188,27 @@ impl BrokerProcess {
         self.launch();
     }
 
+    /// Whether it is still there.
+    pub fn is_running(&mut self) -> bool {
+        self.running.as_mut().is_some_and(|running| matches!(running.broker.try_wait(), Ok(None)))
+    }
+
     /// Starts it again after [`BrokerProcess::kill_9`] or [`BrokerProcess::terminate`].
     #[track_caller]
     pub fn launch(&mut self) {
+        self.spawn();
+        let Some(running) = &self.running else { return };
+        assert!(
+            running.log.wait_for(STARTED, START_TIMEOUT),
+            "{} did not log {STARTED:?}:\n{}",
+            self.binary.display(),
+            running.log.lines().join("\n")
+        );
+    }
+
+    /// The same without waiting until it is ready.
+    #[track_caller]
+    pub fn spawn(&mut self) {
         let mut command = Command::new(&self.binary);
         command.arg("server").arg("--data-dir").arg(self.data.path());
         command.arg("--set").arg(format!("listeners.tcp.default={}", self.address));
@@ -178,14 +225,12 @@ impl BrokerProcess {
         if let Some(output) = broker.stderr.take() {
             log.collect(output);
         }
-        let watchdog = watchdog(broker.id(), self.data.path()).unwrap_or_else(|error| panic!("no watchdog: {error}"));
-        self.running = Some(Running { broker, watchdog, log: Arc::clone(&log) });
-        assert!(
-            log.wait_for(STARTED, START_TIMEOUT),
-            "{} did not log {STARTED:?}:\n{}",
-            self.binary.display(),
-            log.lines().join("\n")
-        );
+        let removed = match &self.data {
+            Data::Own(directory) => Some(directory.path()),
+            Data::Given(_) => None,
+        };
+        let watchdog = watchdog(broker.id(), removed).unwrap_or_else(|error| panic!("no watchdog: {error}"));
+        self.running = Some(Running { broker, watchdog, log });
     }
 }
 
@@ -195,14 +240,21 @@ impl Drop for BrokerProcess {
             eprintln!("--- log of the broker on {}\n{}", self.address, self.log().join("\n"));
         }
         self.kill_9();
+        if thread::panicking() && std::env::var_os("LEVERET_KEEP_DATA").is_some() {
+            let nothing = Data::Given(PathBuf::new());
+            if let Data::Own(directory) = std::mem::replace(&mut self.data, nothing) {
+                eprintln!("--- its data are in {}", directory.keep().display());
+            }
+        }
     }
 }
 
-/// A shell that waits for the end of its standard input, which this process holds, then ends the broker.
-fn watchdog(broker: u32, data: &Path) -> io::Result<Child> {
-    let script = r#"read -r _; kill -9 "$1" 2>/dev/null; rm -rf -- "$2""#;
+/// A shell that waits for the end of its standard input, which this process holds, then ends the broker and removes its
+/// data.
+fn watchdog(broker: u32, data: Option<&Path>) -> io::Result<Child> {
+    let script = r#"read -r _; kill -9 "$1" 2>/dev/null; shift; rm -rf -- "$@""#;
     let mut shell = Command::new("sh");
-    shell.args(["-c", script, "watchdog", &broker.to_string()]).arg(data);
+    shell.args(["-c", script, "watchdog", &broker.to_string()]).args(data);
     shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
 }
 

@@ -275,6 +275,34 @@ impl RawClient {
         }
     }
 
+    /// The next event on any channel, `None` when none comes within `wait`, and an error however the connection ended:
+    /// for tests that take the broker away.
+    pub fn try_next(&mut self, wait: Duration) -> io::Result<Option<Event>> {
+        loop {
+            if let Some(event) = self.pending.pop_front() {
+                return Ok(Some(event));
+            }
+            if !self.stream.readable_within(wait)? {
+                return Ok(None);
+            }
+            let frame = self.stream.read()?.ok_or(io::ErrorKind::UnexpectedEof)?;
+            if let Some(event) = self.assemble(frame) {
+                self.pending.push_back(event);
+            }
+        }
+    }
+
+    /// Publishes to a peer that may be gone.
+    pub fn try_publish(
+        &mut self,
+        channel: u16,
+        publish: Publish,
+        properties: &Properties,
+        body: &[u8],
+    ) -> io::Result<()> {
+        self.stream.write(&publish_frames(channel, publish, properties, body, self.frame_max))
+    }
+
     /// The next event on `channel`, or the connection's close.
     #[track_caller]
     pub fn next_event(&mut self, channel: u16) -> Event {

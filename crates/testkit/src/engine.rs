@@ -9,6 +9,7 @@ mod hostile;
 mod load;
 mod random;
 mod reactor;
+mod storage;
 mod wire;
 
 pub use client::{Arrival, Client, write_publish};
@@ -16,15 +17,17 @@ pub use hostile::{Hostile, hostile_stream};
 pub use load::{Acknowledge, Arrive, Load};
 pub use random::Random;
 pub use reactor::Reactor;
+pub use storage::{Checkpoint, Storage};
 pub use wire::Wire;
 
 use amqp::method::{basic, channel, queue};
 use amqp::{Method, TableRef};
 use auth::{AccessControl, DefaultUser, LoginSettings};
-use broker::{Broker, Ends, Now, Settings};
+use broker::{Broker, Ends, MessageStore, Now, Settings};
 use metadata::{Journal, MemoryJournal};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use store::{Disk, Options};
 
 /// The wall clock at the beginning, in ms since 1970.
 const EPOCH_MS: u64 = 1_700_000_000_000;
@@ -38,7 +41,9 @@ pub struct Engine {
     /// The broker.
     pub broker: Arc<Broker>,
     /// What was made durable.
-    pub journal: Arc<MemoryJournal>,
+    pub journal: Arc<dyn Journal>,
+    /// Where messages are kept; `None` for memory alone.
+    pub storage: Option<Storage>,
     reactors: Vec<Reactor>,
     now: Now,
 }
@@ -54,7 +59,43 @@ impl Engine {
         let access = Arc::new(AccessControl::new(LoginSettings::default(), &snapshot));
         let broker = Broker::new(settings, access, journal.clone(), &snapshot, shards, random::entropy);
         let reactors = (0..shards).map(|index| Reactor::new(broker.clone(), index)).collect();
-        Engine { broker, journal, reactors, now: Now { mono_ns: 0, wall_ms: EPOCH_MS } }
+        Engine { broker, journal, storage: None, reactors, now: Now { mono_ns: 0, wall_ms: EPOCH_MS } }
+    }
+
+    /// A broker whose messages are on `disk` and whose definitions are in the log there and in `checkpoint`, both as a
+    /// run before may have left them. It uses `memory_bytes` of memory for messages before they are left to the disk.
+    pub fn durable(
+        settings: Settings,
+        shards: usize,
+        seed: u64,
+        disk: Arc<dyn Disk>,
+        checkpoint: Checkpoint,
+        memory_bytes: usize,
+    ) -> Engine {
+        random::seed_entropy(seed);
+        let options = Options { segment_bytes: Some(1 << 20), ..Options::default() };
+        let storage::Durable { storage, journal, mut snapshot, backlogs } = Storage::open(disk, checkpoint, options);
+        if snapshot.is_fresh() {
+            let changes = DefaultUser::default().changes().expect("the default password can be hashed");
+            let memory = MemoryJournal::new();
+            memory.propose(changes.clone());
+            journal.propose(changes);
+            snapshot = memory.snapshot();
+        }
+        let access = Arc::new(AccessControl::new(LoginSettings::default(), &snapshot));
+        let messages = MessageStore { store: storage.store.clone(), backlogs, memory_bytes };
+        let journal: Arc<dyn Journal> = journal;
+        let entropy = random::entropy;
+        let broker =
+            Broker::with_messages(settings, access, journal.clone(), &snapshot, shards, entropy, Some(messages));
+        let reactors = (0..shards).map(|index| Reactor::new(broker.clone(), index)).collect();
+        let now = Now { mono_ns: 0, wall_ms: EPOCH_MS };
+        Engine { broker, journal, storage: Some(storage), reactors, now }
+    }
+
+    /// Lets the log be written and synced, queues be read for, and files be tidied up; true when anything happened.
+    pub fn step_storage(&mut self) -> bool {
+        self.storage.as_mut().is_some_and(|storage| storage.step(&self.broker))
     }
 
     /// The time of the next turn.
@@ -91,6 +132,7 @@ impl Engine {
             for shard in 0..self.reactors.len() {
                 happened |= self.turn(shard);
             }
+            happened |= self.step_storage();
             if happened {
                 quiet_ms = 0;
                 continue;

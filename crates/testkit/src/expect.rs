@@ -106,7 +106,8 @@ fn close(event: &Event) -> Close {
     Close { scope, code: input.short(), text: input.short_string(), method: (input.short(), input.short()) }
 }
 
-fn delivery(event: Event) -> Delivery {
+/// Reads basic.deliver or basic.get-ok.
+pub fn delivery(event: Event) -> Delivery {
     let mut input = event.method.reader();
     let is_get = event.method.id == id::BASIC_GET_OK;
     let Content { properties, body } = event.content.unwrap_or_default();
@@ -120,6 +121,17 @@ fn delivery(event: Event) -> Delivery {
         properties,
         body,
     }
+}
+
+/// Reads basic.ack or basic.nack; `None` for anything else.
+pub fn confirm(event: &Event) -> Option<Confirm> {
+    let ack = match event.method.id {
+        id::BASIC_ACK => true,
+        id::BASIC_NACK => false,
+        _ => return None,
+    };
+    let mut input = event.method.reader();
+    Some(Confirm { ack, delivery_tag: input.longlong(), multiple: input.octet() & 1 == 1 })
 }
 
 impl RawClient {
@@ -212,13 +224,8 @@ impl RawClient {
     pub fn expect_confirm(&mut self, channel: u16) -> Confirm {
         let event = self.next_event(channel);
         assert!(!is_close(&event, channel), "a confirm was due, got {:?}", close(&event));
-        let ack = match event.method.id {
-            id::BASIC_ACK => true,
-            id::BASIC_NACK => false,
-            _ => panic!("a confirm was due on channel {channel}, got {event:?}"),
-        };
-        let mut input = event.method.reader();
-        Confirm { ack, delivery_tag: input.longlong(), multiple: input.octet() & 1 == 1 }
+        let Some(confirm) = confirm(&event) else { panic!("a confirm was due on channel {channel}, got {event:?}") };
+        confirm
     }
 
     /// Waits until everything up to `last` is confirmed with acks only, in any order.

@@ -16,12 +16,13 @@ mod handshake;
 pub mod method;
 mod properties;
 mod value;
+mod volume;
 
 pub use admin::{Answer, path_segment};
 pub use broker::{BrokerProcess, free_address, pause};
 pub use bytes::{Reader, Writer};
 pub use client::{Content, Event, RawClient, publish_frames};
-pub use expect::{Close, CloseScope, Confirm, Declared, Delivery, Return};
+pub use expect::{Close, CloseScope, Confirm, Declared, Delivery, Return, confirm, delivery};
 pub use frame::{
     FRAME_BODY, FRAME_END, FRAME_HEADER, FRAME_HEARTBEAT, FRAME_METHOD, Frame, FrameStream, encode_frame, is_timeout,
 };
@@ -29,3 +30,4 @@ pub use handshake::{ConnectOptions, PROTOCOL_HEADER, Start, Tune, connection_ope
 pub use method::{Consume, ExchangeDeclare, Method, MethodId, Publish, QueueDeclare, id};
 pub use properties::Properties;
 pub use value::{Table, Value, field, table};
+pub use volume::Volume;

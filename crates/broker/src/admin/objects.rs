@@ -2,8 +2,8 @@
 
 use super::{AdminError, AdminReply, BindingSnapshot, ExchangeSnapshot, Missing, QueueSnapshot};
 use crate::broker::Broker;
+use crate::channel::queue::definition;
 use crate::channel::queue_arguments::{assert_queue_arguments_equivalent, check_queue_arguments, timeout_argument};
-use crate::channel::{queue::definition, queue::purge_queue};
 use crate::core::{DeleteCondition, delete_queue};
 use crate::errors::{self, ArgumentValue, ProtocolError, Resource};
 use crate::names::is_reserved;
@@ -32,7 +32,9 @@ impl Broker {
 
     pub(super) fn purge(&self, vhost: &str, name: &str) -> Result<AdminReply, AdminError> {
         let (_, cell) = self.find_queue(vhost, name)?;
-        Ok(AdminReply::Count(purge_queue(&cell)))
+        let (count, token) = self.purge_queue(&cell);
+        self.wait_for(token)?;
+        Ok(AdminReply::Count(count))
     }
 
     pub(super) fn delete_queue(

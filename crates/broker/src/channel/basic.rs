@@ -1,10 +1,11 @@
 //! Which method does what on an open channel; opening and closing; prefetch and basic.get.
 
 use super::{Channel, Mode};
-use crate::connection::Connection;
+use crate::connection::{Connection, Park};
 use crate::core::Core;
 use crate::delivery::{ChannelLimit, Content, Deliveries, Unacked, encode_get_ok};
 use crate::errors::{self, ProtocolError};
+use crate::topology::QueueCell;
 use amqp::Method;
 use amqp::method::{access, basic, channel};
 use auth::Permission;
@@ -84,8 +85,9 @@ impl Core {
             Some(token) => {
                 let mut reply = Vec::new();
                 amqp::frame::write_method(&mut reply, number, method);
-                conn.park = Some(crate::connection::Park::Journal { reply });
+                conn.park = Some(Park::Journal { reply });
                 self.awaiting_journal.push((token, conn.link.key, conn.link.id));
+                self.want_commit();
             }
         }
     }
@@ -106,7 +108,9 @@ impl Core {
         };
         output.channels[slot] = Some(Box::new(Deliveries::new(limit.clone())));
         drop(output);
-        conn.channels.insert(Channel::new(number, slot, self.broker.settings.default_prefetch, limit));
+        let mut channel = Channel::new(number, slot, self.broker.settings.default_prefetch, limit);
+        channel.incarnation = self.broker.next_incarnation();
+        conn.channels.insert(channel);
         self.send(conn, number, &Method::ChannelOpenOk(channel::OpenOk {}));
         Ok(())
     }
@@ -201,20 +205,33 @@ impl Core {
         let name = self.queue_name(conn, number, get.queue)?;
         self.check_queue(conn, &name, Permission::Read)?;
         let cell = self.queue(conn, &name)?;
-        let Some(channel) = conn.channels.find(number) else { return Ok(()) };
+        self.get_from(conn, number, cell, get.no_ack);
+        Ok(())
+    }
+
+    /// basic.get from a queue; where its first message has to come from disk, the connection waits for that.
+    pub(crate) fn get_from(&mut self, conn: &mut Connection, number: u16, cell: Arc<QueueCell>, no_ack: bool) {
+        let Some(channel) = conn.channels.find(number) else { return };
         let mut state = cell.lock();
         let Some(entry) = state.queue.pop() else {
+            if !state.queue.is_empty() {
+                self.fetch(&cell, &mut state);
+                drop(state);
+                self.waiting.gets.push((cell.clone(), conn.link.key, conn.link.id));
+                conn.park = Some(Park::Get { channel: number, queue: cell, no_ack });
+                return;
+            }
             cell.counters.get_empty.add(1);
             drop(state);
             channel.counters.get_empty.add(1);
             self.send(conn, number, &Method::BasicGetEmpty(basic::GetEmpty {}));
-            return Ok(());
+            return;
         };
         let remaining = u32::try_from(state.queue.counts().ready).unwrap_or(u32::MAX);
-        let (of_queue, of_channel) = if get.no_ack {
+        let (of_queue, of_channel) = if no_ack {
             (&cell.counters.get_no_ack, &channel.counters.get_no_ack)
         } else {
-            state.queue.delivered(1, entry.message.body_len() as u64);
+            state.queue.delivered(1, u64::from(entry.body_len));
             (&cell.counters.get, &channel.counters.get)
         };
         of_queue.add(1);
@@ -222,14 +239,17 @@ impl Core {
         if entry.redelivered {
             cell.counters.redeliver.add(1);
         }
-        cell.publish_gauges(&state);
         let slot = channel.slot;
+        if no_ack {
+            self.remove_entries(&cell, &mut state, std::iter::once(&entry));
+        }
+        cell.publish_gauges(&state);
         let mut output = conn.link.output();
-        let Some(Some(deliveries)) = output.channels.get_mut(slot) else { return Ok(()) };
+        let Some(Some(deliveries)) = output.channels.get_mut(slot) else { return };
         let tag = deliveries.take_tag();
         let told = (tag, entry.redelivered, remaining);
-        let message = entry.message.clone();
-        if !get.no_ack {
+        let Some(message) = entry.message.clone() else { return };
+        if !no_ack {
             let timeout = cell.consumer_timeout_ms.or(self.broker.settings.consumer_timeout_ms);
             let due_ms = timeout.map_or(u64::MAX, |timeout| self.now.mono_ms() + timeout);
             deliveries.keep(Unacked { tag, queue: cell.clone(), consumer: None, entry, due_ms });
@@ -238,6 +258,5 @@ impl Core {
         drop(output);
         drop(state);
         conn.link.touch(&mut self.touched);
-        Ok(())
     }
 }

@@ -124,6 +124,7 @@ impl Core {
             durable: declare.durable && !declare.exclusive,
             auto_delete: declare.auto_delete,
             owner: declare.exclusive.then_some(conn.link.id),
+            is_stored: declare.durable && !declare.exclusive && self.broker.messages.is_some(),
             consumer_timeout_ms: timeout_argument(&arguments),
             arguments,
             ..QueueCell::new(quid, &vhost.name, name)
@@ -167,9 +168,9 @@ impl Core {
         let name = self.queue_name(conn, number, purge.queue)?;
         self.check_queue(conn, &name, Permission::Read)?;
         let cell = self.queue(conn, &name)?;
-        let message_count = purge_queue(&cell);
+        let (message_count, token) = self.broker.purge_queue(&cell);
         let message_count = u32::try_from(message_count).unwrap_or(u32::MAX);
-        self.reply(conn, number, None, purge.nowait, &Method::QueuePurgeOk(queue::PurgeOk { message_count }));
+        self.reply(conn, number, token, purge.nowait, &Method::QueuePurgeOk(queue::PurgeOk { message_count }));
         Ok(())
     }
 
@@ -206,16 +207,6 @@ fn remember_exclusive(conn: &mut Connection, cell: &Arc<QueueCell>) {
         own.retain(|other| !other.is_dead());
     }
     own.push(cell.clone());
-}
-
-/// Removes the ready messages of a queue; returns how many there were.
-pub(crate) fn purge_queue(cell: &QueueCell) -> u64 {
-    let mut messages = Vec::new();
-    let mut state = cell.lock();
-    let count = state.queue.purge(&mut messages);
-    cell.publish_gauges(&state);
-    drop(state);
-    count
 }
 
 pub(crate) fn definition(cell: &QueueCell) -> Change {

@@ -8,6 +8,7 @@ use crate::errors::{self, ProtocolError};
 use crate::topology::{Exchange, Route};
 use amqp::Method;
 use amqp::method::tx;
+use metadata::Token;
 use std::sync::Arc;
 use store::Message;
 
@@ -68,6 +69,7 @@ impl Core {
 
     pub(crate) fn tx_commit(&mut self, conn: &mut Connection, number: u16) -> Result<(), ProtocolError> {
         let transaction = self.take_transaction(conn, number)?;
+        self.begin_transaction();
         for publish in transaction.publishes {
             let target = (publish.exchange, publish.route);
             self.publish_stored(conn, number, target, publish.message, publish.mandatory);
@@ -90,7 +92,8 @@ impl Core {
                 self.settle(conn);
             }
         }
-        self.reply(conn, number, None, false, &Method::TxCommitOk(tx::CommitOk {}));
+        let token = self.end_transaction().map(|lsn| Token(lsn.0));
+        self.reply(conn, number, token, false, &Method::TxCommitOk(tx::CommitOk {}));
         Ok(())
     }
 

@@ -1,7 +1,8 @@
 //! Moving messages together, so that a few that stay do not keep the memory of many that went.
 //!
 //! A message record shares a chunk of 1 MiB with others. Where less than a quarter of a full chunk is still held, its
-//! messages are copied to a new one, which always takes less memory than it frees.
+//! messages are copied to a new one, which always takes less memory than it frees. When messages take more memory than
+//! they may, those that wait are left to the disk first.
 
 use super::{Core, MESSAGES_PER_LOCK};
 use crate::topology::QueueCell;
@@ -11,6 +12,9 @@ use std::sync::Arc;
 pub(crate) const COMPACT_FROM: usize = 32 << 20;
 /// Messages looked at per round.
 const MESSAGES_PER_ROUND: usize = 64 << 10;
+
+/// Memory of ready messages that a queue with consumers keeps when memory is short, in bytes.
+const KEPT_BYTES: u64 = 64 << 10;
 
 /// Where the next round goes on.
 #[derive(Default)]
@@ -44,13 +48,19 @@ impl Core {
     /// Moves the sparse ones among the next messages of a queue; returns how many there were to look at.
     fn compact_some(&mut self, cell: &QueueCell) -> usize {
         let mut state = cell.lock();
+        if self.broker.is_short_of_memory() {
+            let keep_bytes = if state.queue.consumers.is_empty() { 0 } else { KEPT_BYTES };
+            self.page_out(cell, &mut state, keep_bytes);
+        }
         let mut looked_at = 0;
         for entry in state.queue.ready_from(self.compaction.message, MESSAGES_PER_LOCK) {
             looked_at += 1;
-            if entry.message.is_sparse() {
-                entry.message.relocate(&mut self.arena);
+            if let Some(message) = entry.message.as_mut().filter(|message| message.is_sparse()) {
+                message.relocate(&mut self.arena);
             }
         }
+        drop(state);
+        self.scratch.done.clear();
         looked_at
     }
 }

@@ -44,6 +44,10 @@ impl Core {
         entries.clear();
         self.scratch.entries = entries;
         state.queue.delivered(tally.deliver, tally.unacked_bytes);
+        self.remove_done(cell, state);
+        if state.queue.consumers.want_messages() {
+            self.fetch(cell, state);
+        }
         cell.count_deliveries(&tally);
         cell.publish_gauges(state);
         if more && !state.scheduled {
@@ -67,22 +71,31 @@ impl Core {
         let frame_max = link.frame_max.load(Ordering::Relaxed) as usize;
         let mut output = link.output();
         let mut undeliverable = Vec::new();
+        let short_of_memory = self.broker.is_short_of_memory();
         for (place, key) in entries {
             let Some(consumer) = state.queue.consumers.handle(*key) else { continue };
             if !Arc::ptr_eq(&consumer.link, &link) {
                 continue;
             }
-            let Some(entry) = place.take() else { continue };
+            let Some(mut entry) = place.take() else { continue };
+            let Some(message) = &entry.message else {
+                debug_assert!(false, "what is planned is in memory");
+                undeliverable.push(entry);
+                continue;
+            };
             let Some(tag) = output.take_tag(consumer) else {
                 undeliverable.push(entry);
                 continue;
             };
-            let content = Content::of(&entry.message);
+            let content = Content::of(message);
             encode_deliver(&mut output.batch, consumer, tag, entry.redelivered, frame_max, &content);
-            tally.count(consumer, entry.redelivered, entry.message.body_len());
+            tally.count(consumer, entry.redelivered, entry.body_len as usize);
             if consumer.no_ack {
                 self.scratch.done.push(entry);
             } else {
+                if entry.stored && short_of_memory {
+                    entry.message = None;
+                }
                 self.keep(&mut output, cell, consumer, *key, tag, entry);
             }
         }

@@ -1,7 +1,7 @@
 //! Publishing: what a publish is allowed to be, and where it goes.
 
 use super::Core;
-use super::run::{Item, Place, Span};
+use super::run::{InBuffer, Item, Span};
 use crate::channel::Mode;
 use crate::connection::Connection;
 use crate::delivery::INLINE_BODY;
@@ -51,11 +51,10 @@ impl Core {
         self.check_topic_to_publish(conn, number, &exchange, incoming.routing_key)?;
         let checked = self.check_properties(conn, number, &incoming)?;
         let mut item = Item {
-            place: Place::default(),
-            stored: None,
             persistent: incoming.header.properties.delivery_mode() == Some(2),
             mandatory: incoming.mandatory,
             body_len,
+            ..Item::default()
         };
         let header = checked.header.as_deref().unwrap_or(incoming.header_payload);
         let parts = MessageParts { names: incoming.names, header, persistent: item.persistent };
@@ -67,7 +66,7 @@ impl Core {
                 item.stored = Some(Message::store(&mut self.arena, parts, body));
             }
             IncomingBody::Read(body) => {
-                item.place = Place {
+                item.place = InBuffer {
                     names: Span::of(buffer, incoming.names),
                     header: Span::of(buffer, header),
                     body: Span::of(buffer, body),
@@ -216,7 +215,7 @@ impl Core {
         let body_len = message.body_len();
         let persistent = message.is_persistent();
         let address = route.is_none().then(|| message.parts().routing_key().to_vec());
-        let item = Item { place: Place::default(), stored: Some(message), persistent, mandatory, body_len };
+        let item = Item { stored: Some(message), persistent, mandatory, body_len, ..Item::default() };
         self.add_to_run(conn, channel, exchange, route.unwrap_or_default(), item, 0, &[]);
         if let Some(address) = address {
             self.deliver_reply(conn, &address, &[]);

@@ -14,7 +14,7 @@ use crate::topology::{Exchange, QueueCell, QueueState, Route};
 use queue::Entry;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use store::{Message, MessageParts};
+use store::{Lsn, Message, MessageParts, Place};
 
 /// Bytes of the read buffer.
 #[derive(Clone, Copy, Default)]
@@ -43,7 +43,7 @@ impl Span {
 
 /// Where a publish lies in the read buffer.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Place {
+pub(super) struct InBuffer {
     /// Exchange and routing key, each behind its length, as they stand in the method.
     pub(super) names: Span,
     pub(super) header: Span,
@@ -51,13 +51,27 @@ pub(super) struct Place {
 }
 
 /// A publish of the run.
+#[derive(Default)]
 pub(super) struct Item {
-    pub(super) place: Place,
+    pub(super) place: InBuffer,
     /// Set when it is stored already; then `place` means nothing.
     pub(super) stored: Option<Message>,
     pub(super) persistent: bool,
     pub(super) mandatory: bool,
     pub(super) body_len: usize,
+    /// Where it is in the log, once it is there.
+    pub(super) logged: Option<Place>,
+    /// True when the log has it for a queue that it is to survive in.
+    pub(super) durable: bool,
+}
+
+/// What became of a run in one queue.
+#[derive(Default)]
+struct Enqueued {
+    /// The queue grows although its consumers are willing.
+    outpaces_consumers: bool,
+    /// Where the log has to be for the run to be safe there.
+    logged: Option<Lsn>,
 }
 
 /// Publishes on one channel that go to the same queues.
@@ -131,14 +145,14 @@ impl Core {
         }
         channel.counters.publish.add(1);
         channel.last_publish.pair.add(1);
-        let place = Place {
+        let place = InBuffer {
             names: Span::of(buffer, incoming.names),
             header: Span::of(buffer, incoming.header_payload),
             body: Span::of(buffer, body),
         };
         let persistent = incoming.header.properties.delivery_mode() == Some(2);
         let mandatory = incoming.mandatory;
-        self.run.items.push(Item { place, stored: None, persistent, mandatory, body_len: body.len() });
+        self.run.items.push(Item { place, persistent, mandatory, body_len: body.len(), ..Item::default() });
         true
     }
 
@@ -175,32 +189,39 @@ impl Core {
             exchange.counters.publish_in.add(count);
             exchange.counters.publish_out.add(count * route.queues.len() as u64);
         }
+        let mut logged = None;
         for (at, cell) in route.queues.iter().enumerate() {
             let last = at + 1 == route.queues.len();
-            if self.enqueue_run(cell, &mut items, buffer, last) {
+            let enqueued = self.enqueue_run(cell, &mut items, buffer, last);
+            logged = logged.max(enqueued.logged);
+            if enqueued.outpaces_consumers {
                 self.outpaces_consumers = Some(cell.clone());
             }
+        }
+        if items.last().is_some_and(|item| item.logged.is_some()) {
+            self.park_if_log_is_full(conn);
         }
         if route.queues.is_empty() && !route.delivered_directly {
             self.unroutable(conn, &items, buffer);
         }
         if self.run.first_tag > 0 {
-            let (first, last) = (self.run.first_tag, self.run.first_tag + count - 1);
-            self.confirm(conn, self.run.channel, first, last);
+            self.confirm_items(conn, self.run.channel, self.run.first_tag, &items, logged);
         }
         items.clear();
         self.run.items = items;
     }
 
-    /// Puts messages into one queue. Returns true when the queue grows although its consumers are willing.
-    fn enqueue_run(&mut self, cell: &Arc<QueueCell>, items: &mut [Item], buffer: &[u8], last: bool) -> bool {
+    /// Puts messages into one queue.
+    fn enqueue_run(&mut self, cell: &Arc<QueueCell>, items: &mut [Item], buffer: &[u8], last: bool) -> Enqueued {
         let mut state = cell.lock();
         if cell.is_dead() {
-            return false;
+            return Enqueued::default();
         }
         let mut keys = std::mem::take(&mut self.scratch.keys);
         keys.clear();
         state.queue.plan_new(items.len(), &mut OutputGate { cell }, &mut keys);
+        let logged = self.log_run(cell, &mut state, items, &keys, buffer);
+        let paged = state.queue.is_paged();
         let (direct, rest) = items.split_at_mut(keys.len());
         self.scratch.keys = keys;
         if !direct.is_empty() {
@@ -208,11 +229,15 @@ impl Core {
         }
         for item in rest {
             let message = self.stored(item, buffer, last);
-            state.queue.push(message);
+            state.queue.push(message, paged || (cell.is_stored && item.persistent));
         }
+        self.page_out_if_short(cell, &mut state);
         cell.counters.publish.add(items.len() as u64);
         cell.publish_gauges(&state);
-        cell.is_long() && state.queue.consumers.want_messages()
+        let outpaces_consumers = cell.is_long() && state.queue.consumers.want_messages();
+        drop(state);
+        self.scratch.done.clear();
+        Enqueued { outpaces_consumers, logged }
     }
 
     /// The message of an item, stored now if it was not; kept for the next queue unless this is the last.
@@ -248,6 +273,7 @@ impl Core {
         let first_seq = state.queue.take_seqs(items.len() as u64);
         let mut tally = Tally::default();
         let mut undeliverable = Vec::new();
+        let short_of_memory = self.broker.is_short_of_memory();
         let mut first = 0;
         while let Some(skip) = sent[first..].iter().position(|sent| !sent) {
             first += skip;
@@ -264,8 +290,8 @@ impl Core {
                 }
                 sent[at] = true;
                 let item = &mut items[at];
-                let entry =
-                    |message| Entry { message, seq: first_seq + at as u64, delivery_count: 0, redelivered: false };
+                let stored = cell.is_stored && item.persistent && !consumer.no_ack;
+                let entry = |message| Entry::new(message, first_seq + at as u64, stored);
                 let Some(tag) = output.take_tag(consumer) else {
                     undeliverable.push(entry(self.stored(item, buffer, last)));
                     continue;
@@ -273,7 +299,10 @@ impl Core {
                 encode_deliver(&mut output.batch, consumer, tag, false, frame_max, &item.content(buffer));
                 tally.count(consumer, false, item.body_len);
                 if !consumer.no_ack {
-                    let entry = entry(self.stored(item, buffer, last));
+                    let mut entry = entry(self.stored(item, buffer, last));
+                    if stored && short_of_memory {
+                        entry.message = None;
+                    }
                     self.keep(&mut output, cell, consumer, keys[at], tag, entry);
                 }
             }

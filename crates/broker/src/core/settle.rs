@@ -62,11 +62,12 @@ impl Core {
         let mut state = cell.lock();
         let mut creditable = false;
         for unacked in run {
-            state.queue.settled(unacked.entry.message.body_len());
+            state.queue.settled(unacked.entry.body_len);
             if let Some(key) = unacked.consumer {
                 creditable |= state.queue.consumers.credit(key, 1);
             }
         }
+        self.remove_entries(cell, &mut state, run.iter().map(|unacked| &unacked.entry));
         cell.counters.ack.add(run.len() as u64);
         if creditable && !state.queue.is_empty() {
             self.deliver_ready_locked(cell, &mut state);
@@ -92,20 +93,25 @@ impl Core {
             let mut state = cell.lock();
             let mut next = Some(first);
             let mut count = 0;
+            let mut returned = Vec::new();
             while let Some(unacked) = next {
                 if let Some(key) = unacked.consumer {
                     state.queue.consumers.credit(key, 1);
                 }
                 if cell.is_dead() {
                     // Nobody will purge it again.
-                    state.queue.settled(unacked.entry.message.body_len());
+                    state.queue.settled(unacked.entry.body_len);
                     self.scratch.done.push(unacked.entry);
                 } else {
+                    if unacked.entry.stored {
+                        returned.push((unacked.entry.seq, unacked.entry.delivery_count.saturating_add(1)));
+                    }
                     state.queue.requeue(unacked.entry);
                 }
                 count += 1;
                 next = rest.next_if(|other| count < MESSAGES_PER_LOCK && Arc::ptr_eq(&other.queue, &cell));
             }
+            self.log_requeues(&cell, &mut state, &returned);
             self.deliver_ready_locked(&cell, &mut state);
             drop(state);
             self.scratch.done.clear();

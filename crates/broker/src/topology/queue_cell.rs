@@ -24,6 +24,8 @@ pub struct QueueCell {
     pub vhost: Arc<str>,
     /// Survives a restart.
     pub durable: bool,
+    /// True when persistent messages in it are kept on disk.
+    pub(crate) is_stored: bool,
     /// Goes with its last consumer.
     pub auto_delete: bool,
     /// The connection that it belongs to and goes with.
@@ -56,6 +58,7 @@ impl QueueCell {
             name: name.into(),
             vhost: vhost.clone(),
             durable: false,
+            is_stored: false,
             auto_delete: false,
             owner: None,
             arguments: FieldTable::new(),

@@ -1,12 +1,24 @@
 //! Keys of Leveret's own.
 
 use super::{Row, takes};
-use crate::kind::Kind::{Choice, Integer, Name, Path, Version};
+use crate::kind::Kind::{Choice, Either, InformationUnit, Integer, Interval, Name, Path, Version};
 use crate::options::{ConsumerTimeoutAction, PassiveDeclarePermission, PublisherXDeath, UnknownExchangeType};
 
 pub(super) const KEYS: &[Row] = &[
     takes("leveret.data_dir", Path, "leveret-data", "directory of everything durable"),
     takes("leveret.node_name", Name, "", "name of this node, NAME@HOST; rabbit@ and the host's name when not given"),
+    takes(
+        "leveret.sync",
+        Either(&["always", "never"], &Interval { min_ms: 1 }),
+        "always",
+        "when messages are synced to the disk; with always, a confirm of a persistent message means that it is",
+    ),
+    takes(
+        "leveret.message_memory",
+        InformationUnit { min: 0, max: i64::MAX },
+        "32MiB",
+        "memory for messages that are on disk too, above which they are read back when they are delivered",
+    ),
     takes("leveret.reactors", Integer { min: 0, max: 1024 }, "0", "reactor threads; 0 is one per core"),
     takes("leveret.compat.version", Version, "4.2.0", "version announced to clients in server-properties"),
     takes(

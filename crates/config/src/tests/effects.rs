@@ -3,7 +3,7 @@
 use crate::tests::load_all;
 use crate::{
     AnonymousLogin, AuthMechanism, Config, ConsumerTimeoutAction, DiskFreeLimit, Effect, LogLevel, MemoryWatermark,
-    PassiveDeclarePermission, PublisherXDeath, UnknownExchangeType, table,
+    PassiveDeclarePermission, PublisherXDeath, Sync, UnknownExchangeType, table,
 };
 
 /// An assignment, and whether the configuration it leads to is the one expected.
@@ -13,6 +13,10 @@ const OBSERVED: &[Observed] = &[
     ("leveret.data_dir=/var/lib/leveret", |c| c.data_dir.to_str() == Some("/var/lib/leveret")),
     ("leveret.node_name=rabbit@host", |c| c.node_name.as_deref() == Some("rabbit@host")),
     ("leveret.reactors=4", |c| c.reactors == 4),
+    ("leveret.sync=interval:50", |c| c.sync == Sync::Interval { ms: 50 }),
+    ("leveret.sync=interval:2s", |c| c.sync == Sync::Interval { ms: 2000 }),
+    ("leveret.sync=never", |c| c.sync == Sync::Never),
+    ("leveret.message_memory=1GiB", |c| c.message_memory_bytes == 1 << 30),
     ("leveret.compat.version=3.13.7", |c| c.compat.version == "3.13.7"),
     ("leveret.compat.consumer_timeout=cancel_consumer", |c| {
         c.compat.consumer_timeout == ConsumerTimeoutAction::CancelConsumer

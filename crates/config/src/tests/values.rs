@@ -20,6 +20,16 @@ fn integers_are_decimal_and_within_bounds() {
 }
 
 #[test]
+fn an_interval_says_what_it_is() {
+    let refused = ["", "50", "interval", "interval:", "interval:0", "interval:-1", "interval: 50", "Interval:50"];
+    check(
+        Kind::Interval { min_ms: 1 },
+        &[("interval:50", 50), ("interval:50ms", 50), ("interval:1m", 60_000)],
+        &refused,
+    );
+}
+
+#[test]
 fn booleans_have_two_spellings() {
     for (text, expected) in [("true", true), ("on", true), ("false", false), ("off", false)] {
         assert_eq!(Kind::Boolean.read(text), Some(Value::Boolean(expected)));

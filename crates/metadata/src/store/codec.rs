@@ -32,8 +32,7 @@ impl Writer {
     }
 
     pub(super) fn text(&mut self, value: &str) {
-        self.length(value.len());
-        self.0.extend_from_slice(value.as_bytes());
+        self.bytes(value.as_bytes());
     }
 
     pub(super) fn list(&mut self, values: &[String]) {
@@ -50,7 +49,12 @@ impl Writer {
         }
     }
 
-    fn length(&mut self, length: usize) {
+    pub(super) fn bytes(&mut self, value: &[u8]) {
+        self.length(value.len());
+        self.0.extend_from_slice(value);
+    }
+
+    pub(super) fn length(&mut self, length: usize) {
         let length = u32::try_from(length).expect("a definition is far below 4 GiB");
         self.0.extend_from_slice(&length.to_be_bytes());
     }
@@ -58,9 +62,7 @@ impl Writer {
 
 impl Writer {
     pub(super) fn table(&mut self, table: &FieldTable) {
-        let bytes = encoded_table(table);
-        self.length(bytes.len());
-        self.0.extend_from_slice(&bytes);
+        self.bytes(&encoded_table(table));
     }
 }
 
@@ -95,9 +97,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn text(&mut self) -> Option<String> {
-        let length = self.length()?;
-        let bytes = self.take(length)?;
-        std::str::from_utf8(bytes).ok().map(str::to_owned)
+        std::str::from_utf8(self.bytes()?).ok().map(str::to_owned)
     }
 
     pub(super) fn list(&mut self) -> Option<Vec<String>> {
@@ -118,11 +118,16 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn table(&mut self) -> Option<FieldTable> {
-        let length = self.length()?;
-        decoded_table(self.take(length)?)
+        decoded_table(self.bytes()?)
     }
 
-    fn length(&mut self) -> Option<usize> {
+    pub(super) fn bytes(&mut self) -> Option<&'a [u8]> {
+        let length = self.length()?;
+        self.take(length)
+    }
+
+    /// A length or a count, as declared: nothing may be allocated by it.
+    pub(super) fn length(&mut self) -> Option<usize> {
         self.array().map(u32::from_be_bytes).and_then(|length| usize::try_from(length).ok())
     }
 

@@ -13,13 +13,13 @@ const LOCK_FILE: &str = "leveret.lock";
 ///
 /// The lock file stays behind: removing it would let two processes lock two files of one name.
 #[derive(Debug)]
-pub(super) struct DirectoryLock {
+pub struct DirectoryLock {
     _file: File,
 }
 
 impl DirectoryLock {
     /// Locks `directory` and writes this process's id into its lock file.
-    pub(super) fn acquire(directory: &Path) -> Result<DirectoryLock, OpenError> {
+    pub fn acquire(directory: &Path) -> Result<DirectoryLock, OpenError> {
         let path = directory.join(LOCK_FILE);
         let failed = |source| OpenError::Io { path: path.clone(), source };
         let mut file = OpenOptions::new()

@@ -1,48 +1,59 @@
-//! Definitions in `metadata.redb`: opening it, reading it, and the journal that writes it.
+//! Definitions in `metadata.redb`, the checkpoint of the log: opening it, reading it, and what is written to it.
 
+mod checkpoint;
 mod codec;
-mod journal;
+mod file;
+mod group;
 mod load;
 mod lock;
 mod record;
 mod tables;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read};
+use std::io::Read;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use redb::backends::FileBackend;
 use redb::{Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase, TableError};
 
 pub(crate) use codec::encoded_table;
-pub use journal::RedbJournal;
+pub use group::{decode_changes, encode_changes};
 
-use crate::{CommitError, OpenError, Snapshot, Token};
-use lock::DirectoryLock;
+#[cfg(test)]
+pub(crate) use checkpoint::tests::{FullDisk, found};
+
+use crate::{Change, CommitError, OpenError, Snapshot};
+use checkpoint::Checkpoint;
+use file::SyncedFile;
+pub use lock::DirectoryLock;
 use tables::{FORMAT, LEVERET, Tables};
 
 const FILE: &str = "metadata.redb";
 const NEW_FILE: &str = "metadata.redb.new";
 /// The version of the tables and records in docs/formats/metadata.md.
-const FORMAT_VERSION: u64 = 1;
+const FORMAT_VERSION: u64 = 2;
+/// The first version: without a position in the log, otherwise the same.
+const FIRST_VERSION: u64 = 1;
 /// What every redb file begins with.
 const REDB_MAGIC: &[u8] = b"redb\x1A\x0A\xA9\x0D\x0A";
-/// Definitions are read once and held in memory by others, so redb's own cache only has to serve writes.
+/// Definitions are read once and held in memory by others, so redb's own cache only has to serve checkpoints.
 const CACHE_BYTES: usize = 8 << 20;
 
-/// The definitions of a data directory, open and not yet being written.
+/// The definitions of a data directory, open: the checkpoint of the changes that are in the log.
 pub struct Store {
-    database: Database,
-    /// Dropped after the database: the directory is free once its file is closed.
+    checkpoint: Mutex<Checkpoint>,
+    /// Dropped after the file is closed: the directory is free only then.
     _lock: DirectoryLock,
 }
 
 impl Store {
     /// Locks `directory`, creating it if need be, and reads its definitions.
     ///
-    /// A file that is not ours, damaged or of a later version is refused and left as it is.
-    pub fn open(directory: &Path) -> Result<(Store, Snapshot), OpenError> {
+    /// The number is the position in the log up to which they contain its changes: 0 for none, as in a file of a
+    /// version without a log. A file that is not ours, damaged or of a later version is refused and left as it is.
+    pub fn open(directory: &Path) -> Result<(Store, Snapshot, u64), OpenError> {
         let failed = |source| OpenError::Io { path: directory.to_owned(), source };
         // Password hashes live here: nothing for other users to read.
         DirBuilder::new().recursive(true).mode(0o750).create(directory).map_err(failed)?;
@@ -51,20 +62,45 @@ impl Store {
         if !path.try_exists().map_err(failed)? {
             create(directory).map_err(|error| error.at(&path))?;
         }
-        let (database, snapshot) = open(&path).map_err(|error| error.at(&path))?;
-        Ok((Store { database, _lock: lock }, snapshot))
+        let (checkpoint, snapshot) = open(&path).map_err(|error| error.at(&path))?;
+        let applied = checkpoint.applied();
+        Ok((Store { checkpoint: Mutex::new(checkpoint), _lock: lock }, snapshot, applied))
     }
 
-    /// Starts the journal's thread.
+    /// Makes `changes` durable as one transaction, and with them that the file contains the log up to `applied`.
     ///
-    /// `on_durable` is called once per commit, from that thread and with no lock held, with the highest durable token;
-    /// `on_failure` at most once, when a commit has failed and nothing more will become durable.
-    pub fn start(
-        self,
-        on_durable: impl Fn(Token) + Send + 'static,
-        on_failure: impl FnOnce(CommitError) + Send + 'static,
-    ) -> io::Result<RedbJournal> {
-        RedbJournal::start(self, on_durable, on_failure)
+    /// They are all the changes of the log between the position that the file contained and `applied`; earlier ones may
+    /// come again in front of them. When the file contains `applied` already, nothing is written.
+    ///
+    /// # Panics
+    ///
+    /// When `applied` is 0, which is before the first change.
+    pub fn commit(&self, changes: &[Change], applied: u64) -> Result<(), CommitError> {
+        self.commit_all(changes.iter(), applied)
+    }
+
+    /// [`commit`](Store::commit) of changes that do not lie side by side.
+    pub(crate) fn commit_all<'a>(
+        &self,
+        changes: impl Iterator<Item = &'a Change>,
+        applied: u64,
+    ) -> Result<(), CommitError> {
+        assert!(applied > 0, "changes of the log were committed at a position before its first");
+        self.checkpoint().commit(changes, applied)
+    }
+
+    /// Lowers the position that the file contains to `end`, where the log ends, if it is behind; answers the position.
+    ///
+    /// That is so when the log lost its tail or all of itself. What it takes next has positions that the file would
+    /// otherwise count as contained.
+    pub(crate) fn rewind(&self, end: u64) -> Result<u64, CommitError> {
+        let mut checkpoint = self.checkpoint();
+        checkpoint.rewind(end)?;
+        Ok(checkpoint.applied())
+    }
+
+    fn checkpoint(&self) -> MutexGuard<'_, Checkpoint> {
+        self.checkpoint.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -81,18 +117,16 @@ fn create(directory: &Path) -> Result<(), LoadError> {
 
 fn initialize(database: &Database) -> Result<(), LoadError> {
     let transaction = database.begin_write()?;
-    Tables::open(&transaction)?.leveret.insert(FORMAT, FORMAT_VERSION)?;
+    Tables::open(&transaction)?.mark(0)?;
     Ok(transaction.commit()?)
 }
 
-fn open(path: &Path) -> Result<(Database, Snapshot), LoadError> {
+fn open(path: &Path) -> Result<(Checkpoint, Snapshot), LoadError> {
     inspect(path)?;
-    let database = builder().set_check_integrity_on_open(true).open(path)?;
-    let transaction = database.begin_read()?;
-    check_format(&transaction)?;
-    let snapshot = load::snapshot(&transaction)?;
-    drop(transaction);
-    Ok((database, snapshot))
+    let path = path.to_owned();
+    let file = path.clone();
+    let open = move || builder().set_check_integrity_on_open(true).create_with_backend(SyncedFile::open(&file)?);
+    Checkpoint::open(path, Box::new(open))
 }
 
 /// Refuses a foreign or later file before anything is opened for writing.
@@ -119,7 +153,7 @@ fn check_format(transaction: &ReadTransaction) -> Result<(), LoadError> {
         Err(_) => return Err(LoadError::Foreign),
     };
     match table.get(FORMAT)?.map(|version| version.value()) {
-        Some(FORMAT_VERSION) => Ok(()),
+        Some(FIRST_VERSION..=FORMAT_VERSION) => Ok(()),
         Some(found) if found > FORMAT_VERSION => Err(LoadError::Newer { found }),
         Some(_) | None => Err(LoadError::Foreign),
     }

@@ -173,7 +173,12 @@ pub(super) fn decode_binding(
         routing_key: routing_key.to_owned(),
         arguments,
     };
-    reader(bytes)?.finish(binding)
+    check_binding(bytes).map(|()| binding)
+}
+
+/// Nothing may follow the version in the record of a binding.
+pub(super) fn check_binding(bytes: &[u8]) -> Option<()> {
+    reader(bytes)?.finish(())
 }
 
 pub(super) fn encode_destination_kind(kind: DestinationKind) -> u8 {
@@ -183,7 +188,7 @@ pub(super) fn encode_destination_kind(kind: DestinationKind) -> u8 {
     }
 }
 
-fn decode_destination_kind(kind: u8) -> Option<DestinationKind> {
+pub(super) fn decode_destination_kind(kind: u8) -> Option<DestinationKind> {
     match kind {
         0 => Some(DestinationKind::Queue),
         1 => Some(DestinationKind::Exchange),
@@ -221,7 +226,7 @@ pub(super) fn encode_policy_kind(kind: PolicyKind) -> u8 {
     }
 }
 
-fn decode_policy_kind(kind: u8) -> Option<PolicyKind> {
+pub(super) fn decode_policy_kind(kind: u8) -> Option<PolicyKind> {
     match kind {
         0 => Some(PolicyKind::User),
         1 => Some(PolicyKind::Operator),

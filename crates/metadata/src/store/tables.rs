@@ -3,7 +3,7 @@
 use redb::{ReadableTable, StorageError, Table, TableDefinition, TableError, WriteTransaction};
 
 use super::codec::encoded_table;
-use super::record;
+use super::{FORMAT_VERSION, record};
 use crate::Change;
 use crate::model::{BindingDefinition, DestinationKind};
 
@@ -17,10 +17,11 @@ pub(super) type BindingKey = (&'static str, &'static str, u8, &'static str, &'st
 pub(super) type DestinationKey = (&'static str, u8, &'static str, &'static str, &'static str, &'static [u8]);
 pub(super) type Record = &'static [u8];
 
-/// Marks the file as ours: the format version and the queue id reservation.
+/// Marks the file as ours: the format version, the queue id reservation and the position in the log.
 pub(super) const LEVERET: TableDefinition<'_, Name, u64> = TableDefinition::new("leveret");
 pub(super) const FORMAT: &str = "format";
 pub(super) const NEXT_QUID: &str = "next_quid";
+pub(super) const APPLIED: &str = "applied";
 
 pub(super) const VHOSTS: TableDefinition<'_, Name, Record> = TableDefinition::new("vhosts");
 pub(super) const USERS: TableDefinition<'_, Name, Record> = TableDefinition::new("users");
@@ -37,7 +38,7 @@ pub(super) const GLOBAL_PARAMETERS: TableDefinition<'_, Name, Record> = TableDef
 
 /// Every table, open in one transaction.
 pub(super) struct Tables<'txn> {
-    pub(super) leveret: Table<'txn, Name, u64>,
+    leveret: Table<'txn, Name, u64>,
     vhosts: Table<'txn, Name, Record>,
     users: Table<'txn, Name, Record>,
     permissions: Table<'txn, Pair, Record>,
@@ -137,6 +138,13 @@ impl<'txn> Tables<'txn> {
             }
             Change::ReserveIds(below) => self.reserve(*below)?,
         }
+        Ok(())
+    }
+
+    /// Marks the file as one of this version that contains the log up to `applied`.
+    pub(super) fn mark(&mut self, applied: u64) -> Result<(), StorageError> {
+        self.leveret.insert(APPLIED, applied)?;
+        self.leveret.insert(FORMAT, FORMAT_VERSION)?;
         Ok(())
     }
 

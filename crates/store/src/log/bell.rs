@@ -56,7 +56,7 @@ impl Bell {
     }
 
     /// Wakes the thread, if it sleeps.
-    pub(super) fn wake(&self) {
+    fn wake(&self) {
         if self.mode.swap(AWAKE, Ordering::SeqCst) != AWAKE {
             self.ring();
         }

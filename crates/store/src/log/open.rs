@@ -14,7 +14,7 @@ use crate::error::StoreError;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 
 /// What the first file of a log begins with: starting must not wait for 64 MiB of zeros.
 const FIRST_BYTES: u64 = 1 << 20;
@@ -70,6 +70,8 @@ pub(super) fn open(
         fenced: AtomicBool::new(false),
         // No transaction of an earlier epoch has this id: one that was never committed must stay so.
         transactions: AtomicU64::new(u64::from(options.epoch) << 40),
+        maintenance: Mutex::new(false),
+        maintenance_due: Condvar::new(),
     });
     let writer = LogWriter::new(log.clone(), disk, options.epoch, options.sync, active, scanned.previous, scanned.end);
     Ok((log, writer))

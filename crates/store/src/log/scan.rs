@@ -44,6 +44,11 @@ impl ScannedRecord<'_> {
     pub fn place(&self) -> Place {
         Place { lsn: self.lsn, len: HEADER as u32 + self.header.payload_len }
     }
+
+    /// Where the record ends: what [`super::Appender::end`] said right after it.
+    pub fn end(&self) -> Lsn {
+        Lsn(self.lsn.0 + record::padded(self.header.payload_len as usize) as u64)
+    }
 }
 
 /// A part of the log that cannot be read although it was durable.
@@ -80,7 +85,7 @@ pub struct Scanned {
     pub end: Lsn,
     /// Everything below was durable for certain.
     pub durable: Lsn,
-    /// The highest epoch seen; 0 when the log is empty.
+    /// The highest epoch of a whole batch; 0 when the log is empty.
     pub epoch: u32,
     /// True when the log ends in good order.
     pub clean: bool,
@@ -155,7 +160,7 @@ struct Scan<'a> {
     /// Of the batch before: it never goes down.
     epoch: u32,
     verify: bool,
-    /// Where reading failed last.
+    /// The highest position that could not be read.
     failed: Option<(u64, StoreError)>,
 }
 
@@ -232,7 +237,10 @@ impl Scan<'_> {
         // Loads first, so that a failure is noted before the bytes are borrowed.
         self.window.read(at % segment_bytes, len);
         if let Some((offset, error)) = self.window.failed.take() {
-            self.failed = Some((at - at % segment_bytes + offset, StoreError::of_io(slot.name(), error)));
+            let failed = at - at % segment_bytes + offset;
+            if self.failed.as_ref().is_none_or(|(last, _)| *last < failed) {
+                self.failed = Some((failed, StoreError::of_io(slot.name(), error)));
+            }
         }
         self.window.read(at % segment_bytes, len)
     }
@@ -292,15 +300,14 @@ impl Scan<'_> {
             let mut at = if number == own { broken } else { number * segment_bytes + PAGE };
             while at < (number + 1) * segment_bytes && !self.read(at, BATCH_HEADER).is_empty() {
                 let mut step = PAGE;
-                if let Some(header) = self.header_at(at) {
-                    self.scanned.epoch = self.scanned.epoch.max(header.epoch);
-                    if number == own {
-                        ahead.left_over.push(at);
-                    }
-                    // The broken one itself is never the next, but what it says is still to be wiped.
-                    if at > broken
-                        && let Some(batch) = self.batch_at(at)
-                    {
+                if number == own && self.header_at(at).is_some() {
+                    ahead.left_over.push(at);
+                }
+                if let Some(batch) = self.batch_at(at) {
+                    // Only of whole batches: an epoch of rotten bits could be one that no other is above.
+                    self.scanned.epoch = self.scanned.epoch.max(batch.epoch);
+                    // The broken one itself is whole when only payloads do not hold. It is never the next.
+                    if at > broken {
                         ahead.next = ahead.next.or(Some(at));
                         ahead.proven |= batch.durable > broken;
                         if ahead.proven {
@@ -328,14 +335,16 @@ impl Scan<'_> {
         let mut at = from;
         while at < to {
             let end = ((at / segment_bytes) + 1) * segment_bytes;
-            let bytes = end.min(to) - at;
-            // What is before the first batch of the next segment is its file header.
-            if !at.is_multiple_of(segment_bytes) || bytes > PAGE {
+            if at.is_multiple_of(segment_bytes) {
+                at += PAGE; // The file header.
+            }
+            if at < end.min(to) {
+                let bytes = end.min(to) - at;
                 let damage = Damage { segment: (at / segment_bytes) as u32, offset: at % segment_bytes, bytes };
                 self.scanned.damage.push(damage);
                 self.visitor.damage(damage);
             }
-            at += bytes;
+            at = end;
         }
     }
 

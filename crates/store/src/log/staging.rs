@@ -263,6 +263,12 @@ impl<'a> Appender<'a> {
         self.inline(Header::new(Kind::CleanEnd, 0, 0), None, |_| {});
     }
 
+    /// A record that this version does not know.
+    #[cfg(test)]
+    pub(super) fn later_kind(&mut self, kind: u8) {
+        self.inline(Header { kind, ..Header::new(Kind::Delivered, 1, 1) }, None, |_| {});
+    }
+
     /// A blob has one owner fewer; its file goes when none is left and what has been appended so far is durable.
     pub fn release_blob(&mut self, id: u64) {
         let staging = self.staging();

@@ -223,13 +223,27 @@ impl LogWriter {
         if any && self.counts_when_written() {
             self.publish(self.written);
         }
+        self.make_room()?;
         Ok(any)
+    }
+
+    /// Makes a spare when the reserve has been reached without one. Maintenance has had seven eighths of a segment for
+    /// that; but publishers wait now, so nothing would ever bring the log to its next segment.
+    fn make_room(&self) -> Result<(), StoreError> {
+        if self.written <= self.log.pool.room_end() {
+            return Ok(());
+        }
+        match self.log.pool.prepare() {
+            Err(error) if !error.is_no_space() => Err(error),
+            _ => Ok(()),
+        }
     }
 
     fn stall(&mut self, stalled: bool) {
         if self.stalled != stalled {
             self.stalled = stalled;
             self.log.stalled.store(stalled, Ordering::Relaxed);
+            self.log.ask_for_maintenance();
         }
     }
 
@@ -295,6 +309,8 @@ impl LogWriter {
         }
         let segment = self.log.pool.activate(number).map_err(Trouble::ahead)?;
         self.active = Some(segment);
+        // The one before is full and durable, and the spare is used.
+        self.log.ask_for_maintenance();
         Ok(())
     }
 

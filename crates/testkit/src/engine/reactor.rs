@@ -87,8 +87,11 @@ impl Reactor {
         self.resumed.clear();
         happened |= self.shard.has_runnable() || self.shard.has_touched() || !self.touched.is_empty();
         self.shard.run_queues();
+        self.shard.commit();
         self.flush();
-        happened | self.finish_connections()
+        let finished = self.finish_connections();
+        self.shard.end_turn();
+        happened | finished
     }
 
     fn read(&mut self, key: usize) {

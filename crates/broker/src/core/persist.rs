@@ -1,0 +1,376 @@
+//! What goes to the message log, and when it is there.
+//!
+//! Records are appended under the lock of the queue that they are about, so that the log has them in the order in which
+//! they happened to it. Nothing waits: who needs a record on disk is on a list until the log has got that far.
+
+use super::Core;
+use super::run::Item;
+use crate::connection::{Connection, Park};
+use crate::link::ConnectionId;
+use crate::topology::{QueueCell, QueueState};
+use metadata::Token;
+use queue::{ConsumerKey, Entry, Wants};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use store::{Append, Log, Lsn, Message, Owner, Place, SlotFlags, TransactionId};
+
+/// Memory of ready messages that a queue keeps when memory is short, in bytes.
+const KEPT_BYTES: u64 = 1 << 20;
+
+/// Publishes that wait for the log.
+struct PendingConfirm {
+    lsn: Lsn,
+    key: usize,
+    id: ConnectionId,
+    channel: u16,
+    incarnation: u64,
+    first: u64,
+    last: u64,
+}
+
+/// Who waits for the log, or for a read.
+#[derive(Default)]
+pub(crate) struct Waiting {
+    confirms: VecDeque<PendingConfirm>,
+    /// Queues whose mark is on its way to disk, with the mark.
+    marks: VecDeque<(Lsn, u64, Arc<QueueCell>)>,
+    /// Connections whose basic.get waits for a queue.
+    pub(crate) gets: Vec<(Arc<QueueCell>, usize, ConnectionId)>,
+    /// The transaction that is being committed, and whether anything of it went to the log.
+    pub(super) transaction: Option<(TransactionId, bool)>,
+    /// Appended records that somebody waits for, since the last commit.
+    commit_wanted: bool,
+    /// How far the log, or the journal, was when it last told.
+    pub(crate) seen: Token,
+    settled: Vec<(u64, u32)>,
+}
+
+impl Core {
+    fn log(&self) -> Option<Arc<Log>> {
+        self.broker.messages.as_ref().map(|messages| messages.store.log().clone())
+    }
+
+    /// Puts on disk what of a run is to survive, before it is delivered or pushed. `keys` are the consumers that the
+    /// first of the items go to.
+    pub(super) fn log_run(
+        &mut self,
+        cell: &QueueCell,
+        state: &mut QueueState,
+        items: &mut [Item],
+        keys: &[ConsumerKey],
+        buffer: &[u8],
+    ) -> Option<Lsn> {
+        let paged = state.queue.is_paged();
+        if !cell.is_stored && !paged {
+            return None;
+        }
+        let log = self.log()?;
+        let mut any = false;
+        for (at, item) in items.iter_mut().enumerate() {
+            if goes_to_disk(cell, state, item, keys.get(at), paged) {
+                any = true;
+                if item.stored.is_none() {
+                    item.stored = Some(Message::store(&mut self.arena, item.parts(buffer), item.body(buffer)));
+                }
+            }
+        }
+        if !any {
+            return None;
+        }
+        let first_seq = state.queue.next_seq();
+        let transaction = self.waiting.transaction.as_ref().map(|(id, _)| *id);
+        let mut appender = log.append();
+        let mut durable = false;
+        for (at, item) in items.iter_mut().enumerate() {
+            if !goes_to_disk(cell, state, item, keys.get(at), paged) {
+                continue;
+            }
+            let Some(message) = &item.stored else { continue };
+            let owner = Owner { quid: cell.quid, seq: first_seq + at as u64 };
+            let transient = !(cell.is_stored && item.persistent);
+            let options = Append { delivered: at < keys.len(), transient, tx: transaction };
+            let body_len = item.body_len as u32;
+            let place = match item.logged {
+                Some(place) => {
+                    appender.route(owner, options, place, body_len);
+                    place
+                }
+                None => appender.message(owner, options, message),
+            };
+            item.logged = Some(place);
+            item.durable |= !transient;
+            durable |= !transient;
+            let storage = state.queue.keep_on_disk();
+            let mut flags = blob_flag(&log, message);
+            if options.delivered {
+                flags |= SlotFlags::DELIVERED;
+            }
+            if transient {
+                flags |= SlotFlags::TRANSIENT;
+            }
+            storage.backlog.add(owner.seq, place, body_len, flags);
+        }
+        let end = appender.end();
+        drop(appender);
+        if let Some((_, logged)) = &mut self.waiting.transaction {
+            *logged |= durable;
+        }
+        durable.then_some(end)
+    }
+
+    /// Confirms the publishes of a run: at once what is safe already, later what waits for the log to be at `lsn`.
+    pub(super) fn confirm_items(
+        &mut self,
+        conn: &mut Connection,
+        number: u16,
+        first_tag: u64,
+        items: &[Item],
+        lsn: Option<Lsn>,
+    ) {
+        let last = first_tag + items.len() as u64 - 1;
+        let Some(lsn) = lsn else { return self.confirm(conn, number, first_tag, last) };
+        let Some(incarnation) = conn.channels.find(number).map(|channel| channel.incarnation) else { return };
+        let mut at = 0;
+        while at < items.len() {
+            let durable = items[at].durable;
+            let len = items[at..].iter().take_while(|item| item.durable == durable).count();
+            let (first, last) = (first_tag + at as u64, first_tag + (at + len) as u64 - 1);
+            at += len;
+            if !durable {
+                self.confirm(conn, number, first, last);
+                continue;
+            }
+            let (key, id, channel) = (conn.link.key, conn.link.id, number);
+            self.waiting.confirms.push_back(PendingConfirm { lsn, key, id, channel, incarnation, first, last });
+            self.want_commit();
+        }
+    }
+
+    /// Something appended is waited for: the log is to be written and synced at the end of this turn.
+    pub(crate) fn want_commit(&mut self) {
+        self.waiting.commit_wanted = true;
+    }
+
+    /// The end of a turn: what somebody waits for is written and synced now.
+    pub(crate) fn commit(&mut self) {
+        if !std::mem::take(&mut self.waiting.commit_wanted) {
+            return;
+        }
+        if let Some(log) = self.log() {
+            log.commit();
+        }
+        self.await_durable();
+    }
+
+    /// Asks to be told when the log, or the journal, has advanced.
+    pub(crate) fn await_durable(&mut self) {
+        if self.waits_for_log() {
+            self.broker.await_durable(self.shard, self.waiting.seen);
+        }
+    }
+
+    /// Removes messages that left a queue for good.
+    pub(super) fn remove_stored(&mut self, cell: &QueueCell, state: &mut QueueState, gone: &[(u64, u32)]) {
+        if gone.is_empty() {
+            return;
+        }
+        let Some(log) = self.log() else { return };
+        let Some(storage) = state.queue.storage() else { return };
+        let transaction = self.waiting.transaction.as_ref().map(|(id, _)| *id);
+        let mut appender = log.append();
+        appender.settle(cell.quid, transaction, gone);
+        for (seq, body_len) in gone {
+            if let Some(blob) = storage.backlog.remove(*seq, *body_len).and_then(|removed| removed.blob) {
+                appender.release_blob(blob);
+            }
+        }
+        drop(appender);
+        if let Some((_, logged)) = &mut self.waiting.transaction {
+            *logged = true;
+        }
+    }
+
+    /// As [`Core::remove_stored`], for those of `entries` that are stored.
+    pub(crate) fn remove_entries<'a>(
+        &mut self,
+        cell: &QueueCell,
+        state: &mut QueueState,
+        entries: impl Iterator<Item = &'a Entry>,
+    ) {
+        let mut settled = std::mem::take(&mut self.waiting.settled);
+        settled.clear();
+        settled.extend(entries.filter(|entry| entry.stored).map(|entry| (entry.seq, entry.body_len)));
+        self.remove_stored(cell, state, &settled);
+        self.waiting.settled = settled;
+    }
+
+    /// Removes those of the messages delivered just now that nobody will acknowledge.
+    pub(super) fn remove_done(&mut self, cell: &QueueCell, state: &mut QueueState) {
+        if state.queue.storage().is_some() {
+            let done = std::mem::take(&mut self.scratch.done);
+            self.remove_entries(cell, state, done.iter());
+            self.scratch.done = done;
+        }
+    }
+
+    /// Notes that messages came back.
+    pub(super) fn log_requeues(&mut self, cell: &QueueCell, state: &mut QueueState, returned: &[(u64, u32)]) {
+        if returned.is_empty() {
+            return;
+        }
+        let Some(log) = self.log() else { return };
+        let Some(storage) = state.queue.storage() else { return };
+        let mut appender = log.append();
+        for (seq, delivery_count) in returned {
+            storage.backlog.requeued(*seq, *delivery_count);
+            appender.requeue(Owner { quid: cell.quid, seq: *seq }, *delivery_count);
+        }
+    }
+
+    /// Has done what a queue needs before it can deliver: messages read, or its mark moved.
+    pub(crate) fn fetch(&mut self, cell: &Arc<QueueCell>, state: &mut QueueState) {
+        let Some(messages) = self.broker.messages.as_ref() else { return };
+        match state.queue.wants() {
+            Wants::Nothing => {}
+            Wants::Read(read) => messages.reads.submit(cell.clone(), *read, self.shard),
+            Wants::Mark { below } => {
+                let mut appender = messages.store.log().append();
+                appender.delivered(cell.quid, below);
+                let end = appender.end();
+                drop(appender);
+                self.waiting.marks.push_back((end, below, cell.clone()));
+                self.want_commit();
+            }
+        }
+    }
+
+    /// Leaves the end of a queue to the disk when memory is short.
+    pub(super) fn page_out_if_short(&mut self, cell: &QueueCell, state: &mut QueueState) {
+        if self.broker.is_short_of_memory() && state.queue.resident_bytes() > KEPT_BYTES {
+            self.page_out(cell, state, KEPT_BYTES / 2);
+        }
+    }
+
+    /// Leaves the end of a queue to the disk, but for about `keep_bytes` at its head.
+    pub(super) fn page_out(&mut self, cell: &QueueCell, state: &mut QueueState, keep_bytes: u64) {
+        let Some(log) = self.log() else { return };
+        let mut gone = std::mem::take(&mut self.scratch.done);
+        state.queue.page_out(keep_bytes, &mut gone, |seq, message| append_transient(&log, cell.quid, seq, message));
+        self.scratch.done = gone;
+    }
+
+    /// True when the log has got to the marks and confirms at the front of the lists.
+    pub(crate) fn log_advanced(&mut self, durable: Lsn, gets: &mut Vec<Arc<QueueCell>>) {
+        while let Some((_, below, cell)) = self.waiting.marks.pop_front_if(|(lsn, ..)| *lsn <= durable) {
+            let mut state = cell.lock();
+            state.queue.marked(below);
+            self.deliver_ready_locked(&cell, &mut state);
+            drop(state);
+            self.scratch.done.clear();
+            if !self.waiting.gets.is_empty() {
+                gets.push(cell);
+            }
+        }
+    }
+
+    /// The connections whose basic.get waits for a queue, which they no longer do.
+    pub(crate) fn take_gets(&mut self, cell: &Arc<QueueCell>) -> Vec<(usize, ConnectionId)> {
+        if self.waiting.gets.is_empty() {
+            return Vec::new();
+        }
+        let (mut taken, mut rest) = (Vec::new(), Vec::new());
+        for (waited_for, key, id) in std::mem::take(&mut self.waiting.gets) {
+            if Arc::ptr_eq(&waited_for, cell) {
+                taken.push((key, id));
+            } else {
+                rest.push((waited_for, key, id));
+            }
+        }
+        self.waiting.gets = rest;
+        taken
+    }
+
+    /// The connection whose confirms are due next.
+    pub(crate) fn next_confirmed(&self, durable: Lsn) -> Option<(usize, ConnectionId)> {
+        self.waiting.confirms.front().filter(|pending| pending.lsn <= durable).map(|pending| (pending.key, pending.id))
+    }
+
+    /// Forgets the confirms at the front that are due to this connection, which is gone.
+    pub(crate) fn drop_confirms(&mut self, durable: Lsn, id: ConnectionId) {
+        while self.waiting.confirms.pop_front_if(|pending| pending.lsn <= durable && pending.id == id).is_some() {}
+    }
+
+    /// Tells this connection the confirms at the front that are due to it.
+    pub(crate) fn confirm_durable(&mut self, conn: &mut Connection, durable: Lsn) {
+        let id = conn.link.id;
+        while let Some(pending) =
+            self.waiting.confirms.pop_front_if(|pending| pending.lsn <= durable && pending.id == id)
+        {
+            let channel = conn.channels.find(pending.channel);
+            if channel.is_some_and(|channel| channel.incarnation == pending.incarnation) {
+                self.confirm(conn, pending.channel, pending.first, pending.last);
+            }
+        }
+        self.tell_confirms(conn);
+    }
+
+    /// True while anything here waits for the log.
+    pub(crate) fn waits_for_log(&self) -> bool {
+        !self.waiting.confirms.is_empty() || !self.waiting.marks.is_empty() || !self.awaiting_journal.is_empty()
+    }
+
+    /// True while the log takes no more messages.
+    pub(crate) fn log_is_full(&self) -> bool {
+        self.broker.messages.as_ref().is_some_and(|messages| messages.store.log().is_full())
+    }
+
+    /// Parks a connection that published while the log has no room.
+    pub(crate) fn park_if_log_is_full(&mut self, conn: &mut Connection) {
+        if conn.park.is_none() && self.log_is_full() {
+            conn.park = Some(Park::Log);
+        }
+    }
+
+    /// Opens a transaction in the log.
+    pub(crate) fn begin_transaction(&mut self) {
+        self.waiting.transaction = self.log().map(|log| (log.begin_transaction(), false));
+    }
+
+    /// Ends the transaction; where the log has to be for it to have happened, unless it left nothing there.
+    pub(crate) fn end_transaction(&mut self) -> Option<Lsn> {
+        let (transaction, logged) = self.waiting.transaction.take()?;
+        let log = self.log().filter(|_| logged)?;
+        let mut appender = log.append();
+        appender.tx_commit(transaction);
+        let end = appender.end();
+        drop(appender);
+        self.want_commit();
+        Some(end)
+    }
+}
+
+/// True for an item that goes to the log for this queue; `key` is the consumer it goes to straight away.
+#[inline]
+fn goes_to_disk(cell: &QueueCell, state: &QueueState, item: &Item, key: Option<&ConsumerKey>, paged: bool) -> bool {
+    match key {
+        // Who gets it without acknowledging has it: there is nothing to keep.
+        Some(key) => {
+            cell.is_stored
+                && item.persistent
+                && state.queue.consumers.handle(*key).is_some_and(|consumer| !consumer.no_ack)
+        }
+        None => paged || (cell.is_stored && item.persistent),
+    }
+}
+
+/// Puts a message on disk that does not survive a restart.
+pub(crate) fn append_transient(log: &Log, quid: u64, seq: u64, message: &Message) -> (Place, SlotFlags) {
+    let options = Append { delivered: false, transient: true, tx: None };
+    let place = log.append().message(Owner { quid, seq }, options, message);
+    (place, blob_flag(log, message))
+}
+
+#[inline]
+fn blob_flag(log: &Log, message: &Message) -> SlotFlags {
+    if log.is_blob(message.body_len() as u64) { SlotFlags::BLOB } else { SlotFlags::default() }
+}

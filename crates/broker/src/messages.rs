@@ -1,0 +1,235 @@
+//! The engine's side of the message store: what it reads for queues, and what the store asks of queues.
+
+use crate::broker::Broker;
+use crate::core::persist::append_transient;
+use crate::message::ShardMessage;
+use crate::topology::QueueCell;
+use metadata::{CommitError, Token};
+use queue::{Queue, Storage};
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use store::{Arena, Backlog, LoadedRun, Lsn, Owners, Read, ReadError, Store, StoreError};
+use tracing::error;
+
+/// How long the reader waits for the log to write what it is to read, and the store for reactors.
+const PAUSE: Duration = Duration::from_micros(200);
+
+/// Where messages are kept beside memory.
+pub struct MessageStore {
+    /// The store.
+    pub store: Arc<Store>,
+    /// What its queues had at the start, by queue id.
+    pub backlogs: HashMap<u64, Backlog>,
+    /// Memory that messages may take before they are left to the disk, in bytes.
+    pub memory_bytes: usize,
+}
+
+/// The same in a broker.
+pub(crate) struct Messages {
+    pub(crate) store: Arc<Store>,
+    pub(crate) reads: Reads,
+    memory_bytes: AtomicUsize,
+}
+
+/// Reads to be done, in order.
+#[derive(Default)]
+pub(crate) struct Reads {
+    jobs: Mutex<VecDeque<ReadJob>>,
+    submitted: Condvar,
+}
+
+struct ReadJob {
+    cell: Arc<QueueCell>,
+    read: Read,
+    /// The reactor that is told when it is done.
+    shard: usize,
+}
+
+impl Reads {
+    fn jobs(&self) -> MutexGuard<'_, VecDeque<ReadJob>> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Leaves a read to the thread that reads.
+    pub(crate) fn submit(&self, cell: Arc<QueueCell>, read: Read, shard: usize) {
+        self.jobs().push_back(ReadJob { cell, read, shard });
+        self.submitted.notify_one();
+    }
+}
+
+impl Messages {
+    pub(crate) fn new(store: Arc<Store>, memory_bytes: usize) -> Messages {
+        Messages { store, reads: Reads::default(), memory_bytes: AtomicUsize::new(memory_bytes) }
+    }
+}
+
+impl Broker {
+    /// True when messages take more memory than they may, so that some are left to the disk.
+    #[inline]
+    pub(crate) fn is_short_of_memory(&self) -> bool {
+        self.messages
+            .as_ref()
+            .is_some_and(|messages| self.chunks.bytes_in_use() > messages.memory_bytes.load(Ordering::Relaxed))
+    }
+
+    /// Does one read for a queue, waiting for one up to `timeout`; false when there was none.
+    pub fn perform_read(&self, arena: &mut Arena, timeout: Duration) -> bool {
+        let Some(messages) = &self.messages else { return false };
+        let mut jobs = messages.reads.jobs();
+        if jobs.is_empty() && !timeout.is_zero() {
+            let waited = messages.reads.submitted.wait_timeout(jobs, timeout);
+            jobs = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        let Some(job) = jobs.pop_front() else { return false };
+        let alone = jobs.is_empty();
+        drop(jobs);
+        let run = match messages.store.read(&job.read, arena) {
+            Ok(run) => run,
+            Err(ReadError::NotWritten) => {
+                messages.store.log().commit();
+                messages.reads.jobs().push_back(job);
+                if alone && !timeout.is_zero() {
+                    std::thread::park_timeout(PAUSE);
+                }
+                return true;
+            }
+            Err(failure) => {
+                error!("cannot read messages of queue '{}' in vhost '{}': {failure}", job.cell.name, job.cell.vhost);
+                LoadedRun::default()
+            }
+        };
+        for lost in &run.lost {
+            error!(
+                "message {} of queue '{}' in vhost '{}' is damaged on disk and lost",
+                lost.seq, job.cell.name, job.cell.vhost
+            );
+        }
+        let arrived = !run.loaded.is_empty() || !run.lost.is_empty();
+        let mut state = job.cell.lock();
+        state.queue.take_read(run);
+        job.cell.publish_gauges(&state);
+        drop(state);
+        if arrived {
+            self.post(job.shard, ShardMessage::Deliver(job.cell));
+        }
+        true
+    }
+
+    /// Takes the ready messages of a queue off the books; returns how many there were, and what to wait for.
+    pub(crate) fn purge_queue(&self, cell: &QueueCell) -> (u64, Option<Token>) {
+        let mut gone = Vec::new();
+        let mut state = cell.lock();
+        let count = state.queue.purge(&mut gone);
+        let mut token = None;
+        if let Some(messages) = &self.messages
+            && state.queue.storage().is_some()
+        {
+            let stored: Vec<(u64, u32)> =
+                gone.iter().filter(|entry| entry.stored).map(|entry| (entry.seq, entry.body_len)).collect();
+            let paged = state.queue.forget_paged();
+            let log = messages.store.log();
+            if !stored.is_empty() || paged.is_some() {
+                let mut appender = log.append();
+                // In pieces, so that no record is longer than what the log takes.
+                for piece in stored.chunks(4096) {
+                    appender.settle(cell.quid, None, piece);
+                }
+                let mut blobs = Vec::new();
+                if let Some(storage) = state.queue.storage() {
+                    let removed = stored.iter().filter_map(|(seq, len)| storage.backlog.remove(*seq, *len));
+                    blobs.extend(removed.filter_map(|removed| removed.blob));
+                }
+                if let Some((first, last, more)) = paged {
+                    appender.settle_range(cell.quid, first, last, &[]);
+                    blobs.extend(more);
+                }
+                blobs.into_iter().for_each(|blob| appender.release_blob(blob));
+                token = Some(Token(appender.end().0));
+                drop(appender);
+                log.commit();
+            }
+        }
+        cell.publish_gauges(&state);
+        drop(state);
+        (count, token)
+    }
+
+    /// Lets go of what a deleted queue had on disk, once its deletion is in the journal.
+    pub(crate) fn drop_storage(&self, storage: Option<Box<Storage>>) {
+        let (Some(messages), Some(storage)) = (&self.messages, storage) else { return };
+        let mut blobs = storage.backlog.blobs().peekable();
+        if blobs.peek().is_some() {
+            let mut appender = messages.store.log().append();
+            blobs.for_each(|blob| appender.release_blob(blob));
+        }
+    }
+
+    /// The queue with this id.
+    fn queue_by_id(&self, quid: u64) -> Option<Arc<QueueCell>> {
+        self.vhosts().iter().find_map(|vhost| vhost.read().queue_by_id(quid).cloned())
+    }
+
+    /// Notes for every queue exactly what may have been delivered; for the end of a run in good order, when nothing is
+    /// delivered any more.
+    pub fn mark_delivered_exactly(&self) {
+        let Some(messages) = &self.messages else { return };
+        for cell in self.vhosts().iter().flat_map(|vhost| vhost.queues()) {
+            let mut state = cell.lock();
+            let mark = state.queue.exact_mark();
+            if let Some(storage) = state.queue.storage()
+                && storage.backlog.delivered_below() != mark
+            {
+                storage.backlog.set_delivered_below(mark);
+                messages.store.log().append().delivered(cell.quid, mark);
+            }
+        }
+    }
+}
+
+impl Owners for Broker {
+    fn with(&self, quid: u64, visit: &mut dyn FnMut(&mut Backlog)) -> bool {
+        let Some(cell) = self.queue_by_id(quid) else { return false };
+        let mut state = cell.lock();
+        if cell.is_dead() {
+            return false;
+        }
+        match state.queue.storage() {
+            Some(storage) => visit(&mut storage.backlog),
+            None => return false,
+        }
+        true
+    }
+
+    fn page_out(&self, quid: u64, below: u64) {
+        let (Some(messages), Some(cell)) = (&self.messages, self.queue_by_id(quid)) else { return };
+        let mut state = cell.lock();
+        let log = messages.store.log();
+        state.queue.store_below(below, |seq, message| append_transient(log, quid, seq, message));
+    }
+
+    fn quiesce(&self) {
+        for shard in 0..self.shards() {
+            let began = self.turns(shard);
+            // Odd: a turn is under way.
+            while began % 2 == 1 && self.turns(shard) == began {
+                std::thread::park_timeout(PAUSE);
+            }
+        }
+    }
+
+    fn checkpoint_metadata(&self, below: Lsn) -> Result<(), StoreError> {
+        self.journal.checkpoint(Token(below.0)).map_err(|failure| match failure {
+            CommitError::NoSpace(_) => StoreError::NoSpace { file: "metadata.redb".to_owned() },
+            CommitError::Failed(_) => {
+                StoreError::Io { file: "metadata.redb".to_owned(), source: std::io::Error::other(failure) }
+            }
+        })
+    }
+}
+
+/// A queue's messages as a restart finds them.
+pub(crate) fn restored<C>(backlog: Option<Backlog>) -> Queue<C> {
+    backlog.map_or_else(Queue::default, |backlog| Queue::restored(Storage::new(backlog)))
+}

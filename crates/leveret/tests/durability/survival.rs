@@ -1,0 +1,214 @@
+//! Messages that survive, whole and in order, and those that do not.
+
+use testkit::{BrokerProcess, Properties, Publish, QueueDeclare, Value, table};
+
+use crate::support::{
+    BINARY, Ending, bodies, connect, declare, fanout, numbers, persistent, publish, start, take, wait_for_count,
+};
+
+#[test]
+fn confirmed_messages_survive_in_order() {
+    for ending in Ending::BOTH {
+        let mut broker = start();
+        let mut client = connect(&broker);
+        declare(&mut client, &["queue", "empty"]);
+        publish(&mut client, "", "queue", &numbers(0..500));
+        let mut client = ending.restart(&mut broker);
+        assert_eq!(client.message_count(1, "queue"), 500, "{ending:?}");
+        assert_eq!(client.message_count(1, "empty"), 0, "{ending:?}");
+        assert_eq!(bodies(&mut client, "queue"), numbers(0..500), "{ending:?}");
+    }
+}
+
+#[test]
+fn restarts_can_follow_each_other() {
+    let mut broker = start();
+    declare(&mut connect(&broker), &["queue"]);
+    for round in 0..4 {
+        let mut client = Ending::BOTH[round as usize % 2].restart(&mut broker);
+        wait_for_count(&mut client, "queue", round as usize * 50);
+        publish(&mut client, "", "queue", &numbers(round * 50..(round + 1) * 50));
+    }
+    let mut client = Ending::Kill.restart(&mut broker);
+    assert_eq!(bodies(&mut client, "queue"), numbers(0..200));
+    let mut client = Ending::Clean.restart(&mut broker);
+    assert_eq!(client.message_count(1, "queue"), 0);
+}
+
+#[test]
+fn transient_messages_do_not_survive() {
+    for ending in Ending::BOTH {
+        let mut broker = start();
+        let mut client = connect(&broker);
+        declare(&mut client, &["queue"]);
+        client.confirm_select(1);
+        for number in 0..100 {
+            let properties = if number % 2 == 0 { persistent() } else { Properties::default() };
+            client.publish_with(1, Publish::new("", "queue"), &properties, number.to_string());
+        }
+        client.expect_all_confirmed(1, 100);
+        let mut client = ending.restart(&mut broker);
+        let even: Vec<String> = (0..100).step_by(2).map(|number| number.to_string()).collect();
+        assert_eq!(bodies(&mut client, "queue"), even, "{ending:?}");
+    }
+}
+
+#[test]
+fn queues_that_are_not_durable_do_not_survive() {
+    for ending in Ending::BOTH {
+        let mut broker = start();
+        let mut client = connect(&broker);
+        client.declare(1, QueueDeclare::new("queue"));
+        publish(&mut client, "", "queue", &numbers(0..10));
+        let mut client = ending.restart(&mut broker);
+        client.send(1, QueueDeclare::passive("queue"));
+        assert_eq!(client.expect_close(1).code, 404, "{ending:?}");
+        client.open_channel(1);
+        declare(&mut client, &["queue"]);
+        assert_eq!(client.message_count(1, "queue"), 0, "{ending:?}: another queue of that name");
+    }
+}
+
+#[test]
+fn a_fanout_survives_in_every_queue() {
+    for ending in Ending::BOTH {
+        let mut broker = start();
+        let mut client = connect(&broker);
+        let queues = ["one", "two", "three"];
+        declare(&mut client, &queues);
+        client.declare(1, QueueDeclare::new("transient"));
+        fanout(&mut client, &queues);
+        fanout(&mut client, &["transient"]);
+        publish(&mut client, "all", "", &numbers(0..100));
+        let mut client = ending.restart(&mut broker);
+        for queue in queues {
+            assert_eq!(bodies(&mut client, queue), numbers(0..100), "{queue} after {ending:?}");
+        }
+    }
+}
+
+#[test]
+fn many_queues_survive_each_with_its_own() {
+    const QUEUES: u32 = 300;
+    for ending in Ending::BOTH {
+        let mut broker = start();
+        let mut client = connect(&broker);
+        let names: Vec<String> = (0..QUEUES).map(|number| format!("queue-{number}")).collect();
+        let queues: Vec<&str> = names.iter().map(String::as_str).collect();
+        declare(&mut client, &queues);
+        fanout(&mut client, &queues);
+        publish(&mut client, "all", "", &numbers(0..5));
+        for queue in &queues {
+            publish(&mut client, "", queue, &[(*queue).to_owned()]);
+        }
+        let mut client = ending.restart(&mut broker);
+        for queue in &queues {
+            let expected = [numbers(0..5), vec![(*queue).to_owned()]].concat();
+            assert_eq!(bodies(&mut client, queue), expected, "{queue} after {ending:?}");
+        }
+    }
+}
+
+/// Properties with every field and headers of many types.
+fn full_properties(number: usize) -> Properties {
+    let nested = table([("inner", Value::from("text")), ("list", Value::strings(&["a", "b"]))]);
+    Properties {
+        content_type: Some("text/plain".to_owned()),
+        content_encoding: Some("identity".to_owned()),
+        priority: Some(3),
+        correlation_id: Some(format!("correlation-{number}")),
+        message_id: Some("id".to_owned()),
+        timestamp: Some(1_700_000_000),
+        message_type: Some("type".to_owned()),
+        app_id: Some("application".to_owned()),
+        ..persistent()
+    }
+    .reply_to("reply")
+    .user_id("guest")
+    .header("number", 7)
+    .header("flag", true)
+    .header("nothing", Value::Void)
+    .header("bytes", Value::Binary(vec![0, 255, 1]))
+    .header("table", nested)
+}
+
+/// Around every limit of the store: none, inline, detached, a file of its own.
+#[test]
+fn messages_of_all_sizes_survive_exactly() {
+    const SIZES: [usize; 7] = [0, 1, 1 << 10, 70 << 10, 300 << 10, 1 << 20, 3 << 20];
+    let body = |size: usize| (0..size).map(|at| (at * 31 % 251) as u8).collect::<Vec<u8>>();
+    for ending in Ending::BOTH {
+        let mut broker = start();
+        let mut client = connect(&broker);
+        declare(&mut client, &["one", "two"]);
+        fanout(&mut client, &["one", "two"]);
+        client.confirm_select(1);
+        for (number, size) in SIZES.into_iter().enumerate() {
+            client.publish_with(1, Publish::new("all", "the.key"), &full_properties(number), body(size));
+        }
+        client.expect_all_confirmed(1, SIZES.len() as u64);
+        drop(ending.restart(&mut broker));
+        let mut client = ending.restart(&mut broker);
+        for queue in ["one", "two"] {
+            let found = take(&mut client, queue);
+            assert_eq!(found.len(), SIZES.len(), "{queue} after {ending:?}");
+            for (number, delivery) in found.into_iter().enumerate() {
+                let size = SIZES[number];
+                assert!(delivery.body == body(size), "the body of {size} bytes in {queue} after {ending:?}");
+                assert_eq!(delivery.properties, full_properties(number), "of {size} bytes");
+                assert_eq!((delivery.exchange.as_str(), delivery.routing_key.as_str()), ("all", "the.key"));
+            }
+        }
+    }
+}
+
+/// Much more than may stay in memory, so that most of it is read back, before a restart and after.
+#[test]
+fn a_backlog_beyond_the_memory_for_messages_survives() {
+    const COUNT: u32 = 2000;
+    let long = |range: std::ops::Range<u32>| range.map(|number| format!("{number:010000}")).collect::<Vec<_>>();
+    for ending in Ending::BOTH {
+        let mut broker = BrokerProcess::start(BINARY, &[("leveret.message_memory", "1MiB")]);
+        let mut client = connect(&broker);
+        declare(&mut client, &["queue"]);
+        publish(&mut client, "", "queue", &long(0..COUNT));
+        for number in 0..100 {
+            let delivery = client.get(1, "queue", true).expect("a message");
+            assert_eq!(delivery.text().trim_start_matches('0'), number.to_string().trim_start_matches('0'));
+        }
+        crate::support::settle(&mut client);
+        let mut client = ending.restart(&mut broker);
+        let found = bodies(&mut client, "queue");
+        assert!(found == long(100..COUNT), "{} of {} messages, {ending:?}", found.len(), COUNT - 100);
+    }
+}
+
+/// Whatever is synced and when: a process that is killed loses nothing that it wrote.
+#[test]
+fn every_setting_of_sync_survives_a_kill() {
+    for sync in ["always", "interval:50", "never"] {
+        let mut broker = BrokerProcess::start(BINARY, &[("leveret.sync", sync)]);
+        let mut client = connect(&broker);
+        declare(&mut client, &["queue"]);
+        publish(&mut client, "", "queue", &numbers(0..200));
+        let mut client = Ending::Kill.restart(&mut broker);
+        assert_eq!(bodies(&mut client, "queue"), numbers(0..200), "{sync}");
+    }
+}
+
+#[test]
+fn the_store_is_sound_after_a_kill() {
+    let mut broker = start();
+    let mut client = connect(&broker);
+    declare(&mut client, &["queue"]);
+    publish(&mut client, "", "queue", &numbers(0..200));
+    broker.kill_9();
+    let binary = std::env::var_os("LEVERET_BIN").unwrap_or_else(|| BINARY.into());
+    for command in ["check", "dump"] {
+        let mut store = std::process::Command::new(&binary);
+        let output = store.args(["store", command]).arg(broker.data_dir()).output().unwrap();
+        assert!(output.status.success(), "store {command}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    broker.launch();
+    assert_eq!(bodies(&mut connect(&broker), "queue"), numbers(0..200));
+}
