@@ -145,10 +145,6 @@ impl ColdSegment {
         self.id
     }
 
-    pub(crate) fn file(&self) -> &Arc<dyn DiskFile> {
-        &self.file
-    }
-
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }

@@ -67,9 +67,7 @@ pub(crate) fn read(
     arena: &mut Arena,
 ) -> Result<LoadedRun, ReadError> {
     match &read.0 {
-        Source::Log { slots, delivered_below } => {
-            read_log(disk, LogSource::new(log, verify), log, slots, *delivered_below, arena)
-        }
+        Source::Log(slots) => read_log(disk, LogSource::new(log, verify), log, slots, arena),
         Source::Cold(read) => read_cold(disk, verify, read, arena),
     }
 }
@@ -79,7 +77,6 @@ fn read_log(
     mut source: LogSource<'_>,
     log: &Log,
     slots: &[Slot],
-    delivered_below: u64,
     arena: &mut Arena,
 ) -> Result<LoadedRun, ReadError> {
     let mut run = LoadedRun::default();
@@ -99,7 +96,7 @@ fn read_log(
                 seq: slot.seq,
                 message,
                 delivery_count: u32::from(slot.delivery_count),
-                redelivered: slot.seq < delivered_below || slot.flags.has(SlotFlags::DELIVERED),
+                redelivered: slot.delivery_count > 0 || slot.flags.has(SlotFlags::DELIVERED),
             }),
             None => {
                 let (segment, offset) = (log.segment_of(slot.lsn), slot.lsn.0 % log.segment_bytes());
@@ -112,7 +109,7 @@ fn read_log(
 }
 
 fn read_cold(disk: &dyn Disk, verify: bool, read: &ColdRead, arena: &mut Arena) -> Result<LoadedRun, ReadError> {
-    let ColdRead { segment, region, wanted, from_entry, delivered_below } = read;
+    let ColdRead { segment, region, wanted, from_entry } = read;
     let failed = |error| ReadError::Store(StoreError::of_io(file_name(segment.id()), error));
     let mut index = segment.window(verify);
     let mut records = segment.window(verify);
@@ -141,7 +138,7 @@ fn read_cold(disk: &dyn Disk, verify: bool, read: &ColdRead, arena: &mut Arena) 
                 seq,
                 message,
                 delivery_count: u32::from(count.unwrap_or(header.delivery_count)),
-                redelivered: seq < *delivered_below || header.flags & DELIVERED != 0,
+                redelivered: count.unwrap_or(header.delivery_count) > 0 || header.flags & DELIVERED != 0,
             }),
             None => {
                 let (file, offset) = (file_name(segment.id()), found.unwrap_or(region.offset));

@@ -163,7 +163,8 @@ pub fn page_out(log: &Log, quid: u64, queue: &mut Queue, below: u64) {
         let options = Append { transient: true, ..Append::default() };
         let place = appender.message(Owner { quid, seq }, options, &message);
         queue.transient.insert(seq, (identify(&message).unwrap(), 0));
-        late.push((seq, place, message.body_len() as u32));
+        let flags = if log.is_blob(message.body_len() as u64) { SlotFlags::BLOB } else { SlotFlags::default() };
+        late.push((seq, place, message.body_len() as u32, flags));
     }
     drop(appender);
     queue.backlog.add_late(late);
@@ -345,8 +346,8 @@ fn read_queue(
             if found.insert((quid, loaded.seq), (id, loaded.delivery_count)).is_some() {
                 return Err(format!("queue {quid} has {} twice", loaded.seq));
             }
-            if loaded.seq < queue.backlog.delivered_below() && !loaded.redelivered {
-                return Err(format!("queue {quid}: {} was delivered before", loaded.seq));
+            if loaded.redelivered != (loaded.delivery_count > 0) {
+                return Err(format!("queue {quid}: {} came back {} times", loaded.seq, loaded.delivery_count));
             }
         }
         queue.backlog.passed(run.hint);
