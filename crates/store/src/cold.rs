@@ -145,10 +145,6 @@ impl ColdSegment {
         self.id
     }
 
-    pub(crate) fn file(&self) -> &Arc<dyn DiskFile> {
-        &self.file
-    }
-
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -156,6 +152,11 @@ impl ColdSegment {
     /// Messages that are still wanted.
     pub(crate) fn live(&self) -> u64 {
         self.live.load(Ordering::Relaxed)
+    }
+
+    /// For reading it forwards.
+    pub(crate) fn window(&self, verify: bool) -> Window {
+        Window::new(self.file.clone(), self.bytes, verify)
     }
 
     /// About how many bytes are still wanted: messages are counted, and taken for equally long.

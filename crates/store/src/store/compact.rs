@@ -144,7 +144,7 @@ impl Rewrite {
     fn write_extent(&mut self, extent: &Extent) -> Result<(), StoreError> {
         let segment = &extent.segment;
         let failed = |error| StoreError::of_io(file_name(segment.id()), error);
-        let window = || Window::new(segment.file().clone(), segment.bytes());
+        let window = || segment.window(true);
         let (mut index, mut records, mut shared) = (window(), window(), window());
         let mut wanted = extent.seqs().peekable();
         for entry in 0..extent.region.count {
