@@ -41,6 +41,9 @@ pub(crate) struct ColdRead {
     pub(crate) wanted: Vec<(u64, Option<u16>)>,
     /// Where in the index to look first.
     pub(crate) from_entry: u32,
+    /// The read ends before, though not before the first message: records do not say how long the bodies are that they
+    /// refer to.
+    pub(crate) most_bytes: usize,
     pub(crate) delivered_below: u64,
 }
 
@@ -52,6 +55,13 @@ pub(crate) struct Region {
     pub(crate) count: u32,
     pub(crate) first: u64,
     pub(crate) last: u64,
+}
+
+impl Region {
+    /// True when the offset in the file lies in it.
+    pub(crate) fn has(&self, offset: u64) -> bool {
+        (self.offset..self.offset + self.len).contains(&offset)
+    }
 }
 
 /// Where the next read of the same extent begins.
