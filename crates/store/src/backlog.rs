@@ -4,6 +4,8 @@
 
 mod extent;
 mod slots;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use extent::Extent;
 pub(crate) use slots::Slot;
@@ -152,10 +154,12 @@ impl Backlog {
 
     /// Messages that were in memory only and are in the log now, ascending; they do not survive a restart.
     pub fn add_late(&mut self, late: Vec<(u64, Place, u32, SlotFlags)>) {
-        for (seq, place, body_len, flags) in late {
-            assert!(self.takes(seq), "message {seq} comes too late");
-            self.add(seq, place, body_len, flags | SlotFlags::TRANSIENT);
-        }
+        let late = late.into_iter().map(|(seq, place, body_len, flags)| {
+            assert!(seq >= self.retired.max(self.frozen), "message {seq} comes too late");
+            self.next_seq = self.next_seq.max(seq.saturating_add(1));
+            Slot::new(seq, place, body_len, flags | SlotFlags::TRANSIENT)
+        });
+        self.slots.merge(late);
     }
 
     /// A number was given away.
@@ -191,7 +195,7 @@ impl Backlog {
 
     fn drop_if_empty(&mut self, at: usize) {
         // One that is being filled is the last, and must stay until it is complete.
-        if self.extents[at].live() == 0 && self.extents[at].is_complete {
+        if self.extents[at].is_empty() && self.extents[at].is_complete {
             let extent = self.extents.remove(at);
             self.gone.push(extent.region.first);
         }

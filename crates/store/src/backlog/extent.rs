@@ -1,7 +1,7 @@
 //! Messages of one queue in a cold segment.
 
 use super::{ColdRead, Region, Removed, Slot, SlotFlags};
-use crate::cold::ColdSegment;
+use crate::cold::{ColdSegment, INDEX_ENTRY};
 use crate::record::{put_varint, take_varint};
 use roaring::RoaringBitmap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -72,6 +72,11 @@ impl Extent {
 
     pub(super) fn live(&self) -> u64 {
         self.live.len()
+    }
+
+    /// Asked for each message that goes, where counting all would take long.
+    pub(super) fn is_empty(&self) -> bool {
+        self.live.is_empty()
     }
 
     pub(crate) fn contains(&self, seq: u64) -> bool {
@@ -229,6 +234,13 @@ impl Extent {
         self.segment.add_live(self.live.len());
     }
 
+    #[cfg(test)]
+    pub(super) fn memory_bytes(&self) -> u64 {
+        // None takes more than a bit for each of 65,536 numbers, and what names it.
+        let bytes = |bitmap: &RoaringBitmap| u64::from(bitmap.statistics().n_containers) * (8192 + 64);
+        bytes(&self.live) + bytes(&self.transient)
+    }
+
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut out = vec![VERSION];
         let Region { offset, len, count, first, last } = self.region;
@@ -262,7 +274,11 @@ impl Extent {
         let (offset, len) = (take_varint(rest)?, take_varint(rest)?);
         let count = u32::try_from(take_varint(rest)?).ok()?;
         let (first, last, body_bytes) = (take_varint(rest)?, take_varint(rest)?, take_varint(rest)?);
-        let mut extent = Extent::new(segment, Region { offset, len, count, first, last });
+        if first > last {
+            return None;
+        }
+        let region = Region { offset, len, count, first, last };
+        let mut extent = Extent::new(segment, region);
         (extent.body_bytes, extent.is_complete) = (body_bytes, true);
         let (live, transient) = (take_bitmap(rest)?, take_bitmap(rest)?);
         for _ in 0..take_varint(rest)? {
@@ -271,13 +287,20 @@ impl Extent {
         for _ in 0..take_varint(rest)? {
             extent.counts.insert(u32::try_from(take_varint(rest)?).ok()?, u16::try_from(take_varint(rest)?).ok()?);
         }
+        // What is added to these numbers later must not overflow.
+        let is_within = |bitmap: &RoaringBitmap| bitmap.max().is_none_or(|delta| u64::from(delta) <= last - first);
+        let end = offset.checked_add(len).filter(|end| *end <= extent.segment.bytes())?;
+        let fits = u64::from(count) * INDEX_ENTRY <= end - offset && last - first <= u64::from(u32::MAX);
+        if !rest.is_empty() || !fits || !is_within(&live) || !is_within(&transient) {
+            return None;
+        }
         extent.is_changed = !transient.is_empty();
         extent.live = live - &transient;
         let Extent { live, blobs, counts, .. } = &mut extent;
         blobs.retain(|delta, _| live.contains(*delta));
         counts.retain(|delta, _| live.contains(*delta));
         extent.segment.add_live(extent.live.len());
-        (rest.is_empty() && first <= last).then_some(extent)
+        Some(extent)
     }
 }
 
