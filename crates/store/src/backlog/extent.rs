@@ -20,6 +20,8 @@ pub(crate) struct Extent {
     /// How often messages came back, where that is not what their records say.
     counts: BTreeMap<u32, u16>,
     pub(super) body_bytes: u64,
+    /// Those of them that do not survive a restart.
+    transient_bytes: u64,
     /// A number, and the entry of the index where messages at or after it begin.
     pub(super) cursor: (u64, u32),
     /// Not as the manifest has it.
@@ -41,6 +43,7 @@ impl Extent {
             blobs: BTreeMap::new(),
             counts: BTreeMap::new(),
             body_bytes: 0,
+            transient_bytes: 0,
             cursor: (0, 0),
             is_changed: true,
             is_complete: false,
@@ -58,6 +61,7 @@ impl Extent {
             blobs: self.blobs.clone(),
             counts: self.counts.clone(),
             body_bytes: self.body_bytes,
+            transient_bytes: self.transient_bytes,
             cursor: (0, 0),
             is_changed: true,
             is_complete: true,
@@ -113,6 +117,7 @@ impl Extent {
         self.body_bytes += u64::from(slot.body_len);
         if slot.flags.has(SlotFlags::TRANSIENT) {
             self.transient.insert(delta);
+            self.transient_bytes += u64::from(slot.body_len);
         }
         if let Some(blob) = slot.blob() {
             self.blobs.insert(delta, blob);
@@ -126,6 +131,9 @@ impl Extent {
     pub(super) fn remove(&mut self, seq: u64, body_len: u32) -> Option<Removed> {
         let delta = self.delta(seq).filter(|delta| self.live.remove(*delta))?;
         self.body_bytes = self.body_bytes.saturating_sub(u64::from(body_len));
+        if self.transient.contains(delta) {
+            self.transient_bytes = self.transient_bytes.saturating_sub(u64::from(body_len));
+        }
         Some(Removed { blob: self.forget(delta) })
     }
 
@@ -141,9 +149,10 @@ impl Extent {
         let gone: Vec<u64> =
             self.from(first).take_while(|seq| *seq <= last).filter(|seq| !except.contains(seq)).collect();
         // The bodies' lengths are on disk: what is left has its share.
-        let left = self.live() - gone.len() as u64;
-        self.body_bytes =
-            (u128::from(self.body_bytes) * u128::from(left)).div_ceil(u128::from(self.live().max(1))) as u64;
+        let (all, left) = (u128::from(self.live().max(1)), u128::from(self.live() - gone.len() as u64));
+        for bytes in [&mut self.body_bytes, &mut self.transient_bytes] {
+            *bytes = (u128::from(*bytes) * left).div_ceil(all) as u64;
+        }
         for seq in gone {
             if let Some(removed) = self.remove(seq, 0) {
                 blobs.extend(removed.blob);
@@ -221,6 +230,7 @@ impl Extent {
         }
         let Some(current) = current else { return };
         self.body_bytes += current.body_bytes;
+        self.transient_bytes += current.transient_bytes;
         for (delta, count) in &current.counts {
             if let Some(to) = self.delta(base + u64::from(*delta)) {
                 self.counts.insert(to, *count);
@@ -244,7 +254,9 @@ impl Extent {
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut out = vec![VERSION];
         let Region { offset, len, count, first, last } = self.region;
-        for number in [self.segment.id(), offset, len, u64::from(count), first, last, self.body_bytes] {
+        for number in
+            [self.segment.id(), offset, len, u64::from(count), first, last, self.body_bytes, self.transient_bytes]
+        {
             put_varint(&mut out, number);
         }
         for bitmap in [&self.live, &self.transient] {
@@ -273,7 +285,8 @@ impl Extent {
         let segment = segment(take_varint(rest).filter(|_| *version == VERSION)?)?;
         let (offset, len) = (take_varint(rest)?, take_varint(rest)?);
         let count = u32::try_from(take_varint(rest)?).ok()?;
-        let (first, last, body_bytes) = (take_varint(rest)?, take_varint(rest)?, take_varint(rest)?);
+        let (first, last) = (take_varint(rest)?, take_varint(rest)?);
+        let body_bytes = take_varint(rest)?.saturating_sub(take_varint(rest)?);
         if first > last {
             return None;
         }

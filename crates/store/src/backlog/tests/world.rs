@@ -272,8 +272,6 @@ impl World {
                 Logged::Requeue { seq, count } => self.backlog.requeued(*seq, u32::from(*count)),
             }
         }
-        // Bytes of what was removed are subtracted, of what did not survive they cannot be.
-        self.bytes_are_exact = false;
         let next = self.backlog.next_seq_after_recovery();
         let logged = self.log.iter().map(|logged| match logged {
             Logged::Add { seq, .. } | Logged::Remove { seq, .. } | Logged::Requeue { seq, .. } => *seq,
