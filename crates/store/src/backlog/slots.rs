@@ -95,6 +95,21 @@ impl Slots {
         self.slots.insert(at, slot);
     }
 
+    /// Adds slots that ascend, some of which come before others: in one go, because each alone would move what is behind
+    /// it.
+    pub(super) fn merge(&mut self, late: impl Iterator<Item = Slot>) {
+        let mut late = late.peekable();
+        let Some(first) = late.peek() else { return };
+        let behind = self.slots.split_off(self.position(first.seq));
+        for slot in behind {
+            while let Some(before) = late.next_if(|late| late.seq < slot.seq) {
+                self.add(before);
+            }
+            self.slots.push_back(slot);
+        }
+        late.for_each(|slot| self.add(slot));
+    }
+
     /// Where the first slot at or after `seq` is.
     fn position(&self, seq: u64) -> usize {
         match self.slots.front() {
@@ -134,8 +149,15 @@ impl Slots {
         }
         if self.dead > 64 && self.dead > self.slots.len() / 4 * 3 {
             self.slots.retain(|slot| !slot.is_dead());
-            self.slots.shrink_to(self.slots.len() * 2);
             self.dead = 0;
+        }
+        self.give_back();
+    }
+
+    /// A queue that was long once must not keep the memory of that.
+    fn give_back(&mut self) {
+        if self.slots.capacity() > 1024 && self.slots.len() < self.slots.capacity() / 4 {
+            self.slots.shrink_to(self.slots.len() * 2);
         }
     }
 
@@ -189,11 +211,17 @@ impl Slots {
         loop {
             let slot = self.slots.front().filter(|slot| slot.seq <= last).copied()?;
             self.slots.pop_front();
+            self.give_back();
             if !slot.is_dead() {
                 self.body_bytes -= u64::from(slot.body_len);
                 return Some(slot);
             }
             self.dead -= 1;
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.slots.capacity() * size_of::<Slot>()
     }
 }
