@@ -1,5 +1,7 @@
 //! `check` and `dump`: they see what is there and change nothing. And how long recovery takes.
 
+#![allow(clippy::unwrap_used, reason = "tests, in functions where clippy does not see it")]
+
 mod broker;
 
 use broker::*;

@@ -131,6 +131,44 @@ impl Slots {
         self.blocks.insert(block + 1, second);
     }
 
+    /// Adds slots that ascend, some of which come before others: in one go, because each alone would move what is behind
+    /// it.
+    pub(super) fn merge(&mut self, late: impl Iterator<Item = Slot>) {
+        let mut late = late.peekable();
+        let Some(first) = late.peek() else { return };
+        for slot in self.split_off(first.seq).into_iter().flatten().filter(|slot| !slot.is_dead()) {
+            while let Some(before) = late.next_if(|late| late.seq < slot.seq) {
+                self.add(before);
+            }
+            self.add(slot);
+        }
+        late.for_each(|slot| self.add(slot));
+    }
+
+    /// Takes off what is at or after `seq`.
+    fn split_off(&mut self, seq: u64) -> VecDeque<Vec<Slot>> {
+        let (block, at) = self.position(seq);
+        let mut behind = self.blocks.split_off(block);
+        if let Some(first) = behind.front_mut() {
+            let tail = first.split_off(at);
+            let before = mem::replace(first, tail);
+            if block == 0 && at == self.head {
+                self.head = 0;
+            } else if at > 0 {
+                self.blocks.push_back(before);
+            }
+        }
+        for slot in behind.iter().flatten() {
+            self.total -= 1;
+            if slot.is_dead() {
+                self.dead -= 1;
+            } else {
+                self.body_bytes -= u64::from(slot.body_len);
+            }
+        }
+        behind
+    }
+
     /// Where the first slot at or after `seq` is.
     #[inline]
     fn position(&self, seq: u64) -> At {
@@ -278,6 +316,11 @@ impl Slots {
             }
             self.dead -= 1;
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.blocks.iter().map(|block| block.capacity() * size_of::<Slot>()).sum()
     }
 }
 
