@@ -29,7 +29,7 @@ pub struct Read(pub(crate) Source);
 #[derive(Clone, Debug)]
 pub(crate) enum Source {
     /// Messages of the log.
-    Log { slots: Vec<Slot>, delivered_below: u64 },
+    Log(Vec<Slot>),
     /// Messages of an extent.
     Cold(Box<ColdRead>),
 }
@@ -46,7 +46,6 @@ pub(crate) struct ColdRead {
     /// The read ends before, though not before the first message: records do not say how long the bodies are that they
     /// refer to.
     pub(crate) most_bytes: usize,
-    pub(crate) delivered_below: u64,
 }
 
 /// The part of a cold segment that has messages of one queue.
@@ -227,11 +226,10 @@ impl Backlog {
     /// The first messages at or after `seq`, as many as have about this many bytes of body and lie in one place.
     pub fn read_from(&self, seq: u64, max_bytes: usize) -> Option<Read> {
         let at = self.extents.partition_point(|extent| extent.region.last < seq);
-        let cold = self.extents[at..].iter().find_map(|extent| extent.read_from(seq, max_bytes, self.delivered_below));
+        let cold = self.extents[at..].iter().find_map(|extent| extent.read_from(seq, max_bytes));
         cold.map(|read| Read(Source::Cold(Box::new(read)))).or_else(|| {
             let slots = self.slots.read_from(seq, max_bytes);
-            let delivered_below = self.delivered_below;
-            (!slots.is_empty()).then_some(Read(Source::Log { slots, delivered_below }))
+            (!slots.is_empty()).then_some(Read(Source::Log(slots)))
         })
     }
 
@@ -240,16 +238,11 @@ impl Backlog {
         let mut reads: Vec<Read> = Vec::new();
         for &seq in seqs {
             let single = match self.extent_of(seq) {
-                Some(at) => {
-                    self.extents[at].read_one(seq, self.delivered_below).map(|read| Source::Cold(Box::new(read)))
-                }
-                None => self
-                    .slots
-                    .find(seq)
-                    .map(|slot| Source::Log { slots: vec![slot], delivered_below: self.delivered_below }),
+                Some(at) => self.extents[at].read_one(seq).map(|read| Source::Cold(Box::new(read))),
+                None => self.slots.find(seq).map(|slot| Source::Log(vec![slot])),
             };
             match (reads.last_mut().map(|read| &mut read.0), single) {
-                (Some(Source::Log { slots, .. }), Some(Source::Log { slots: more, .. })) => slots.extend(more),
+                (Some(Source::Log(slots)), Some(Source::Log(more))) => slots.extend(more),
                 (Some(Source::Cold(last)), Some(Source::Cold(next))) if last.region == next.region => {
                     last.wanted.extend(next.wanted);
                 }

@@ -149,10 +149,6 @@ impl ColdSegment {
         self.id
     }
 
-    pub(crate) fn file(&self) -> &Arc<dyn DiskFile> {
-        &self.file
-    }
-
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -160,6 +156,11 @@ impl ColdSegment {
     /// Messages that are still wanted.
     pub(crate) fn live(&self) -> u64 {
         self.live.load(Ordering::Relaxed)
+    }
+
+    /// For reading it forwards.
+    pub(crate) fn window(&self, verify: bool) -> Window {
+        Window::new(self.file.clone(), self.bytes, verify)
     }
 
     /// About how many bytes are still wanted: messages are counted, and taken for equally long.

@@ -36,6 +36,8 @@ pub struct Store {
     pub(crate) log: Arc<Log>,
     /// Held by whoever maintains, for as long as a piece of work takes. No queue's lock is held when it is taken.
     maintenance: Mutex<Maintenance>,
+    /// False only in tests that must fail then.
+    verify: bool,
     /// The cold segments that the manifest names, by id.
     cold: Mutex<HashMap<u64, Arc<ColdSegment>>>,
 }
@@ -61,7 +63,7 @@ impl Store {
     /// # Errors
     /// When the disk fails. What is damaged is not an error but lost: see [`LoadedRun`].
     pub fn read(&self, read: &Read, arena: &mut Arena) -> Result<LoadedRun, ReadError> {
-        cold::read(&*self.disk, &self.log, read, arena)
+        cold::read(&*self.disk, &self.log, self.verify, read, arena)
     }
 
     /// Bytes on disk.

@@ -171,18 +171,18 @@ impl Extent {
         self.blobs.values().copied()
     }
 
-    pub(super) fn read_from(&self, seq: u64, max_bytes: usize, delivered_below: u64) -> Option<ColdRead> {
+    pub(super) fn read_from(&self, seq: u64, max_bytes: usize) -> Option<ColdRead> {
         let one = (self.region.len / u64::from(self.region.count.max(1))).max(1);
         let most = (max_bytes as u64 / one).clamp(1, 1024) as usize;
         let wanted: Vec<u64> = self.from(seq).take(most).collect();
-        self.read(&wanted, max_bytes, delivered_below)
+        self.read(&wanted, max_bytes)
     }
 
-    pub(super) fn read_one(&self, seq: u64, delivered_below: u64) -> Option<ColdRead> {
-        self.read(&[seq], usize::MAX, delivered_below)
+    pub(super) fn read_one(&self, seq: u64) -> Option<ColdRead> {
+        self.read(&[seq], usize::MAX)
     }
 
-    fn read(&self, wanted: &[u64], most_bytes: usize, delivered_below: u64) -> Option<ColdRead> {
+    fn read(&self, wanted: &[u64], most_bytes: usize) -> Option<ColdRead> {
         let first = *wanted.first()?;
         Some(ColdRead {
             segment: self.segment.clone(),
@@ -190,7 +190,6 @@ impl Extent {
             wanted: wanted.iter().map(|seq| (*seq, self.delivery_count(*seq))).collect(),
             from_entry: if self.cursor.0 <= first { self.cursor.1 } else { 0 },
             most_bytes,
-            delivered_below,
         })
     }
 

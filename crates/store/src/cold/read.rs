@@ -61,23 +61,28 @@ pub enum ReadError {
     Store(#[from] StoreError),
 }
 
-/// Reads messages.
-pub(crate) fn read(disk: &dyn Disk, log: &Log, read: &Read, arena: &mut Arena) -> Result<LoadedRun, ReadError> {
+/// Reads messages. They are always verified but in tests that must fail then.
+pub(crate) fn read(
+    disk: &dyn Disk,
+    log: &Log,
+    verify: bool,
+    read: &Read,
+    arena: &mut Arena,
+) -> Result<LoadedRun, ReadError> {
     match &read.0 {
-        Source::Log { slots, delivered_below } => read_log(disk, log, slots, *delivered_below, arena),
-        Source::Cold(read) => read_cold(disk, read, arena),
+        Source::Log(slots) => read_log(disk, LogSource::new(log, verify), log, slots, arena),
+        Source::Cold(read) => read_cold(disk, verify, read, arena),
     }
 }
 
 fn read_log(
     disk: &dyn Disk,
+    mut source: LogSource<'_>,
     log: &Log,
     slots: &[Slot],
-    delivered_below: u64,
     arena: &mut Arena,
 ) -> Result<LoadedRun, ReadError> {
     let mut run = LoadedRun::default();
-    let mut source = LogSource::new(log);
     for (at, slot) in slots.iter().enumerate() {
         let next = slots.get(at + 1).map(|next| next.lsn);
         let record = match source.read(slot.place(), next) {
@@ -98,7 +103,7 @@ fn read_log(
                 seq: slot.seq,
                 message,
                 delivery_count: u32::from(slot.delivery_count),
-                redelivered: slot.seq < delivered_below || slot.flags.has(SlotFlags::DELIVERED),
+                redelivered: slot.delivery_count > 0 || slot.flags.has(SlotFlags::DELIVERED),
             }),
             None => {
                 let (segment, offset) = (log.segment_of(slot.lsn), slot.lsn.0 % log.segment_bytes());
@@ -110,33 +115,31 @@ fn read_log(
     Ok(run)
 }
 
-pub(super) fn read_cold(disk: &dyn Disk, read: &ColdRead, arena: &mut Arena) -> Result<LoadedRun, ReadError> {
-    let ColdRead { segment, region, wanted, from_entry, most_bytes, delivered_below } = read;
+pub(super) fn read_cold(
+    disk: &dyn Disk,
+    verify: bool,
+    read: &ColdRead,
+    arena: &mut Arena,
+) -> Result<LoadedRun, ReadError> {
+    let ColdRead { segment, region, wanted, from_entry, most_bytes } = read;
     let failed = |error| ReadError::Store(StoreError::of_io(file_name(segment.id()), error));
-    let mut records = Window::new(segment.file().clone(), segment.bytes());
-    let mut shared = Window::new(segment.file().clone(), segment.bytes());
+    let (mut records, mut shared) = (segment.window(verify), segment.window(verify));
     let (mut run, mut bytes) = (LoadedRun::default(), 0);
     let first = wanted.first().map_or(0, |(seq, _)| *seq);
     let is_wanted = |seq: u64| wanted.binary_search_by_key(&seq, |(seq, _)| *seq).is_ok();
     let mut locator = Locator::new(segment, *region, (first, *from_entry), &is_wanted).map_err(failed)?;
     for &(seq, count) in wanted {
-        let found = locator.find(seq).map_err(failed)?;
-        let mut load = |offset| load_cold(disk, segment, (offset, seq), (&mut records, &mut shared), arena);
-        let mut loaded = found.map_or(Ok(None), &mut load)?;
-        if loaded.is_none() {
-            let elsewhere = locator.search(seq, &mut records).map_err(failed)?;
-            let mut load = |offset| load_cold(disk, segment, (offset, seq), (&mut records, &mut shared), arena);
-            loaded = elsewhere.filter(|offset| Some(*offset) != found).map_or(Ok(None), &mut load)?;
-        }
+        let found = locator.locate(seq, &mut records).map_err(failed)?;
+        let loaded = match found {
+            Some(offset) => load_cold(disk, segment, offset, (&mut records, &mut shared), arena)?,
+            None => None,
+        };
         match loaded {
             Some((header, message)) => {
                 bytes += message.memory();
-                run.loaded.push(Loaded {
-                    seq,
-                    message,
-                    delivery_count: u32::from(count.unwrap_or(header.delivery_count)),
-                    redelivered: seq < *delivered_below || header.flags & DELIVERED != 0,
-                });
+                let delivery_count = u32::from(count.unwrap_or(header.delivery_count));
+                let redelivered = delivery_count > 0 || header.flags & DELIVERED != 0;
+                run.loaded.push(Loaded { seq, message, delivery_count, redelivered });
             }
             None => {
                 let (file, offset) = (file_name(segment.id()), found.unwrap_or(region.offset));
@@ -154,6 +157,7 @@ pub(super) fn read_cold(disk: &dyn Disk, read: &ColdRead, arena: &mut Arena) -> 
 
 /// The record at an offset, if it holds.
 pub(crate) fn record_at(window: &mut Window, offset: u64) -> io::Result<Option<(Header, &[u8])>> {
+    let verify = window.verify;
     let head = match window.read(offset, HEADER) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         head => head?,
@@ -169,22 +173,18 @@ pub(crate) fn record_at(window: &mut Window, offset: u64) -> io::Result<Option<(
         record => record?,
     };
     let payload = &record[HEADER..];
-    Ok(header.holds(payload).then_some((header, payload)))
+    Ok((!verify || header.holds(payload)).then_some((header, payload)))
 }
 
 fn load_cold(
     disk: &dyn Disk,
     segment: &ColdSegment,
-    (offset, seq): (u64, u64),
+    offset: u64,
     (records, shared): (&mut Window, &mut Window),
     arena: &mut Arena,
 ) -> Result<Option<(Header, Message)>, StoreError> {
     let failed = |error| StoreError::of_io(file_name(segment.id()), error);
     let Some((header, payload)) = record_at(records, offset).map_err(failed)? else { return Ok(None) };
-    // Else a damaged index would make one message another, or a body that several refer to a message.
-    if header.index != seq || header.group == 0 {
-        return Ok(None);
-    }
     if header.kind == Kind::Message as u8 {
         return Ok(load(disk, header.flags, payload, arena)?.map(|message| (header, message)));
     }

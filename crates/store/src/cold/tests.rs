@@ -69,12 +69,12 @@ fn read_some(
 ) -> Result<LoadedRun, ReadError> {
     let wanted = seqs.map(|seq| (seq, None)).collect();
     let most_bytes = usize::MAX;
-    let read = ColdRead { segment: segment.clone(), region, wanted, from_entry: 0, most_bytes, delivered_below: 0 };
+    let read = ColdRead { segment: segment.clone(), region, wanted, from_entry: 0, most_bytes };
     run(disk, &read)
 }
 
 pub(crate) fn run(disk: &SimulatedDisk, read: &ColdRead) -> Result<LoadedRun, ReadError> {
-    read_cold(disk, read, &mut Arena::new(ChunkPool::new(4)))
+    read_cold(disk, true, read, &mut Arena::new(ChunkPool::new(4)))
 }
 
 /// Reads everything, whatever has been done to the file; how many messages are lost.
@@ -128,9 +128,9 @@ fn an_index_cannot_name_messages_of_another_queue() {
     let (disk, segment, directory) = written();
     let [first, second] = [directory[0].region, directory[1].region];
     let mut entry = [0; 4];
-    segment.file().read_exact_at(&mut entry, second.offset + 2 * INDEX_ENTRY + 4).unwrap();
+    segment.file.read_exact_at(&mut entry, second.offset + 2 * INDEX_ENTRY + 4).unwrap();
     let other = second.offset + u64::from(u32::from_le_bytes(entry)) - first.offset;
-    segment.file().write_at(&(other as u32).to_le_bytes(), first.offset + 2 * INDEX_ENTRY + 4).unwrap();
+    segment.file.write_at(&(other as u32).to_le_bytes(), first.offset + 2 * INDEX_ENTRY + 4).unwrap();
     assert_eq!(check(&disk, &segment, &directory, "an index that names the other queue's message 2"), 0);
 }
 
@@ -159,14 +159,14 @@ fn changed_files_give_what_was_written_or_nothing() {
     let (disk, segment, directory) = written();
     for seed in 0..600 {
         let mut random = Random::new(seed);
-        let what = mutate(&**segment.file(), &mut random);
+        let what = mutate(&*segment.file, &mut random);
         check(&disk, &segment, &directory, &format!("seed {seed}: {what}"));
         if let Ok(opened) = open_segment(&*disk, 1, segment.bytes()) {
             let _ = opened.directory();
             verify(&opened, &mut |_| {});
         }
-        segment.file().set_len(original.len() as u64).unwrap();
-        segment.file().write_at(&original, 0).unwrap();
+        segment.file.set_len(original.len() as u64).unwrap();
+        segment.file.write_at(&original, 0).unwrap();
     }
 }
 
@@ -240,7 +240,7 @@ fn a_read_of_shared_bodies_ends_where_it_was_asked_to() {
     writer.end_region(49).unwrap();
     let (segment, directory) = writer.finish().unwrap();
     let (region, wanted) = (directory[0].region, (0..50).map(|seq| (seq, None)).collect());
-    let read = ColdRead { segment, region, wanted, from_entry: 0, most_bytes: 256 << 10, delivered_below: 0 };
+    let read = ColdRead { segment, region, wanted, from_entry: 0, most_bytes: 256 << 10 };
     let run = run(&disk, &read).unwrap();
     assert_eq!(run.loaded.len(), 3);
     assert_eq!(run.hint.seq, 3, "the next read goes on there");

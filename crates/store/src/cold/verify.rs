@@ -1,7 +1,7 @@
 //! Looking at every byte of a cold segment, for `check` and `dump`.
 
 use super::read::record_at;
-use super::{ColdSegment, INDEX_ENTRY, Window, file_name, index_entry, open_segment};
+use super::{ColdSegment, INDEX_ENTRY, file_name, index_entry, open_segment};
 use crate::backlog::Region;
 use crate::disk::Disk;
 use crate::error::OpenError;
@@ -17,7 +17,7 @@ pub(crate) fn verify(segment: &ColdSegment, problem: &mut dyn FnMut(String)) {
         Err(error) => return problem(error.to_string()),
     };
     for entry in directory {
-        let mut index = Window::new(segment.file().clone(), segment.bytes());
+        let mut index = segment.window(true);
         let len = (u64::from(entry.region.count) * INDEX_ENTRY) as usize;
         match index.read(entry.region.offset, len) {
             Ok(bytes) if crc32fast::hash(bytes) == entry.index_crc => {}
@@ -42,7 +42,7 @@ fn each_record(
     region: Region,
     f: &mut dyn FnMut(u64, Option<(Header, usize)>) -> io::Result<()>,
 ) -> io::Result<()> {
-    let window = || Window::new(segment.file().clone(), segment.bytes());
+    let window = || segment.window(true);
     let (mut index, mut records, mut shared) = (window(), window(), window());
     for entry in 0..region.count {
         let (seq, offset) = index_entry(&mut index, region, entry)?;

@@ -13,12 +13,14 @@ pub(crate) struct Window {
     end: u64,
     bytes: Vec<u8>,
     start: u64,
+    /// False only in tests that must fail then.
+    pub(super) verify: bool,
 }
 
 impl Window {
     /// A window on a file of which the bytes below `end` may be read.
-    pub(crate) fn new(file: Arc<dyn DiskFile>, end: u64) -> Window {
-        Window { file, end, bytes: Vec::new(), start: 0 }
+    pub(crate) fn new(file: Arc<dyn DiskFile>, end: u64, verify: bool) -> Window {
+        Window { file, end, bytes: Vec::new(), start: 0, verify }
     }
 
     /// These bytes of the file; [`io::ErrorKind::UnexpectedEof`] when it ends before.

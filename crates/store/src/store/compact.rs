@@ -7,7 +7,7 @@ use super::commit::Then;
 use super::maintain::Maintenance;
 use super::{Owners, Store};
 use crate::backlog::Extent;
-use crate::cold::{ColdSegment, Window, Writer, file_name, index_entry, record_at};
+use crate::cold::{ColdSegment, Locator, Window, Writer, file_name, record_at};
 use crate::error::StoreError;
 use crate::log;
 use crate::manifest::{Change, State};
@@ -144,19 +144,18 @@ impl Rewrite {
     fn write_extent(&mut self, extent: &Extent) -> Result<(), StoreError> {
         let segment = &extent.segment;
         let failed = |error| StoreError::of_io(file_name(segment.id()), error);
-        let window = || Window::new(segment.file().clone(), segment.bytes());
-        let (mut index, mut records, mut shared) = (window(), window(), window());
-        let mut wanted = extent.seqs().peekable();
-        for entry in 0..extent.region.count {
-            let (seq, offset) = index_entry(&mut index, extent.region, entry).map_err(failed)?;
-            while wanted.next_if(|wanted| *wanted < seq).is_some() {}
-            if wanted.next_if_eq(&seq).is_none() {
+        let window = || segment.window(true);
+        let (mut records, mut shared) = (window(), window());
+        let is_wanted = |seq| extent.contains(seq);
+        let mut locator = Locator::new(segment, extent.region, (extent.region.first, 0), &is_wanted).map_err(failed)?;
+        for seq in extent.seqs() {
+            let found = locator.locate(seq, &mut records).map_err(failed)?;
+            let Some((mut header, payload)) =
+                found.map_or(Ok(None), |at| record_at(&mut records, at)).map_err(failed)?
+            else {
+                tracing::error!("message {seq} is damaged: {}", file_name(segment.id()));
                 continue;
-            }
-            let Some((mut header, payload)) = record_at(&mut records, offset).map_err(failed)? else { continue };
-            if header.index != seq {
-                continue;
-            }
+            };
             header.delivery_count = extent.delivery_count(seq).unwrap_or(header.delivery_count);
             if header.kind == Kind::Route as u8 {
                 self.write_route(segment, &mut shared, header, payload).map_err(failed)??;

@@ -96,7 +96,7 @@ impl Store {
         let is_waiting = !matches!(self.maintenance().phase, Phase::Idle);
         // A step that waits for the log is taken up again soon: a sync takes about this long.
         let timeout = if is_waiting { timeout.min(Duration::from_millis(2)) } else { timeout };
-        std::thread::park_timeout(timeout);
+        self.log.wait_for_maintenance(timeout);
     }
 
     /// Somebody made room: what found none may be tried again.

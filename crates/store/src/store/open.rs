@@ -54,7 +54,11 @@ pub(super) fn open(disk: Arc<dyn Disk>, options: Options, metadata_applied: Lsn)
     report.removed_files = remove_orphans(&disk, &cold)? + hand_over(&log, &mut recovery)?;
     complete(&mut report, &recovery, started);
     let maintenance = Maintenance { manifest, state, phase: Phase::Idle, has_no_space: false, known, swept: 0 };
-    let store = Arc::new(Store { disk, log, maintenance: Mutex::new(maintenance), cold: Mutex::new(cold) });
+    #[cfg(feature = "simulation")]
+    let verify = options.sabotage != Some(Sabotage::NoChecksum);
+    #[cfg(not(feature = "simulation"))]
+    let verify = true;
+    let store = Arc::new(Store { disk, log, verify, maintenance: Mutex::new(maintenance), cold: Mutex::new(cold) });
     Ok(Opened { store, writer, backlogs: recovery.backlogs, metadata: recovery.metadata, report })
 }
 

@@ -125,7 +125,7 @@ impl Store {
         if plans.iter().any(|plan| plan.messages > 0) {
             self.need_space(id, bytes)?;
             let mut copy = Copy {
-                log: LogSource::new(&self.log),
+                log: LogSource::new(&self.log, true),
                 writer: Writer::create(&self.disk, id, state.log_id)?,
                 shared: HashMap::new(),
                 segment_bytes: self.log.segment_bytes(),

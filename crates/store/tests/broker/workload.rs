@@ -10,12 +10,13 @@ pub struct Workload {
     random: Random,
     next_body: u64,
     next_quid: u64,
+    steps: u64,
 }
 
 impl Workload {
     /// `run` keeps the bodies and queues of several runs over the same disk apart.
     pub fn new(seed: u64, run: u64) -> Workload {
-        Workload { random: Random::new(seed), next_body: run << 32 | 1, next_quid: run * 1000 + 1 }
+        Workload { random: Random::new(seed), next_body: run << 32 | 1, next_quid: run * 1000 + 1, steps: 0 }
     }
 
     /// Does `steps` steps. False when the store has failed, as it does when the disk stops.
@@ -26,6 +27,12 @@ impl Workload {
     /// One step; false when the store has failed.
     pub fn step(&mut self, broker: &mut Broker) -> bool {
         let choice = self.random.below(100);
+        self.steps += 1;
+        // Queues fill for a while, and then they drain.
+        let is_filling = self.steps % 150 < 100;
+        if is_filling && (36..60).contains(&choice) && self.random.chance(4, 5) {
+            return true;
+        }
         let has_queue = !broker.shared.queues.lock().unwrap().is_empty();
         match choice {
             _ if !has_queue => self.create(broker),
@@ -61,7 +68,7 @@ impl Workload {
     fn publish(&mut self, broker: &mut Broker) {
         let fanout = 1 + self.random.below(3);
         let targets: BTreeSet<u64> = (0..fanout).map(|_| self.queue(broker)).collect();
-        for _ in 0..1 + self.random.below(12) {
+        for _ in 0..1 + self.random.below(20) {
             let id = self.body();
             broker.publish(&targets, id, None);
         }
@@ -105,7 +112,7 @@ impl Workload {
 
     fn acknowledge(&mut self, broker: &mut Broker) {
         let quid = self.queue(broker);
-        let seqs = self.choose(broker, quid, 25);
+        let seqs = self.choose(broker, quid, 40);
         for operation in broker.settle(quid, &seqs, None) {
             let end = broker.shared.log.append().end();
             broker.oracle.appended(operation, end);

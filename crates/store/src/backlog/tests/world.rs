@@ -220,7 +220,7 @@ impl World {
             writer.begin_region(QUID, seqs[0], seqs.len());
             for copied in copies {
                 for seq in copied.seqs().collect::<Vec<_>>() {
-                    let read = copied.read_one(seq, 0).unwrap();
+                    let read = copied.read_one(seq).unwrap();
                     let loaded = self.load(&read).pop().unwrap();
                     let header = Header { delivery_count: loaded.2, ..Header::new(Kind::Message, QUID, seq) };
                     writer.message(header, &payload(&loaded.1)).unwrap();
@@ -290,7 +290,7 @@ impl World {
     /// What a read gives, checked against what is known; the last number.
     fn verify(&mut self, read: &Read, mut expected: impl Iterator<Item = u64>) -> u64 {
         let loaded = match &read.0 {
-            Source::Log { slots, .. } => {
+            Source::Log(slots) => {
                 slots.iter().map(|slot| (slot.seq, self.bodies[&slot.lsn].clone(), slot.delivery_count)).collect()
             }
             Source::Cold(read) => self.load(read),
@@ -322,7 +322,7 @@ impl World {
         let mut expected = seqs.iter().copied();
         for read in self.backlog.read_of(&seqs) {
             let count = match &read.0 {
-                Source::Log { slots, .. } => slots.len(),
+                Source::Log(slots) => slots.len(),
                 Source::Cold(read) => read.wanted.len(),
             };
             let part: Vec<u64> = expected.by_ref().take(count).collect();
