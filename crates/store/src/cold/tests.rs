@@ -11,7 +11,7 @@ use crate::{Arena, ChunkPool, LoadedRun, ReadError};
 const LOG_ID: u64 = 7;
 /// Both queues number their messages alike, so that one's could be taken for the other's.
 const QUEUES: [u64; 2] = [3, 4];
-const MESSAGES: u64 = 40;
+pub(crate) const MESSAGES: u64 = 40;
 
 /// The payload of a Message record.
 pub(crate) fn payload(body: &[u8]) -> Vec<u8> {
@@ -40,13 +40,13 @@ fn body(quid: u64, seq: u64) -> Vec<u8> {
     }
 }
 
-fn written() -> (Arc<SimulatedDisk>, Arc<ColdSegment>, Vec<DirectoryEntry>) {
+pub(crate) fn written() -> (Arc<SimulatedDisk>, Arc<ColdSegment>, Vec<DirectoryEntry>) {
     let disk = SimulatedDisk::new();
     let shared: Arc<dyn Disk> = disk.clone();
     let mut writer = Writer::create(&shared, 1, LOG_ID).unwrap();
     let place = writer.shared(0, &payload(&body(0, 0))).unwrap();
     for quid in QUEUES {
-        writer.begin_region(quid, 0, MESSAGES as usize);
+        writer.begin_region(quid, 0, MESSAGES as usize).unwrap();
         for seq in 0..MESSAGES {
             let header = Header::new(Kind::Message, quid, seq);
             let body = body(quid, seq);
@@ -78,7 +78,12 @@ pub(crate) fn run(disk: &SimulatedDisk, read: &ColdRead) -> Result<LoadedRun, Re
 }
 
 /// Reads everything, whatever has been done to the file; how many messages are lost.
-fn check(disk: &SimulatedDisk, segment: &Arc<ColdSegment>, directory: &[DirectoryEntry], what: &str) -> usize {
+pub(crate) fn check(
+    disk: &SimulatedDisk,
+    segment: &Arc<ColdSegment>,
+    directory: &[DirectoryEntry],
+    what: &str,
+) -> usize {
     let mut lost = 0;
     for entry in directory {
         let run = read_some(disk, segment, entry.region, 0..MESSAGES).unwrap();
@@ -188,7 +193,7 @@ fn with_blob() -> (Arc<SimulatedDisk>, Arc<ColdSegment>, Region, Vec<u8>) {
     let file = disk.create(&crate::blob_name(99)).unwrap();
     file.write_at(&[blob, body.clone()].concat(), 0).unwrap();
     let mut writer = Writer::create(&shared, 1, LOG_ID).unwrap();
-    writer.begin_region(3, 5, 1);
+    writer.begin_region(3, 5, 1).unwrap();
     let header = Header { flags: crate::record::BLOB, ..Header::new(Kind::Message, 3, 5) };
     writer.message(header, &head).unwrap();
     writer.end_region(5).unwrap();
@@ -233,7 +238,7 @@ fn a_read_of_shared_bodies_ends_where_it_was_asked_to() {
     let mut writer = Writer::create(&shared, 1, LOG_ID).unwrap();
     let large = payload(&vec![1; 100_000]);
     let place = writer.shared(0, &large).unwrap();
-    writer.begin_region(3, 0, 50);
+    writer.begin_region(3, 0, 50).unwrap();
     for seq in 0..50 {
         writer.route(Header::new(Kind::Message, 3, seq), place, 100_000).unwrap();
     }

@@ -88,12 +88,19 @@ impl Writer {
     }
 
     /// Begins the region of a queue with at most this many messages, none of them before `first`.
-    pub(crate) fn begin_region(&mut self, quid: u64, first: u64, messages: usize) {
+    pub(crate) fn begin_region(&mut self, quid: u64, first: u64, messages: usize) -> Result<(), StoreError> {
         assert!(self.region.is_none(), "one region at a time");
         let offset = self.position();
         let index = messages * INDEX_ENTRY as usize;
-        self.buffer.resize(self.buffer.len() + index, 0);
+        if self.buffer.len() + index > BUFFER {
+            // A hole, until the index is written: room for it in memory would be as large once more.
+            self.flush()?;
+            self.written += index as u64;
+        } else {
+            self.buffer.resize(self.buffer.len() + index, 0);
+        }
         self.region = Some(OpenRegion { quid, offset, first, index: Vec::with_capacity(index), room: messages });
+        Ok(())
     }
 
     /// True when the region can have this message; else it must be ended and another begun.
@@ -185,6 +192,33 @@ impl Drop for Writer {
         if self.file.take().is_some() {
             // Half a file takes the space that others need. If it stays, the next start removes it.
             let _ = self.disk.remove(&file_name(self.id));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulation::SimulatedDisk;
+
+    #[test]
+    fn a_large_region_is_not_kept_in_memory() {
+        let disk: Arc<dyn Disk> = SimulatedDisk::new();
+        let mut writer = Writer::create(&disk, 1, 1).unwrap();
+        for (quid, messages) in [(1, 200_000), (2, 10), (3, 200_000)] {
+            writer.begin_region(quid, 0, messages).unwrap();
+            for seq in 0..messages as u64 - 3 {
+                writer.message(Header::new(Kind::Message, quid, seq), &[1; 24]).unwrap();
+                assert!(writer.buffer.capacity() <= 2 * BUFFER, "{} bytes", writer.buffer.capacity());
+            }
+            writer.end_region(messages as u64).unwrap();
+        }
+        let (segment, directory) = writer.finish().unwrap();
+        assert_eq!(segment.directory().unwrap().len(), 3);
+        for entry in directory {
+            let mut window = segment.window(true);
+            let index = window.read(entry.region.offset, entry.region.count as usize * 8).unwrap();
+            assert_eq!(crc32fast::hash(index), entry.index_crc);
         }
     }
 }

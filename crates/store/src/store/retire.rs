@@ -238,7 +238,7 @@ impl Copy<'_> {
                     last = None;
                 }
                 if last.is_none() {
-                    self.writer.begin_region(plan.quid, slot.seq, left);
+                    self.writer.begin_region(plan.quid, slot.seq, left)?;
                 }
                 self.write(plan.quid, slot, slots.get(at + 1).map(|next| next.lsn))?;
                 (last, left) = (Some(slot.seq), left.saturating_sub(1));
