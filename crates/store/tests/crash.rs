@@ -4,6 +4,8 @@
 //!
 //! Every test says the seed and the change at which the disk stopped. `LEVERET_CRASHES=n` tries n times as many.
 
+#![allow(clippy::unwrap_used, reason = "tests, in functions where clippy does not see it")]
+
 mod broker;
 
 use broker::*;

@@ -1,5 +1,7 @@
 //! Disks that refuse: a failed sync ends all promises, a full disk ends nothing.
 
+#![allow(clippy::unwrap_used, reason = "tests, in functions where clippy does not see it")]
+
 mod broker;
 
 use broker::*;

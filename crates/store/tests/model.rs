@@ -1,6 +1,8 @@
 //! The store against a model, without crashes: what was published and not removed is there, whatever has been retired,
 //! compacted and read between; and after the process was killed or the store was closed.
 
+#![allow(clippy::unwrap_used, reason = "tests, in functions where clippy does not see it")]
+
 mod broker;
 
 use broker::*;

@@ -1,5 +1,6 @@
 //! A small broker for tests: queues with backlogs over a store on a simulated disk, driven step by step by a seed.
 #![allow(dead_code, reason = "each test binary uses a part")]
+#![allow(clippy::unwrap_used, reason = "all of this is tests, in modules where clippy does not see it")]
 
 mod oracle;
 mod workload;
@@ -182,7 +183,7 @@ impl Broker {
         opened.metadata.iter().for_each(|(_, bytes)| queues.apply(bytes));
         let mut backlogs: HashMap<u64, Backlog> = opened.backlogs;
         let queues = queues.queues.into_iter().map(|quid| {
-            let backlog = backlogs.remove(&quid).unwrap_or_else(Backlog::new);
+            let backlog = backlogs.remove(&quid).unwrap_or_default();
             let next_seq = backlog.next_seq_after_recovery();
             (quid, Queue { backlog, next_seq, ..Queue::default() })
         });
