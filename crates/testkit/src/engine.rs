@@ -114,14 +114,9 @@ impl Engine {
     /// When the disk fails.
     pub fn storage_step(&mut self, step: StorageStep) -> Result<bool, StoreError> {
         match &mut self.storage {
-            Some(storage) => storage.one(step, &self.broker),
+            Some(storage) => storage.step(step, &self.broker),
             None => Ok(false),
         }
-    }
-
-    /// Lets the log be written and synced, queues be read for, and files be tidied up; true when anything happened.
-    pub fn step_storage(&mut self) -> bool {
-        self.storage.as_mut().is_some_and(|storage| storage.step(&self.broker))
     }
 
     /// The time of the next turn.
@@ -150,21 +145,31 @@ impl Engine {
         self.reactors[shard].turn(self.now)
     }
 
-    /// Steps all reactors, and lets time pass, until nothing happens any more for some milliseconds.
+    /// Steps all reactors and the store, and lets time pass, until nothing happens any more for some milliseconds.
     pub fn settle(&mut self) {
+        self.try_settle().expect("the disk does not fail");
+    }
+
+    /// As [`Engine::settle`], on a disk that may fail.
+    ///
+    /// # Errors
+    /// When it does.
+    pub fn try_settle(&mut self) -> Result<(), StoreError> {
         let mut quiet_ms = 0;
         for _ in 0..MOST_TURNS {
             let mut happened = false;
             for shard in 0..self.reactors.len() {
                 happened |= self.turn(shard);
             }
-            happened |= self.step_storage();
+            for step in StorageStep::ALL {
+                happened |= self.storage_step(step)?;
+            }
             if happened {
                 quiet_ms = 0;
                 continue;
             }
             if quiet_ms == QUIET_MS {
-                return;
+                return Ok(());
             }
             quiet_ms += 1;
             self.advance_ms(1);

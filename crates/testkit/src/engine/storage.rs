@@ -110,20 +110,8 @@ impl Storage {
         Ok(Durable { storage, journal, snapshot: Snapshot::from(definitions), backlogs })
     }
 
-    /// Writes and syncs the log, reads for queues, and tidies up; true when anything happened.
-    ///
-    /// # Panics
-    /// When the disk fails.
-    pub(super) fn step(&mut self, broker: &Broker) -> bool {
-        let mut happened = false;
-        for step in StorageStep::ALL {
-            happened |= self.one(step, broker).unwrap_or_else(|error| panic!("{step:?}: {error}"));
-        }
-        happened
-    }
-
     /// Does one thing; true when there was something to do.
-    pub(super) fn one(&mut self, step: StorageStep, broker: &Broker) -> Result<bool, StoreError> {
+    pub(super) fn step(&mut self, step: StorageStep, broker: &Broker) -> Result<bool, StoreError> {
         match step {
             StorageStep::Write => self.writer.write(),
             StorageStep::Sync => self.sync(broker),
