@@ -74,6 +74,11 @@ impl Broker {
             .is_some_and(|messages| self.chunks.bytes_in_use() > messages.memory_bytes.load(Ordering::Relaxed))
     }
 
+    /// Bytes of memory that messages may take before some are left to the disk.
+    pub(crate) fn memory_for_messages(&self) -> u64 {
+        self.messages.as_ref().map_or(u64::MAX, |messages| messages.memory_bytes.load(Ordering::Relaxed) as u64)
+    }
+
     /// Does one read for a queue, waiting for one up to `timeout`; false when there was none.
     pub fn perform_read(&self, arena: &mut Arena, timeout: Duration) -> bool {
         let Some(messages) = &self.messages else { return false };
@@ -85,6 +90,7 @@ impl Broker {
         let Some(job) = jobs.pop_front() else { return false };
         let alone = jobs.is_empty();
         drop(jobs);
+        let mut is_failed = false;
         let run = match messages.store.read(&job.read, arena) {
             Ok(run) => run,
             Err(ReadError::NotWritten) => {
@@ -95,7 +101,10 @@ impl Broker {
                 }
                 return true;
             }
+            // They are somewhere else by now, where the queue will find them.
+            Err(ReadError::Moved) => LoadedRun::default(),
             Err(failure) => {
+                is_failed = true;
                 error!("cannot read messages of queue '{}' in vhost '{}': {failure}", job.cell.name, job.cell.vhost);
                 LoadedRun::default()
             }
@@ -106,15 +115,22 @@ impl Broker {
                 lost.seq, job.cell.name, job.cell.vhost
             );
         }
-        let arrived = !run.loaded.is_empty() || !run.lost.is_empty();
         let mut state = job.cell.lock();
         state.queue.take_read(run);
         job.cell.publish_gauges(&state);
+        let waiting = std::mem::take(&mut state.waited_for);
         drop(state);
-        if arrived {
+        // Whoever asks again after a failure would fail again.
+        if !is_failed {
+            self.deliver_on(&job.cell, waiting.into_iter().filter(|shard| *shard != job.shard));
             self.post(job.shard, ShardMessage::Deliver(job.cell));
         }
         true
+    }
+
+    /// Has reactors look at a queue that may have its first message now.
+    pub(crate) fn deliver_on(&self, cell: &Arc<QueueCell>, shards: impl Iterator<Item = usize>) {
+        shards.for_each(|shard| self.post(shard, ShardMessage::Deliver(cell.clone())));
     }
 
     /// Takes the ready messages of a queue off the books; returns how many there were, and what to wait for.

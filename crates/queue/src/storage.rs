@@ -32,8 +32,8 @@ pub struct Storage {
     /// Where its messages are.
     pub backlog: Backlog,
     paged: Option<Paged>,
-    /// True while somebody reads for it.
-    reading: bool,
+    /// The position that somebody reads from on for it; 0 for a read of messages that came back.
+    reading: Option<u64>,
     /// Messages below it may have been delivered before the last restart.
     recovered_below: u64,
     /// The mark that is on disk: messages below it can be delivered.
@@ -68,7 +68,7 @@ impl Storage {
         Storage {
             backlog,
             paged,
-            reading: false,
+            reading: None,
             recovered_below: delivered_below,
             deliverable_below: delivered_below,
             lead: LEAST_LEAD,
@@ -193,7 +193,9 @@ impl<C> Queue<C> {
     /// Takes in what was read. Messages that could not be read are gone, and counted so.
     pub fn take_read(&mut self, run: LoadedRun) {
         let Some(storage) = &mut self.storage else { return };
-        storage.reading = false;
+        // What has been paged out while the read was under way comes before what was read.
+        let from = storage.reading.take().unwrap_or(0);
+        let is_overtaken = storage.paged.as_ref().is_some_and(|paged| paged.next < from);
         let mut lost = 0;
         for gone in &run.lost {
             if storage.backlog.contains(gone.seq) {
@@ -214,7 +216,7 @@ impl<C> Queue<C> {
                 continue;
             }
             let Some(paged) = storage.paged.as_mut().filter(|paged| loaded.seq >= paged.next) else { continue };
-            if !storage.backlog.contains(loaded.seq) {
+            if is_overtaken || !storage.backlog.contains(loaded.seq) {
                 continue;
             }
             paged.count -= 1;
@@ -255,22 +257,22 @@ impl Storage {
         returned: &std::collections::BTreeMap<u64, Entry>,
         resident_bytes: u64,
     ) -> Option<Read> {
-        if self.reading {
+        if self.reading.is_some() {
             return None;
         }
-        let read = if first.is_some_and(|entry| entry.message.is_none()) {
+        let (from, read) = if first.is_some_and(|entry| entry.message.is_none()) {
             let seqs: Vec<u64> = returned
                 .values()
                 .take(READ_RETURNED)
                 .filter(|entry| entry.message.is_none())
                 .map(|entry| entry.seq)
                 .collect();
-            self.backlog.read_of(&seqs).into_iter().next()
+            (0, self.backlog.read_of(&seqs).into_iter().next())
         } else {
             let paged = self.paged.as_ref().filter(|_| resident_bytes < READ_AHEAD_BELOW)?;
-            self.backlog.read_from(paged.next, READ_BYTES)
+            (paged.next, self.backlog.read_from(paged.next, READ_BYTES))
         };
-        self.reading = read.is_some();
+        self.reading = read.is_some().then_some(from);
         read
     }
 

@@ -216,6 +216,9 @@ impl Core {
         let Some(entry) = state.queue.pop() else {
             if !state.queue.is_empty() {
                 self.fetch(&cell, &mut state);
+                if !state.waited_for.contains(&self.shard) {
+                    state.waited_for.push(self.shard);
+                }
                 drop(state);
                 self.waiting.gets.push((cell.clone(), conn.link.key, conn.link.id));
                 conn.park = Some(Park::Get { channel: number, queue: cell, no_ack });

@@ -14,8 +14,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use store::{Append, Log, Lsn, Message, Owner, Place, SlotFlags, TransactionId};
 
-/// Memory of ready messages that a queue keeps when memory is short, in bytes.
+/// Memory of ready messages that a queue keeps when memory is short, in bytes, at most.
 const KEPT_BYTES: u64 = 1 << 20;
+/// No queue keeps more than one part in so many of the memory that all messages may take.
+const KEPT_PARTS: u64 = 64;
 
 /// Publishes that wait for the log.
 struct PendingConfirm {
@@ -246,8 +248,12 @@ impl Core {
 
     /// Leaves the end of a queue to the disk when memory is short.
     pub(super) fn page_out_if_short(&mut self, cell: &QueueCell, state: &mut QueueState) {
-        if self.broker.is_short_of_memory() && state.queue.resident_bytes() > KEPT_BYTES {
-            self.page_out(cell, state, KEPT_BYTES / 2);
+        if !self.broker.is_short_of_memory() {
+            return;
+        }
+        let kept_bytes = KEPT_BYTES.min(self.broker.memory_for_messages() / KEPT_PARTS);
+        if state.queue.resident_bytes() > kept_bytes {
+            self.page_out(cell, state, kept_bytes / 2);
         }
     }
 
@@ -265,7 +271,9 @@ impl Core {
             let mut state = cell.lock();
             state.queue.marked(below);
             self.deliver_ready_locked(&cell, &mut state);
+            let waiting = std::mem::take(&mut state.waited_for);
             drop(state);
+            self.broker.deliver_on(&cell, waiting.into_iter().filter(|shard| *shard != self.shard));
             self.scratch.done.clear();
             if !self.waiting.gets.is_empty() {
                 gets.push(cell);
