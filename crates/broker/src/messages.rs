@@ -220,6 +220,14 @@ impl Broker {
         self.messages.as_ref()?.queues().get(&quid).cloned()
     }
 
+    /// Puts definitions that are durable in the log where a start finds them without it, when there are at least `least`.
+    pub fn checkpoint_definitions(&self, least: usize) -> Result<(), StoreError> {
+        if self.journal.pending() < least.max(1) {
+            return Ok(());
+        }
+        self.checkpoint_metadata(Lsn(self.journal.durable().0))
+    }
+
     /// Notes for every queue exactly what may have been delivered; for the end of a run in good order, when nothing is
     /// delivered any more.
     pub fn mark_delivered_exactly(&self) {
