@@ -52,6 +52,7 @@ impl Broker {
             });
             cell.publish_gauges(&cell.lock());
         }
+        self.drop_backlogs(backlogs);
         for definition in &snapshot.bindings {
             let Some(vhost) = self.vhost(&definition.vhost) else { continue };
             let mut topology = vhost.write();
