@@ -140,7 +140,10 @@ impl Oracle {
             Done::Unsure { life: settled } => assert!(settled < life, "{seen:?} came although it was settled"),
             Done::Yes => panic!("{seen:?} came although it was settled for good"),
         }
-        assert!(redelivered || !copy.seen, "{seen:?} came before and is not marked as redelivered: {copy:?}, now {life}");
+        assert!(
+            redelivered || !copy.seen,
+            "{seen:?} came before and is not marked as redelivered: {copy:?}, now {life}"
+        );
         assert!(!redelivered || is_wanted, "{seen:?} is marked although nobody ever wanted a message of its queue");
         copy.done = if no_ack { Done::Unsure { life } } else { Done::No };
         (copy.seen, copy.held) = (true, !no_ack);
