@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use store::ChunkPool;
 
 /// Free message chunks (1 MiB each) that a busy broker keeps.
-const FREE_CHUNKS: usize = 64;
+const FREE_CHUNKS: usize = 8;
 
 /// A resource that has run low.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

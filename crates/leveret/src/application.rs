@@ -59,6 +59,7 @@ impl Application {
         let listeners = Listeners::open(&config.listeners, settings::socket_options(config))?;
         let addresses = listeners.addresses();
         let (broker, storage) = open(config, &self.data_dir)?;
+        info!("messages are synced {}", settings::sync_words(config));
         let total_bytes = config.total_memory_available_bytes.unwrap_or_else(total_memory);
         let (monitor, memory) = MemoryMonitor::start(broker.clone(), settings::watermark(config), total_bytes)
             .context("cannot start the memory monitor")?;

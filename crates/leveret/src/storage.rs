@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use store::{Backlog, Log, Lsn, Options, Store, SystemDisk};
-use tracing::{error, info};
+use tracing::error;
 
 /// The folder of the data directory that messages are in.
 pub(crate) const MESSAGES: &str = "messages";
@@ -74,7 +74,6 @@ impl Storage {
             fail_stop();
         }));
         let writer = std::thread::Builder::new().name("log".to_owned()).spawn(move || writer.run())?;
-        info!("messages are synced {}", settings::sync_words(config));
         Ok(Storage { store: opened.store, journal, snapshot, backlogs: opened.backlogs, told, writer })
     }
 

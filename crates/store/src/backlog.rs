@@ -4,6 +4,8 @@
 
 mod extent;
 mod slots;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use extent::Extent;
 pub(crate) use slots::Slot;
@@ -41,6 +43,9 @@ pub(crate) struct ColdRead {
     pub(crate) wanted: Vec<(u64, Option<u16>)>,
     /// Where in the index to look first.
     pub(crate) from_entry: u32,
+    /// The read ends before, though not before the first message: records do not say how long the bodies are that they
+    /// refer to.
+    pub(crate) most_bytes: usize,
 }
 
 /// The part of a cold segment that has messages of one queue.
@@ -51,6 +56,13 @@ pub(crate) struct Region {
     pub(crate) count: u32,
     pub(crate) first: u64,
     pub(crate) last: u64,
+}
+
+impl Region {
+    /// True when the offset in the file lies in it.
+    pub(crate) fn has(&self, offset: u64) -> bool {
+        (self.offset..self.offset + self.len).contains(&offset)
+    }
 }
 
 /// Where the next read of the same extent begins.
@@ -141,10 +153,12 @@ impl Backlog {
 
     /// Messages that were in memory only and are in the log now, ascending; they do not survive a restart.
     pub fn add_late(&mut self, late: Vec<(u64, Place, u32, SlotFlags)>) {
-        for (seq, place, body_len, flags) in late {
-            assert!(self.takes(seq), "message {seq} comes too late");
-            self.add(seq, place, body_len, flags | SlotFlags::TRANSIENT);
-        }
+        let late = late.into_iter().map(|(seq, place, body_len, flags)| {
+            assert!(seq >= self.retired.max(self.frozen), "message {seq} comes too late");
+            self.next_seq = self.next_seq.max(seq.saturating_add(1));
+            Slot::new(seq, place, body_len, flags | SlotFlags::TRANSIENT)
+        });
+        self.slots.merge(late);
     }
 
     /// A number was given away.
@@ -180,7 +194,7 @@ impl Backlog {
 
     fn drop_if_empty(&mut self, at: usize) {
         // One that is being filled is the last, and must stay until it is complete.
-        if self.extents[at].live() == 0 && self.extents[at].is_complete {
+        if self.extents[at].is_empty() && self.extents[at].is_complete {
             let extent = self.extents.remove(at);
             self.gone.push(extent.region.first);
         }

@@ -22,14 +22,18 @@
 //! the offset of its record in the region, 4 each. A record is a Message, or a Route whose position is that of a shared
 //! body in the same file.
 
+mod locate;
 mod read;
 mod source;
+#[cfg(test)]
+pub(crate) mod tests;
 mod verify;
 mod window;
 mod writer;
 
+pub(crate) use locate::{Locator, index_entry};
 pub use read::{Loaded, LoadedRun, Lost, ReadError};
-pub(crate) use read::{index_entry, read, record_at};
+pub(crate) use read::{read, record_at};
 pub(crate) use source::{LogSource, SourceError};
 pub(crate) use verify::{dump, verify};
 pub(crate) use window::Window;

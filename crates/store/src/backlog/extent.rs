@@ -1,7 +1,7 @@
 //! Messages of one queue in a cold segment.
 
 use super::{ColdRead, Region, Removed, Slot, SlotFlags};
-use crate::cold::ColdSegment;
+use crate::cold::{ColdSegment, INDEX_ENTRY};
 use crate::record::{put_varint, take_varint};
 use roaring::RoaringBitmap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +20,8 @@ pub(crate) struct Extent {
     /// How often messages came back, where that is not what their records say.
     counts: BTreeMap<u32, u16>,
     pub(super) body_bytes: u64,
+    /// Those of them that do not survive a restart.
+    transient_bytes: u64,
     /// A number, and the entry of the index where messages at or after it begin.
     pub(super) cursor: (u64, u32),
     /// Not as the manifest has it.
@@ -41,6 +43,7 @@ impl Extent {
             blobs: BTreeMap::new(),
             counts: BTreeMap::new(),
             body_bytes: 0,
+            transient_bytes: 0,
             cursor: (0, 0),
             is_changed: true,
             is_complete: false,
@@ -58,6 +61,7 @@ impl Extent {
             blobs: self.blobs.clone(),
             counts: self.counts.clone(),
             body_bytes: self.body_bytes,
+            transient_bytes: self.transient_bytes,
             cursor: (0, 0),
             is_changed: true,
             is_complete: true,
@@ -72,6 +76,11 @@ impl Extent {
 
     pub(super) fn live(&self) -> u64 {
         self.live.len()
+    }
+
+    /// Asked for each message that goes, where counting all would take long.
+    pub(super) fn is_empty(&self) -> bool {
+        self.live.is_empty()
     }
 
     pub(crate) fn contains(&self, seq: u64) -> bool {
@@ -108,6 +117,7 @@ impl Extent {
         self.body_bytes += u64::from(slot.body_len);
         if slot.flags.has(SlotFlags::TRANSIENT) {
             self.transient.insert(delta);
+            self.transient_bytes += u64::from(slot.body_len);
         }
         if let Some(blob) = slot.blob() {
             self.blobs.insert(delta, blob);
@@ -121,6 +131,9 @@ impl Extent {
     pub(super) fn remove(&mut self, seq: u64, body_len: u32) -> Option<Removed> {
         let delta = self.delta(seq).filter(|delta| self.live.remove(*delta))?;
         self.body_bytes = self.body_bytes.saturating_sub(u64::from(body_len));
+        if self.transient.contains(delta) {
+            self.transient_bytes = self.transient_bytes.saturating_sub(u64::from(body_len));
+        }
         Some(Removed { blob: self.forget(delta) })
     }
 
@@ -136,9 +149,10 @@ impl Extent {
         let gone: Vec<u64> =
             self.from(first).take_while(|seq| *seq <= last).filter(|seq| !except.contains(seq)).collect();
         // The bodies' lengths are on disk: what is left has its share.
-        let left = self.live() - gone.len() as u64;
-        self.body_bytes =
-            (u128::from(self.body_bytes) * u128::from(left)).div_ceil(u128::from(self.live().max(1))) as u64;
+        let (all, left) = (u128::from(self.live().max(1)), u128::from(self.live() - gone.len() as u64));
+        for bytes in [&mut self.body_bytes, &mut self.transient_bytes] {
+            *bytes = (u128::from(*bytes) * left).div_ceil(all) as u64;
+        }
         for seq in gone {
             if let Some(removed) = self.remove(seq, 0) {
                 blobs.extend(removed.blob);
@@ -161,20 +175,21 @@ impl Extent {
         let one = (self.region.len / u64::from(self.region.count.max(1))).max(1);
         let most = (max_bytes as u64 / one).clamp(1, 1024) as usize;
         let wanted: Vec<u64> = self.from(seq).take(most).collect();
-        self.read(&wanted)
+        self.read(&wanted, max_bytes)
     }
 
     pub(super) fn read_one(&self, seq: u64) -> Option<ColdRead> {
-        self.read(&[seq])
+        self.read(&[seq], usize::MAX)
     }
 
-    fn read(&self, wanted: &[u64]) -> Option<ColdRead> {
+    fn read(&self, wanted: &[u64], most_bytes: usize) -> Option<ColdRead> {
         let first = *wanted.first()?;
         Some(ColdRead {
             segment: self.segment.clone(),
             region: self.region,
             wanted: wanted.iter().map(|seq| (*seq, self.delivery_count(*seq))).collect(),
             from_entry: if self.cursor.0 <= first { self.cursor.1 } else { 0 },
+            most_bytes,
         })
     }
 
@@ -214,6 +229,7 @@ impl Extent {
         }
         let Some(current) = current else { return };
         self.body_bytes += current.body_bytes;
+        self.transient_bytes += current.transient_bytes;
         for (delta, count) in &current.counts {
             if let Some(to) = self.delta(base + u64::from(*delta)) {
                 self.counts.insert(to, *count);
@@ -227,10 +243,19 @@ impl Extent {
         self.segment.add_live(self.live.len());
     }
 
+    #[cfg(test)]
+    pub(super) fn memory_bytes(&self) -> u64 {
+        // None takes more than a bit for each of 65,536 numbers, and what names it.
+        let bytes = |bitmap: &RoaringBitmap| u64::from(bitmap.statistics().n_containers) * (8192 + 64);
+        bytes(&self.live) + bytes(&self.transient)
+    }
+
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut out = vec![VERSION];
         let Region { offset, len, count, first, last } = self.region;
-        for number in [self.segment.id(), offset, len, u64::from(count), first, last, self.body_bytes] {
+        for number in
+            [self.segment.id(), offset, len, u64::from(count), first, last, self.body_bytes, self.transient_bytes]
+        {
             put_varint(&mut out, number);
         }
         for bitmap in [&self.live, &self.transient] {
@@ -259,8 +284,13 @@ impl Extent {
         let segment = segment(take_varint(rest).filter(|_| *version == VERSION)?)?;
         let (offset, len) = (take_varint(rest)?, take_varint(rest)?);
         let count = u32::try_from(take_varint(rest)?).ok()?;
-        let (first, last, body_bytes) = (take_varint(rest)?, take_varint(rest)?, take_varint(rest)?);
-        let mut extent = Extent::new(segment, Region { offset, len, count, first, last });
+        let (first, last) = (take_varint(rest)?, take_varint(rest)?);
+        let body_bytes = take_varint(rest)?.saturating_sub(take_varint(rest)?);
+        if first > last {
+            return None;
+        }
+        let region = Region { offset, len, count, first, last };
+        let mut extent = Extent::new(segment, region);
         (extent.body_bytes, extent.is_complete) = (body_bytes, true);
         let (live, transient) = (take_bitmap(rest)?, take_bitmap(rest)?);
         for _ in 0..take_varint(rest)? {
@@ -269,13 +299,20 @@ impl Extent {
         for _ in 0..take_varint(rest)? {
             extent.counts.insert(u32::try_from(take_varint(rest)?).ok()?, u16::try_from(take_varint(rest)?).ok()?);
         }
+        // What is added to these numbers later must not overflow.
+        let is_within = |bitmap: &RoaringBitmap| bitmap.max().is_none_or(|delta| u64::from(delta) <= last - first);
+        let end = offset.checked_add(len).filter(|end| *end <= extent.segment.bytes())?;
+        let fits = u64::from(count) * INDEX_ENTRY <= end - offset && last - first <= u64::from(u32::MAX);
+        if !rest.is_empty() || !fits || !is_within(&live) || !is_within(&transient) {
+            return None;
+        }
         extent.is_changed = !transient.is_empty();
         extent.live = live - &transient;
         let Extent { live, blobs, counts, .. } = &mut extent;
         blobs.retain(|delta, _| live.contains(*delta));
         counts.retain(|delta, _| live.contains(*delta));
         extent.segment.add_live(extent.live.len());
-        (rest.is_empty() && first <= last).then_some(extent)
+        Some(extent)
     }
 }
 

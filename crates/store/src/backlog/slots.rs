@@ -3,6 +3,7 @@
 use super::Removed;
 use crate::place::{Lsn, Place};
 use std::collections::{BTreeSet, VecDeque};
+use std::mem;
 use std::ops::{BitOr, BitOrAssign};
 
 /// What is to be known of a message beside its place.
@@ -67,17 +68,30 @@ impl Slot {
     }
 }
 
+/// Slots of one block: 64 KiB of them.
+const BLOCK_SLOTS: usize = 2048;
+
 /// Slots by sequence number; removed ones stay as tombstones until most are.
+///
+/// They lie in blocks, because one piece of memory would be copied as it grows, would be twice as large as what it holds
+/// for much of the time, and would be kept when it is empty.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
-    slots: VecDeque<Slot>,
+    blocks: VecDeque<Vec<Slot>>,
+    /// Slots of the first block that are gone.
+    head: usize,
+    /// Slots, dead ones among them.
+    total: usize,
     dead: usize,
     body_bytes: u64,
 }
 
+/// A place among the slots: block, and slot in it. One past the last slot of the last block is the end.
+type At = (usize, usize);
+
 impl Slots {
     pub(super) fn len(&self) -> u64 {
-        (self.slots.len() - self.dead) as u64
+        (self.total - self.dead) as u64
     }
 
     pub(super) fn body_bytes(&self) -> u64 {
@@ -85,31 +99,108 @@ impl Slots {
     }
 
     pub(super) fn add(&mut self, slot: Slot) {
-        let at = if self.slots.back().is_none_or(|last| last.seq < slot.seq) {
-            self.slots.len()
-        } else {
-            self.position(slot.seq)
-        };
-        assert!(self.slots.get(at).is_none_or(|found| found.seq != slot.seq), "message {} is added twice", slot.seq);
         self.body_bytes += u64::from(slot.body_len);
-        self.slots.insert(at, slot);
-    }
-
-    /// Where the first slot at or after `seq` is.
-    fn position(&self, seq: u64) -> usize {
-        match self.slots.front() {
-            // Mostly it is the first.
-            Some(first) if first.seq >= seq => 0,
-            _ => self.slots.partition_point(|slot| slot.seq < seq),
+        self.total += 1;
+        if self.blocks.back().and_then(|block| block.last()).is_none_or(|last| last.seq < slot.seq) {
+            match self.blocks.back_mut().filter(|block| block.len() < BLOCK_SLOTS) {
+                Some(block) => block.push(slot),
+                None => self.blocks.push_back(new_block(&[slot])),
+            }
+        } else {
+            self.add_between(slot);
         }
     }
 
+    #[cold]
+    fn add_between(&mut self, slot: Slot) {
+        let (block, at) = self.position(slot.seq);
+        let found = self.get((block, at));
+        assert!(found.is_none_or(|found| found.seq != slot.seq), "message {} is added twice", slot.seq);
+        let slots = &mut self.blocks[block];
+        if slots.len() < BLOCK_SLOTS {
+            slots.insert(at, slot);
+            return;
+        }
+        let mut second = new_block(&slots[at..]);
+        slots.truncate(at);
+        if slots.len() < BLOCK_SLOTS {
+            slots.push(slot);
+        } else {
+            second.insert(0, slot);
+        }
+        self.blocks.insert(block + 1, second);
+    }
+
+    /// Adds slots that ascend, some of which come before others: in one go, because each alone would move what is behind
+    /// it.
+    pub(super) fn merge(&mut self, late: impl Iterator<Item = Slot>) {
+        let mut late = late.peekable();
+        let Some(first) = late.peek() else { return };
+        for slot in self.split_off(first.seq).into_iter().flatten().filter(|slot| !slot.is_dead()) {
+            while let Some(before) = late.next_if(|late| late.seq < slot.seq) {
+                self.add(before);
+            }
+            self.add(slot);
+        }
+        late.for_each(|slot| self.add(slot));
+    }
+
+    /// Takes off what is at or after `seq`.
+    fn split_off(&mut self, seq: u64) -> VecDeque<Vec<Slot>> {
+        let (block, at) = self.position(seq);
+        let mut behind = self.blocks.split_off(block);
+        if let Some(first) = behind.front_mut() {
+            let tail = first.split_off(at);
+            let before = mem::replace(first, tail);
+            if block == 0 && at == self.head {
+                self.head = 0;
+            } else if at > 0 {
+                self.blocks.push_back(before);
+            }
+        }
+        for slot in behind.iter().flatten() {
+            self.total -= 1;
+            if slot.is_dead() {
+                self.dead -= 1;
+            } else {
+                self.body_bytes -= u64::from(slot.body_len);
+            }
+        }
+        behind
+    }
+
+    /// Where the first slot at or after `seq` is.
+    #[inline]
+    fn position(&self, seq: u64) -> At {
+        // Mostly it is the first.
+        match self.blocks.front().and_then(|block| block.get(self.head)) {
+            Some(first) if first.seq < seq => {}
+            _ => return (0, self.head),
+        }
+        let after = self.blocks.partition_point(|block| block.first().is_some_and(|first| first.seq <= seq));
+        let block = after.saturating_sub(1);
+        let at = self.blocks[block].partition_point(|slot| slot.seq < seq);
+        if at == self.blocks[block].len() && after < self.blocks.len() { (after, 0) } else { (block, at) }
+    }
+
+    #[inline]
+    fn get(&self, (block, at): At) -> Option<&Slot> {
+        self.blocks.get(block)?.get(at)
+    }
+
+    #[inline]
+    fn get_mut(&mut self, (block, at): At) -> Option<&mut Slot> {
+        self.blocks.get_mut(block)?.get_mut(at)
+    }
+
     pub(super) fn find(&self, seq: u64) -> Option<Slot> {
-        self.slots.get(self.position(seq)).filter(|slot| slot.seq == seq && !slot.is_dead()).copied()
+        self.get(self.position(seq)).filter(|slot| slot.seq == seq && !slot.is_dead()).copied()
     }
 
     fn from(&self, seq: u64) -> impl Iterator<Item = &Slot> {
-        self.slots.range(self.position(seq)..).filter(|slot| !slot.is_dead())
+        let (block, at) = self.position(seq);
+        let first = self.blocks.get(block).into_iter().flat_map(move |slots| &slots[at..]);
+        first.chain(self.blocks.iter().skip(block + 1).flatten()).filter(|slot| !slot.is_dead())
     }
 
     pub(super) fn next(&self, seq: u64) -> Option<u64> {
@@ -118,7 +209,7 @@ impl Slots {
 
     pub(super) fn remove(&mut self, seq: u64) -> Option<Removed> {
         let at = self.position(seq);
-        let slot = self.slots.get_mut(at).filter(|slot| slot.seq == seq && !slot.is_dead())?;
+        let slot = self.get_mut(at).filter(|slot| slot.seq == seq && !slot.is_dead())?;
         slot.flags |= SlotFlags::DEAD;
         let (blob, body_len) = (slot.blob(), slot.body_len);
         self.body_bytes -= u64::from(body_len);
@@ -128,33 +219,58 @@ impl Slots {
     }
 
     fn clear_dead(&mut self) {
-        while self.slots.front().is_some_and(Slot::is_dead) {
-            self.slots.pop_front();
+        while self.get((0, self.head)).is_some_and(Slot::is_dead) {
+            self.drop_first();
             self.dead -= 1;
         }
-        if self.dead > 64 && self.dead > self.slots.len() / 4 * 3 {
-            self.slots.retain(|slot| !slot.is_dead());
-            self.slots.shrink_to(self.slots.len() * 2);
-            self.dead = 0;
+        if self.dead > BLOCK_SLOTS && self.dead > self.total / 4 * 3 {
+            self.rebuild();
+        }
+    }
+
+    fn rebuild(&mut self) {
+        let (blocks, head) = (mem::take(&mut self.blocks), mem::take(&mut self.head));
+        (self.total, self.dead, self.body_bytes) = (0, 0, 0);
+        for slot in blocks.iter().flatten().skip(head).filter(|slot| !slot.is_dead()) {
+            self.add(*slot);
+        }
+    }
+
+    /// Forgets the first slot.
+    #[inline]
+    fn drop_first(&mut self) {
+        self.head += 1;
+        self.total -= 1;
+        if self.blocks.front().is_some_and(|block| block.len() == self.head) {
+            self.head = 0;
+            // The last block of a queue that is mostly empty is used again and again.
+            if self.blocks.len() == 1 {
+                self.blocks[0].clear();
+            } else {
+                self.blocks.pop_front();
+            }
         }
     }
 
     pub(super) fn remove_range(&mut self, first: u64, last: u64, except: &BTreeSet<u64>, blobs: &mut Vec<u64>) {
-        let at = self.position(first);
-        for slot in self.slots.range_mut(at..).take_while(|slot| slot.seq <= last) {
-            if !slot.is_dead() && !except.contains(&slot.seq) {
-                slot.flags |= SlotFlags::DEAD;
-                blobs.extend(slot.blob());
-                self.body_bytes -= u64::from(slot.body_len);
-                self.dead += 1;
+        let (mut block, mut at) = self.position(first);
+        while let Some(slots) = self.blocks.get_mut(block) {
+            for slot in slots[at..].iter_mut().take_while(|slot| slot.seq <= last) {
+                if !slot.is_dead() && !except.contains(&slot.seq) {
+                    slot.flags |= SlotFlags::DEAD;
+                    blobs.extend(slot.blob());
+                    self.body_bytes -= u64::from(slot.body_len);
+                    self.dead += 1;
+                }
             }
+            (block, at) = (block + 1, 0);
         }
         self.clear_dead();
     }
 
     pub(super) fn requeued(&mut self, seq: u64, delivery_count: u16) {
         let at = self.position(seq);
-        if let Some(slot) = self.slots.get_mut(at).filter(|slot| slot.seq == seq) {
+        if let Some(slot) = self.get_mut(at).filter(|slot| slot.seq == seq) {
             slot.delivery_count = delivery_count;
         }
     }
@@ -170,12 +286,17 @@ impl Slots {
     }
 
     pub(super) fn blobs(&self) -> impl Iterator<Item = u64> {
-        self.slots.iter().filter(|slot| !slot.is_dead()).filter_map(Slot::blob)
+        self.from(0).filter_map(Slot::blob)
     }
 
     /// The last message that lies below a position of the log.
     pub(super) fn last_below(&self, below: Lsn) -> Option<u64> {
-        self.slots.iter().rev().find(|slot| slot.lsn < below && !slot.is_dead()).map(|slot| slot.seq)
+        let live = |slot: &&Slot| slot.lsn < below && !slot.is_dead();
+        let last = self.blocks.iter().enumerate().rev().find_map(|(block, slots)| {
+            let head = if block == 0 { self.head } else { 0 };
+            slots[head..].iter().rev().find(live)
+        });
+        last.map(|slot| slot.seq)
     }
 
     pub(super) fn capture(&self, from: u64, to: u64, most: usize, out: &mut Vec<Slot>) -> Option<u64> {
@@ -187,8 +308,8 @@ impl Slots {
     /// Takes the first message off, if its number is not above `last`.
     pub(super) fn pop_front_to(&mut self, last: u64) -> Option<Slot> {
         loop {
-            let slot = self.slots.front().filter(|slot| slot.seq <= last).copied()?;
-            self.slots.pop_front();
+            let slot = self.get((0, self.head)).filter(|slot| slot.seq <= last).copied()?;
+            self.drop_first();
             if !slot.is_dead() {
                 self.body_bytes -= u64::from(slot.body_len);
                 return Some(slot);
@@ -196,4 +317,19 @@ impl Slots {
             self.dead -= 1;
         }
     }
+
+    #[cfg(test)]
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.blocks.iter().map(|block| block.capacity() * size_of::<Slot>()).sum()
+    }
+}
+
+fn new_block(slots: &[Slot]) -> Vec<Slot> {
+    // The first block of a queue grows, so that a queue with few messages takes little.
+    let mut block = Vec::new();
+    if slots.len() > 1 {
+        block.reserve_exact(BLOCK_SLOTS);
+    }
+    block.extend_from_slice(slots);
+    block
 }

@@ -1,15 +1,18 @@
 //! Reading messages from log and cold segments into an arena.
 
 use super::source::{LogSource, SourceError};
-use super::{ColdSegment, INDEX_ENTRY, Window, file_name, u32_at};
+use super::{ColdSegment, Locator, Window, file_name};
 use crate::arena::{Arena, LARGEST_SLICE, Slice};
-use crate::backlog::{ColdRead, Read, ReadHint, Region, Slot, SlotFlags, Source};
+use crate::backlog::{ColdRead, Read, ReadHint, Slot, SlotFlags, Source};
 use crate::disk::Disk;
 use crate::error::StoreError;
 use crate::log::{self, Log};
 use crate::message::{Message, stored_head_len};
 use crate::record::{BLOB, DELIVERED, HEADER, Header, Kind};
 use std::io;
+
+/// Larger bodies are in files of their own.
+const LARGEST_PAYLOAD: u32 = 2 << 20;
 
 /// A message that was read.
 #[derive(Debug)]
@@ -91,7 +94,11 @@ fn read_log(
             Err(SourceError::Gone) => return Err(ReadError::Moved),
             Err(SourceError::Io(error, file)) => return Err(StoreError::of_io(file, error).into()),
         };
-        match record.and_then(|record| load(disk, record.header.flags, record.payload, arena)) {
+        let message = match record.map_or(Ok(None), |record| load(disk, record.header.flags, record.payload, arena)) {
+            Err(_) if !run.loaded.is_empty() || !run.lost.is_empty() => break,
+            message => message?,
+        };
+        match message {
             Some(message) => run.loaded.push(Loaded {
                 seq: slot.seq,
                 message,
@@ -108,70 +115,51 @@ fn read_log(
     Ok(run)
 }
 
-fn read_cold(disk: &dyn Disk, verify: bool, read: &ColdRead, arena: &mut Arena) -> Result<LoadedRun, ReadError> {
-    let ColdRead { segment, region, wanted, from_entry } = read;
+pub(super) fn read_cold(
+    disk: &dyn Disk,
+    verify: bool,
+    read: &ColdRead,
+    arena: &mut Arena,
+) -> Result<LoadedRun, ReadError> {
+    let ColdRead { segment, region, wanted, from_entry, most_bytes } = read;
     let failed = |error| ReadError::Store(StoreError::of_io(file_name(segment.id()), error));
-    let mut index = segment.window(verify);
     let mut records = segment.window(verify);
     let mut shared = segment.window(verify);
-    let mut run = LoadedRun::default();
+    let (mut run, mut bytes) = (LoadedRun::default(), 0);
     let first = wanted.first().map_or(0, |(seq, _)| *seq);
-    let mut entry = find_entry(&mut index, *region, first, *from_entry).map_err(failed)?;
+    let is_wanted = |seq: u64| wanted.binary_search_by_key(&seq, |(seq, _)| *seq).is_ok();
+    let mut locator = Locator::new(segment, *region, (first, *from_entry), &is_wanted).map_err(failed)?;
     for &(seq, count) in wanted {
-        let mut found = None;
-        while entry < region.count {
-            let (at, offset) = index_entry(&mut index, *region, entry).map_err(failed)?;
-            if at >= seq {
-                found = (at == seq).then_some(offset);
-                break;
-            }
-            entry += 1;
+        let found = locator.find(seq).map_err(failed)?;
+        let mut load = |offset| load_cold(disk, segment, (offset, seq), (&mut records, &mut shared), arena);
+        let mut loaded = found.map_or(Ok(None), &mut load)?;
+        if loaded.is_none() {
+            let elsewhere = locator.search(seq, &mut records).map_err(failed)?;
+            let mut load = |offset| load_cold(disk, segment, (offset, seq), (&mut records, &mut shared), arena);
+            loaded = elsewhere.filter(|offset| Some(*offset) != found).map_or(Ok(None), &mut load)?;
         }
-        let loaded = match found {
-            Some(offset) => {
-                load_cold(disk, segment, offset, seq, (&mut records, &mut shared), arena).map_err(failed)?
-            }
-            None => None,
-        };
         match loaded {
-            Some((header, message)) => run.loaded.push(Loaded {
-                seq,
-                message,
-                delivery_count: u32::from(count.unwrap_or(header.delivery_count)),
-                redelivered: count.unwrap_or(header.delivery_count) > 0 || header.flags & DELIVERED != 0,
-            }),
+            Some((header, message)) => {
+                bytes += message.memory();
+                run.loaded.push(Loaded {
+                    seq,
+                    message,
+                    delivery_count: u32::from(count.unwrap_or(header.delivery_count)),
+                    redelivered: count.unwrap_or(header.delivery_count) > 0 || header.flags & DELIVERED != 0,
+                });
+            }
             None => {
                 let (file, offset) = (file_name(segment.id()), found.unwrap_or(region.offset));
                 tracing::error!("message {seq} is damaged: {file}, byte {offset}");
                 run.lost.push(Lost { seq, body_len: 0 });
             }
         }
-        run.hint = ReadHint { first: region.first, seq: seq + 1, entry };
-    }
-    Ok(run)
-}
-
-/// Number and offset in the file of an entry of a region's index.
-pub(crate) fn index_entry(index: &mut Window, region: Region, entry: u32) -> io::Result<(u64, u64)> {
-    let bytes = index.read(region.offset + u64::from(entry) * INDEX_ENTRY, INDEX_ENTRY as usize)?;
-    Ok((region.first + u64::from(u32_at(bytes, 0)), region.offset + u64::from(u32_at(bytes, 4))))
-}
-
-/// The first entry at or after `seq`: near where the last read ended, or wherever it is.
-fn find_entry(index: &mut Window, region: Region, seq: u64, hint: u32) -> io::Result<u32> {
-    if hint < region.count && index_entry(index, region, hint)?.0 <= seq {
-        return Ok(hint);
-    }
-    let (mut low, mut high) = (0, region.count);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        if index_entry(index, region, middle)?.0 < seq {
-            low = middle + 1;
-        } else {
-            high = middle;
+        run.hint = ReadHint { first: region.first, seq: seq + 1, entry: locator.entry() };
+        if bytes >= *most_bytes {
+            break;
         }
     }
-    Ok(low)
+    Ok(run)
 }
 
 /// The record at an offset, if it holds.
@@ -183,6 +171,10 @@ pub(crate) fn record_at(window: &mut Window, offset: u64) -> io::Result<Option<(
     };
     let Some(head) = head.first_chunk::<HEADER>() else { return Ok(None) };
     let header = Header::from_bytes(head);
+    // Not as much memory as a damaged length asks for.
+    if header.payload_len > LARGEST_PAYLOAD {
+        return Ok(None);
+    }
     let record = match window.read(offset, HEADER + header.payload_len as usize) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         record => record?,
@@ -194,46 +186,63 @@ pub(crate) fn record_at(window: &mut Window, offset: u64) -> io::Result<Option<(
 fn load_cold(
     disk: &dyn Disk,
     segment: &ColdSegment,
-    offset: u64,
-    seq: u64,
-    windows: (&mut Window, &mut Window),
+    (offset, seq): (u64, u64),
+    (records, shared): (&mut Window, &mut Window),
     arena: &mut Arena,
-) -> io::Result<Option<(Header, Message)>> {
-    let (records, shared) = windows;
-    let Some((header, payload)) = record_at(records, offset)? else { return Ok(None) };
-    // Else a damaged index would make one message another.
-    if header.index != seq {
+) -> Result<Option<(Header, Message)>, StoreError> {
+    let failed = |error| StoreError::of_io(file_name(segment.id()), error);
+    let Some((header, payload)) = record_at(records, offset).map_err(failed)? else { return Ok(None) };
+    // Else a damaged index would make one message another, or a body that several refer to a message.
+    if header.index != seq || header.group == 0 {
         return Ok(None);
     }
     if header.kind == Kind::Message as u8 {
-        return Ok(load(disk, header.flags, payload, arena).map(|message| (header, message)));
+        return Ok(load(disk, header.flags, payload, arena)?.map(|message| (header, message)));
     }
-    let Some(route) = log::read_route(payload).filter(|route| route.body.lsn.0 < segment.bytes()) else {
+    let Some(route) = log::read_route(payload).filter(|_| header.kind == Kind::Route as u8) else { return Ok(None) };
+    let Some((body, payload)) = record_at(shared, route.body.lsn.0).map_err(failed)? else { return Ok(None) };
+    if body.kind != Kind::Message as u8 || body.group != 0 {
         return Ok(None);
-    };
-    let Some((body, payload)) = record_at(shared, route.body.lsn.0)? else { return Ok(None) };
-    Ok(load(disk, body.flags, payload, arena).map(|message| (header, message)))
+    }
+    Ok(load(disk, body.flags, payload, arena)?.map(|message| (header, message)))
 }
 
 /// The message in a record; `None` when it or its body's own file is damaged.
-fn load(disk: &dyn Disk, flags: u8, payload: &[u8], arena: &mut Arena) -> Option<Message> {
+///
+/// # Errors
+/// When the body's own file cannot be read now. That must not be taken for damage: with too many files open it would
+/// lose what is there.
+fn load(disk: &dyn Disk, flags: u8, payload: &[u8], arena: &mut Arena) -> Result<Option<Message>, StoreError> {
     if flags & BLOB != 0 {
-        let (head, end) = payload.split_last_chunk::<12>()?;
-        let [id @ .., c0, c1, c2, c3] = *end;
-        let mut pieces: Vec<Slice> = Vec::new();
-        let read = log::read_blob(disk, u64::from_le_bytes(id), u32::from_le_bytes([c0, c1, c2, c3]), &mut |piece| {
-            pieces.push(arena.append([piece]));
-        });
-        if let Err(error) = read {
-            tracing::error!("{error}");
-            return None;
-        }
-        return Message::from_stored_pieces(arena.append([head]), pieces);
+        return load_blob(disk, payload, arena);
     }
     if payload.len() <= LARGEST_SLICE {
-        return Message::from_stored(arena.append([payload]));
+        return Ok(Message::from_stored(arena.append([payload])));
     }
-    let (head, body) = payload.split_at_checked(stored_head_len(payload)?)?;
+    let Some((head, body)) = stored_head_len(payload).and_then(|head| payload.split_at_checked(head)) else {
+        return Ok(None);
+    };
     let pieces = body.chunks(LARGEST_SLICE).map(|piece| arena.append([piece])).collect();
-    Message::from_stored_pieces(arena.append([head]), pieces)
+    Ok(Message::from_stored_pieces(arena.append([head]), pieces))
+}
+
+fn load_blob(disk: &dyn Disk, payload: &[u8], arena: &mut Arena) -> Result<Option<Message>, StoreError> {
+    let Some((head, end)) = payload.split_last_chunk::<12>().filter(|(head, _)| head.len() <= LARGEST_SLICE) else {
+        return Ok(None);
+    };
+    let [id @ .., c0, c1, c2, c3] = *end;
+    let mut pieces: Vec<Slice> = Vec::new();
+    let read = log::read_blob(disk, u64::from_le_bytes(id), u32::from_le_bytes([c0, c1, c2, c3]), &mut |piece| {
+        pieces.push(arena.append([piece]));
+    });
+    match read {
+        Ok(()) => Ok(Message::from_stored_pieces(arena.append([head]), pieces)),
+        Err(StoreError::Io { source, .. }) if source.kind() != io::ErrorKind::NotFound => {
+            Err(StoreError::of_io(log::blob_name(u64::from_le_bytes(id)), source))
+        }
+        Err(error) => {
+            tracing::error!("{error}");
+            Ok(None)
+        }
+    }
 }

@@ -31,7 +31,14 @@ impl Window {
             self.bytes.resize(piece, 0);
             // Not what was there before, if the read fails.
             self.start = u64::MAX / 2;
-            self.file.read_exact_at(&mut self.bytes, offset)?;
+            if let Err(error) = self.file.read_exact_at(&mut self.bytes, offset) {
+                // A file that lost its end has not lost what is before it.
+                if error.kind() != io::ErrorKind::UnexpectedEof || piece == len {
+                    return Err(error);
+                }
+                self.bytes.truncate(len);
+                self.file.read_exact_at(&mut self.bytes, offset)?;
+            }
             self.start = offset;
         }
         let at = (offset - self.start) as usize;

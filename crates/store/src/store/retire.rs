@@ -165,7 +165,9 @@ impl Store {
                 }
                 messages += slots.len();
                 bytes += slots.iter().map(|slot| u64::from(slot.len) + 48).sum::<u64>();
-                long.extend(slots.iter().filter(|slot| slot.len >= SHORTEST_SHARED).map(|slot| (slot.lsn, slot.len)));
+                // A queue alone shares nothing.
+                let asked = if queues.len() > 1 { &slots[..] } else { &[] };
+                long.extend(asked.iter().filter(|slot| slot.len >= SHORTEST_SHARED).map(|slot| (slot.lsn, slot.len)));
             }
             plans.push(Plan { quid, below, messages });
         }
