@@ -208,7 +208,17 @@ impl Broker {
         let Some(messages) = &self.messages else { return };
         messages.queues().remove(&cell.quid);
         let Some(storage) = cell.lock().queue.take_storage() else { return };
-        let mut blobs = storage.backlog.blobs().peekable();
+        self.release_blobs(storage.backlog.blobs());
+    }
+
+    /// Lets go of what a restart found of queues that had been deleted before.
+    pub(crate) fn drop_backlogs(&self, backlogs: HashMap<u64, Backlog>) {
+        self.release_blobs(backlogs.values().flat_map(Backlog::blobs));
+    }
+
+    fn release_blobs(&self, blobs: impl Iterator<Item = u64>) {
+        let Some(messages) = &self.messages else { return };
+        let mut blobs = blobs.peekable();
         if blobs.peek().is_some() {
             let mut appender = messages.store.log().append();
             blobs.for_each(|blob| appender.release_blob(blob));

@@ -53,6 +53,7 @@ impl Broker {
             self.add_queue(&cell);
             cell.publish_gauges(&cell.lock());
         }
+        self.drop_backlogs(backlogs);
         for definition in &snapshot.bindings {
             let Some(vhost) = self.vhost(&definition.vhost) else { continue };
             let mut topology = vhost.write();

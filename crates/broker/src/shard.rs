@@ -33,6 +33,8 @@ const LOG_LOOK_MS: u64 = 4;
 const FLOW_LOOK_MS: u64 = 1;
 /// Queues delivered per turn before sockets are looked at again.
 const QUEUES_PER_TURN: usize = 64;
+/// Places for messages from others that are kept.
+const MOST_MESSAGES_KEPT: usize = 1024;
 
 /// A reactor's connections and what it needs to serve them.
 pub struct Shard {
@@ -43,6 +45,8 @@ pub struct Shard {
     /// Connections that can be read on.
     resumed: Vec<usize>,
     ended: Vec<usize>,
+    /// A list to exchange for the messages that wait: the log tells many times a second how far it is.
+    messages: Vec<ShardMessage>,
 }
 
 impl Shard {
@@ -55,6 +59,7 @@ impl Shard {
             timers: Timers::default(),
             resumed: Vec::new(),
             ended: Vec::new(),
+            messages: Vec::new(),
         }
     }
 
@@ -163,8 +168,11 @@ impl Shard {
 
     /// Handles the messages that wait for this shard.
     pub fn messages(&mut self) {
-        for message in self.core.broker.take_messages(self.core.shard) {
-            self.message(message);
+        let mut messages = std::mem::take(&mut self.messages);
+        self.core.broker.take_messages(self.core.shard, &mut messages);
+        messages.drain(..).for_each(|message| self.message(message));
+        if messages.capacity() <= MOST_MESSAGES_KEPT {
+            self.messages = messages;
         }
     }
 

@@ -258,9 +258,11 @@ impl World {
         if self.disk.has_stopped() || self.rest().is_err() {
             return self.crash();
         }
-        // First the connections end, and what they hold returns to the queues.
-        self.clients.iter().for_each(|client| client.connection.wire.break_off());
-        self.engine.settle();
+        // First the connections end, one by one: what one holds goes to those that are still there.
+        for at in 0..CLIENTS {
+            self.clients[at].break_off(&mut self.oracle);
+            self.rest().unwrap_or_else(|Crash| panic!("the disk works"));
+        }
         self.oracle.ended();
         let storage = self.engine.storage.take().expect("a broker with a store");
         storage.finish(&self.engine.broker).expect("the disk works");
