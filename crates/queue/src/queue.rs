@@ -175,8 +175,7 @@ impl<C> Queue<C> {
                 entry
             }
         };
-        self.counts.ready -= 1;
-        self.counts.ready_bytes -= u64::from(entry.body_len);
+        self.counts.remove_ready(entry.body_len);
         Some(entry)
     }
 

@@ -196,20 +196,20 @@ impl<C> Queue<C> {
         // What has been paged out while the read was under way comes before what was read.
         let from = storage.reading.take().unwrap_or(0);
         let is_overtaken = storage.paged.as_ref().is_some_and(|paged| paged.next < from);
-        let mut lost = 0;
         for gone in &run.lost {
-            if storage.backlog.contains(gone.seq) {
-                storage.backlog.remove(gone.seq, gone.body_len);
-                let was_returned = self.returned.remove(&gone.seq).is_some();
-                if !was_returned && let Some(paged) = &mut storage.paged {
-                    paged.count = paged.count.saturating_sub(1);
-                }
-                self.counts.ready = self.counts.ready.saturating_sub(1);
-                self.counts.ready_bytes = self.counts.ready_bytes.saturating_sub(u64::from(gone.body_len));
-                lost += 1;
+            if !storage.backlog.contains(gone.seq) {
+                continue;
+            }
+            let returned = self.returned.remove(&gone.seq);
+            let body_len = returned.as_ref().map_or(gone.body_len, |entry| entry.body_len);
+            storage.backlog.remove(gone.seq, body_len);
+            self.counts.remove_ready(body_len);
+            if returned.is_none()
+                && let Some(paged) = &mut storage.paged
+            {
+                paged.count = paged.count.saturating_sub(1);
             }
         }
-        debug_assert!(lost <= run.lost.len());
         for loaded in run.loaded {
             if let Some(entry) = self.returned.get_mut(&loaded.seq) {
                 entry.message = Some(loaded.message);
