@@ -38,13 +38,22 @@ pub(crate) struct Waiting {
     marks: VecDeque<(Lsn, u64, Arc<QueueCell>)>,
     /// Connections whose basic.get waits for a queue.
     pub(crate) gets: Vec<(Arc<QueueCell>, usize, ConnectionId)>,
-    /// The transaction that is being committed, and whether anything of it went to the log.
-    pub(super) transaction: Option<(TransactionId, bool)>,
+    /// The transaction that is being committed.
+    transaction: Option<Transaction>,
     /// Appended records that somebody waits for, since the last commit.
     commit_wanted: bool,
     /// How far the log, or the journal, was when it last told.
     pub(crate) seen: Token,
     settled: Vec<(u64, u32)>,
+}
+
+/// A transaction in the log.
+struct Transaction {
+    id: TransactionId,
+    /// True when anything of it went there that is to survive.
+    logged: bool,
+    /// Bodies in files of their own that its settlements let go of. A crash before the commit brings them back.
+    blobs: Vec<u64>,
 }
 
 impl Core {
@@ -80,7 +89,7 @@ impl Core {
             return None;
         }
         let first_seq = state.queue.next_seq();
-        let transaction = self.waiting.transaction.as_ref().map(|(id, _)| *id);
+        let transaction = self.waiting.transaction.as_ref().map(|transaction| transaction.id);
         let mut appender = log.append();
         let mut durable = false;
         for (at, item) in items.iter_mut().enumerate() {
@@ -114,8 +123,8 @@ impl Core {
         }
         let end = appender.end();
         drop(appender);
-        if let Some((_, logged)) = &mut self.waiting.transaction {
-            *logged |= durable;
+        if let Some(transaction) = &mut self.waiting.transaction {
+            transaction.logged |= durable;
         }
         durable.then_some(end)
     }
@@ -178,17 +187,19 @@ impl Core {
         }
         let Some(log) = self.log() else { return };
         let Some(storage) = state.queue.storage() else { return };
-        let transaction = self.waiting.transaction.as_ref().map(|(id, _)| *id);
+        let transaction = &mut self.waiting.transaction;
         let mut appender = log.append();
-        appender.settle(cell.quid, transaction, gone);
+        appender.settle(cell.quid, transaction.as_ref().map(|transaction| transaction.id), gone);
         for (seq, body_len) in gone {
-            if let Some(blob) = storage.backlog.remove(*seq, *body_len).and_then(|removed| removed.blob) {
-                appender.release_blob(blob);
+            let blob = storage.backlog.remove(*seq, *body_len).and_then(|removed| removed.blob);
+            match (blob, &mut *transaction) {
+                (Some(blob), Some(transaction)) => transaction.blobs.push(blob),
+                (Some(blob), None) => appender.release_blob(blob),
+                (None, _) => {}
             }
         }
-        drop(appender);
-        if let Some((_, logged)) = &mut self.waiting.transaction {
-            *logged = true;
+        if let Some(transaction) = transaction {
+            transaction.logged = true;
         }
     }
 
@@ -341,15 +352,17 @@ impl Core {
 
     /// Opens a transaction in the log.
     pub(crate) fn begin_transaction(&mut self) {
-        self.waiting.transaction = self.log().map(|log| (log.begin_transaction(), false));
+        let begin = |log: Arc<Log>| Transaction { id: log.begin_transaction(), logged: false, blobs: Vec::new() };
+        self.waiting.transaction = self.log().map(begin);
     }
 
     /// Ends the transaction; where the log has to be for it to have happened, unless it left nothing there.
     pub(crate) fn end_transaction(&mut self) -> Option<Lsn> {
-        let (transaction, logged) = self.waiting.transaction.take()?;
+        let Transaction { id, logged, blobs } = self.waiting.transaction.take()?;
         let log = self.log().filter(|_| logged)?;
         let mut appender = log.append();
-        appender.tx_commit(transaction);
+        appender.tx_commit(id);
+        blobs.into_iter().for_each(|blob| appender.release_blob(blob));
         let end = appender.end();
         drop(appender);
         self.want_commit();
