@@ -177,7 +177,7 @@ impl<C> Queue<C> {
                 entry
             }
         };
-        self.remove_ready(entry.body_len);
+        self.counts.remove_ready(entry.body_len);
         Some(entry)
     }
 
@@ -234,15 +234,6 @@ impl<C> Queue<C> {
     /// Ready messages for relocation, at most `most` from position `from` on; returns where to go on.
     pub fn ready_from(&mut self, from: usize, most: usize) -> impl Iterator<Item = &mut Entry> {
         self.ready.iter_mut().skip(from).take(most)
-    }
-
-    /// Counts a ready message as gone. After a restart the bytes of what is in cold segments are not always exact, so that
-    /// they are put right when the queue is empty.
-    #[inline]
-    pub(crate) fn remove_ready(&mut self, body_len: u32) {
-        self.counts.ready = self.counts.ready.saturating_sub(1);
-        let bytes = self.counts.ready_bytes.saturating_sub(u64::from(body_len));
-        self.counts.ready_bytes = if self.counts.ready == 0 { 0 } else { bytes };
     }
 
     #[inline]

@@ -259,7 +259,7 @@ impl<C> Queue<C> {
         let body_len = returned.map_or(body_len, |entry| entry.body_len);
         let removed = storage.backlog.remove(seq, body_len);
         storage.forget_empty();
-        self.remove_ready(body_len);
+        self.counts.remove_ready(body_len);
         Some((seq, body_len, removed.and_then(|removed| removed.blob)))
     }
 

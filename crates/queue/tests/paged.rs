@@ -406,3 +406,21 @@ fn a_read_that_is_overtaken_by_paging_out_leaves_the_order_alone() {
     world.answer(None);
     world.drain();
 }
+
+#[test]
+fn a_damaged_message_whose_length_nobody_knows_leaves_no_bytes_behind() {
+    let mut world = World::new();
+    (0..2).for_each(|number| world.push(true, 10 + number));
+    world.step(Step::PageOut { keep_bytes: 0 });
+    world.want();
+    world.load();
+    let Some(Reading::Loaded(mut run)) = world.reading.take() else { panic!("both were read") };
+    run.lost.push(Lost { seq: run.loaded.remove(1).seq, body_len: 0 });
+    world.queue.take_read(run);
+    assert_eq!(world.queue.counts().ready, 1);
+    world.want();
+    world.marked();
+    assert!(world.pop());
+    assert_eq!((world.queue.counts().ready, world.queue.counts().ready_bytes), (0, 0));
+    assert!(!world.queue.is_paged());
+}

@@ -27,7 +27,7 @@ use broker::{Broker, Ends, MessageStore, Now, Settings};
 use metadata::{Journal, MemoryJournal};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use store::{Disk, OpenError, Options, StoreError};
+use store::{Disk, OpenError, Options, Sabotage, StoreError};
 
 /// The wall clock at the beginning, in ms since 1970.
 const EPOCH_MS: u64 = 1_700_000_000_000;
@@ -72,10 +72,10 @@ impl Engine {
         checkpoint: Checkpoint,
         memory_bytes: usize,
     ) -> Engine {
-        Engine::open(settings, shards, seed, disk, checkpoint, memory_bytes).expect("the store opens")
+        Engine::open(settings, shards, seed, disk, checkpoint, memory_bytes, None).expect("the store opens")
     }
 
-    /// As [`Engine::durable`], on a disk that may fail.
+    /// As [`Engine::durable`], on a disk that may fail, perhaps with a protection of the store switched off.
     ///
     /// # Errors
     /// When the store cannot be opened.
@@ -86,9 +86,10 @@ impl Engine {
         disk: Arc<dyn Disk>,
         checkpoint: Checkpoint,
         memory_bytes: usize,
+        sabotage: Option<Sabotage>,
     ) -> Result<Engine, OpenError> {
         random::seed_entropy(seed);
-        let options = Options { segment_bytes: Some(1 << 20), log_id: seed | 1, ..Options::default() };
+        let options = Options { segment_bytes: Some(1 << 20), log_id: seed | 1, sabotage, ..Options::default() };
         let storage::Durable { storage, journal, mut snapshot, backlogs } = Storage::open(disk, checkpoint, options)?;
         if snapshot.is_fresh() {
             let changes = DefaultUser::default().changes().expect("the default password can be hashed");

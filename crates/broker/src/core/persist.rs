@@ -41,9 +41,8 @@ pub(crate) struct Waiting {
     marks: VecDeque<(Lsn, u64, Arc<QueueCell>)>,
     /// Connections whose basic.get waits for a queue.
     pub(crate) gets: Vec<(Arc<QueueCell>, usize, ConnectionId)>,
-    /// The transaction that is being committed, whether anything of it went to the log, and the large bodies that it
-    /// settles.
-    pub(super) transaction: Option<(TransactionId, bool, Vec<u64>)>,
+    /// The transaction that is being committed.
+    transaction: Option<Transaction>,
     /// Appended records that somebody waits for, since the last commit.
     commit_wanted: bool,
     /// How far the log, or the journal, was when it last told.
@@ -51,6 +50,15 @@ pub(crate) struct Waiting {
     /// Lists that are used again and again.
     settled: Vec<(u64, u32)>,
     added: Vec<(u64, Place, u32, SlotFlags)>,
+}
+
+/// A transaction in the log.
+struct Transaction {
+    id: TransactionId,
+    /// True when anything of it went there that is to survive.
+    logged: bool,
+    /// Bodies in files of their own that its settlements let go of. A crash before the commit brings them back.
+    blobs: Vec<u64>,
 }
 
 impl Core {
@@ -86,7 +94,7 @@ impl Core {
             return None;
         }
         let first_seq = state.queue.next_seq();
-        let transaction = self.waiting.transaction.as_ref().map(|(id, ..)| *id);
+        let transaction = self.waiting.transaction.as_ref().map(|transaction| transaction.id);
         let mut added = std::mem::take(&mut self.waiting.added);
         let mut appender = log.append();
         let mut durable = false;
@@ -123,8 +131,8 @@ impl Core {
         let backlog = &mut state.queue.keep_on_disk().backlog;
         added.drain(..).for_each(|(seq, place, body_len, flags)| backlog.add(seq, place, body_len, flags));
         self.waiting.added = added;
-        if let Some((_, logged, _)) = &mut self.waiting.transaction {
-            *logged |= durable;
+        if let Some(transaction) = &mut self.waiting.transaction {
+            transaction.logged |= durable;
         }
         durable.then_some(end)
     }
@@ -187,18 +195,17 @@ impl Core {
         }
         let Some(log) = self.log() else { return };
         let Some(storage) = state.queue.storage() else { return };
-        let transaction = self.waiting.transaction.as_ref().map(|(id, ..)| *id);
-        log.append().settle(cell.quid, transaction, gone);
+        let transaction = &mut self.waiting.transaction;
+        log.append().settle(cell.quid, transaction.as_ref().map(|transaction| transaction.id), gone);
         for (seq, body_len) in gone {
             let Some(blob) = storage.backlog.remove(*seq, *body_len).and_then(|removed| removed.blob) else { continue };
-            match &mut self.waiting.transaction {
-                // A crash before the commit brings the message back, which then needs its body.
-                Some((.., blobs)) => blobs.push(blob),
+            match transaction {
+                Some(transaction) => transaction.blobs.push(blob),
                 None => log.append().release_blob(blob),
             }
         }
-        if let Some((_, logged, _)) = &mut self.waiting.transaction {
-            *logged = true;
+        if let Some(transaction) = transaction {
+            transaction.logged = true;
         }
     }
 
@@ -358,15 +365,16 @@ impl Core {
 
     /// Opens a transaction in the log.
     pub(crate) fn begin_transaction(&mut self) {
-        self.waiting.transaction = self.log().map(|log| (log.begin_transaction(), false, Vec::new()));
+        let begin = |log: Arc<Log>| Transaction { id: log.begin_transaction(), logged: false, blobs: Vec::new() };
+        self.waiting.transaction = self.log().map(begin);
     }
 
     /// Ends the transaction; where the log has to be for it to have happened, unless it left nothing there.
     pub(crate) fn end_transaction(&mut self) -> Option<Lsn> {
-        let (transaction, logged, blobs) = self.waiting.transaction.take()?;
+        let Transaction { id, logged, blobs } = self.waiting.transaction.take()?;
         let log = self.log().filter(|_| logged)?;
         let mut appender = log.append();
-        appender.tx_commit(transaction);
+        appender.tx_commit(id);
         blobs.into_iter().for_each(|blob| appender.release_blob(blob));
         let end = appender.end();
         drop(appender);

@@ -11,20 +11,24 @@ mod client;
 mod oracle;
 mod world;
 
+use store::Sabotage;
 use world::World;
 
 const QUEUES: usize = 3;
 /// Crashes of one run.
 const CRASHES: usize = 4;
-const RUNS: u64 = 12;
+const RUNS: u64 = 6;
+/// Runs in which a protection that is missing is found out.
+const MOST_RUNS_UNNOTICED: u64 = 20;
 
 fn queue_name(queue: usize) -> String {
     format!("q{queue}")
 }
 
-fn run(seed: u64) {
+/// True when the oracle has nothing to say against it.
+fn passes(seed: u64, sabotage: Option<Sabotage>) -> bool {
     let result = std::panic::catch_unwind(|| {
-        let mut world = World::new(seed);
+        let mut world = World::new(seed, sabotage);
         for life in 0..CRASHES {
             world.live();
             if life % 2 == 1 && seed.is_multiple_of(3) { world.restart() } else { world.crash() }
@@ -32,7 +36,11 @@ fn run(seed: u64) {
         world.live();
         world.finish();
     });
-    assert!(result.is_ok(), "the simulation failed; repeat it with SEED={seed}");
+    result.is_ok()
+}
+
+fn run(seed: u64) {
+    assert!(passes(seed, None), "the simulation failed; repeat it with SEED={seed}");
 }
 
 #[test]
@@ -41,5 +49,14 @@ fn crashes_lose_nothing_that_was_confirmed_and_bring_back_nothing_twice() {
     match number("SEED") {
         Some(seed) => run(seed),
         None => (0..number("RUNS").unwrap_or(RUNS)).for_each(run),
+    }
+}
+
+/// Else the test above would prove nothing.
+#[test]
+fn a_store_without_its_protections_is_caught() {
+    for sabotage in [Sabotage::NoSync, Sabotage::ConfirmBeforeSync] {
+        let caught = (0..MOST_RUNS_UNNOTICED).any(|seed| !passes(seed, Some(sabotage)));
+        assert!(caught, "{sabotage:?} goes unnoticed");
     }
 }

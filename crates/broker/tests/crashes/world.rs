@@ -7,8 +7,8 @@ use amqp::method::queue;
 use amqp::{Method, TableRef};
 use broker::Settings;
 use std::sync::Arc;
-use store::StoreError;
 use store::simulation::{self, SimulatedDisk};
+use store::{Sabotage, StoreError};
 use testkit::engine::{Checkpoint, Client as Connection, Engine, Random, StorageStep, consume};
 
 const CLIENTS: usize = 4;
@@ -38,6 +38,7 @@ pub struct World {
     checkpoint: Checkpoint,
     shards: usize,
     memory_bytes: usize,
+    sabotage: Option<Sabotage>,
     random: Random,
     faults: simulation::Random,
     oracle: Oracle,
@@ -48,14 +49,16 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(seed: u64) -> World {
+    /// A broker with its queues and clients, perhaps with a protection of its store switched off.
+    pub fn new(seed: u64, sabotage: Option<Sabotage>) -> World {
         let mut random = Random::new(seed);
         let (disk, checkpoint) = (SimulatedDisk::new(), Checkpoint::default());
         let shards = 1 + random.below(2);
         // So little that everything that waits is left to the disk, or so much that nothing is.
         let memory_bytes = random.pick(&[4096, 256 << 10, 1 << 30]);
-        let mut engine =
-            Engine::durable(Settings::default(), shards, seed, disk.clone(), checkpoint.clone(), memory_bytes);
+        let settings = Settings::default();
+        let engine = Engine::open(settings, shards, seed, disk.clone(), checkpoint.clone(), memory_bytes, sabotage);
+        let mut engine = engine.expect("the store opens");
         let admin = engine.connect_with_channel(0);
         let mut world = World {
             engine,
@@ -63,6 +66,7 @@ impl World {
             checkpoint,
             shards,
             memory_bytes,
+            sabotage,
             random,
             faults: simulation::Random::new(!seed),
             oracle: Oracle::new(QUEUES),
@@ -274,7 +278,8 @@ impl World {
     fn open(&mut self) -> bool {
         let (disk, checkpoint) = (self.disk.clone(), self.checkpoint.clone());
         let seed = self.random.number();
-        let opened = Engine::open(Settings::default(), self.shards, seed, disk, checkpoint, self.memory_bytes);
+        let opened =
+            Engine::open(Settings::default(), self.shards, seed, disk, checkpoint, self.memory_bytes, self.sabotage);
         let is_open = opened.is_ok();
         if let Ok(engine) = opened {
             self.engine = engine;
@@ -344,7 +349,6 @@ impl World {
         self.restart();
         let found = self.consume_all(true);
         self.oracle.check_all(&found);
-        drop(std::mem::take(&mut self.clients));
         let storage = self.engine.storage.as_ref().expect("a broker with a store");
         let used = storage.store.disk_bytes();
         assert_eq!((used.cold_live_bytes, used.blob_bytes), (0, 0), "bytes on disk that somebody still wants");

@@ -113,23 +113,28 @@ impl Storage {
     /// Does one thing; true when there was something to do.
     pub(super) fn step(&mut self, step: StorageStep, broker: &Broker) -> Result<bool, StoreError> {
         match step {
-            StorageStep::Write => self.writer.write(),
-            StorageStep::Sync => self.sync(broker),
+            StorageStep::Write => {
+                let written = self.writer.write()?;
+                Ok(self.tell(broker) | written)
+            }
+            StorageStep::Sync => {
+                self.writer.sync()?;
+                Ok(self.tell(broker))
+            }
             StorageStep::Read => Ok(self.read(broker)),
             StorageStep::Maintain => self.store.maintain(broker),
         }
     }
 
-    /// Syncs what is written, and tells the broker; true when that was more than before.
-    fn sync(&mut self, broker: &Broker) -> Result<bool, StoreError> {
-        self.writer.sync()?;
+    /// Tells the broker how far the log is durable; true when that is further than before.
+    fn tell(&mut self, broker: &Broker) -> bool {
         let durable = self.store.log().durable();
         let advanced = durable > self.seen;
         if advanced {
             self.seen = durable;
             broker.journal_advanced(Token(durable.0));
         }
-        Ok(advanced)
+        advanced
     }
 
     /// Ends in good order, as a shutdown does once the reactors have stopped.
