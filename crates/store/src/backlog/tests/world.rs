@@ -181,7 +181,7 @@ impl World {
             self.backlog.retired_below(below);
             return;
         };
-        writer.begin_region(QUID, first.seq, slots.len());
+        writer.begin_region(QUID, first.seq, slots.len()).unwrap();
         for slot in &slots {
             let header = Header { delivery_count: slot.delivery_count, ..Header::new(Kind::Message, QUID, slot.seq) };
             match place.filter(|_| Some(slot.lsn) == shared) {
@@ -217,7 +217,7 @@ impl World {
         let mut meanwhile = self.choose(meanwhile).into_iter();
         for copies in &runs {
             let seqs: Vec<u64> = copies.iter().flat_map(Extent::seqs).collect();
-            writer.begin_region(QUID, seqs[0], seqs.len());
+            writer.begin_region(QUID, seqs[0], seqs.len()).unwrap();
             for copied in copies {
                 for seq in copied.seqs().collect::<Vec<_>>() {
                     let read = copied.read_one(seq).unwrap();
