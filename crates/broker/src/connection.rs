@@ -46,8 +46,8 @@ impl Phase {
 pub(crate) enum Park {
     /// Until the journal has made a change durable; then this reply is sent.
     Journal { reply: Vec<u8> },
-    /// Until the log has room; the client publishes what is to be kept.
-    Log,
+    /// Until the log has room for a body of this length; the client publishes what is to be kept.
+    Log { body_len: u64 },
     /// Until the first message of a queue can be delivered; then basic.get goes on.
     Get { channel: u16, queue: Arc<QueueCell>, no_ack: bool },
     /// Until the client has read what it asked for.

@@ -340,7 +340,7 @@ impl Shard {
         let (id, now_ms) = (conn.link.id, self.core.now.mono_ms());
         let look_ms = match &conn.park {
             Some(Park::Flow { .. }) => Some(now_ms + FLOW_LOOK_MS),
-            Some(Park::Log) => Some(now_ms + LOG_LOOK_MS),
+            Some(Park::Log { .. }) => Some(now_ms + LOG_LOOK_MS),
             Some(Park::Output) => Some(now_ms + FLOW_PAUSE_MS),
             Some(Park::Refused { until_ms, .. }) => Some(*until_ms),
             Some(Park::Journal { .. } | Park::Get { .. } | Park::Alarm) | None => None,

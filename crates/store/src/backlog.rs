@@ -65,9 +65,12 @@ impl Region {
     }
 }
 
-/// Where the next read of the same extent begins.
+/// Where the next read of the same extent begins. Empty when the read was of the log.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct ReadHint {
+pub struct ReadHint(pub(crate) Option<Passed>);
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Passed {
     pub(crate) first: u64,
     pub(crate) seq: u64,
     pub(crate) entry: u32,
@@ -255,8 +258,9 @@ impl Backlog {
 
     /// A read is done: the next one in the same extent begins where it ended.
     pub fn passed(&mut self, hint: ReadHint) {
-        if let Some(extent) = self.extents.iter_mut().find(|extent| extent.region.first == hint.first) {
-            extent.cursor = (hint.seq, hint.entry);
+        let Some(passed) = hint.0 else { return };
+        if let Some(extent) = self.extents.iter_mut().find(|extent| extent.region.first == passed.first) {
+            extent.cursor = (passed.seq, passed.entry);
         }
     }
 

@@ -112,7 +112,7 @@ fn changes(seed: u64) -> u64 {
 fn a_crash_at_any_change_loses_nothing() {
     let seed = 1;
     let changes = changes(seed);
-    let stride = (changes / (60 * thoroughness())).max(1);
+    let stride = (changes / (30 * thoroughness())).max(1);
     for stop_at in (1..=changes).step_by(stride as usize) {
         if let Err(what) = crash_thrice(seed, stop_at, None) {
             panic!("seed {seed}, stopped at {stop_at}: {what}");
@@ -122,7 +122,7 @@ fn a_crash_at_any_change_loses_nothing() {
 
 #[test]
 fn random_workloads_and_crashes_lose_nothing() {
-    for seed in 100..100 + 40 * thoroughness() {
+    for seed in 100..100 + 20 * thoroughness() {
         let stop_at = 1 + Random::new(seed).below(500);
         if let Err(what) = crash_thrice(seed, stop_at, None) {
             panic!("seed {seed}, stopped at {stop_at}: {what}");

@@ -87,7 +87,12 @@ impl Core {
         let Some(assembly) = channel.assembly.as_mut() else { return Err(errors::EXPECTED_METHOD.with(&[])) };
         assembly.header = Some(payload.to_vec());
         assembly.body_size = body_size;
-        if body_size == 0 { self.content_complete(conn, number) } else { Ok(()) }
+        if body_size == 0 {
+            return self.content_complete(conn, number);
+        }
+        // Before the body comes: once it is here it cannot wait outside.
+        self.park_if_log_is_full(conn, body_size);
+        Ok(())
     }
 
     /// Bytes of a content body frame, in order. `frame_left` more follow in the same frame.

@@ -289,7 +289,8 @@ impl Core {
         self.scratch.done = gone;
     }
 
-    /// True when the log has got to the marks and confirms at the front of the lists.
+    /// The log has got this far: queues deliver below their new marks. Those that basic.get may wait for are added to
+    /// `gets`.
     pub(crate) fn log_advanced(&mut self, durable: Lsn, gets: &mut Vec<Arc<QueueCell>>) {
         while let Some((_, below, cell)) = self.waiting.marks.pop_front_if(|(lsn, ..)| *lsn <= durable) {
             let mut state = cell.lock();
@@ -351,15 +352,15 @@ impl Core {
         !self.waiting.confirms.is_empty() || !self.waiting.marks.is_empty() || !self.awaiting_journal.is_empty()
     }
 
-    /// True while the log takes no more messages.
-    pub(crate) fn log_is_full(&self) -> bool {
-        self.broker.messages.as_ref().is_some_and(|messages| messages.store.log().is_full())
+    /// True when the log takes a message with a body of this length.
+    pub(crate) fn log_has_room_for(&self, body_len: u64) -> bool {
+        self.broker.messages.as_ref().is_none_or(|messages| messages.store.log().has_room_for(body_len))
     }
 
-    /// Parks a connection that published while the log has no room.
-    pub(crate) fn park_if_log_is_full(&mut self, conn: &mut Connection) {
-        if conn.park.is_none() && self.log_is_full() {
-            conn.park = Some(Park::Log);
+    /// Parks a connection that publishes while the log has no room.
+    pub(crate) fn park_if_log_is_full(&mut self, conn: &mut Connection, body_len: u64) {
+        if conn.park.is_none() && !self.log_has_room_for(body_len) {
+            conn.park = Some(Park::Log { body_len });
         }
     }
 

@@ -199,7 +199,7 @@ impl Core {
             }
         }
         if items.iter().any(|item| item.logged.is_some()) {
-            self.park_if_log_is_full(conn);
+            self.park_if_log_is_full(conn, 0);
         }
         if route.queues.is_empty() && !route.delivered_directly {
             self.unroutable(conn, &items, buffer);

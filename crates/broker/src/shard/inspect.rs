@@ -50,7 +50,7 @@ fn describe(conn: &Connection) -> ConnectionSnapshot {
 fn state(conn: &Connection) -> &'static str {
     match &conn.park {
         Some(Park::Alarm) => "blocked",
-        Some(Park::Flow { .. } | Park::Log) => "flow",
+        Some(Park::Flow { .. } | Park::Log { .. }) => "flow",
         _ => conn.phase.name(),
     }
 }

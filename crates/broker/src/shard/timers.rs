@@ -133,7 +133,7 @@ fn unpark(core: &mut Core, conn: &mut Connection) {
     match conn.park.take() {
         Some(Park::Flow { queue, until_ms }) if until_ms <= now_ms || !queue.is_long() => {}
         Some(Park::Output) if conn.link.is_low() => {}
-        Some(Park::Log) if !core.log_is_full() => {}
+        Some(Park::Log { body_len }) if core.log_has_room_for(body_len) => {}
         Some(Park::Refused { until_ms, close }) if until_ms <= now_ms => core.answer_refused(conn, &close),
         park => conn.park = park,
     }

@@ -3,7 +3,7 @@
 use super::source::{LogSource, SourceError};
 use super::{ColdSegment, Locator, Window, file_name};
 use crate::arena::{Arena, LARGEST_SLICE, Slice};
-use crate::backlog::{ColdRead, Read, ReadHint, Slot, SlotFlags, Source};
+use crate::backlog::{ColdRead, Passed, Read, ReadHint, Slot, SlotFlags, Source};
 use crate::disk::Disk;
 use crate::error::StoreError;
 use crate::log::{self, Log};
@@ -144,10 +144,11 @@ pub(super) fn read_cold(
             None => {
                 let (file, offset) = (file_name(segment.id()), found.unwrap_or(region.offset));
                 tracing::error!("message {seq} is damaged: {file}, byte {offset}");
-                run.lost.push(Lost { seq, body_len: 0 });
+                let body_len = found.map_or(Ok(None), |offset| lost_body_len(&mut records, offset, seq));
+                run.lost.push(Lost { seq, body_len: body_len.map_err(failed)?.unwrap_or(0) });
             }
         }
-        run.hint = ReadHint { first: region.first, seq: seq + 1, entry: locator.entry() };
+        run.hint = ReadHint(Some(Passed { first: region.first, seq: seq + 1, entry: locator.entry() }));
         if bytes >= *most_bytes {
             break;
         }
@@ -158,6 +159,27 @@ pub(super) fn read_cold(
 /// The record at an offset, if it holds.
 pub(crate) fn record_at(window: &mut Window, offset: u64) -> io::Result<Option<(Header, &[u8])>> {
     let verify = window.verify;
+    Ok(unverified_at(window, offset)?.filter(|(header, payload)| !verify || header.holds(payload)))
+}
+
+/// How long the body of a message is whose record, or whose body's record, does not hold: mostly it is the body that is
+/// damaged, and the lengths still agree with one another.
+fn lost_body_len(records: &mut Window, offset: u64, seq: u64) -> io::Result<Option<u32>> {
+    let Some((header, payload)) = unverified_at(records, offset)? else { return Ok(None) };
+    if header.index != seq {
+        return Ok(None);
+    }
+    if header.kind == Kind::Route as u8 {
+        return Ok(log::read_route(payload).map(|route| route.body_len));
+    }
+    let body_len = payload.get(16..20).and_then(|len| len.try_into().ok()).map(u32::from_le_bytes);
+    let behind_head = stored_head_len(payload).and_then(|head| payload.len().checked_sub(head));
+    let is_blob = header.flags & BLOB != 0;
+    Ok(body_len.filter(|len| behind_head == Some(if is_blob { 12 } else { *len as usize })))
+}
+
+/// What would be the record at an offset.
+fn unverified_at(window: &mut Window, offset: u64) -> io::Result<Option<(Header, &[u8])>> {
     let head = match window.read(offset, HEADER) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         head => head?,
@@ -172,8 +194,7 @@ pub(crate) fn record_at(window: &mut Window, offset: u64) -> io::Result<Option<(
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         record => record?,
     };
-    let payload = &record[HEADER..];
-    Ok((!verify || header.holds(payload)).then_some((header, payload)))
+    Ok(Some((header, &record[HEADER..])))
 }
 
 fn load_cold(

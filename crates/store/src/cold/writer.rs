@@ -7,12 +7,15 @@ use crate::error::StoreError;
 use crate::log::Route;
 use crate::place::{Lsn, Place};
 use crate::record::{self, Header, Kind};
+use crc32fast::Hasher;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 /// How much is written at once.
 const BUFFER: usize = 1 << 20;
+/// How much of an index is kept until it is written: that of a large region would take megabytes.
+const INDEX_PIECE: usize = 64 << 10;
 /// A region's offsets are 32 bits: beyond this another region begins.
 const LARGEST_REGION: u64 = 1 << 31;
 
@@ -33,8 +36,17 @@ struct OpenRegion {
     quid: u64,
     offset: u64,
     first: u64,
+    /// What of the index is not written yet, and how much is.
     index: Vec<u8>,
+    index_written: u64,
+    index_crc: Hasher,
     room: usize,
+}
+
+impl OpenRegion {
+    fn entries(&self) -> usize {
+        (self.index_written as usize + self.index.len()) / INDEX_ENTRY as usize
+    }
 }
 
 impl Writer {
@@ -92,14 +104,16 @@ impl Writer {
         assert!(self.region.is_none(), "one region at a time");
         let offset = self.position();
         let index = messages * INDEX_ENTRY as usize;
-        if self.buffer.len() + index > BUFFER {
-            // A hole, until the index is written: room for it in memory would be as large once more.
+        if index <= INDEX_PIECE {
+            self.buffer.resize(self.buffer.len() + index, 0);
+        } else {
+            // Left out, and written piece by piece. Where entries are missing at the end the file has zeros.
             self.flush()?;
             self.written += index as u64;
-        } else {
-            self.buffer.resize(self.buffer.len() + index, 0);
         }
-        self.region = Some(OpenRegion { quid, offset, first, index: Vec::with_capacity(index), room: messages });
+        let piece = Vec::with_capacity(index.min(INDEX_PIECE));
+        let (index_written, index_crc) = (0, Hasher::new());
+        self.region = Some(OpenRegion { quid, offset, first, index: piece, index_written, index_crc, room: messages });
         Ok(())
     }
 
@@ -114,47 +128,61 @@ impl Writer {
     /// A message with its body.
     pub(crate) fn message(&mut self, header: Header, payload: &[u8]) -> Result<(), StoreError> {
         let offset = self.put(header, payload)?;
-        self.index(header.index, offset);
-        Ok(())
+        self.index(header.index, offset)
     }
 
     /// A message whose body has been written before.
     pub(crate) fn route(&mut self, header: Header, body: Place, body_len: u32) -> Result<(), StoreError> {
         let header = Header { kind: Kind::Route as u8, ..header };
         let offset = self.put(header, &Route { body, body_len }.to_bytes())?;
-        self.index(header.index, offset);
-        Ok(())
+        self.index(header.index, offset)
     }
 
-    fn index(&mut self, seq: u64, offset: u64) {
-        let Some(region) = &mut self.region else { return };
+    fn index(&mut self, seq: u64, offset: u64) -> Result<(), StoreError> {
+        let Some(region) = &mut self.region else { return Ok(()) };
         assert!(seq >= region.first, "a message lies in its region");
-        assert!(region.index.len() < region.room * INDEX_ENTRY as usize, "the index has room");
+        assert!(region.entries() < region.room, "the index has room");
         region.index.extend_from_slice(&((seq - region.first) as u32).to_le_bytes());
         region.index.extend_from_slice(&((offset - region.offset) as u32).to_le_bytes());
+        if region.index.len() < INDEX_PIECE {
+            return Ok(());
+        }
+        let Some(mut region) = self.region.take() else { return Ok(()) };
+        let written = self.write_index(&mut region);
+        self.region = Some(region);
+        written
     }
 
     /// Ends the region. `last` is the last message that was meant to be in it: what could not be read has no entry.
     pub(crate) fn end_region(&mut self, last: u64) -> Result<(), StoreError> {
-        let Some(region) = self.region.take() else { return Ok(()) };
+        let Some(mut region) = self.region.take() else { return Ok(()) };
         let len = self.position() - region.offset;
-        self.write_index(&region)?;
-        let count = (region.index.len() / INDEX_ENTRY as usize) as u32;
-        let index_crc = crc32fast::hash(&region.index);
-        let OpenRegion { quid, offset, first, .. } = region;
+        let count = region.entries() as u32;
+        self.write_index(&mut region)?;
+        let OpenRegion { quid, offset, first, index_crc, .. } = region;
+        let index_crc = index_crc.finalize();
         let region = Region { offset, len, count, first, last };
         self.directory.push(DirectoryEntry { quid, region, index_crc });
         Ok(())
     }
 
-    /// The index goes where room was left for it, a part of which may have been written.
-    fn write_index(&mut self, region: &OpenRegion) -> Result<(), StoreError> {
-        if region.offset < self.written {
-            self.flush()?;
-            return self.write_at(&region.index, region.offset);
+    #[cfg(test)]
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.buffer.capacity() + self.region.as_ref().map_or(0, |region| region.index.capacity())
+    }
+
+    /// The next piece of the index goes where room was left for it, which may be in the buffer or in the file already.
+    fn write_index(&mut self, region: &mut OpenRegion) -> Result<(), StoreError> {
+        let (piece, offset) = (&region.index, region.offset + region.index_written);
+        if offset < self.written {
+            self.write_at(piece, offset)?;
+        } else {
+            let at = (offset - self.written) as usize;
+            self.buffer[at..at + piece.len()].copy_from_slice(piece);
         }
-        let at = (region.offset - self.written) as usize;
-        self.buffer[at..at + region.index.len()].copy_from_slice(&region.index);
+        region.index_crc.update(piece);
+        region.index_written += piece.len() as u64;
+        region.index.clear();
         Ok(())
     }
 

@@ -5,6 +5,7 @@
 
 use super::commit::Then;
 use super::maintain::Maintenance;
+use super::retire::tell_if_long;
 use super::{Owners, Store};
 use crate::backlog::Extent;
 use crate::cold::{ColdSegment, Locator, Window, Writer, file_name, record_at};
@@ -16,6 +17,7 @@ use crate::record::{BLOB, Header, Kind};
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Sizes between which segments are merged when there are [`MERGED`] of them.
 const SIZE_CLASSES: [u64; 3] = [0, 8 << 20, 64 << 20];
@@ -46,9 +48,11 @@ impl Store {
         if victims.is_empty() {
             return Ok(false);
         }
+        let began = Instant::now();
         let ids: BTreeSet<u64> = victims.iter().map(|victim| victim.id()).collect();
         let mut change = Change { state: maintenance.state.clone(), ..Change::default() };
         if let Some((id, bytes)) = self.rewrite(&maintenance.state, &victims, &ids, &quids, owners)? {
+            tell_if_long(began, &format!("compacting {} cold segments", ids.len()), bytes);
             change.state.next_cold = id + 1;
             change.cold.insert(id, Some(bytes));
         }

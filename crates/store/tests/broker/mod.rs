@@ -6,6 +6,7 @@ mod oracle;
 mod workload;
 
 pub use oracle::{Contents, Known, Operation, Oracle};
+#[allow(unused_imports, reason = "each test binary uses a part")]
 pub use workload::Workload;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
