@@ -5,7 +5,8 @@
 //! happens on the thread that read it.
 //!
 //! Lock order: a virtual host's topology, a queue, an output; one of each at most, and topology never together with a
-//! queue. The writer of a link comes before its output and is only tried with nothing else held.
+//! queue. The writer of a link comes before its output and is only tried with nothing else held. The staging lock of the
+//! message log is a leaf.
 
 mod access;
 mod admin;

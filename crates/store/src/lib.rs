@@ -1,4 +1,9 @@
-//! Message records and the memory they live in.
+//! Messages in memory and on disk.
+//!
+//! Everything durable is a record of the **log** first, which one thread writes and syncs in batches. What is still
+//! wanted when a log segment is full moves to a **cold segment**, sorted by queue; the **manifest** says what counts, and
+//! a start reads it and the end of the log. What of a queue is where is its [`Backlog`], which lies in the queue's state;
+//! the [`Store`] asks for it through [`Owners`]. docs/formats describes the files byte by byte.
 //!
 //! A message is one canonical [record](message): source protocol, exchange, routing key, one content header and one
 //! body without the publisher's frame boundaries. Records are appended to the [`Arena`] of a reactor: chunks of 1 MiB

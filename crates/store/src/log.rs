@@ -317,7 +317,11 @@ impl Log {
     /// # Errors
     /// [`StoreError::NoSpace`] leaves everything as it was; it can be tried again.
     pub fn prepare_spare(&self) -> Result<bool, StoreError> {
-        let prepared = self.pool.prepare();
+        // While a full segment is being retired its file is about to come back, so that a log which is retired as fast as
+        // it is written has two files, and not a third that would be removed again.
+        let is_retiring = self.first_segment() < self.active_segment();
+        let in_active = self.written().0 & (self.segment_bytes - 1);
+        let prepared = self.pool.prepare(!is_retiring || in_active >= self.segment_bytes / 2);
         self.measure_space();
         if matches!(prepared, Ok(true)) {
             self.space_came_back();

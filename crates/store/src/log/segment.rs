@@ -26,9 +26,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 pub(super) const MAGIC: [u8; 8] = *b"LvLog\r\n\x1a";
 pub(super) const VERSION: u32 = 1;
 
-/// Files without a segment that are kept. Two, so that in the steady state one is being filled, one comes back from
-/// retirement, and none is ever created or deleted.
-const KEPT: usize = 2;
+/// Files without a segment that are kept: in the steady state one is written, the other is ready or being retired, and
+/// none is created or deleted.
+const KEPT: usize = 1;
 /// How a file grows: zeros written ahead of the records, so that a sync seldom has a new length to write.
 const GROWN_BYTES: u64 = 4 << 20;
 const ZEROS: usize = 256 << 10;
@@ -251,8 +251,9 @@ impl Pool {
         self.measure(&slots);
     }
 
-    /// Makes what is missing or removes what is too much; true when there was something to do.
-    pub(super) fn prepare(&self) -> Result<bool, StoreError> {
+    /// Makes what is missing or removes what is too much; true when there was something to do. A file that is missing is
+    /// made only when it `is_urgent`: most likely one comes back before it is needed.
+    pub(super) fn prepare(&self, is_urgent: bool) -> Result<bool, StoreError> {
         let mut slots = self.lock();
         collect(&mut slots);
         self.measure(&slots);
@@ -270,7 +271,7 @@ impl Pool {
             drop(slots);
             return self.finish_preparing(self.fill_up(short));
         }
-        if slots.ready.is_empty() && !slots.preparing {
+        if is_urgent && slots.ready.is_empty() && !slots.preparing {
             slots.preparing = true;
             drop(slots);
             let made = self.make(self.segment_bytes);
