@@ -17,7 +17,7 @@ use world::World;
 const QUEUES: usize = 3;
 /// Crashes of one run.
 const CRASHES: usize = 4;
-const RUNS: u64 = 6;
+const RUNS: u64 = 4;
 /// Runs in which a protection that is missing is found out.
 const MOST_RUNS_UNNOTICED: u64 = 20;
 
