@@ -292,7 +292,7 @@ impl Core {
     /// The log has got this far: queues deliver below their new marks. Those that basic.get may wait for are added to
     /// `gets`.
     pub(crate) fn log_advanced(&mut self, durable: Lsn, gets: &mut Vec<Arc<QueueCell>>) {
-        while let Some((_, below, cell)) = self.waiting.marks.pop_front_if(|(lsn, ..)| *lsn <= durable) {
+        while let Some((_, below, cell)) = pop_front_if(&mut self.waiting.marks, |(lsn, ..)| *lsn <= durable) {
             let mut state = cell.lock();
             state.queue.marked(below);
             self.deliver_ready_locked(&cell, &mut state);
@@ -330,14 +330,15 @@ impl Core {
 
     /// Forgets the confirms at the front that are due to this connection, which is gone.
     pub(crate) fn drop_confirms(&mut self, durable: Lsn, id: ConnectionId) {
-        while self.waiting.confirms.pop_front_if(|pending| pending.lsn <= durable && pending.id == id).is_some() {}
+        let is_due = |pending: &PendingConfirm| pending.lsn <= durable && pending.id == id;
+        while pop_front_if(&mut self.waiting.confirms, is_due).is_some() {}
     }
 
     /// Tells this connection the confirms at the front that are due to it.
     pub(crate) fn confirm_durable(&mut self, conn: &mut Connection, durable: Lsn) {
         let id = conn.link.id;
         while let Some(pending) =
-            self.waiting.confirms.pop_front_if(|pending| pending.lsn <= durable && pending.id == id)
+            pop_front_if(&mut self.waiting.confirms, |pending| pending.lsn <= durable && pending.id == id)
         {
             let channel = conn.channels.find(pending.channel);
             if channel.is_some_and(|channel| channel.incarnation == pending.incarnation) {
@@ -382,6 +383,10 @@ impl Core {
         self.want_commit();
         Some(end)
     }
+}
+
+fn pop_front_if<T>(list: &mut VecDeque<T>, is_due: impl FnOnce(&T) -> bool) -> Option<T> {
+    if list.front().is_some_and(is_due) { list.pop_front() } else { None }
 }
 
 /// True for an item that goes to the log for this queue; `key` is the consumer it goes to straight away.

@@ -22,7 +22,7 @@ const ACTORS: usize = 5;
 const STEPS: usize = 1000;
 /// Runs of each kind, of which those over a store take longer; `RUNS=n` makes more.
 const RUNS: u64 = 20;
-const RUNS_OVER_STORE: u64 = 7;
+const RUNS_OVER_STORE: u64 = 4;
 /// Memory for messages with which everything that waits is left to the disk, and with which nothing is, in bytes.
 const SCARCE: usize = 4096;
 const PLENTY: usize = 1 << 30;
