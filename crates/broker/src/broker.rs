@@ -161,13 +161,12 @@ impl Broker {
         (0..self.shards()).for_each(|shard| self.post(shard, message()));
     }
 
-    /// Takes the messages for a reactor.
-    pub(crate) fn take_messages(&self, shard: usize) -> Vec<ShardMessage> {
-        let Some(inbox) = self.inboxes.get(shard) else { return Vec::new() };
-        if !inbox.filled.swap(false, Ordering::AcqRel) {
-            return Vec::new();
+    /// Takes the messages for a reactor, in exchange for a list that is empty.
+    pub(crate) fn take_messages(&self, shard: usize, taken: &mut Vec<ShardMessage>) {
+        let Some(inbox) = self.inboxes.get(shard) else { return };
+        if inbox.filled.swap(false, Ordering::AcqRel) {
+            std::mem::swap(&mut *inbox.messages.lock().unwrap_or_else(PoisonError::into_inner), taken);
         }
-        std::mem::take(&mut *inbox.messages.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// True when messages wait for a reactor.

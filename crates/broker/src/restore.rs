@@ -50,8 +50,10 @@ impl Broker {
                 arguments: definition.arguments.clone(),
                 ..QueueCell::new(definition.quid, &vhost.name, &definition.name)
             });
+            self.add_queue(&cell);
             cell.publish_gauges(&cell.lock());
         }
+        self.drop_backlogs(backlogs);
         for definition in &snapshot.bindings {
             let Some(vhost) = self.vhost(&definition.vhost) else { continue };
             let mut topology = vhost.write();

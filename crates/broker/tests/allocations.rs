@@ -19,6 +19,9 @@ const ROUNDS: usize = 3;
 const RECORD: usize = 64;
 /// Call sites that a failure shows.
 const SHOWN: usize = 8;
+/// Memory for messages with which none is left to the disk, and with which all are that wait, in bytes.
+const PLENTY: usize = 1 << 30;
+const SCARCE: usize = 4096;
 
 struct Counting;
 
@@ -87,18 +90,25 @@ fn call_site() -> String {
 
 /// Calls of the allocator by the engine for one load in the steady state, and its messages.
 fn count(load: &mut Load) -> (u64, u64) {
+    count_rounds(load, |load, turn| load.round(turn))
+}
+
+fn count_rounds(
+    load: &mut Load,
+    round: impl Fn(&mut Load, &mut dyn FnMut(&mut testkit::engine::Engine)),
+) -> (u64, u64) {
     let mut turn = |engine: &mut testkit::engine::Engine| {
         COUNTS.set(true);
         engine.turn(0);
         COUNTS.set(false);
     };
-    (0..WARM_UP).for_each(|_| load.round(&mut turn));
+    (0..WARM_UP).for_each(|_| round(load, &mut turn));
     COUNT.set(0);
-    (0..ROUNDS).for_each(|_| load.round(&mut turn));
+    (0..ROUNDS).for_each(|_| round(load, &mut turn));
     let counted = COUNT.get();
     if counted > 0 {
         TRACES.set(true);
-        load.round(&mut turn);
+        round(load, &mut turn);
         TRACES.set(false);
     }
     (counted, load.messages() * ROUNDS as u64)
@@ -114,6 +124,39 @@ fn check(acknowledge: Acknowledge, arrive: Arrive) {
             allocations <= allowed,
             "{allocations} allocations, {allowed} allowed, for {messages} messages of {body_len} bytes; some of them:\n{sites}"
         );
+    }
+}
+
+/// The same for persistent messages that are confirmed, with a store under the engine. What its threads do is not
+/// counted.
+fn check_durable(acknowledge: Acknowledge, arrive: Arrive) {
+    for body_len in [16, 128, 1024] {
+        let mut load = Load::durable(body_len, acknowledge, arrive, PLENTY);
+        let (allocations, messages) = count(&mut load);
+        let per_message = allocations as f64 / messages as f64;
+        let sites = SITES.take().join("\n");
+        eprintln!("{acknowledge:?} {arrive:?} {body_len}: {allocations} for {messages} {per_message}\n{sites}");
+    }
+}
+
+#[test]
+fn persistent_messages_pipelined() {
+    check_durable(Acknowledge::Multiple(100), Arrive::Pipelined);
+}
+
+#[test]
+fn persistent_messages_with_one_publish_per_read() {
+    check_durable(Acknowledge::Each(1), Arrive::OnePerRead);
+}
+
+#[test]
+fn a_backlog_that_is_left_to_the_disk() {
+    for body_len in [16, 128, 1024] {
+        let mut load = Load::durable(body_len, Acknowledge::Multiple(1), Arrive::Pipelined, SCARCE);
+        let (allocations, messages) = count_rounds(&mut load, |load, turn| load.paged_round(turn));
+        let per_message = allocations as f64 / messages as f64;
+        let sites = SITES.take().join("\n");
+        eprintln!("paged {body_len}: {allocations} for {messages} {per_message}\n{sites}");
     }
 }
 

@@ -17,7 +17,7 @@ pub use hostile::{Hostile, hostile_stream};
 pub use load::{Acknowledge, Arrive, Load};
 pub use random::Random;
 pub use reactor::Reactor;
-pub use storage::{Checkpoint, Storage};
+pub use storage::{Checkpoint, Storage, StorageStep};
 pub use wire::Wire;
 
 use amqp::method::{basic, channel, queue};
@@ -27,7 +27,7 @@ use broker::{Broker, Ends, MessageStore, Now, Settings};
 use metadata::{Journal, MemoryJournal};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use store::{Disk, Options};
+use store::{Disk, OpenError, Options, StoreError};
 
 /// The wall clock at the beginning, in ms since 1970.
 const EPOCH_MS: u64 = 1_700_000_000_000;
@@ -72,9 +72,24 @@ impl Engine {
         checkpoint: Checkpoint,
         memory_bytes: usize,
     ) -> Engine {
+        Engine::open(settings, shards, seed, disk, checkpoint, memory_bytes).expect("the store opens")
+    }
+
+    /// As [`Engine::durable`], on a disk that may fail.
+    ///
+    /// # Errors
+    /// When the store cannot be opened.
+    pub fn open(
+        settings: Settings,
+        shards: usize,
+        seed: u64,
+        disk: Arc<dyn Disk>,
+        checkpoint: Checkpoint,
+        memory_bytes: usize,
+    ) -> Result<Engine, OpenError> {
         random::seed_entropy(seed);
-        let options = Options { segment_bytes: Some(1 << 20), ..Options::default() };
-        let storage::Durable { storage, journal, mut snapshot, backlogs } = Storage::open(disk, checkpoint, options);
+        let options = Options { segment_bytes: Some(1 << 20), log_id: seed | 1, ..Options::default() };
+        let storage::Durable { storage, journal, mut snapshot, backlogs } = Storage::open(disk, checkpoint, options)?;
         if snapshot.is_fresh() {
             let changes = DefaultUser::default().changes().expect("the default password can be hashed");
             let memory = MemoryJournal::new();
@@ -90,12 +105,18 @@ impl Engine {
             Broker::with_messages(settings, access, journal.clone(), &snapshot, shards, entropy, Some(messages));
         let reactors = (0..shards).map(|index| Reactor::new(broker.clone(), index)).collect();
         let now = Now { mono_ns: 0, wall_ms: EPOCH_MS };
-        Engine { broker, journal, storage: Some(storage), reactors, now }
+        Ok(Engine { broker, journal, storage: Some(storage), reactors, now })
     }
 
-    /// Lets the log be written and synced, queues be read for, and files be tidied up; true when anything happened.
-    pub fn step_storage(&mut self) -> bool {
-        self.storage.as_mut().is_some_and(|storage| storage.step(&self.broker))
+    /// Does one of the things that threads do beside the reactors; true when there was something to do.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn storage_step(&mut self, step: StorageStep) -> Result<bool, StoreError> {
+        match &mut self.storage {
+            Some(storage) => storage.step(step, &self.broker),
+            None => Ok(false),
+        }
     }
 
     /// The time of the next turn.
@@ -124,21 +145,31 @@ impl Engine {
         self.reactors[shard].turn(self.now)
     }
 
-    /// Steps all reactors, and lets time pass, until nothing happens any more for some milliseconds.
+    /// Steps all reactors and the store, and lets time pass, until nothing happens any more for some milliseconds.
     pub fn settle(&mut self) {
+        self.try_settle().expect("the disk does not fail");
+    }
+
+    /// As [`Engine::settle`], on a disk that may fail.
+    ///
+    /// # Errors
+    /// When it does.
+    pub fn try_settle(&mut self) -> Result<(), StoreError> {
         let mut quiet_ms = 0;
         for _ in 0..MOST_TURNS {
             let mut happened = false;
             for shard in 0..self.reactors.len() {
                 happened |= self.turn(shard);
             }
-            happened |= self.step_storage();
+            for step in StorageStep::ALL {
+                happened |= self.storage_step(step)?;
+            }
             if happened {
                 quiet_ms = 0;
                 continue;
             }
             if quiet_ms == QUIET_MS {
-                return;
+                return Ok(());
             }
             quiet_ms += 1;
             self.advance_ms(1);
@@ -190,10 +221,15 @@ impl Engine {
 
     /// Declares a queue that is neither durable nor exclusive.
     pub fn declare(&mut self, client: &mut Client, channel: u16, queue: &str) {
+        self.declare_as(client, channel, queue, false);
+    }
+
+    /// Declares a queue that may be durable and is not exclusive.
+    pub fn declare_as(&mut self, client: &mut Client, channel: u16, queue: &str, durable: bool) {
         let declare = queue::Declare {
             queue,
             passive: false,
-            durable: false,
+            durable,
             exclusive: false,
             auto_delete: false,
             nowait: false,

@@ -48,6 +48,8 @@ pub struct QueueState {
     pub(crate) consumed_exclusively: bool,
     /// True while a reactor has it on its list of queues with more to deliver.
     pub(crate) scheduled: bool,
+    /// Reactors where a basic.get waits for its first message.
+    pub(crate) waited_for: Vec<usize>,
 }
 
 impl QueueCell {

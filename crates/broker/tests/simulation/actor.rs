@@ -47,6 +47,7 @@ pub struct Actor {
     pub client: Client,
     /// It may break off: then it must not consume with automatic acknowledgement, which would lose messages.
     fragile: bool,
+    is_over_store: bool,
     channels: BTreeMap<u16, Channel>,
     /// What it settled on this connection.
     settled: Vec<(usize, MessageId)>,
@@ -54,17 +55,24 @@ pub struct Actor {
     pub closed: bool,
 }
 
-/// Numbers that no two channels or consumers share.
-#[derive(Default)]
+/// Numbers that no two channels or consumers share, and what all clients have in common.
 pub struct Names {
+    /// Nobody consumes with automatic acknowledgement, and what is confirmed is on disk.
+    are_all_careful: bool,
     publishers: u32,
     consumers: u32,
 }
 
+impl Names {
+    pub fn new(are_all_careful: bool) -> Names {
+        Names { are_all_careful, publishers: 0, consumers: 0 }
+    }
+}
+
 impl Actor {
-    pub fn new(client: Client, fragile: bool) -> Actor {
+    pub fn new(client: Client, fragile: bool, is_over_store: bool) -> Actor {
         let channels = BTreeMap::new();
-        Actor { client, fragile, channels, settled: Vec::new(), closing: false, closed: false }
+        Actor { client, fragile, is_over_store, channels, settled: Vec::new(), closing: false, closed: false }
     }
 
     /// Does one thing or another.
@@ -79,7 +87,7 @@ impl Actor {
             Some(_) => {}
         }
         match random.below(100) {
-            0..=39 => self.publish(number, random, oracle),
+            0..=39 => self.publish(number, random, oracle, names),
             40..=49 => self.consume(number, random, names),
             50..=54 => self.get(number, random),
             55..=79 => self.settle(number, random, oracle),
@@ -122,7 +130,7 @@ impl Actor {
         );
     }
 
-    fn publish(&mut self, number: u16, random: &mut Random, oracle: &mut Oracle) {
+    fn publish(&mut self, number: u16, random: &mut Random, oracle: &mut Oracle, names: &Names) {
         for _ in 0..1 + random.below(20) {
             let channel = self.channel(number);
             channel.published += 1;
@@ -142,18 +150,24 @@ impl Actor {
                 "amq.fanout" => (0..QUEUES).for_each(|queue| oracle.published(queue, id)),
                 _ => oracle.published(queue, id),
             }
+            let is_to_durable = routing_key != "nowhere" && (exchange == "amq.fanout" || queue > 0);
             let size = if random.chance(2) { 70_000 } else { random.pick(&[0, 0, 0, 10, 100, 300, 1000, 5000]) };
             let mut body = format!("{} {} ", id.0, id.1).into_bytes();
             body.resize(body.len() + size, b'x');
             let publish = basic::Publish { mandatory, ..publish(exchange, &routing_key) };
-            self.client.publish(number, publish, &Properties::default(), &body);
+            let delivery_mode = random.pick(&[None, Some(1), Some(2), Some(2)]);
+            // To a consumer without acknowledgements it may go straight, past the log.
+            if delivery_mode == Some(2) && names.are_all_careful && is_to_durable {
+                oracle.must_be_logged(id);
+            }
+            self.client.publish(number, publish, &Properties { delivery_mode, ..Properties::default() }, &body);
         }
     }
 
     fn consume(&mut self, number: u16, random: &mut Random, names: &mut Names) {
         names.consumers += 1;
         let tag = format!("c{}", names.consumers);
-        let no_ack = !self.fragile && random.chance(40);
+        let no_ack = !self.fragile && !names.are_all_careful && random.chance(40);
         let queue = random.below(QUEUES);
         self.client.method(number, &Method::BasicConsume(consume(&queue_name(queue), &tag, no_ack)));
         let channel = self.channel(number);
@@ -323,7 +337,11 @@ impl Actor {
     fn ended(&mut self) {
         self.client.wire.break_off();
         for channel in self.channels.values() {
-            channel.check_end();
+            channel.check_returned();
+            // A close does not wait for what still has to be written.
+            if !self.is_over_store {
+                channel.check_confirmed();
+            }
         }
         (self.closing, self.closed) = (false, true);
         self.channels.clear();
@@ -332,7 +350,8 @@ impl Actor {
 
     /// Everything was sent, read and answered: nothing is left to expect.
     pub fn check_quiet(&self) {
-        self.channels.values().for_each(Channel::check_end);
+        self.channels.values().for_each(Channel::check_returned);
+        self.channels.values().for_each(Channel::check_confirmed);
     }
 }
 
@@ -371,9 +390,12 @@ impl Channel {
         }
     }
 
-    fn check_end(&self) {
+    fn check_confirmed(&self) {
         let unconfirmed = self.unconfirmed.as_ref().map_or(0, BTreeMap::len);
         assert_eq!(unconfirmed, 0, "every publish is confirmed");
+    }
+
+    fn check_returned(&self) {
         assert!(self.unreturned.is_empty(), "every unroutable mandatory publish is returned: {:?}", self.unreturned);
     }
 }

@@ -1,5 +1,8 @@
 //! Random clients against the engine, step by step on one thread, and an oracle that watches what they are told.
 //!
+//! Some runs have messages in memory only; others are over a store on a simulated disk, whose threads are stepped at
+//! random too, with so little memory that queues are paged out all the time, or with plenty.
+//!
 //! A failure names its seed; `SEED=n cargo test -p broker --test simulation` repeats that run.
 
 mod actor;
@@ -11,19 +14,33 @@ use amqp::method::queue;
 use amqp::{Properties, TableRef};
 use broker::Settings;
 use oracle::Oracle;
-use testkit::engine::{Client, Engine, Random, publish, write_publish};
+use store::simulation::SimulatedDisk;
+use testkit::engine::{Checkpoint, Client, Engine, Random, StorageStep, publish, write_publish};
 
 const QUEUES: usize = 3;
 const ACTORS: usize = 5;
 const STEPS: usize = 1000;
+/// Runs of each kind, of which those over a store take longer; `RUNS=n` makes more.
 const RUNS: u64 = 20;
+const RUNS_OVER_STORE: u64 = 7;
+/// Memory for messages with which everything that waits is left to the disk, and with which nothing is, in bytes.
+const SCARCE: usize = 4096;
+const PLENTY: usize = 1 << 30;
 
 fn queue_name(queue: usize) -> String {
     format!("q{queue}")
 }
 
+/// Where messages are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kept {
+    InMemory,
+    OnDisk { memory_bytes: usize },
+}
+
 struct Simulation {
     engine: Engine,
+    kept: Kept,
     shards: usize,
     random: Random,
     oracle: Oracle,
@@ -33,13 +50,21 @@ struct Simulation {
 }
 
 impl Simulation {
-    fn new(seed: u64) -> Simulation {
+    fn new(seed: u64, kept: Kept) -> Simulation {
         let mut random = Random::new(seed);
         let shards = 1 + random.below(3);
-        let mut engine = Engine::new(Settings::default(), shards, seed);
+        let settings = Settings::default();
+        let mut engine = match kept {
+            Kept::InMemory => Engine::new(settings, shards, seed),
+            Kept::OnDisk { memory_bytes } => {
+                Engine::durable(settings, shards, seed, SimulatedDisk::new(), Checkpoint::default(), memory_bytes)
+            }
+        };
         let mut admin = engine.connect_with_channel(0);
         for queue in 0..QUEUES {
-            engine.declare(&mut admin, 1, &queue_name(queue));
+            // One is not durable, and is paged out like the others.
+            let durable = kept != Kept::InMemory && queue > 0;
+            engine.declare_as(&mut admin, 1, &queue_name(queue), durable);
             let bind = queue::Bind {
                 queue: &queue_name(queue),
                 exchange: "amq.fanout",
@@ -49,8 +74,9 @@ impl Simulation {
             };
             engine.call(&mut admin, 1, &Method::QueueBind(bind));
         }
-        let (oracle, names) = (Oracle::new(QUEUES), Names::default());
-        let mut simulation = Simulation { engine, shards, random, oracle, names, actors: Vec::new(), admin };
+        let names = Names::new(kept != Kept::InMemory && random.chance(50));
+        let oracle = Oracle::new(QUEUES);
+        let mut simulation = Simulation { engine, kept, shards, random, oracle, names, actors: Vec::new(), admin };
         (0..ACTORS).for_each(|at| {
             let actor = simulation.arrive(at);
             simulation.actors.push(actor);
@@ -61,11 +87,12 @@ impl Simulation {
     /// A new connection for an actor; every other one may break off.
     fn arrive(&mut self, at: usize) -> Actor {
         let shard = self.random.below(self.shards);
-        Actor::new(self.engine.connect(shard), at.is_multiple_of(2))
+        Actor::new(self.engine.connect(shard), at.is_multiple_of(2), self.kept != Kept::InMemory)
     }
 
     fn step(&mut self) {
         let at = self.random.below(ACTORS);
+        self.note_log();
         self.actors[at].act(&mut self.random, &mut self.oracle, &mut self.names);
         if self.random.chance(60) {
             let shard = self.random.below(self.shards);
@@ -76,13 +103,38 @@ impl Simulation {
         if self.random.chance(10) {
             self.engine.advance_ms(1);
         }
+        if self.kept != Kept::InMemory {
+            self.step_storage();
+        }
         if self.random.chance(50) {
             let at = self.random.below(ACTORS);
-            self.actors[at].observe(&mut self.oracle);
+            self.observe(at);
             if self.actors[at].closed {
                 self.actors[at] = self.arrive(at);
             }
         }
+    }
+
+    fn step_storage(&mut self) {
+        if self.random.chance(40) {
+            let step = self.random.pick(&StorageStep::ALL);
+            self.engine.storage_step(step).expect("the disk does not fail");
+        }
+        if self.random.chance(2) {
+            self.engine.broker.compact();
+        }
+    }
+
+    fn note_log(&mut self) {
+        if let Some(storage) = &self.engine.storage {
+            let appended = storage.store.log().append().end();
+            self.oracle.log_is_at(appended, storage.store.log().durable());
+        }
+    }
+
+    fn observe(&mut self, at: usize) {
+        self.note_log();
+        self.actors[at].observe(&mut self.oracle);
     }
 
     /// Everybody reads everything, then leaves; what is left in the queues is compared, and nothing else is left.
@@ -92,11 +144,11 @@ impl Simulation {
             actor.client.wire.set_most_per_write(usize::MAX);
         }
         self.engine.settle();
-        self.actors.iter_mut().for_each(|actor| actor.observe(&mut self.oracle));
+        (0..ACTORS).for_each(|at| self.observe(at));
         self.actors.iter().filter(|actor| !actor.closed).for_each(Actor::check_quiet);
         self.actors.iter_mut().for_each(|actor| actor.close(&mut self.oracle));
         self.engine.settle();
-        self.actors.iter_mut().for_each(|actor| actor.observe(&mut self.oracle));
+        (0..ACTORS).for_each(|at| self.observe(at));
         assert!(self.actors.iter().all(|actor| actor.closed), "every connection is closed");
         for queue in 0..QUEUES {
             let tag = format!("rest{queue}");
@@ -111,6 +163,10 @@ impl Simulation {
         self.admin.wire.break_off();
         self.engine.settle();
         check_nothing_left(&mut self.engine, self.shards);
+        if let Some(storage) = &self.engine.storage {
+            assert_eq!(storage.store.disk_bytes().cold_live_bytes, 0, "bytes of messages in cold segments");
+            assert_eq!(storage.store.disk_bytes().blob_bytes, 0, "bytes of bodies in files of their own");
+        }
     }
 }
 
@@ -134,21 +190,36 @@ fn check_nothing_left(engine: &mut Engine, shards: usize) {
     assert_eq!(engine.broker.message_memory(), 0, "bytes of message memory");
 }
 
-fn run(seed: u64) {
+fn run(seed: u64, kept: Kept) {
     let result = std::panic::catch_unwind(|| {
-        let mut simulation = Simulation::new(seed);
+        let mut simulation = Simulation::new(seed, kept);
         (0..STEPS).for_each(|_| simulation.step());
         simulation.finish();
     });
-    assert!(result.is_ok(), "the simulation failed; repeat it with SEED={seed}");
+    assert!(result.is_ok(), "the simulation failed; repeat it with SEED={seed}, messages {kept:?}");
+}
+
+fn run_all(kept: Kept, runs: u64) {
+    let number = |name: &str| std::env::var(name).ok().map(|value| value.parse().expect("a number"));
+    match number("SEED") {
+        Some(seed) => run(seed, kept),
+        None => (0..number("RUNS").unwrap_or(runs)).for_each(|seed| run(seed, kept)),
+    }
 }
 
 #[test]
 fn random_clients_lose_nothing_and_get_nothing_twice() {
-    match std::env::var("SEED") {
-        Ok(seed) => run(seed.parse().expect("SEED is a number")),
-        Err(_) => (0..RUNS).for_each(run),
-    }
+    run_all(Kept::InMemory, RUNS);
+}
+
+#[test]
+fn random_clients_over_a_store_lose_nothing_and_get_nothing_twice() {
+    run_all(Kept::OnDisk { memory_bytes: PLENTY }, RUNS_OVER_STORE);
+}
+
+#[test]
+fn random_clients_over_a_store_without_memory_lose_nothing_and_get_nothing_twice() {
+    run_all(Kept::OnDisk { memory_bytes: SCARCE }, RUNS_OVER_STORE);
 }
 
 /// The numbers of the messages that a client was delivered.

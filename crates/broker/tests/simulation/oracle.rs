@@ -1,6 +1,7 @@
 //! What became of every message, as far as the clients can know, and what must never happen.
 
 use std::collections::{BTreeMap, BTreeSet};
+use store::Lsn;
 
 /// A publisher (one channel, from its opening to its end) and the number of its publish.
 pub type MessageId = (u32, u32);
@@ -42,11 +43,25 @@ pub struct Seen {
 pub struct Oracle {
     queues: Vec<BTreeMap<MessageId, Copy>>,
     confirmed: BTreeSet<MessageId>,
+    /// Where the log was when a publish was sent that is to be in it before it is confirmed: its record comes behind.
+    logged_after: BTreeMap<MessageId, Lsn>,
+    appended: Lsn,
+    durable: Lsn,
 }
 
 impl Oracle {
     pub fn new(queues: usize) -> Oracle {
-        Oracle { queues: (0..queues).map(|_| BTreeMap::new()).collect(), confirmed: BTreeSet::new() }
+        Oracle { queues: (0..queues).map(|_| BTreeMap::new()).collect(), ..Oracle::default() }
+    }
+
+    /// What has been appended to the log so far, and what of it is durable.
+    pub fn log_is_at(&mut self, appended: Lsn, durable: Lsn) {
+        (self.appended, self.durable) = (appended, durable);
+    }
+
+    /// The publish may not be confirmed before it is in the log.
+    pub fn must_be_logged(&mut self, id: MessageId) {
+        self.logged_after.insert(id, self.appended);
     }
 
     pub fn published(&mut self, queue: usize, id: MessageId) {
@@ -55,6 +70,13 @@ impl Oracle {
     }
 
     pub fn confirmed(&mut self, id: MessageId) {
+        if let Some(after) = self.logged_after.get(&id) {
+            assert!(
+                self.durable > *after,
+                "{id:?} is confirmed at {:?}, and is in the log after {after:?}",
+                self.durable
+            );
+        }
         self.confirmed.insert(id);
     }
 

@@ -109,7 +109,7 @@ impl Extent {
     }
 
     /// A message of the log moves here.
-    pub(super) fn take(&mut self, slot: &Slot) {
+    pub(crate) fn take(&mut self, slot: &Slot) {
         let delta = self.delta(slot.seq);
         let delta = delta.expect("a message lies within the extent that was written for it");
         self.live.insert(delta);

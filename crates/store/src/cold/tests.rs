@@ -11,7 +11,7 @@ use crate::{Arena, ChunkPool, LoadedRun, Lost, ReadError};
 const LOG_ID: u64 = 7;
 /// Both queues number their messages alike, so that one's could be taken for the other's.
 const QUEUES: [u64; 2] = [3, 4];
-const MESSAGES: u64 = 40;
+pub(crate) const MESSAGES: u64 = 40;
 
 /// The payload of a Message record.
 pub(crate) fn payload(body: &[u8]) -> Vec<u8> {
@@ -40,7 +40,7 @@ fn body(quid: u64, seq: u64) -> Vec<u8> {
     }
 }
 
-fn written() -> (Arc<SimulatedDisk>, Arc<ColdSegment>, Vec<DirectoryEntry>) {
+pub(crate) fn written() -> (Arc<SimulatedDisk>, Arc<ColdSegment>, Vec<DirectoryEntry>) {
     let disk = SimulatedDisk::new();
     let shared: Arc<dyn Disk> = disk.clone();
     let mut writer = Writer::create(&shared, 1, LOG_ID).unwrap();
@@ -78,7 +78,12 @@ pub(crate) fn run(disk: &SimulatedDisk, read: &ColdRead) -> Result<LoadedRun, Re
 }
 
 /// Reads everything, whatever has been done to the file; how many messages are lost.
-fn check(disk: &SimulatedDisk, segment: &Arc<ColdSegment>, directory: &[DirectoryEntry], what: &str) -> usize {
+pub(crate) fn check(
+    disk: &SimulatedDisk,
+    segment: &Arc<ColdSegment>,
+    directory: &[DirectoryEntry],
+    what: &str,
+) -> usize {
     let mut lost = 0;
     for entry in directory {
         let run = read_some(disk, segment, entry.region, 0..MESSAGES).unwrap();

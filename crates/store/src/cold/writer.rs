@@ -223,3 +223,30 @@ impl Drop for Writer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulation::SimulatedDisk;
+
+    #[test]
+    fn a_large_region_is_not_kept_in_memory() {
+        let disk: Arc<dyn Disk> = SimulatedDisk::new();
+        let mut writer = Writer::create(&disk, 1, 1).unwrap();
+        for (quid, messages) in [(1, 200_000), (2, 10), (3, 200_000)] {
+            writer.begin_region(quid, 0, messages).unwrap();
+            for seq in 0..messages as u64 - 3 {
+                writer.message(Header::new(Kind::Message, quid, seq), &[1; 24]).unwrap();
+                assert!(writer.buffer.capacity() <= 2 * BUFFER, "{} bytes", writer.buffer.capacity());
+            }
+            writer.end_region(messages as u64).unwrap();
+        }
+        let (segment, directory) = writer.finish().unwrap();
+        assert_eq!(segment.directory().unwrap().len(), 3);
+        for entry in directory {
+            let mut window = segment.window(true);
+            let index = window.read(entry.region.offset, entry.region.count as usize * 8).unwrap();
+            assert_eq!(crc32fast::hash(index), entry.index_crc);
+        }
+    }
+}

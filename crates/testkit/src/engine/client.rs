@@ -12,6 +12,8 @@ use std::sync::Arc;
 pub struct Arrival {
     /// The channel that it came on.
     pub channel: u16,
+    /// The payload of its content header, empty without content.
+    pub header: Vec<u8>,
     /// Its body, empty without one.
     pub body: Vec<u8>,
     payload: Vec<u8>,
@@ -21,6 +23,12 @@ impl Arrival {
     /// The method.
     pub fn method(&self) -> Method<'_> {
         Method::decode(&self.payload).expect("a method whose names are UTF-8")
+    }
+
+    /// The properties of its content; none without content.
+    pub fn properties(&self) -> Properties<'_> {
+        let header = amqp::ContentHeader::parse(&self.header);
+        header.and_then(|header| header.properties.decode()).unwrap_or_default()
     }
 }
 
@@ -144,7 +152,7 @@ impl Client {
         match header.kind {
             FRAME_METHOD => {
                 assert!(!self.partial.contains_key(&channel), "content is whole before the channel's next method");
-                let arrival = Arrival { channel, body: Vec::new(), payload: payload.to_vec() };
+                let arrival = Arrival { channel, header: Vec::new(), body: Vec::new(), payload: payload.to_vec() };
                 if has_content(payload) {
                     self.partial.insert(channel, Partial { arrival, left: None });
                 } else {
@@ -161,6 +169,7 @@ impl Client {
         let mut partial = self.partial.remove(&header.channel).expect("content follows a method that has it");
         partial.left = match (header.kind, partial.left) {
             (FRAME_HEADER, None) => {
+                partial.arrival.header = payload.to_vec();
                 let header = amqp::ContentHeader::parse(payload).expect("the broker sends a valid content header");
                 Some(header.body_size)
             }

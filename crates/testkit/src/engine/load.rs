@@ -1,12 +1,16 @@
 //! A steady load, for counting what one message costs: one publisher, one queue, one consumer, one shard.
 
 use super::client::write_publish;
-use super::{Client, Engine};
-use amqp::method::basic;
+use super::{Checkpoint, Client, Engine, StorageStep};
+use amqp::method::{basic, confirm};
 use amqp::{Method, Properties};
 use broker::Settings;
+use store::simulation::SimulatedDisk;
 
 const QUEUE: &str = "load";
+const CONSUMER: &str = "ctag";
+/// Turns in which nothing happens after which nothing more is expected to.
+const QUIET_TURNS: usize = 3;
 /// Bytes of publishes in one round; any number of them leaves a frame cut where a read ends.
 const ROUND_BYTES: usize = 1 << 20;
 const READ_SIZE: usize = 64 << 10;
@@ -40,6 +44,7 @@ pub struct Load {
     /// The publishes of one round.
     round: Vec<u8>,
     messages: u64,
+    publish_size: usize,
     /// Bytes of one delivery with its content.
     delivery_size: u64,
     received_before: u64,
@@ -50,40 +55,50 @@ pub struct Load {
 impl Load {
     /// A broker with the load's queue and consumer, and nothing published yet; bodies have `body_len` bytes.
     pub fn new(body_len: usize, acknowledge: Acknowledge, arrive: Arrive) -> Load {
-        let mut engine = Engine::new(Settings::default(), 1, 1);
+        let engine = Engine::new(Settings::default(), 1, 1);
+        let mut load = Load::over(engine, false, body_len, acknowledge, arrive);
+        load.measure_delivery();
+        load
+    }
+
+    /// The same with persistent messages, a durable queue over a store on a simulated disk, and confirms.
+    pub fn durable(body_len: usize, acknowledge: Acknowledge, arrive: Arrive, memory_bytes: usize) -> Load {
+        let (settings, disk) = (Settings::default(), SimulatedDisk::new());
+        let engine = Engine::durable(settings, 1, 1, disk, Checkpoint::default(), memory_bytes);
+        let mut load = Load::over(engine, true, body_len, acknowledge, arrive);
+        load.engine.call(&mut load.publisher, 1, &Method::ConfirmSelect(confirm::Select { nowait: false }));
+        load.measure_delivery();
+        load.publisher.wire.discard();
+        load
+    }
+
+    fn over(mut engine: Engine, durable: bool, body_len: usize, acknowledge: Acknowledge, arrive: Arrive) -> Load {
         let mut publisher = engine.connect_with_channel(0);
         let mut consumer = engine.connect_with_channel(0);
-        engine.declare(&mut publisher, 1, QUEUE);
-        engine.consume(&mut consumer, 1, QUEUE, "ctag", acknowledge == Acknowledge::Automatic);
+        engine.declare_as(&mut publisher, 1, QUEUE, durable);
+        engine.consume(&mut consumer, 1, QUEUE, CONSUMER, acknowledge == Acknowledge::Automatic);
         let mut publish = Vec::new();
         let frame_max = Settings::default().frame_max as usize;
-        write_publish(
-            &mut publish,
-            1,
-            frame_max,
-            super::publish("", QUEUE),
-            &Properties::default(),
-            &vec![b'x'; body_len],
-        );
+        let properties = Properties { delivery_mode: durable.then_some(2), ..Properties::default() };
+        write_publish(&mut publish, 1, frame_max, super::publish("", QUEUE), &properties, &vec![b'x'; body_len]);
         let (messages, read_size) = match arrive {
             Arrive::Pipelined => (ROUND_BYTES / publish.len(), READ_SIZE),
             Arrive::OnePerRead => (1000, publish.len()),
         };
         engine.reactor(0).set_read_size(read_size);
-        let mut load = Load {
+        Load {
             engine,
             publisher,
             consumer,
             acknowledge,
+            publish_size: publish.len(),
             round: publish.repeat(messages),
             messages: messages as u64,
             delivery_size: 0,
             received_before: 0,
             published: 0,
             acknowledged: 0,
-        };
-        load.measure_delivery(&publish);
-        load
+        }
     }
 
     /// Messages of one round.
@@ -99,13 +114,49 @@ impl Load {
     pub fn round(&mut self, mut turn: impl FnMut(&mut Engine)) {
         self.publisher.wire.send(&self.round);
         self.published += self.messages;
-        while self.publisher.wire.unread() > 0 || self.consumer.wire.unread() > 0 {
+        self.turns(&mut turn);
+        assert_eq!(self.delivered(), self.published, "every message is delivered");
+    }
+
+    /// As [`Load::round`], over a store: the consumer comes only when everything is published and has been left to the
+    /// disk, and goes when it has everything.
+    ///
+    /// # Panics
+    /// When not every message is delivered.
+    pub fn paged_round(&mut self, mut turn: impl FnMut(&mut Engine)) {
+        let cancel = basic::Cancel { consumer_tag: CONSUMER, nowait: true };
+        self.consumer.method(1, &Method::BasicCancel(cancel));
+        self.turns(&mut turn);
+        self.publisher.wire.send(&self.round);
+        self.published += self.messages;
+        self.turns(&mut turn);
+        self.engine.broker.compact();
+        self.turns(&mut turn);
+        let no_ack = self.acknowledge == Acknowledge::Automatic;
+        let consume = basic::Consume { nowait: true, ..super::consume(QUEUE, CONSUMER, no_ack) };
+        self.consumer.method(1, &Method::BasicConsume(consume));
+        self.turns(&mut turn);
+        assert_eq!(self.delivered(), self.published, "every message is delivered");
+    }
+
+    /// Turns until there is nothing to do; the store's threads do their part between.
+    fn turns(&mut self, turn: &mut impl FnMut(&mut Engine)) {
+        let mut quiet = 0;
+        while quiet < QUIET_TURNS {
+            quiet += 1;
+            if self.publisher.wire.unread() > 0 || self.consumer.wire.unread() > 0 {
+                quiet = 0;
+            }
             turn(&mut self.engine);
             self.acknowledge();
+            for step in StorageStep::ALL {
+                if self.engine.storage_step(step).expect("the disk does not fail") {
+                    quiet = 0;
+                }
+            }
             // A publisher that gets ahead of the acknowledgements is slowed down.
             self.engine.advance_ms(1);
         }
-        assert_eq!(self.delivered(), self.published, "every message is delivered");
     }
 
     /// Messages delivered so far.
@@ -134,9 +185,9 @@ impl Load {
     }
 
     /// Sends one message through to see how long a delivery is; from then on the consumer drops what it receives.
-    fn measure_delivery(&mut self, publish: &[u8]) {
+    fn measure_delivery(&mut self) {
         self.received_before = self.consumer.wire.received();
-        self.publisher.wire.send(publish);
+        self.publisher.wire.send(&self.round[..self.publish_size]);
         self.engine.settle();
         self.delivery_size = self.consumer.wire.received() - self.received_before;
         self.published = 1;

@@ -4,7 +4,7 @@ use broker::Broker;
 use metadata::{Change, Definitions, Journal, Snapshot, Token, decode_changes, encode_changes};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use store::{Arena, Disk, Log, LogWriter, Lsn, Opened, Options, Store};
+use store::{Arena, Disk, Log, LogWriter, Lsn, OpenError, Opened, Options, Store, StoreError};
 
 /// The definitions that a checkpoint has taken out of the log. They survive what happens to the log's disk.
 #[derive(Clone, Default)]
@@ -57,6 +57,24 @@ impl Journal for LoggedJournal {
     }
 }
 
+/// What threads do beside the reactors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StorageStep {
+    /// The log's thread writes what is staged.
+    Write,
+    /// It syncs what it has written.
+    Sync,
+    /// The reader does one read.
+    Read,
+    /// The store tidies up.
+    Maintain,
+}
+
+impl StorageStep {
+    /// All of them, in the order in which they get the most done.
+    pub const ALL: [StorageStep; 4] = [StorageStep::Write, StorageStep::Sync, StorageStep::Read, StorageStep::Maintain];
+}
+
 /// The store of an engine, with everything that threads would do.
 pub struct Storage {
     /// The store.
@@ -76,10 +94,9 @@ pub(super) struct Durable {
 
 impl Storage {
     /// Opens what is on `disk`.
-    pub(super) fn open(disk: Arc<dyn Disk>, checkpoint: Checkpoint, options: Options) -> Durable {
+    pub(super) fn open(disk: Arc<dyn Disk>, checkpoint: Checkpoint, options: Options) -> Result<Durable, OpenError> {
         let applied = checkpoint.lock().applied;
-        let opened = Store::open(disk, options, Lsn(applied.0)).expect("the store opens");
-        let Opened { store, writer, backlogs, metadata, .. } = opened;
+        let Opened { store, writer, backlogs, metadata, .. } = Store::open(disk, options, Lsn(applied.0))?;
         let mut definitions = Definitions::default();
         checkpoint.lock().changes.iter().for_each(|change| definitions.apply(change.clone()));
         let mut pending = Vec::new();
@@ -90,36 +107,45 @@ impl Storage {
         }
         let journal = Arc::new(LoggedJournal { log: store.log().clone(), pending: Mutex::new(pending), checkpoint });
         let storage = Storage { store, writer, arena: None, seen: Lsn::default() };
-        Durable { storage, journal, snapshot: Snapshot::from(definitions), backlogs }
+        Ok(Durable { storage, journal, snapshot: Snapshot::from(definitions), backlogs })
     }
 
-    /// Writes and syncs the log, reads for queues, and tidies up; true when anything happened.
-    pub(super) fn step(&mut self, broker: &Broker) -> bool {
-        let written = self.write() && self.sync(broker);
-        let read = self.read(broker);
-        let tidied = self.store.maintain(broker).expect("the store tidies up");
-        written | read | tidied
-    }
-
-    /// Writes what is staged; true when there was something.
-    pub fn write(&mut self) -> bool {
-        self.writer.write().expect("the log is written")
+    /// Does one thing; true when there was something to do.
+    pub(super) fn step(&mut self, step: StorageStep, broker: &Broker) -> Result<bool, StoreError> {
+        match step {
+            StorageStep::Write => self.writer.write(),
+            StorageStep::Sync => self.sync(broker),
+            StorageStep::Read => Ok(self.read(broker)),
+            StorageStep::Maintain => self.store.maintain(broker),
+        }
     }
 
     /// Syncs what is written, and tells the broker; true when that was more than before.
-    pub fn sync(&mut self, broker: &Broker) -> bool {
-        self.writer.sync().expect("the log is synced");
+    fn sync(&mut self, broker: &Broker) -> Result<bool, StoreError> {
+        self.writer.sync()?;
         let durable = self.store.log().durable();
         let advanced = durable > self.seen;
         if advanced {
             self.seen = durable;
             broker.journal_advanced(Token(durable.0));
         }
-        advanced
+        Ok(advanced)
     }
 
-    /// Does the reads that queues wait for; true when there were some.
-    pub fn read(&mut self, broker: &Broker) -> bool {
+    /// Ends in good order, as a shutdown does once the reactors have stopped.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn finish(mut self, broker: &Broker) -> Result<(), StoreError> {
+        broker.mark_delivered_exactly();
+        self.store.log().close();
+        self.writer.finish()?;
+        self.store.close();
+        Ok(())
+    }
+
+    /// Does one of the reads that queues wait for; true when there was one.
+    fn read(&mut self, broker: &Broker) -> bool {
         let arena = self.arena.get_or_insert_with(|| Arena::new(broker.message_chunks()));
         let read = broker.perform_read(arena, Duration::ZERO);
         // What is read must not keep the chunk of what was read before.
