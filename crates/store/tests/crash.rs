@@ -16,11 +16,6 @@ use store::simulation::{Random, Sabotage, SimulatedDisk};
 /// Enough for a few segments, retirements and a compaction.
 const STEPS: usize = 600;
 
-/// How many times as much as usual is to be tried.
-fn thoroughness() -> u64 {
-    std::env::var("LEVERET_CRASHES").ok().and_then(|times| times.parse().ok()).unwrap_or(1)
-}
-
 /// Opens the store, which may be cut off itself: after so many changes of the disk, in turn; at last not at all.
 fn open(
     mut disk: Arc<SimulatedDisk>,

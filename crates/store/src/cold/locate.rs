@@ -50,7 +50,7 @@ impl<'a> Locator<'a> {
     }
 
     /// Where the record should be; what is there may be another.
-    fn find(&mut self, seq: u64) -> io::Result<Option<u64>> {
+    pub(super) fn find(&mut self, seq: u64) -> io::Result<Option<u64>> {
         while let Some((at, offset)) = self.read(self.entry)? {
             if at >= seq {
                 // An index that names what is outside could name another queue's message.

@@ -142,9 +142,10 @@ pub(super) fn read_cold(
                 run.loaded.push(Loaded { seq, message, delivery_count, redelivered });
             }
             None => {
-                let (file, offset) = (file_name(segment.id()), found.unwrap_or(region.offset));
-                tracing::error!("message {seq} is damaged: {file}, byte {offset}");
-                let body_len = found.map_or(Ok(None), |offset| lost_body_len(&mut records, offset, seq));
+                let offset = found.map_or_else(|| locator.find(seq), |offset| Ok(Some(offset))).map_err(failed)?;
+                let (file, at) = (file_name(segment.id()), offset.unwrap_or(region.offset));
+                tracing::error!("message {seq} is damaged: {file}, byte {at}");
+                let body_len = offset.map_or(Ok(None), |offset| lost_body_len(&mut records, offset, seq));
                 run.lost.push(Lost { seq, body_len: body_len.map_err(failed)?.unwrap_or(0) });
             }
         }

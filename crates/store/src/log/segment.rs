@@ -29,6 +29,8 @@ pub(super) const VERSION: u32 = 1;
 /// Files without a segment that are kept: in the steady state one is written, the other is ready or being retired, and
 /// none is created or deleted.
 const KEPT: usize = 1;
+/// Segments, with the one that is written, beyond which publishers wait for retirement.
+const MOST_LIVE: u32 = 4;
 /// How a file grows: zeros written ahead of the records, so that a sync seldom has a new length to write.
 const GROWN_BYTES: u64 = 4 << 20;
 const ZEROS: usize = 256 << 10;
@@ -184,10 +186,13 @@ impl Pool {
     }
 
     /// Notes how far the log can go: the last eighth before it would need another file is kept for what lets queues
-    /// shrink, because a log that cannot write acknowledgements could never retire a segment on a full disk.
+    /// shrink, because a log that cannot write acknowledgements could never retire a segment on a full disk. Nor does it
+    /// go far ahead of retirement, which would make every start long and keep the places of many messages in memory.
     fn measure(&self, slots: &Slots) {
         let end = (u64::from(slots.next_segment) + slots.ready.len() as u64) * self.segment_bytes;
-        self.room_end.store(end - self.segment_bytes / 8, Ordering::Relaxed);
+        let first = slots.live.front().map_or(slots.next_segment, |first| first.number);
+        let ahead = u64::from(first.saturating_add(MOST_LIVE)) * self.segment_bytes;
+        self.room_end.store((end - self.segment_bytes / 8).min(ahead), Ordering::Relaxed);
     }
 
     pub(super) fn room_end(&self) -> u64 {

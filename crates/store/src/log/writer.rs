@@ -242,7 +242,7 @@ impl LogWriter {
         if self.written <= self.log.pool.room_end() {
             return Ok(());
         }
-        match self.log.pool.prepare() {
+        match self.log.pool.prepare(true) {
             Err(error) if !error.is_no_space() => Err(error),
             _ => Ok(()),
         }

@@ -67,6 +67,11 @@ pub fn options(sabotage: Option<Sabotage>) -> Options {
     Options { segment_bytes: Some(SEGMENT_BYTES), log_id: 0x1ee7, sabotage, ..Options::default() }
 }
 
+/// How many times as much as usual is to be tried.
+pub fn thoroughness() -> u64 {
+    std::env::var("LEVERET_CRASHES").ok().and_then(|times| times.parse().ok()).unwrap_or(1)
+}
+
 /// How long body `id` is.
 pub fn body_len(id: u64) -> u32 {
     let mut random = Random::new(id);

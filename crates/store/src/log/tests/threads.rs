@@ -173,13 +173,13 @@ fn a_large_body_goes_although_nothing_is_appended_any_more() {
         let soon = |is_so: &dyn Fn() -> bool| {
             let began = Instant::now();
             while !is_so() && began.elapsed() < Duration::from_secs(5) {
-                std::thread::sleep(MS);
+                std::thread::park_timeout(MS);
             }
             is_so()
         };
         log.commit();
         assert!(soon(&|| log.durable() >= end));
-        std::thread::sleep(80 * MS);
+        std::thread::park_timeout(80 * MS);
         log.append().release_blob(id);
         assert!(soon(&|| disk.contents(&blob_name(id)).is_none()), "{sync:?}");
         log.close();
