@@ -115,6 +115,8 @@ pub(crate) struct Connection {
     pub(crate) just_closed: Vec<(u16, u64)>,
     /// True when received bytes make no sense any more; they are discarded until the socket is closed.
     pub(crate) out_of_step: bool,
+    /// True while a timer looks whether the connection's park is over.
+    pub(crate) unpark_is_armed: bool,
     /// True after connection.blocked.
     pub(crate) told_blocked: bool,
     /// True when what is pending can no longer be written.
@@ -148,6 +150,7 @@ impl Connection {
             exclusive_queues: Vec::new(),
             just_closed: Vec::new(),
             out_of_step: false,
+            unpark_is_armed: false,
             told_blocked: false,
             peer_is_gone: false,
         }

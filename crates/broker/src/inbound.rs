@@ -15,6 +15,9 @@ use amqp::frame::{FRAME_BODY, FRAME_END, FRAME_HEADER, FRAME_HEADER_SIZE, FRAME_
 use amqp::method::basic;
 use amqp::{DecodeError, FrameHeader, Method, ProtocolHeader};
 
+/// The largest method on a channel, in bytes: above the usual frame_max, and well below the smallest log segment.
+const LARGEST_METHOD: usize = 256 << 10;
+
 /// RabbitMQ takes payloads that are this much longer than frame_max allows.
 const FRAME_SIZE_TOLERANCE: usize = 8;
 
@@ -144,6 +147,11 @@ impl Core {
             _ if conn.phase == Phase::Closing => Ok(0),
             FRAME_METHOD | FRAME_HEADER | FRAME_BODY if conn.phase != Phase::Running => {
                 Err(unexpected().on_connection())
+            }
+            // Definitions have to fit records of the log, however large frames may be.
+            FRAME_METHOD if payload.len() > LARGEST_METHOD => {
+                let size = payload.len();
+                Err(errors::FRAME_TOO_LARGE.with(&[&FRAME_METHOD, &size, &LARGEST_METHOD]).on_connection())
             }
             FRAME_METHOD => self.channel_method(conn, header.channel, payload, buffer, end),
             FRAME_HEADER | FRAME_BODY => {

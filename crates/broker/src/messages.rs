@@ -1,6 +1,7 @@
 //! The engine's side of the message store: what it reads for queues, and what the store asks of queues.
 
 use crate::broker::Broker;
+use crate::core::MESSAGES_PER_LOCK;
 use crate::core::persist::append_transient;
 use crate::message::ShardMessage;
 use crate::topology::QueueCell;
@@ -16,6 +17,9 @@ use tracing::error;
 /// How long the reader waits for the log to write what it is to read, and the store for reactors.
 const PAUSE: Duration = Duration::from_micros(200);
 
+/// The same after the disk failed to read.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(200);
+
 /// Where messages are kept beside memory.
 pub struct MessageStore {
     /// The store.
@@ -30,6 +34,8 @@ pub struct MessageStore {
 pub(crate) struct Messages {
     pub(crate) store: Arc<Store>,
     pub(crate) reads: Reads,
+    /// All queues by id, which is how the store names them. A queue leaves when its deletion is in the journal.
+    queues: Mutex<HashMap<u64, Arc<QueueCell>>>,
     memory_bytes: AtomicUsize,
 }
 
@@ -38,6 +44,8 @@ pub(crate) struct Messages {
 pub(crate) struct Reads {
     jobs: Mutex<VecDeque<ReadJob>>,
     submitted: Condvar,
+    /// Jobs in a row for which the log was not far enough.
+    waiting: AtomicUsize,
 }
 
 struct ReadJob {
@@ -61,7 +69,12 @@ impl Reads {
 
 impl Messages {
     pub(crate) fn new(store: Arc<Store>, memory_bytes: usize) -> Messages {
-        Messages { store, reads: Reads::default(), memory_bytes: AtomicUsize::new(memory_bytes) }
+        let memory_bytes = AtomicUsize::new(memory_bytes);
+        Messages { store, reads: Reads::default(), queues: Mutex::default(), memory_bytes }
+    }
+
+    fn queues(&self) -> MutexGuard<'_, HashMap<u64, Arc<QueueCell>>> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -88,15 +101,18 @@ impl Broker {
             jobs = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         let Some(job) = jobs.pop_front() else { return false };
-        let alone = jobs.is_empty();
         drop(jobs);
-        let mut is_failed = false;
         let run = match messages.store.read(&job.read, arena) {
             Ok(run) => run,
             Err(ReadError::NotWritten) => {
                 messages.store.log().commit();
-                messages.reads.jobs().push_back(job);
-                if alone && !timeout.is_zero() {
+                let mut jobs = messages.reads.jobs();
+                jobs.push_back(job);
+                let jobs = jobs.len();
+                // When all of them wait for the log, so does the thread.
+                let waiting = messages.reads.waiting.fetch_add(1, Ordering::Relaxed) + 1;
+                if waiting >= jobs && !timeout.is_zero() {
+                    messages.reads.waiting.store(0, Ordering::Relaxed);
                     std::thread::park_timeout(PAUSE);
                 }
                 return true;
@@ -104,28 +120,38 @@ impl Broker {
             // They are somewhere else by now, where the queue will find them.
             Err(ReadError::Moved) => LoadedRun::default(),
             Err(failure) => {
-                is_failed = true;
                 error!("cannot read messages of queue '{}' in vhost '{}': {failure}", job.cell.name, job.cell.vhost);
+                // Whoever asks again at once would fail again; this holds up other queues, but their disk is the same.
+                if !timeout.is_zero() {
+                    std::thread::park_timeout(PAUSE_AFTER_FAILURE);
+                }
                 LoadedRun::default()
             }
         };
-        for lost in &run.lost {
-            error!(
-                "message {} of queue '{}' in vhost '{}' is damaged on disk and lost",
-                lost.seq, job.cell.name, job.cell.vhost
-            );
-        }
         let mut state = job.cell.lock();
-        state.queue.take_read(run);
+        let lost = state.queue.take_read(run);
+        if !lost.is_empty() {
+            self.settle_lost(messages, &job.cell, &lost);
+        }
         job.cell.publish_gauges(&state);
         let waiting = std::mem::take(&mut state.waited_for);
         drop(state);
-        // Whoever asks again after a failure would fail again.
-        if !is_failed {
-            self.deliver_on(&job.cell, waiting.into_iter().filter(|shard| *shard != job.shard));
-            self.post(job.shard, ShardMessage::Deliver(job.cell));
-        }
+        self.deliver_on(&job.cell, waiting.into_iter().filter(|shard| *shard != job.shard));
+        self.post(job.shard, ShardMessage::Deliver(job.cell));
         true
+    }
+
+    /// Takes messages off the books that could not be read, so that they are lost once and not at every start.
+    fn settle_lost(&self, messages: &Messages, cell: &QueueCell, lost: &[(u64, u32, Option<u64>)]) {
+        let mut appender = messages.store.log().append();
+        for (seq, body_len, blob) in lost {
+            appender.settle(cell.quid, None, &[(*seq, *body_len)]);
+            blob.iter().for_each(|blob| appender.release_blob(*blob));
+        }
+        drop(appender);
+        for (seq, ..) in lost {
+            error!("message {seq} of queue '{}' in vhost '{}' is damaged on disk and lost", cell.name, cell.vhost);
+        }
     }
 
     /// Has reactors look at a queue that may have its first message now.
@@ -145,18 +171,16 @@ impl Broker {
             let stored: Vec<(u64, u32)> =
                 gone.iter().filter(|entry| entry.stored).map(|entry| (entry.seq, entry.body_len)).collect();
             let paged = state.queue.forget_paged();
+            let mut blobs = Vec::new();
+            if let Some(storage) = state.queue.storage() {
+                let removed = stored.iter().filter_map(|(seq, len)| storage.backlog.remove(*seq, *len));
+                blobs.extend(removed.filter_map(|removed| removed.blob));
+            }
             let log = messages.store.log();
+            // A piece at a time, because everybody who publishes or acknowledges waits for the log meanwhile.
+            stored.chunks(4096).for_each(|piece| log.append().settle(cell.quid, None, piece));
             if !stored.is_empty() || paged.is_some() {
                 let mut appender = log.append();
-                // In pieces, so that no record is longer than what the log takes.
-                for piece in stored.chunks(4096) {
-                    appender.settle(cell.quid, None, piece);
-                }
-                let mut blobs = Vec::new();
-                if let Some(storage) = state.queue.storage() {
-                    let removed = stored.iter().filter_map(|(seq, len)| storage.backlog.remove(*seq, *len));
-                    blobs.extend(removed.filter_map(|removed| removed.blob));
-                }
                 if let Some((first, last, more)) = paged {
                     appender.settle_range(cell.quid, first, last, &[]);
                     blobs.extend(more);
@@ -172,9 +196,19 @@ impl Broker {
         (count, token)
     }
 
+    /// Makes a queue known to the store; called before anything of it can be in the log.
+    pub(crate) fn add_queue(&self, cell: &Arc<QueueCell>) {
+        if let Some(messages) = &self.messages {
+            messages.queues().insert(cell.quid, cell.clone());
+        }
+    }
+
     /// Lets go of what a deleted queue had on disk, once its deletion is in the journal.
-    pub(crate) fn drop_storage(&self, storage: Option<Box<Storage>>) {
-        self.release_blobs(storage.iter().flat_map(|storage| storage.backlog.blobs()));
+    pub(crate) fn remove_queue(&self, cell: &QueueCell) {
+        let Some(messages) = &self.messages else { return };
+        messages.queues().remove(&cell.quid);
+        let Some(storage) = cell.lock().queue.take_storage() else { return };
+        self.release_blobs(storage.backlog.blobs());
     }
 
     /// Lets go of what a restart found of queues that had been deleted before.
@@ -191,9 +225,17 @@ impl Broker {
         }
     }
 
-    /// The queue with this id.
+    /// The queue with this id, also while it is being deleted.
     fn queue_by_id(&self, quid: u64) -> Option<Arc<QueueCell>> {
-        self.vhosts().iter().find_map(|vhost| vhost.read().queue_by_id(quid).cloned())
+        self.messages.as_ref()?.queues().get(&quid).cloned()
+    }
+
+    /// Puts definitions that are durable in the log where a start finds them without it, when there are at least `least`.
+    pub fn checkpoint_definitions(&self, least: usize) -> Result<(), StoreError> {
+        if self.journal.pending() < least.max(1) {
+            return Ok(());
+        }
+        self.checkpoint_metadata(Lsn(self.journal.durable().0))
     }
 
     /// Notes for every queue exactly what may have been delivered; for the end of a run in good order, when nothing is
@@ -217,9 +259,6 @@ impl Owners for Broker {
     fn with(&self, quid: u64, visit: &mut dyn FnMut(&mut Backlog)) -> bool {
         let Some(cell) = self.queue_by_id(quid) else { return false };
         let mut state = cell.lock();
-        if cell.is_dead() {
-            return false;
-        }
         match state.queue.storage() {
             Some(storage) => visit(&mut storage.backlog),
             None => return false,
@@ -229,9 +268,13 @@ impl Owners for Broker {
 
     fn page_out(&self, quid: u64, below: u64) {
         let (Some(messages), Some(cell)) = (&self.messages, self.queue_by_id(quid)) else { return };
-        let mut state = cell.lock();
         let log = messages.store.log();
-        state.queue.store_below(below, |seq, message| append_transient(log, quid, seq, message));
+        // A few at a time, so that nobody waits long for the queue.
+        while cell
+            .lock()
+            .queue
+            .store_below(below, MESSAGES_PER_LOCK, |seq, message| append_transient(log, quid, seq, message))
+        {}
     }
 
     fn quiesce(&self) {

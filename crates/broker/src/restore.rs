@@ -50,6 +50,7 @@ impl Broker {
                 arguments: definition.arguments.clone(),
                 ..QueueCell::new(definition.quid, &vhost.name, &definition.name)
             });
+            self.add_queue(&cell);
             cell.publish_gauges(&cell.lock());
         }
         self.drop_backlogs(backlogs);

@@ -27,6 +27,8 @@ const OUT_OF_STEP_TIMEOUT_MS: u64 = 3000;
 /// Longest pause of a publisher that outpaces consumers, in ms: a consumer that takes nothing any more slows it down,
 /// and does not stop it.
 const FLOW_PAUSE_MS: u64 = 10;
+/// How often a connection looks whether the log has room again, in ms.
+const LOG_LOOK_MS: u64 = 4;
 /// How often such a pause is looked at, in ms.
 const FLOW_LOOK_MS: u64 = 1;
 /// Queues delivered per turn before sockets are looked at again.
@@ -309,7 +311,7 @@ impl Shard {
         let Some(mut conn) = self.connections.get_mut(key).and_then(Option::take) else { return R::default() };
         let before = (conn.phase, conn.is_reading());
         let result = serve(&mut self.core, &mut conn);
-        self.arm_timers(key, &conn, before.0);
+        self.arm_timers(key, &mut conn, before.0);
         if !before.1 && conn.is_reading() {
             self.resumed.push(key);
         }
@@ -334,13 +336,19 @@ impl Shard {
     }
 
     /// Arms what a connection's new state needs.
-    fn arm_timers(&mut self, key: usize, conn: &Connection, before: Phase) {
+    fn arm_timers(&mut self, key: usize, conn: &mut Connection, before: Phase) {
         let (id, now_ms) = (conn.link.id, self.core.now.mono_ms());
-        match &conn.park {
-            Some(Park::Flow { .. } | Park::Log) => self.timers.arm(now_ms + FLOW_LOOK_MS, Timer::Unpark(key, id)),
-            Some(Park::Output) => self.timers.arm(now_ms + FLOW_PAUSE_MS, Timer::Unpark(key, id)),
-            Some(Park::Refused { until_ms, .. }) => self.timers.arm(*until_ms, Timer::Unpark(key, id)),
-            Some(Park::Journal { .. } | Park::Get { .. } | Park::Alarm) | None => {}
+        let look_ms = match &conn.park {
+            Some(Park::Flow { .. }) => Some(now_ms + FLOW_LOOK_MS),
+            Some(Park::Log) => Some(now_ms + LOG_LOOK_MS),
+            Some(Park::Output) => Some(now_ms + FLOW_PAUSE_MS),
+            Some(Park::Refused { until_ms, .. }) => Some(*until_ms),
+            Some(Park::Journal { .. } | Park::Get { .. } | Park::Alarm) | None => None,
+        };
+        // One timer at a time, however often the connection is served meanwhile.
+        if let Some(look_ms) = look_ms.filter(|_| !conn.unpark_is_armed) {
+            conn.unpark_is_armed = true;
+            self.timers.arm(look_ms, Timer::Unpark(key, id));
         }
         if conn.phase != before {
             match conn.phase {

@@ -160,10 +160,6 @@ impl Topology {
         self.queue_names.get(name).and_then(|id| self.queues.get(id))
     }
 
-    pub(crate) fn queue_by_id(&self, quid: u64) -> Option<&Arc<QueueCell>> {
-        self.queues.get(&quid)
-    }
-
     pub(crate) fn exchange(&self, name: &str) -> Option<&Arc<Exchange>> {
         self.entry(name).map(|entry| &entry.exchange)
     }

@@ -36,6 +36,11 @@ pub trait Journal: Send + Sync {
         let _ = up_to;
         Ok(())
     }
+
+    /// How many changes a checkpoint would take: what a start replays, and memory until then.
+    fn pending(&self) -> usize {
+        0
+    }
 }
 
 /// Holds every journal to the one precondition of [`propose`](Journal::propose).

@@ -91,11 +91,6 @@ impl LogJournal {
         Ok(LogJournal { log, pending: Mutex::new(state), store: Mutex::new(Some(store)) })
     }
 
-    /// How many changes are in the log and not yet in the store: what a start would replay, and memory until then.
-    pub fn pending(&self) -> usize {
-        self.lock().changes
-    }
-
     fn checkpoint_to(&self, store: &Store, up_to: Token) -> Result<(), CommitError> {
         let groups = self.lock().take(up_to);
         let Some(&(Token(applied), _)) = groups.back() else { return Ok(()) };
@@ -140,6 +135,10 @@ impl Journal for LogJournal {
 
     fn durable(&self) -> Token {
         self.log.durable()
+    }
+
+    fn pending(&self) -> usize {
+        self.lock().changes
     }
 
     /// Once it has returned the log may forget the changes. It waits for the disk; proposals meanwhile do not wait for

@@ -40,13 +40,3 @@ pub struct Counts {
     /// Bytes of their bodies.
     pub unacked_bytes: u64,
 }
-
-impl Counts {
-    /// A message is not ready any more. After a restart the bytes may be an estimate, and those of a damaged message are
-    /// not known: when none is left, none are.
-    #[inline]
-    pub(crate) fn remove_ready(&mut self, body_len: u32) {
-        self.ready = self.ready.saturating_sub(1);
-        self.ready_bytes = if self.ready == 0 { 0 } else { self.ready_bytes.saturating_sub(u64::from(body_len)) };
-    }
-}

@@ -117,7 +117,7 @@ impl<C> Queue<C> {
                 return true;
             }
             let Some(consumer) = self.consumers.next(gate) else { return false };
-            let Some(entry) = self.pop() else { return false };
+            let Some(entry) = self.take_first() else { return false };
             bytes += entry.body_len as usize;
             plan(entry, consumer);
         }
@@ -164,9 +164,11 @@ impl<C> Queue<C> {
     /// [`Queue::is_empty`] is false, and [`Queue::wants`] says what it waits for.
     #[inline]
     pub fn pop(&mut self) -> Option<Entry> {
-        if !self.has_deliverable() {
-            return None;
-        }
+        if self.has_deliverable() { self.take_first() } else { None }
+    }
+
+    #[inline]
+    fn take_first(&mut self) -> Option<Entry> {
         let entry = match self.returned.pop_first() {
             Some((_, entry)) => entry,
             None => {
@@ -175,7 +177,7 @@ impl<C> Queue<C> {
                 entry
             }
         };
-        self.counts.remove_ready(entry.body_len);
+        self.remove_ready(entry.body_len);
         Some(entry)
     }
 
@@ -232,6 +234,15 @@ impl<C> Queue<C> {
     /// Ready messages for relocation, at most `most` from position `from` on; returns where to go on.
     pub fn ready_from(&mut self, from: usize, most: usize) -> impl Iterator<Item = &mut Entry> {
         self.ready.iter_mut().skip(from).take(most)
+    }
+
+    /// Counts a ready message as gone. After a restart the bytes of what is in cold segments are not always exact, so that
+    /// they are put right when the queue is empty.
+    #[inline]
+    pub(crate) fn remove_ready(&mut self, body_len: u32) {
+        self.counts.ready = self.counts.ready.saturating_sub(1);
+        let bytes = self.counts.ready_bytes.saturating_sub(u64::from(body_len));
+        self.counts.ready_bytes = if self.counts.ready == 0 { 0 } else { bytes };
     }
 
     #[inline]

@@ -80,6 +80,12 @@ impl Storage {
         self.paged.is_some()
     }
 
+    fn forget_empty(&mut self) {
+        if self.paged.as_ref().is_some_and(|paged| paged.count == 0) {
+            self.paged = None;
+        }
+    }
+
     #[inline]
     pub(crate) fn paged_out(&mut self, count: u64) {
         if let Some(paged) = &mut self.paged {
@@ -111,14 +117,15 @@ impl<C> Queue<C> {
         self.storage.as_ref().is_some_and(|storage| storage.is_paged())
     }
 
-    /// Leaves ready messages to the disk, from the last one on, until about `keep_bytes` are in memory.
+    /// Leaves ready messages to the disk, from the last one on, until about `keep_bytes` are in memory; at most `most`.
     ///
-    /// `log` puts a message on disk that is not there yet. What was in memory is handed to `sink`.
+    /// `log` puts a message on disk that is not there yet, if it can. What was in memory is handed to `sink`.
     pub fn page_out(
         &mut self,
         keep_bytes: u64,
+        most: usize,
         sink: &mut Vec<Entry>,
-        mut log: impl FnMut(u64, &Message) -> (Place, SlotFlags),
+        mut log: impl FnMut(u64, &Message) -> Option<(Place, SlotFlags)>,
     ) {
         if self.resident_bytes <= keep_bytes {
             return;
@@ -126,15 +133,15 @@ impl<C> Queue<C> {
         self.keep_on_disk();
         let Some(storage) = &mut self.storage else { return };
         let mut late = Vec::new();
-        while self.resident_bytes > keep_bytes {
-            let Some(entry) = self.ready.pop_back() else { break };
+        for _ in 0..most {
+            let Some(entry) = self.ready.pop_back_if(|_| self.resident_bytes > keep_bytes) else { break };
             if !entry.stored {
-                let Some(message) = entry.message.as_ref().filter(|_| storage.backlog.takes(entry.seq)) else {
-                    // Its neighbours went to a cold segment; it has to stay.
+                // What is not logged stays: the log is full, or the neighbours went to a cold segment.
+                let message = entry.message.as_ref().filter(|_| storage.backlog.takes(entry.seq));
+                let Some((place, flags)) = message.and_then(|message| log(entry.seq, message)) else {
                     self.ready.push_back(entry);
                     break;
                 };
-                let (place, flags) = log(entry.seq, message);
                 late.push((entry.seq, place, entry.body_len, flags));
             }
             self.resident_bytes -= memory(&entry);
@@ -146,19 +153,30 @@ impl<C> Queue<C> {
         storage.backlog.add_late(late);
     }
 
-    /// Puts ready messages with a position below `below` on disk that are in memory only; they stay in memory.
-    pub fn store_below(&mut self, below: u64, mut log: impl FnMut(u64, &Message) -> (Place, SlotFlags)) {
-        let Some(storage) = &mut self.storage else { return };
+    /// Puts ready messages with a position below `below` on disk that are in memory only, at most `most`; they stay in
+    /// memory. Returns true when there may be more.
+    pub fn store_below(
+        &mut self,
+        below: u64,
+        most: usize,
+        mut log: impl FnMut(u64, &Message) -> (Place, SlotFlags),
+    ) -> bool {
+        let Some(storage) = &mut self.storage else { return false };
         let mut late = Vec::new();
         for entry in self.ready.iter_mut().take_while(|entry| entry.seq < below) {
             if let Some(message) = entry.message.as_ref().filter(|_| !entry.stored && storage.backlog.takes(entry.seq))
             {
+                if late.len() == most {
+                    storage.backlog.add_late(late);
+                    return true;
+                }
                 let (place, flags) = log(entry.seq, message);
                 late.push((entry.seq, place, entry.body_len, flags));
                 entry.stored = true;
             }
         }
         storage.backlog.add_late(late);
+        false
     }
 
     /// Forgets the messages that are on disk only; returns the range of positions that they were in, and the files of
@@ -190,26 +208,17 @@ impl<C> Queue<C> {
         }
     }
 
-    /// Takes in what was read. Messages that could not be read are gone, and counted so.
-    pub fn take_read(&mut self, run: LoadedRun) {
-        let Some(storage) = &mut self.storage else { return };
+    /// Takes in what was read. Messages that could not be read are gone: their positions, the bytes of their bodies, and
+    /// the files that they had.
+    pub fn take_read(&mut self, run: LoadedRun) -> Vec<(u64, u32, Option<u64>)> {
+        let mut lost = Vec::new();
+        for gone in &run.lost {
+            lost.extend(self.lose(gone.seq, gone.body_len));
+        }
+        let Some(storage) = &mut self.storage else { return lost };
         // What has been paged out while the read was under way comes before what was read.
         let from = storage.reading.take().unwrap_or(0);
         let is_overtaken = storage.paged.as_ref().is_some_and(|paged| paged.next < from);
-        for gone in &run.lost {
-            if !storage.backlog.contains(gone.seq) {
-                continue;
-            }
-            let returned = self.returned.remove(&gone.seq);
-            let body_len = returned.as_ref().map_or(gone.body_len, |entry| entry.body_len);
-            storage.backlog.remove(gone.seq, body_len);
-            self.counts.remove_ready(body_len);
-            if returned.is_none()
-                && let Some(paged) = &mut storage.paged
-            {
-                paged.count = paged.count.saturating_sub(1);
-            }
-        }
         for loaded in run.loaded {
             if let Some(entry) = self.returned.get_mut(&loaded.seq) {
                 entry.message = Some(loaded.message);
@@ -233,9 +242,25 @@ impl<C> Queue<C> {
             self.ready.push_back(entry);
         }
         storage.backlog.passed(run.hint);
-        if storage.paged.as_ref().is_some_and(|paged| paged.count == 0) {
-            storage.paged = None;
+        storage.forget_empty();
+        lost
+    }
+
+    /// A ready message on disk cannot be read.
+    fn lose(&mut self, seq: u64, body_len: u32) -> Option<(u64, u32, Option<u64>)> {
+        let storage = self.storage.as_mut()?;
+        let returned = self.returned.remove(&seq);
+        match &mut storage.paged {
+            _ if returned.is_some() => {}
+            Some(paged) if seq >= paged.next && storage.backlog.contains(seq) => paged.count -= 1,
+            // It was settled, or purged, while it was read.
+            _ => return None,
         }
+        let body_len = returned.map_or(body_len, |entry| entry.body_len);
+        let removed = storage.backlog.remove(seq, body_len);
+        storage.forget_empty();
+        self.remove_ready(body_len);
+        Some((seq, body_len, removed.and_then(|removed| removed.blob)))
     }
 
     /// The mark as it has to be for a restart in good order: just above what was delivered and came back.
@@ -261,10 +286,16 @@ impl Storage {
             return None;
         }
         let (from, read) = if first.is_some_and(|entry| entry.message.is_none()) {
+            let mut bytes = 0;
             let seqs: Vec<u64> = returned
                 .values()
                 .take(READ_RETURNED)
                 .filter(|entry| entry.message.is_none())
+                .take_while(|entry| {
+                    let fits = bytes < READ_BYTES;
+                    bytes += entry.body_len as usize;
+                    fits
+                })
                 .map(|entry| entry.seq)
                 .collect();
             (0, self.backlog.read_of(&seqs).into_iter().next())

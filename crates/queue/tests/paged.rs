@@ -142,13 +142,15 @@ impl World {
             Step::PageOut { keep_bytes } => {
                 let mut sink = Vec::new();
                 let store = self.store.clone();
-                self.queue.page_out(keep_bytes, &mut sink, |seq, message| append(&store, seq, message, true));
+                self.queue.page_out(keep_bytes, usize::MAX, &mut sink, |seq, message| {
+                    Some(append(&store, seq, message, true))
+                });
                 assert!(self.queue.resident_bytes() <= keep_bytes, "all of it can be paged out here");
             }
             Step::StoreBelow(at) if !self.ready.is_empty() => {
                 let below = self.ready[at % self.ready.len()].seq;
                 let store = self.store.clone();
-                self.queue.store_below(below, |seq, message| append(&store, seq, message, true));
+                while self.queue.store_below(below, 3, |seq, message| append(&store, seq, message, true)) {}
             }
             Step::Want => drop(self.want()),
             Step::Load => self.load(),

@@ -7,12 +7,16 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use store::{Arena, Store, StoreError};
 use tracing::error;
 
 /// How long a thread waits before it looks whether it should end.
 const LOOK: Duration = Duration::from_millis(500);
+
+/// How often definitions that are only in the log are put into their own file, and how many do not wait for that.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(30);
+const MANY_DEFINITIONS: usize = 4096;
 
 /// Running threads.
 pub struct StorageThreads {
@@ -59,10 +63,19 @@ impl StorageThreads {
 }
 
 fn maintain(broker: &Broker, store: &Store, stopped: &AtomicBool) -> Result<(), StoreError> {
+    let mut checkpointed = Instant::now();
     while !stopped.load(Ordering::Relaxed) {
-        if !store.maintain(broker)? {
-            store.wait_for_work(LOOK);
+        if store.maintain(broker)? {
+            continue;
         }
+        let quiet = checkpointed.elapsed() >= CHECKPOINT_INTERVAL;
+        match broker.checkpoint_definitions(if quiet { 1 } else { MANY_DEFINITIONS }) {
+            Ok(()) => checkpointed = if quiet { Instant::now() } else { checkpointed },
+            // They stay in the log.
+            Err(failure) if failure.is_no_space() => checkpointed = Instant::now(),
+            Err(failure) => return Err(failure),
+        }
+        store.wait_for_work(LOOK);
     }
     Ok(())
 }

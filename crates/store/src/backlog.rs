@@ -3,11 +3,14 @@
 //! No I/O and no locks: a backlog lives in its queue's state, under the queue's lock.
 
 mod extent;
+mod read;
 mod slots;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use extent::Extent;
+pub(crate) use read::{ColdRead, Passed, Region, Source};
+pub use read::{Read, ReadHint};
 pub(crate) use slots::Slot;
 pub use slots::SlotFlags;
 
@@ -21,57 +24,6 @@ use std::sync::Arc;
 /// Sequence numbers that are left out after recovery: a message whose record was lost had one, too, and so may have been
 /// delivered under it.
 const SKIPPED_AFTER_RECOVERY: u64 = 1 << 20;
-
-/// Messages that can be read at once: one place on disk.
-#[derive(Clone, Debug)]
-pub struct Read(pub(crate) Source);
-
-#[derive(Clone, Debug)]
-pub(crate) enum Source {
-    /// Messages of the log.
-    Log(Vec<Slot>),
-    /// Messages of an extent.
-    Cold(Box<ColdRead>),
-}
-
-/// Where to read in an extent.
-#[derive(Clone, Debug)]
-pub(crate) struct ColdRead {
-    pub(crate) segment: Arc<ColdSegment>,
-    pub(crate) region: Region,
-    /// Sequence numbers, and how often each came back since the extent was written.
-    pub(crate) wanted: Vec<(u64, Option<u16>)>,
-    /// Where in the index to look first.
-    pub(crate) from_entry: u32,
-    /// The read ends before, though not before the first message: records do not say how long the bodies are that they
-    /// refer to.
-    pub(crate) most_bytes: usize,
-}
-
-/// The part of a cold segment that has messages of one queue.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Region {
-    pub(crate) offset: u64,
-    pub(crate) len: u64,
-    pub(crate) count: u32,
-    pub(crate) first: u64,
-    pub(crate) last: u64,
-}
-
-impl Region {
-    /// True when the offset in the file lies in it.
-    pub(crate) fn has(&self, offset: u64) -> bool {
-        (self.offset..self.offset + self.len).contains(&offset)
-    }
-}
-
-/// Where the next read of the same extent begins.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ReadHint {
-    pub(crate) first: u64,
-    pub(crate) seq: u64,
-    pub(crate) entry: u32,
-}
 
 /// What goes with a message that was removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -255,8 +207,9 @@ impl Backlog {
 
     /// A read is done: the next one in the same extent begins where it ended.
     pub fn passed(&mut self, hint: ReadHint) {
-        if let Some(extent) = self.extents.iter_mut().find(|extent| extent.region.first == hint.first) {
-            extent.cursor = (hint.seq, hint.entry);
+        let Some(passed) = hint.0 else { return };
+        if let Some(extent) = self.extents.iter_mut().find(|extent| extent.region.first == passed.first) {
+            extent.cursor = (passed.seq, passed.entry);
         }
     }
 

@@ -10,6 +10,7 @@ mod blob;
 mod catalog;
 mod dirty;
 mod gather;
+mod large;
 mod open;
 mod payload;
 mod policy;
@@ -38,7 +39,7 @@ use bell::Bell;
 use segment::{Pool, Segment};
 use staging::Staging;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -95,6 +96,10 @@ pub struct Log {
     durable: AtomicU64,
     staged_end: AtomicU64,
     staged_bytes: AtomicUsize,
+    /// Of `staged_bytes` those of bodies that go to files of their own.
+    staged_blob_bytes: AtomicU64,
+    /// What the file system had when it was last asked.
+    free_bytes: AtomicU64,
     stalled: AtomicBool,
     fenced: AtomicBool,
     transactions: AtomicU64,
@@ -129,8 +134,11 @@ impl Log {
         self.staging.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn note_staged(&self, bytes: usize, end: u64) {
-        self.staged_bytes.fetch_add(bytes, Ordering::Relaxed);
+    fn note_staged(&self, bytes: usize, blob_bytes: usize, end: u64) {
+        self.staged_bytes.fetch_add(bytes + blob_bytes, Ordering::Relaxed);
+        if blob_bytes > 0 {
+            self.staged_blob_bytes.fetch_add(blob_bytes as u64, Ordering::Relaxed);
+        }
         self.staged_end.store(end, Ordering::Relaxed);
     }
 
@@ -149,6 +157,10 @@ impl Log {
     /// Everything below is durable, by what [`Sync`] calls so.
     #[inline]
     pub fn durable(&self) -> Lsn {
+        // Who waits sets a flag and then looks here; the log thread stores here and then looks for the flag. The two
+        // fences see to it that one of them sees the other, whatever ordering the flag is used with: without them both
+        // could read what was before, and nobody would ever be told.
+        fence(Ordering::SeqCst);
         Lsn(self.durable.load(Ordering::Acquire))
     }
 
@@ -166,6 +178,29 @@ impl Log {
             || self.staged_end.load(Ordering::Relaxed) > self.pool.room_end()
             || self.stalled.load(Ordering::Relaxed)
             || self.is_fenced()
+    }
+
+    /// True when a message with a body of this length should be appended: as [`Log::is_full`], and when the body goes to a
+    /// file of its own, the disk has room for that. A body that was appended without room is in the way of everything
+    /// behind it, acknowledgements too, so ask before.
+    ///
+    /// Cheap: the free space is as [`Log::prepare_spare`] and the log thread last saw it, less what has been appended
+    /// since. A segment's worth is kept for the rest of the store.
+    #[inline]
+    pub fn has_room_for(&self, body_len: u64) -> bool {
+        !self.is_full() && (!self.is_blob(body_len) || self.has_room_for_blob(body_len))
+    }
+
+    fn has_room_for_blob(&self, body_len: u64) -> bool {
+        let taken = self.staged_blob_bytes.load(Ordering::Relaxed) + BLOB_HEADER as u64 + body_len;
+        self.free_bytes.load(Ordering::Relaxed) >= taken.saturating_add(self.segment_bytes)
+    }
+
+    /// Asks how much space there is.
+    fn measure_space(&self) {
+        // A file system that does not say is left to refuse.
+        let free_bytes = self.disk.space().map_or(u64::MAX, |space| space.free_bytes);
+        self.free_bytes.store(free_bytes, Ordering::Relaxed);
     }
 
     /// A transaction id that was never used.
@@ -283,6 +318,7 @@ impl Log {
     /// [`StoreError::NoSpace`] leaves everything as it was; it can be tried again.
     pub fn prepare_spare(&self) -> Result<bool, StoreError> {
         let prepared = self.pool.prepare();
+        self.measure_space();
         if matches!(prepared, Ok(true)) {
             self.space_came_back();
         }
@@ -291,6 +327,7 @@ impl Log {
 
     /// Somebody made room: the log thread tries again, if it waits for that.
     pub fn space_came_back(&self) {
+        self.measure_space();
         if self.stalled.load(Ordering::Relaxed) {
             self.bell.ask();
         }

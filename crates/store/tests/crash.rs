@@ -16,11 +16,6 @@ use store::simulation::{Random, Sabotage, SimulatedDisk};
 /// Enough for a few segments, retirements and a compaction.
 const STEPS: usize = 600;
 
-/// How many times as much as usual is to be tried.
-fn thoroughness() -> u64 {
-    std::env::var("LEVERET_CRASHES").ok().and_then(|times| times.parse().ok()).unwrap_or(1)
-}
-
 /// Opens the store, which may be cut off itself: after so many changes of the disk, in turn; at last not at all.
 fn open(
     mut disk: Arc<SimulatedDisk>,
@@ -112,7 +107,7 @@ fn changes(seed: u64) -> u64 {
 fn a_crash_at_any_change_loses_nothing() {
     let seed = 1;
     let changes = changes(seed);
-    let stride = (changes / (60 * thoroughness())).max(1);
+    let stride = (changes / (30 * thoroughness())).max(1);
     for stop_at in (1..=changes).step_by(stride as usize) {
         if let Err(what) = crash_thrice(seed, stop_at, None) {
             panic!("seed {seed}, stopped at {stop_at}: {what}");
@@ -122,7 +117,7 @@ fn a_crash_at_any_change_loses_nothing() {
 
 #[test]
 fn random_workloads_and_crashes_lose_nothing() {
-    for seed in 100..100 + 40 * thoroughness() {
+    for seed in 100..100 + 20 * thoroughness() {
         let stop_at = 1 + Random::new(seed).below(500);
         if let Err(what) = crash_thrice(seed, stop_at, None) {
             panic!("seed {seed}, stopped at {stop_at}: {what}");

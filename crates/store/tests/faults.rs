@@ -10,7 +10,7 @@ use store::simulation::{Random, SimulatedDisk};
 
 #[test]
 fn after_a_failed_sync_nothing_becomes_durable() {
-    for seed in 0..40 {
+    for seed in 0..20 * thoroughness() {
         let mut random = Random::new(seed);
         let disk = SimulatedDisk::new();
         let mut broker = Broker::open(&disk, Checkpoint::default(), None).unwrap();
@@ -33,7 +33,7 @@ fn after_a_failed_sync_nothing_becomes_durable() {
 
 #[test]
 fn a_full_disk_loses_nothing_and_the_store_goes_on_when_there_is_room() {
-    for seed in 0..30 {
+    for seed in 0..12 * thoroughness() {
         let mut random = Random::new(seed);
         let disk = SimulatedDisk::new();
         let mut broker = Broker::open(&disk, Checkpoint::default(), None).unwrap();
@@ -59,7 +59,7 @@ fn a_full_disk_loses_nothing_and_the_store_goes_on_when_there_is_room() {
 
 #[test]
 fn a_crash_of_a_full_disk_loses_nothing() {
-    for seed in 0..40 {
+    for seed in 0..20 * thoroughness() {
         let mut random = Random::new(seed);
         let disk = SimulatedDisk::new();
         let mut broker = Broker::open(&disk, Checkpoint::default(), None).unwrap();

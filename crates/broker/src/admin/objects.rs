@@ -70,6 +70,7 @@ impl Broker {
         check_queue_arguments(&arguments, &Resource::queue(&vhost.name, name)).map_err(refused)?;
         let new = QueueCell {
             durable,
+            is_stored: durable && self.messages.is_some(),
             auto_delete,
             consumer_timeout_ms: timeout_argument(&arguments),
             arguments,
@@ -89,7 +90,8 @@ impl Broker {
         // One that is dead and on its way out leaves first, with its bindings.
         let dead = topology.queue(name).cloned();
         let mut changes = dead.map(|dead| topology.remove_queue(&vhost.name, &dead).changes).unwrap_or_default();
-        topology.insert_queue(new);
+        let cell = topology.insert_queue(new);
+        self.add_queue(&cell);
         if durable {
             changes.push(change);
         }

@@ -211,7 +211,8 @@ impl Core {
 
     /// basic.get from a queue; where its first message has to come from disk, the connection waits for that.
     pub(crate) fn get_from(&mut self, conn: &mut Connection, number: u16, cell: Arc<QueueCell>, no_ack: bool) {
-        let Some(channel) = conn.channels.find(number) else { return };
+        // It may have been closed while the connection waited.
+        let Some(channel) = conn.channels.find(number).filter(|channel| !channel.closing) else { return };
         let mut state = cell.lock();
         let Some(entry) = state.queue.pop() else {
             if !state.queue.is_empty() {

@@ -129,6 +129,7 @@ impl Core {
             arguments,
             ..QueueCell::new(quid, &vhost.name, name)
         });
+        self.broker.add_queue(&cell);
         // Proposed under the lock, so that the journal has changes in the order in which they happened.
         if cell.durable {
             changes.push(definition(&cell));

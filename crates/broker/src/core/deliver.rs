@@ -45,7 +45,9 @@ impl Core {
         self.scratch.entries = entries;
         state.queue.delivered(tally.deliver, tally.unacked_bytes);
         self.remove_done(cell, state);
-        if state.queue.consumers.want_messages() {
+        // Ahead of acknowledgements too, as long as there is room.
+        let consumers = &state.queue.consumers;
+        if consumers.want_messages() || (!consumers.is_empty() && !self.broker.is_short_of_memory()) {
             self.fetch(cell, state);
         }
         cell.count_deliveries(&tally);

@@ -19,6 +19,9 @@ const KEPT_BYTES: u64 = 1 << 20;
 /// No queue keeps more than one part in so many of the memory that all messages may take.
 const KEPT_PARTS: u64 = 64;
 
+/// Messages left to the disk under one hold of a queue's lock.
+const PAGED_AT_ONCE: usize = 8 * super::MESSAGES_PER_LOCK;
+
 /// Publishes that wait for the log.
 struct PendingConfirm {
     lsn: Lsn,
@@ -38,22 +41,16 @@ pub(crate) struct Waiting {
     marks: VecDeque<(Lsn, u64, Arc<QueueCell>)>,
     /// Connections whose basic.get waits for a queue.
     pub(crate) gets: Vec<(Arc<QueueCell>, usize, ConnectionId)>,
-    /// The transaction that is being committed.
-    transaction: Option<Transaction>,
+    /// The transaction that is being committed, whether anything of it went to the log, and the large bodies that it
+    /// settles.
+    pub(super) transaction: Option<(TransactionId, bool, Vec<u64>)>,
     /// Appended records that somebody waits for, since the last commit.
     commit_wanted: bool,
     /// How far the log, or the journal, was when it last told.
     pub(crate) seen: Token,
+    /// Lists that are used again and again.
     settled: Vec<(u64, u32)>,
-}
-
-/// A transaction in the log.
-struct Transaction {
-    id: TransactionId,
-    /// True when anything of it went there that is to survive.
-    logged: bool,
-    /// Bodies in files of their own that its settlements let go of. A crash before the commit brings them back.
-    blobs: Vec<u64>,
+    added: Vec<(u64, Place, u32, SlotFlags)>,
 }
 
 impl Core {
@@ -89,7 +86,8 @@ impl Core {
             return None;
         }
         let first_seq = state.queue.next_seq();
-        let transaction = self.waiting.transaction.as_ref().map(|transaction| transaction.id);
+        let transaction = self.waiting.transaction.as_ref().map(|(id, ..)| *id);
+        let mut added = std::mem::take(&mut self.waiting.added);
         let mut appender = log.append();
         let mut durable = false;
         for (at, item) in items.iter_mut().enumerate() {
@@ -111,7 +109,6 @@ impl Core {
             item.logged = Some(place);
             item.durable |= !transient;
             durable |= !transient;
-            let storage = state.queue.keep_on_disk();
             let mut flags = blob_flag(&log, message);
             if options.delivered {
                 flags |= SlotFlags::DELIVERED;
@@ -119,12 +116,15 @@ impl Core {
             if transient {
                 flags |= SlotFlags::TRANSIENT;
             }
-            storage.backlog.add(owner.seq, place, body_len, flags);
+            added.push((owner.seq, place, body_len, flags));
         }
         let end = appender.end();
         drop(appender);
-        if let Some(transaction) = &mut self.waiting.transaction {
-            transaction.logged |= durable;
+        let backlog = &mut state.queue.keep_on_disk().backlog;
+        added.drain(..).for_each(|(seq, place, body_len, flags)| backlog.add(seq, place, body_len, flags));
+        self.waiting.added = added;
+        if let Some((_, logged, _)) = &mut self.waiting.transaction {
+            *logged |= durable;
         }
         durable.then_some(end)
     }
@@ -187,19 +187,18 @@ impl Core {
         }
         let Some(log) = self.log() else { return };
         let Some(storage) = state.queue.storage() else { return };
-        let transaction = &mut self.waiting.transaction;
-        let mut appender = log.append();
-        appender.settle(cell.quid, transaction.as_ref().map(|transaction| transaction.id), gone);
+        let transaction = self.waiting.transaction.as_ref().map(|(id, ..)| *id);
+        log.append().settle(cell.quid, transaction, gone);
         for (seq, body_len) in gone {
-            let blob = storage.backlog.remove(*seq, *body_len).and_then(|removed| removed.blob);
-            match (blob, &mut *transaction) {
-                (Some(blob), Some(transaction)) => transaction.blobs.push(blob),
-                (Some(blob), None) => appender.release_blob(blob),
-                (None, _) => {}
+            let Some(blob) = storage.backlog.remove(*seq, *body_len).and_then(|removed| removed.blob) else { continue };
+            match &mut self.waiting.transaction {
+                // A crash before the commit brings the message back, which then needs its body.
+                Some((.., blobs)) => blobs.push(blob),
+                None => log.append().release_blob(blob),
             }
         }
-        if let Some(transaction) = transaction {
-            transaction.logged = true;
+        if let Some((_, logged, _)) = &mut self.waiting.transaction {
+            *logged = true;
         }
     }
 
@@ -210,6 +209,9 @@ impl Core {
         state: &mut QueueState,
         entries: impl Iterator<Item = &'a Entry>,
     ) {
+        if state.queue.storage().is_none() {
+            return;
+        }
         let mut settled = std::mem::take(&mut self.waiting.settled);
         settled.clear();
         settled.extend(entries.filter(|entry| entry.stored).map(|entry| (entry.seq, entry.body_len)));
@@ -233,9 +235,9 @@ impl Core {
         }
         let Some(log) = self.log() else { return };
         let Some(storage) = state.queue.storage() else { return };
+        returned.iter().for_each(|(seq, delivery_count)| storage.backlog.requeued(*seq, *delivery_count));
         let mut appender = log.append();
         for (seq, delivery_count) in returned {
-            storage.backlog.requeued(*seq, *delivery_count);
             appender.requeue(Owner { quid: cell.quid, seq: *seq }, *delivery_count);
         }
     }
@@ -272,7 +274,11 @@ impl Core {
     pub(super) fn page_out(&mut self, cell: &QueueCell, state: &mut QueueState, keep_bytes: u64) {
         let Some(log) = self.log() else { return };
         let mut gone = std::mem::take(&mut self.scratch.done);
-        state.queue.page_out(keep_bytes, &mut gone, |seq, message| append_transient(&log, cell.quid, seq, message));
+        // A log that is nearly full keeps its rest for acknowledgements.
+        let may_log = !log.is_full();
+        state.queue.page_out(keep_bytes, PAGED_AT_ONCE, &mut gone, |seq, message| {
+            may_log.then(|| append_transient(&log, cell.quid, seq, message))
+        });
         self.scratch.done = gone;
     }
 
@@ -353,16 +359,15 @@ impl Core {
 
     /// Opens a transaction in the log.
     pub(crate) fn begin_transaction(&mut self) {
-        let begin = |log: Arc<Log>| Transaction { id: log.begin_transaction(), logged: false, blobs: Vec::new() };
-        self.waiting.transaction = self.log().map(begin);
+        self.waiting.transaction = self.log().map(|log| (log.begin_transaction(), false, Vec::new()));
     }
 
     /// Ends the transaction; where the log has to be for it to have happened, unless it left nothing there.
     pub(crate) fn end_transaction(&mut self) -> Option<Lsn> {
-        let Transaction { id, logged, blobs } = self.waiting.transaction.take()?;
+        let (transaction, logged, blobs) = self.waiting.transaction.take()?;
         let log = self.log().filter(|_| logged)?;
         let mut appender = log.append();
-        appender.tx_commit(id);
+        appender.tx_commit(transaction);
         blobs.into_iter().for_each(|blob| appender.release_blob(blob));
         let end = appender.end();
         drop(appender);

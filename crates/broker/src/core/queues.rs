@@ -70,7 +70,6 @@ pub(crate) fn delete_queue(
     }
     cell.mark_dead();
     let count = state.queue.purge(&mut messages);
-    let storage = state.queue.take_storage();
     let keys: Vec<ConsumerKey> = state.queue.consumers.iter().map(|(key, _)| key).collect();
     consumers.extend(keys.into_iter().filter_map(|key| state.queue.consumers.remove(key)));
     cell.publish_gauges(&state);
@@ -80,7 +79,8 @@ pub(crate) fn delete_queue(
     // Proposed under the lock, so that declaring the name again comes later in the journal too.
     let token = broker.propose(removed.changes);
     drop(topology);
-    broker.drop_storage(storage);
+    // Only now: until the deletion is in the journal, the store has to keep what a crash would find again.
+    broker.remove_queue(cell);
     drop(messages);
     for consumer in consumers {
         let address = Address { key: consumer.link.key, id: consumer.link.id };

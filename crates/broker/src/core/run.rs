@@ -198,7 +198,7 @@ impl Core {
                 self.outpaces_consumers = Some(cell.clone());
             }
         }
-        if items.last().is_some_and(|item| item.logged.is_some()) {
+        if items.iter().any(|item| item.logged.is_some()) {
             self.park_if_log_is_full(conn);
         }
         if route.queues.is_empty() && !route.delivered_directly {

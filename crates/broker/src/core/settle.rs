@@ -94,6 +94,7 @@ impl Core {
             let mut next = Some(first);
             let mut count = 0;
             let mut returned = Vec::new();
+            let short_of_memory = self.broker.is_short_of_memory();
             while let Some(unacked) = next {
                 if let Some(key) = unacked.consumer {
                     state.queue.consumers.credit(key, 1);
@@ -103,6 +104,10 @@ impl Core {
                     state.queue.settled(unacked.entry.body_len);
                     self.scratch.done.push(unacked.entry);
                 } else {
+                    let mut unacked = unacked;
+                    if unacked.entry.stored && short_of_memory {
+                        unacked.entry.message = None;
+                    }
                     if unacked.entry.stored {
                         returned.push((unacked.entry.seq, unacked.entry.delivery_count.saturating_add(1)));
                     }

@@ -129,6 +129,7 @@ impl Shard {
 
 fn unpark(core: &mut Core, conn: &mut Connection) {
     let now_ms = core.now.mono_ms();
+    conn.unpark_is_armed = false;
     match conn.park.take() {
         Some(Park::Flow { queue, until_ms }) if until_ms <= now_ms || !queue.is_long() => {}
         Some(Park::Output) if conn.link.is_low() => {}

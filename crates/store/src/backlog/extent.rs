@@ -109,7 +109,7 @@ impl Extent {
     }
 
     /// A message of the log moves here.
-    pub(super) fn take(&mut self, slot: &Slot) {
+    pub(crate) fn take(&mut self, slot: &Slot) {
         let delta = self.delta(slot.seq);
         let delta = delta.expect("a message lies within the extent that was written for it");
         self.live.insert(delta);
@@ -134,7 +134,17 @@ impl Extent {
         if self.transient.contains(delta) {
             self.transient_bytes = self.transient_bytes.saturating_sub(u64::from(body_len));
         }
-        Some(Removed { blob: self.forget(delta) })
+        let removed = Removed { blob: self.forget(delta) };
+        self.round_bytes();
+        Some(removed)
+    }
+
+    /// What was estimated (see [`Extent::remove_range`]) ends where it is known: without messages there are no bytes.
+    fn round_bytes(&mut self) {
+        if self.live.is_empty() {
+            self.body_bytes = 0;
+        }
+        self.transient_bytes = if self.transient.is_empty() { 0 } else { self.transient_bytes.min(self.body_bytes) };
     }
 
     fn forget(&mut self, delta: u32) -> Option<u64> {
@@ -148,7 +158,7 @@ impl Extent {
     pub(super) fn remove_range(&mut self, first: u64, last: u64, except: &BTreeSet<u64>, blobs: &mut Vec<u64>) {
         let gone: Vec<u64> =
             self.from(first).take_while(|seq| *seq <= last).filter(|seq| !except.contains(seq)).collect();
-        // The bodies' lengths are on disk: what is left has its share.
+        // The bodies' lengths are on disk: what is left has its share, which is exact when nothing is.
         let (all, left) = (u128::from(self.live().max(1)), u128::from(self.live() - gone.len() as u64));
         for bytes in [&mut self.body_bytes, &mut self.transient_bytes] {
             *bytes = (u128::from(*bytes) * left).div_ceil(all) as u64;
@@ -308,6 +318,7 @@ impl Extent {
         }
         extent.is_changed = !transient.is_empty();
         extent.live = live - &transient;
+        extent.round_bytes();
         let Extent { live, blobs, counts, .. } = &mut extent;
         blobs.retain(|delta, _| live.contains(*delta));
         counts.retain(|delta, _| live.contains(*delta));

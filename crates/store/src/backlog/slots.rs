@@ -4,7 +4,7 @@ use super::Removed;
 use crate::place::{Lsn, Place};
 use std::collections::{BTreeSet, VecDeque};
 use std::mem;
-use std::ops::{BitOr, BitOrAssign};
+use std::ops::{BitOr, BitOrAssign, Deref};
 
 /// What is to be known of a message beside its place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,13 +71,58 @@ impl Slot {
 /// Slots of one block: 64 KiB of them.
 const BLOCK_SLOTS: usize = 2048;
 
+/// Some slots beside one another.
+#[derive(Debug)]
+struct Block {
+    slots: Vec<Slot>,
+    /// No slot that was ever in it lies below this in the log: what is to be retired is looked for under the queue's
+    /// lock, and must not be looked for in every slot.
+    lowest: Lsn,
+}
+
+impl Block {
+    fn new(slots: &[Slot]) -> Block {
+        let mut block = Block { slots: Vec::new(), lowest: Lsn(u64::MAX) };
+        // The first block of a queue grows, so that a queue with few messages takes little.
+        if slots.len() > 1 {
+            block.slots.reserve_exact(BLOCK_SLOTS);
+        }
+        slots.iter().for_each(|slot| block.push(*slot));
+        block
+    }
+
+    #[inline]
+    fn push(&mut self, slot: Slot) {
+        self.lowest = self.lowest.min(slot.lsn);
+        self.slots.push(slot);
+    }
+
+    fn insert(&mut self, at: usize, slot: Slot) {
+        self.lowest = self.lowest.min(slot.lsn);
+        self.slots.insert(at, slot);
+    }
+
+    fn clear(&mut self) {
+        self.slots.clear();
+        self.lowest = Lsn(u64::MAX);
+    }
+}
+
+impl Deref for Block {
+    type Target = Vec<Slot>;
+
+    fn deref(&self) -> &Vec<Slot> {
+        &self.slots
+    }
+}
+
 /// Slots by sequence number; removed ones stay as tombstones until most are.
 ///
 /// They lie in blocks, because one piece of memory would be copied as it grows, would be twice as large as what it holds
 /// for much of the time, and would be kept when it is empty.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
-    blocks: VecDeque<Vec<Slot>>,
+    blocks: VecDeque<Block>,
     /// Slots of the first block that are gone.
     head: usize,
     /// Slots, dead ones among them.
@@ -104,11 +149,21 @@ impl Slots {
         if self.blocks.back().and_then(|block| block.last()).is_none_or(|last| last.seq < slot.seq) {
             match self.blocks.back_mut().filter(|block| block.len() < BLOCK_SLOTS) {
                 Some(block) => block.push(slot),
-                None => self.blocks.push_back(new_block(&[slot])),
+                None => self.begin_block(slot),
             }
         } else {
             self.add_between(slot);
         }
+    }
+
+    #[cold]
+    fn begin_block(&mut self, slot: Slot) {
+        let mut block = Block::new(&[slot]);
+        if !self.blocks.is_empty() {
+            // One that follows another will be full: as it grew it would be allocated eleven times.
+            block.slots.reserve_exact(BLOCK_SLOTS - 1);
+        }
+        self.blocks.push_back(block);
     }
 
     #[cold]
@@ -121,8 +176,8 @@ impl Slots {
             slots.insert(at, slot);
             return;
         }
-        let mut second = new_block(&slots[at..]);
-        slots.truncate(at);
+        let mut second = Block::new(&slots[at..]);
+        slots.slots.truncate(at);
         if slots.len() < BLOCK_SLOTS {
             slots.push(slot);
         } else {
@@ -136,29 +191,31 @@ impl Slots {
     pub(super) fn merge(&mut self, late: impl Iterator<Item = Slot>) {
         let mut late = late.peekable();
         let Some(first) = late.peek() else { return };
-        for slot in self.split_off(first.seq).into_iter().flatten().filter(|slot| !slot.is_dead()) {
+        let behind = self.split_off(first.seq);
+        for slot in behind.iter().flat_map(|block| &block.slots).filter(|slot| !slot.is_dead()) {
             while let Some(before) = late.next_if(|late| late.seq < slot.seq) {
                 self.add(before);
             }
-            self.add(slot);
+            self.add(*slot);
         }
         late.for_each(|slot| self.add(slot));
     }
 
     /// Takes off what is at or after `seq`.
-    fn split_off(&mut self, seq: u64) -> VecDeque<Vec<Slot>> {
+    fn split_off(&mut self, seq: u64) -> VecDeque<Block> {
         let (block, at) = self.position(seq);
         let mut behind = self.blocks.split_off(block);
         if let Some(first) = behind.front_mut() {
-            let tail = first.split_off(at);
-            let before = mem::replace(first, tail);
+            let tail = Block::new(&first[at..]);
+            let mut before = mem::replace(first, tail);
+            before.slots.truncate(at);
             if block == 0 && at == self.head {
                 self.head = 0;
             } else if at > 0 {
                 self.blocks.push_back(before);
             }
         }
-        for slot in behind.iter().flatten() {
+        for slot in behind.iter().flat_map(|block| &block.slots) {
             self.total -= 1;
             if slot.is_dead() {
                 self.dead -= 1;
@@ -190,7 +247,7 @@ impl Slots {
 
     #[inline]
     fn get_mut(&mut self, (block, at): At) -> Option<&mut Slot> {
-        self.blocks.get_mut(block)?.get_mut(at)
+        self.blocks.get_mut(block)?.slots.get_mut(at)
     }
 
     pub(super) fn find(&self, seq: u64) -> Option<Slot> {
@@ -199,8 +256,8 @@ impl Slots {
 
     fn from(&self, seq: u64) -> impl Iterator<Item = &Slot> {
         let (block, at) = self.position(seq);
-        let first = self.blocks.get(block).into_iter().flat_map(move |slots| &slots[at..]);
-        first.chain(self.blocks.iter().skip(block + 1).flatten()).filter(|slot| !slot.is_dead())
+        let first = self.blocks.get(block).into_iter().flat_map(move |block| &block[at..]);
+        first.chain(self.blocks.iter().skip(block + 1).flat_map(|block| &block.slots)).filter(|slot| !slot.is_dead())
     }
 
     pub(super) fn next(&self, seq: u64) -> Option<u64> {
@@ -231,7 +288,7 @@ impl Slots {
     fn rebuild(&mut self) {
         let (blocks, head) = (mem::take(&mut self.blocks), mem::take(&mut self.head));
         (self.total, self.dead, self.body_bytes) = (0, 0, 0);
-        for slot in blocks.iter().flatten().skip(head).filter(|slot| !slot.is_dead()) {
+        for slot in blocks.iter().flat_map(|block| &block.slots).skip(head).filter(|slot| !slot.is_dead()) {
             self.add(*slot);
         }
     }
@@ -255,7 +312,7 @@ impl Slots {
     pub(super) fn remove_range(&mut self, first: u64, last: u64, except: &BTreeSet<u64>, blobs: &mut Vec<u64>) {
         let (mut block, mut at) = self.position(first);
         while let Some(slots) = self.blocks.get_mut(block) {
-            for slot in slots[at..].iter_mut().take_while(|slot| slot.seq <= last) {
+            for slot in slots.slots[at..].iter_mut().take_while(|slot| slot.seq <= last) {
                 if !slot.is_dead() && !except.contains(&slot.seq) {
                     slot.flags |= SlotFlags::DEAD;
                     blobs.extend(slot.blob());
@@ -292,7 +349,8 @@ impl Slots {
     /// The last message that lies below a position of the log.
     pub(super) fn last_below(&self, below: Lsn) -> Option<u64> {
         let live = |slot: &&Slot| slot.lsn < below && !slot.is_dead();
-        let last = self.blocks.iter().enumerate().rev().find_map(|(block, slots)| {
+        let may_be = |(_, block): &(usize, &Block)| block.lowest < below;
+        let last = self.blocks.iter().enumerate().rev().filter(may_be).find_map(|(block, slots)| {
             let head = if block == 0 { self.head } else { 0 };
             slots[head..].iter().rev().find(live)
         });
@@ -318,18 +376,14 @@ impl Slots {
         }
     }
 
+    /// How much each block has room for.
+    #[cfg(test)]
+    pub(super) fn block_capacities(&self) -> Vec<usize> {
+        self.blocks.iter().map(|block| block.slots.capacity()).collect()
+    }
+
     #[cfg(test)]
     pub(super) fn memory_bytes(&self) -> usize {
         self.blocks.iter().map(|block| block.capacity() * size_of::<Slot>()).sum()
     }
-}
-
-fn new_block(slots: &[Slot]) -> Vec<Slot> {
-    // The first block of a queue grows, so that a queue with few messages takes little.
-    let mut block = Vec::new();
-    if slots.len() > 1 {
-        block.reserve_exact(BLOCK_SLOTS);
-    }
-    block.extend_from_slice(slots);
-    block
 }

@@ -1,6 +1,7 @@
 //! The backlog against a plain map, over cold segments that are really written and read.
 
 mod memory;
+mod totals;
 mod world;
 
 use proptest::prelude::*;

@@ -6,7 +6,7 @@
 use super::read::record_at;
 use super::{ColdSegment, INDEX_ENTRY, Window, u32_at};
 use crate::backlog::Region;
-use crate::record::{self, Kind};
+use crate::record::{self, Header, Kind};
 use std::io;
 
 /// Looks messages up, in ascending order.
@@ -39,8 +39,18 @@ impl<'a> Locator<'a> {
         self.entry
     }
 
+    /// Where the record of a message is that holds; `None` when it is nowhere in the region.
+    pub(crate) fn locate(&mut self, seq: u64, records: &mut Window) -> io::Result<Option<u64>> {
+        if let Some(offset) = self.find(seq)?
+            && record_at(records, offset)?.is_some_and(|(header, _)| header.index == seq && is_message(header))
+        {
+            return Ok(Some(offset));
+        }
+        self.search(seq, records)
+    }
+
     /// Where the record should be; what is there may be another.
-    pub(crate) fn find(&mut self, seq: u64) -> io::Result<Option<u64>> {
+    pub(super) fn find(&mut self, seq: u64) -> io::Result<Option<u64>> {
         while let Some((at, offset)) = self.read(self.entry)? {
             if at >= seq {
                 // An index that names what is outside could name another queue's message.
@@ -52,7 +62,7 @@ impl<'a> Locator<'a> {
     }
 
     /// Where the record is, if it is anywhere in the region.
-    pub(crate) fn search(&mut self, seq: u64, records: &mut Window) -> io::Result<Option<u64>> {
+    fn search(&mut self, seq: u64, records: &mut Window) -> io::Result<Option<u64>> {
         if self.searched.is_none() {
             self.searched = Some(search(self.region, records, self.wanted)?);
         }
@@ -95,6 +105,12 @@ pub(crate) fn index_entry(index: &mut Window, region: Region, entry: u32) -> io:
     Ok((region.first + u64::from(u32_at(bytes, 0)), region.offset + u64::from(u32_at(bytes, 4))))
 }
 
+/// True for a queue's message; bodies that several refer to are nobody's.
+pub(super) fn is_message(header: Header) -> bool {
+    let kinds = [Kind::Message as u8, Kind::Route as u8];
+    kinds.contains(&header.kind) && header.group != 0
+}
+
 /// Every record of a region's messages that holds and is wanted, ascending.
 fn search(region: Region, records: &mut Window, wanted: &dyn Fn(u64) -> bool) -> io::Result<Vec<(u64, u64)>> {
     let mut found = Vec::new();
@@ -103,8 +119,7 @@ fn search(region: Region, records: &mut Window, wanted: &dyn Fn(u64) -> bool) ->
         match record_at(records, at)? {
             // Inside a body that others refer to, or of a message, there may be what looks like a record.
             Some((header, payload)) => {
-                let is_message = header.kind == Kind::Message as u8 || header.kind == Kind::Route as u8;
-                if is_message && header.group != 0 && wanted(header.index) {
+                if is_message(header) && wanted(header.index) {
                     found.push((header.index, at));
                 }
                 at += record::padded(payload.len()) as u64;

@@ -3,7 +3,7 @@
 use super::source::{LogSource, SourceError};
 use super::{ColdSegment, Locator, Window, file_name};
 use crate::arena::{Arena, LARGEST_SLICE, Slice};
-use crate::backlog::{ColdRead, Read, ReadHint, Slot, SlotFlags, Source};
+use crate::backlog::{ColdRead, Passed, Read, ReadHint, Slot, SlotFlags, Source};
 use crate::disk::Disk;
 use crate::error::StoreError;
 use crate::log::{self, Log};
@@ -123,38 +123,33 @@ pub(super) fn read_cold(
 ) -> Result<LoadedRun, ReadError> {
     let ColdRead { segment, region, wanted, from_entry, most_bytes } = read;
     let failed = |error| ReadError::Store(StoreError::of_io(file_name(segment.id()), error));
-    let mut records = segment.window(verify);
-    let mut shared = segment.window(verify);
+    let (mut records, mut shared) = (segment.window(verify), segment.window(verify));
     let (mut run, mut bytes) = (LoadedRun::default(), 0);
     let first = wanted.first().map_or(0, |(seq, _)| *seq);
     let is_wanted = |seq: u64| wanted.binary_search_by_key(&seq, |(seq, _)| *seq).is_ok();
     let mut locator = Locator::new(segment, *region, (first, *from_entry), &is_wanted).map_err(failed)?;
     for &(seq, count) in wanted {
-        let found = locator.find(seq).map_err(failed)?;
-        let mut load = |offset| load_cold(disk, segment, (offset, seq), (&mut records, &mut shared), arena);
-        let mut loaded = found.map_or(Ok(None), &mut load)?;
-        if loaded.is_none() {
-            let elsewhere = locator.search(seq, &mut records).map_err(failed)?;
-            let mut load = |offset| load_cold(disk, segment, (offset, seq), (&mut records, &mut shared), arena);
-            loaded = elsewhere.filter(|offset| Some(*offset) != found).map_or(Ok(None), &mut load)?;
-        }
+        let found = locator.locate(seq, &mut records).map_err(failed)?;
+        let loaded = match found {
+            Some(offset) => load_cold(disk, segment, offset, (&mut records, &mut shared), arena)?,
+            None => None,
+        };
         match loaded {
             Some((header, message)) => {
                 bytes += message.memory();
-                run.loaded.push(Loaded {
-                    seq,
-                    message,
-                    delivery_count: u32::from(count.unwrap_or(header.delivery_count)),
-                    redelivered: count.unwrap_or(header.delivery_count) > 0 || header.flags & DELIVERED != 0,
-                });
+                let delivery_count = u32::from(count.unwrap_or(header.delivery_count));
+                let redelivered = delivery_count > 0 || header.flags & DELIVERED != 0;
+                run.loaded.push(Loaded { seq, message, delivery_count, redelivered });
             }
             None => {
-                let (file, offset) = (file_name(segment.id()), found.unwrap_or(region.offset));
-                tracing::error!("message {seq} is damaged: {file}, byte {offset}");
-                run.lost.push(Lost { seq, body_len: 0 });
+                let offset = found.map_or_else(|| locator.find(seq), |offset| Ok(Some(offset))).map_err(failed)?;
+                let (file, at) = (file_name(segment.id()), offset.unwrap_or(region.offset));
+                tracing::error!("message {seq} is damaged: {file}, byte {at}");
+                let body_len = offset.map_or(Ok(None), |offset| lost_body_len(&mut records, offset, seq));
+                run.lost.push(Lost { seq, body_len: body_len.map_err(failed)?.unwrap_or(0) });
             }
         }
-        run.hint = ReadHint { first: region.first, seq: seq + 1, entry: locator.entry() };
+        run.hint = ReadHint(Some(Passed { first: region.first, seq: seq + 1, entry: locator.entry() }));
         if bytes >= *most_bytes {
             break;
         }
@@ -165,6 +160,27 @@ pub(super) fn read_cold(
 /// The record at an offset, if it holds.
 pub(crate) fn record_at(window: &mut Window, offset: u64) -> io::Result<Option<(Header, &[u8])>> {
     let verify = window.verify;
+    Ok(unverified_at(window, offset)?.filter(|(header, payload)| !verify || header.holds(payload)))
+}
+
+/// How long the body of a message is whose record, or whose body's record, does not hold: mostly it is the body that is
+/// damaged, and the lengths still agree with one another.
+fn lost_body_len(records: &mut Window, offset: u64, seq: u64) -> io::Result<Option<u32>> {
+    let Some((header, payload)) = unverified_at(records, offset)? else { return Ok(None) };
+    if header.index != seq {
+        return Ok(None);
+    }
+    if header.kind == Kind::Route as u8 {
+        return Ok(log::read_route(payload).map(|route| route.body_len));
+    }
+    let body_len = payload.get(16..20).and_then(|len| len.try_into().ok()).map(u32::from_le_bytes);
+    let behind_head = stored_head_len(payload).and_then(|head| payload.len().checked_sub(head));
+    let is_blob = header.flags & BLOB != 0;
+    Ok(body_len.filter(|len| behind_head == Some(if is_blob { 12 } else { *len as usize })))
+}
+
+/// What would be the record at an offset.
+fn unverified_at(window: &mut Window, offset: u64) -> io::Result<Option<(Header, &[u8])>> {
     let head = match window.read(offset, HEADER) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         head => head?,
@@ -179,23 +195,18 @@ pub(crate) fn record_at(window: &mut Window, offset: u64) -> io::Result<Option<(
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         record => record?,
     };
-    let payload = &record[HEADER..];
-    Ok((!verify || header.holds(payload)).then_some((header, payload)))
+    Ok(Some((header, &record[HEADER..])))
 }
 
 fn load_cold(
     disk: &dyn Disk,
     segment: &ColdSegment,
-    (offset, seq): (u64, u64),
+    offset: u64,
     (records, shared): (&mut Window, &mut Window),
     arena: &mut Arena,
 ) -> Result<Option<(Header, Message)>, StoreError> {
     let failed = |error| StoreError::of_io(file_name(segment.id()), error);
     let Some((header, payload)) = record_at(records, offset).map_err(failed)? else { return Ok(None) };
-    // Else a damaged index would make one message another, or a body that several refer to a message.
-    if header.index != seq || header.group == 0 {
-        return Ok(None);
-    }
     if header.kind == Kind::Message as u8 {
         return Ok(load(disk, header.flags, payload, arena)?.map(|message| (header, message)));
     }

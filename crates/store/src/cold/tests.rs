@@ -6,12 +6,12 @@ use crate::backlog::ColdRead;
 use crate::message::{Body, Message, MessageParts, names};
 use crate::record::{Header, Kind};
 use crate::simulation::{Random, SimulatedDisk};
-use crate::{Arena, ChunkPool, LoadedRun, ReadError};
+use crate::{Arena, ChunkPool, LoadedRun, Lost, ReadError};
 
 const LOG_ID: u64 = 7;
 /// Both queues number their messages alike, so that one's could be taken for the other's.
 const QUEUES: [u64; 2] = [3, 4];
-const MESSAGES: u64 = 40;
+pub(crate) const MESSAGES: u64 = 40;
 
 /// The payload of a Message record.
 pub(crate) fn payload(body: &[u8]) -> Vec<u8> {
@@ -40,13 +40,13 @@ fn body(quid: u64, seq: u64) -> Vec<u8> {
     }
 }
 
-fn written() -> (Arc<SimulatedDisk>, Arc<ColdSegment>, Vec<DirectoryEntry>) {
+pub(crate) fn written() -> (Arc<SimulatedDisk>, Arc<ColdSegment>, Vec<DirectoryEntry>) {
     let disk = SimulatedDisk::new();
     let shared: Arc<dyn Disk> = disk.clone();
     let mut writer = Writer::create(&shared, 1, LOG_ID).unwrap();
     let place = writer.shared(0, &payload(&body(0, 0))).unwrap();
     for quid in QUEUES {
-        writer.begin_region(quid, 0, MESSAGES as usize);
+        writer.begin_region(quid, 0, MESSAGES as usize).unwrap();
         for seq in 0..MESSAGES {
             let header = Header::new(Kind::Message, quid, seq);
             let body = body(quid, seq);
@@ -78,7 +78,12 @@ pub(crate) fn run(disk: &SimulatedDisk, read: &ColdRead) -> Result<LoadedRun, Re
 }
 
 /// Reads everything, whatever has been done to the file; how many messages are lost.
-fn check(disk: &SimulatedDisk, segment: &Arc<ColdSegment>, directory: &[DirectoryEntry], what: &str) -> usize {
+pub(crate) fn check(
+    disk: &SimulatedDisk,
+    segment: &Arc<ColdSegment>,
+    directory: &[DirectoryEntry],
+    what: &str,
+) -> usize {
     let mut lost = 0;
     for entry in directory {
         let run = read_some(disk, segment, entry.region, 0..MESSAGES).unwrap();
@@ -188,7 +193,7 @@ fn with_blob() -> (Arc<SimulatedDisk>, Arc<ColdSegment>, Region, Vec<u8>) {
     let file = disk.create(&crate::blob_name(99)).unwrap();
     file.write_at(&[blob, body.clone()].concat(), 0).unwrap();
     let mut writer = Writer::create(&shared, 1, LOG_ID).unwrap();
-    writer.begin_region(3, 5, 1);
+    writer.begin_region(3, 5, 1).unwrap();
     let header = Header { flags: crate::record::BLOB, ..Header::new(Kind::Message, 3, 5) };
     writer.message(header, &head).unwrap();
     writer.end_region(5).unwrap();
@@ -203,7 +208,29 @@ fn a_body_in_a_file_of_its_own_is_read_and_checked() {
     assert!(body_of(&run.loaded[0].message) == body);
     disk.flip_bit(&crate::blob_name(99), 300_000, 2);
     let run = read_some(&disk, &segment, region, 5..6).unwrap();
-    assert_eq!((run.loaded.len(), run.lost.len()), (0, 1));
+    assert_eq!(run.loaded.len(), 0);
+    assert_eq!(run.lost, [Lost { seq: 5, body_len: 600_000 }]);
+}
+
+/// Whoever removes a lost message takes the bytes of its body off a total.
+#[test]
+fn the_length_of_a_lost_body_is_known() {
+    let disk = SimulatedDisk::new();
+    let disk_of_writer: Arc<dyn Disk> = disk.clone();
+    let mut writer = Writer::create(&disk_of_writer, 1, LOG_ID).unwrap();
+    let place = writer.shared(0, &payload(&[1; 700])).unwrap();
+    writer.begin_region(3, 0, 2).unwrap();
+    writer.message(Header::new(Kind::Message, 3, 0), &payload(&[2; 300])).unwrap();
+    writer.route(Header::new(Kind::Message, 3, 1), place, 700).unwrap();
+    writer.end_region(1).unwrap();
+    let (segment, directory) = writer.finish().unwrap();
+    let bytes = disk.contents(&file_name(1)).unwrap();
+    for (byte, lost) in [(2, Lost { seq: 0, body_len: 300 }), (1, Lost { seq: 1, body_len: 700 })] {
+        let at = bytes.windows(100).position(|part| part == [byte; 100]).unwrap() as u64;
+        disk.flip_bit(&file_name(1), at, 3);
+        assert_eq!(read_some(&disk, &segment, directory[0].region, 0..2).unwrap().lost, [lost]);
+        disk.flip_bit(&file_name(1), at, 3);
+    }
 }
 
 /// Whoever takes a message for lost removes it: a file that cannot be opened just now, because too many are open, must
@@ -233,7 +260,7 @@ fn a_read_of_shared_bodies_ends_where_it_was_asked_to() {
     let mut writer = Writer::create(&shared, 1, LOG_ID).unwrap();
     let large = payload(&vec![1; 100_000]);
     let place = writer.shared(0, &large).unwrap();
-    writer.begin_region(3, 0, 50);
+    writer.begin_region(3, 0, 50).unwrap();
     for seq in 0..50 {
         writer.route(Header::new(Kind::Message, 3, seq), place, 100_000).unwrap();
     }
@@ -243,5 +270,5 @@ fn a_read_of_shared_bodies_ends_where_it_was_asked_to() {
     let read = ColdRead { segment, region, wanted, from_entry: 0, most_bytes: 256 << 10 };
     let run = run(&disk, &read).unwrap();
     assert_eq!(run.loaded.len(), 3);
-    assert_eq!(run.hint.seq, 3, "the next read goes on there");
+    assert_eq!(run.hint.0.map(|passed| passed.seq), Some(3), "the next read goes on there");
 }

@@ -7,12 +7,15 @@ use crate::error::StoreError;
 use crate::log::Route;
 use crate::place::{Lsn, Place};
 use crate::record::{self, Header, Kind};
+use crc32fast::Hasher;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 /// How much is written at once.
 const BUFFER: usize = 1 << 20;
+/// How much of an index is kept until it is written: that of a large region would take megabytes.
+const INDEX_PIECE: usize = 64 << 10;
 /// A region's offsets are 32 bits: beyond this another region begins.
 const LARGEST_REGION: u64 = 1 << 31;
 
@@ -33,8 +36,17 @@ struct OpenRegion {
     quid: u64,
     offset: u64,
     first: u64,
+    /// What of the index is not written yet, and how much is.
     index: Vec<u8>,
+    index_written: u64,
+    index_crc: Hasher,
     room: usize,
+}
+
+impl OpenRegion {
+    fn entries(&self) -> usize {
+        (self.index_written as usize + self.index.len()) / INDEX_ENTRY as usize
+    }
 }
 
 impl Writer {
@@ -88,12 +100,21 @@ impl Writer {
     }
 
     /// Begins the region of a queue with at most this many messages, none of them before `first`.
-    pub(crate) fn begin_region(&mut self, quid: u64, first: u64, messages: usize) {
+    pub(crate) fn begin_region(&mut self, quid: u64, first: u64, messages: usize) -> Result<(), StoreError> {
         assert!(self.region.is_none(), "one region at a time");
         let offset = self.position();
         let index = messages * INDEX_ENTRY as usize;
-        self.buffer.resize(self.buffer.len() + index, 0);
-        self.region = Some(OpenRegion { quid, offset, first, index: Vec::with_capacity(index), room: messages });
+        if index <= INDEX_PIECE {
+            self.buffer.resize(self.buffer.len() + index, 0);
+        } else {
+            // Left out, and written piece by piece. Where entries are missing at the end the file has zeros.
+            self.flush()?;
+            self.written += index as u64;
+        }
+        let piece = Vec::with_capacity(index.min(INDEX_PIECE));
+        let (index_written, index_crc) = (0, Hasher::new());
+        self.region = Some(OpenRegion { quid, offset, first, index: piece, index_written, index_crc, room: messages });
+        Ok(())
     }
 
     /// True when the region can have this message; else it must be ended and another begun.
@@ -107,47 +128,61 @@ impl Writer {
     /// A message with its body.
     pub(crate) fn message(&mut self, header: Header, payload: &[u8]) -> Result<(), StoreError> {
         let offset = self.put(header, payload)?;
-        self.index(header.index, offset);
-        Ok(())
+        self.index(header.index, offset)
     }
 
     /// A message whose body has been written before.
     pub(crate) fn route(&mut self, header: Header, body: Place, body_len: u32) -> Result<(), StoreError> {
         let header = Header { kind: Kind::Route as u8, ..header };
         let offset = self.put(header, &Route { body, body_len }.to_bytes())?;
-        self.index(header.index, offset);
-        Ok(())
+        self.index(header.index, offset)
     }
 
-    fn index(&mut self, seq: u64, offset: u64) {
-        let Some(region) = &mut self.region else { return };
+    fn index(&mut self, seq: u64, offset: u64) -> Result<(), StoreError> {
+        let Some(region) = &mut self.region else { return Ok(()) };
         assert!(seq >= region.first, "a message lies in its region");
-        assert!(region.index.len() < region.room * INDEX_ENTRY as usize, "the index has room");
+        assert!(region.entries() < region.room, "the index has room");
         region.index.extend_from_slice(&((seq - region.first) as u32).to_le_bytes());
         region.index.extend_from_slice(&((offset - region.offset) as u32).to_le_bytes());
+        if region.index.len() < INDEX_PIECE {
+            return Ok(());
+        }
+        let Some(mut region) = self.region.take() else { return Ok(()) };
+        let written = self.write_index(&mut region);
+        self.region = Some(region);
+        written
     }
 
     /// Ends the region. `last` is the last message that was meant to be in it: what could not be read has no entry.
     pub(crate) fn end_region(&mut self, last: u64) -> Result<(), StoreError> {
-        let Some(region) = self.region.take() else { return Ok(()) };
+        let Some(mut region) = self.region.take() else { return Ok(()) };
         let len = self.position() - region.offset;
-        self.write_index(&region)?;
-        let count = (region.index.len() / INDEX_ENTRY as usize) as u32;
-        let index_crc = crc32fast::hash(&region.index);
-        let OpenRegion { quid, offset, first, .. } = region;
+        let count = region.entries() as u32;
+        self.write_index(&mut region)?;
+        let OpenRegion { quid, offset, first, index_crc, .. } = region;
+        let index_crc = index_crc.finalize();
         let region = Region { offset, len, count, first, last };
         self.directory.push(DirectoryEntry { quid, region, index_crc });
         Ok(())
     }
 
-    /// The index goes where room was left for it, a part of which may have been written.
-    fn write_index(&mut self, region: &OpenRegion) -> Result<(), StoreError> {
-        if region.offset < self.written {
-            self.flush()?;
-            return self.write_at(&region.index, region.offset);
+    #[cfg(test)]
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.buffer.capacity() + self.region.as_ref().map_or(0, |region| region.index.capacity())
+    }
+
+    /// The next piece of the index goes where room was left for it, which may be in the buffer or in the file already.
+    fn write_index(&mut self, region: &mut OpenRegion) -> Result<(), StoreError> {
+        let (piece, offset) = (&region.index, region.offset + region.index_written);
+        if offset < self.written {
+            self.write_at(piece, offset)?;
+        } else {
+            let at = (offset - self.written) as usize;
+            self.buffer[at..at + piece.len()].copy_from_slice(piece);
         }
-        let at = (region.offset - self.written) as usize;
-        self.buffer[at..at + region.index.len()].copy_from_slice(&region.index);
+        region.index_crc.update(piece);
+        region.index_written += piece.len() as u64;
+        region.index.clear();
         Ok(())
     }
 
@@ -185,6 +220,33 @@ impl Drop for Writer {
         if self.file.take().is_some() {
             // Half a file takes the space that others need. If it stays, the next start removes it.
             let _ = self.disk.remove(&file_name(self.id));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulation::SimulatedDisk;
+
+    #[test]
+    fn a_large_region_is_not_kept_in_memory() {
+        let disk: Arc<dyn Disk> = SimulatedDisk::new();
+        let mut writer = Writer::create(&disk, 1, 1).unwrap();
+        for (quid, messages) in [(1, 200_000), (2, 10), (3, 200_000)] {
+            writer.begin_region(quid, 0, messages).unwrap();
+            for seq in 0..messages as u64 - 3 {
+                writer.message(Header::new(Kind::Message, quid, seq), &[1; 24]).unwrap();
+                assert!(writer.buffer.capacity() <= 2 * BUFFER, "{} bytes", writer.buffer.capacity());
+            }
+            writer.end_region(messages as u64).unwrap();
+        }
+        let (segment, directory) = writer.finish().unwrap();
+        assert_eq!(segment.directory().unwrap().len(), 3);
+        for entry in directory {
+            let mut window = segment.window(true);
+            let index = window.read(entry.region.offset, entry.region.count as usize * 8).unwrap();
+            assert_eq!(crc32fast::hash(index), entry.index_crc);
         }
     }
 }

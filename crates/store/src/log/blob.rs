@@ -83,24 +83,31 @@ impl Blobs {
         self.blobs.entry(id).or_insert(Blob { owners: 0, bytes: 0 }).owners += 1;
     }
 
-    pub(super) fn released(&mut self, id: u64, end: u64) {
-        let Some(blob) = self.blobs.get_mut(&id) else { return };
+    /// One owner fewer; true when none is left.
+    pub(super) fn released(&mut self, id: u64, end: u64) -> bool {
+        let Some(blob) = self.blobs.get_mut(&id) else { return false };
         blob.owners -= 1;
-        if blob.owners == 0 {
+        let is_unowned = blob.owners == 0;
+        if is_unowned {
             self.blobs.remove(&id);
             self.unowned.push((end, id));
         }
+        is_unowned
     }
 
     /// Takes those whose files may go now that the log is durable up to here.
     pub(super) fn take_unowned(&mut self, durable: u64) -> Vec<u64> {
+        if self.unowned.is_empty() {
+            return Vec::new();
+        }
         let gone = self.unowned.iter().filter(|(end, _)| *end <= durable).map(|(_, id)| *id).collect();
         self.unowned.retain(|(end, _)| *end > durable);
         gone
     }
 
-    pub(super) fn has_unowned(&self) -> bool {
-        !self.unowned.is_empty()
+    /// True when files may go now that the log is durable up to here.
+    pub(super) fn has_unowned(&self, durable: u64) -> bool {
+        self.unowned.iter().any(|(end, _)| *end <= durable)
     }
 
     pub(super) fn ids(&self) -> std::collections::HashSet<u64> {

@@ -9,7 +9,6 @@ use crate::record::{ALIGNMENT, BLOB, HEADER, Header, Kind, TX};
 pub(super) struct Cursor {
     pub(super) batch: usize,
     byte: usize,
-    slice: usize,
     pub(super) blob: usize,
 }
 
@@ -18,7 +17,7 @@ pub(super) struct Cursor {
 /// A batch is at most about 1 MiB long (`BATCH_BYTES`), and so is the buffer: it stays in the cache between the copy,
 /// the checksum and the write.
 pub(super) fn gather(
-    taken: &Staged,
+    taken: &mut Staged,
     next: &mut Cursor,
     mut header: BatchHeader,
     crcs: &[u32],
@@ -45,7 +44,7 @@ pub(super) fn gather(
 /// Appends one record, with its checksum but without what pads it.
 #[inline]
 fn gather_record<'a>(
-    taken: &Staged,
+    taken: &mut Staged,
     next: &mut Cursor,
     crcs: &mut impl Iterator<Item = &'a u32>,
     buffer: &mut Vec<u8>,
@@ -64,11 +63,10 @@ fn gather_record<'a>(
         0
     };
     buffer.extend_from_slice(&rest[..prefix]);
-    for slice in &taken.slices[next.slice..next.slice + slices] {
-        buffer.extend_from_slice(slice);
+    for slice in taken.slices.drain(..slices) {
+        buffer.extend_from_slice(&slice);
     }
     next.byte += HEADER + prefix;
-    next.slice += slices;
     if header.flags & BLOB != 0 && header.kind == Kind::Message as u8 {
         buffer.extend_from_slice(&rest[prefix..prefix + 8]);
         let crc = crcs.next().expect("the blobs of a batch are written before it");

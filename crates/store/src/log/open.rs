@@ -28,15 +28,55 @@ pub(super) fn open(
     let from = scanned.from;
     assert_eq!((options.log_id, options.segment_bytes), (from.log_id, from.segment_bytes), "the log that was scanned");
     assert!(options.epoch > scanned.epoch, "every run has a higher epoch than all before");
+    remove_beyond(&*disk, &mut scanned)?;
+    settle_tail(&scanned, options)?;
+    let (pool, active) = open_pool(&disk, options, &mut scanned)?;
+    let log = Arc::new(Log {
+        staging: Mutex::new(Staging::new(options.segment_bytes, scanned.end)),
+        pool,
+        bell: Bell::default(),
+        disk: disk.clone(),
+        log_id: options.log_id,
+        segment_bytes: options.segment_bytes,
+        segment_shift: options.segment_bytes.trailing_zeros(),
+        blob_bytes: (options.segment_bytes / 8).min(1 << 20),
+        written: AtomicU64::new(scanned.end.0),
+        durable: AtomicU64::new(scanned.end.0),
+        staged_end: AtomicU64::new(scanned.end.0),
+        staged_bytes: AtomicUsize::new(0),
+        staged_blob_bytes: AtomicU64::new(0),
+        free_bytes: AtomicU64::new(0),
+        stalled: AtomicBool::new(false),
+        fenced: AtomicBool::new(false),
+        // No transaction of an earlier epoch has this id: one that was never committed must stay so.
+        transactions: AtomicU64::new(u64::from(options.epoch) << 40),
+        maintenance: Mutex::new(false),
+        maintenance_due: Condvar::new(),
+    });
+    log.measure_space();
+    let writer = LogWriter::new(log.clone(), disk, options.epoch, options.sync, active, scanned.previous, scanned.end);
+    Ok((log, writer))
+}
+
+/// Removes the segments behind the end of the log. They are not used again: whatever batches are in there must never be
+/// found behind a later break.
+fn remove_beyond(disk: &dyn Disk, scanned: &mut Scanned) -> Result<(), StoreError> {
     let beyond = scanned.take_beyond();
     for slot in &beyond {
-        // Removed and not reused: whatever batches are in there must never be found behind a later break.
         disk.remove(&slot.name()).map_err(|error| StoreError::of_io(slot.name(), error))?;
     }
     if !beyond.is_empty() {
         disk.sync_names().map_err(|error| StoreError::of_io("the message directory", error))?;
     }
-    settle_tail(&scanned, options)?;
+    Ok(())
+}
+
+/// The segments and files that there are, and the segment that the log goes on in, if it ends within one.
+fn open_pool(
+    disk: &Arc<dyn Disk>,
+    options: LogOptions,
+    scanned: &mut Scanned,
+) -> Result<(Pool, Option<Arc<Segment>>), StoreError> {
     let live: VecDeque<Arc<Segment>> =
         scanned.catalog.segments.iter().map(|(number, slot)| Arc::new(Segment::new(*number, slot.clone()))).collect();
     let in_segment = scanned.end.0 % options.segment_bytes > PAGE;
@@ -53,28 +93,7 @@ pub(super) fn open(
             _ => {} // Without space the log is full from the start, and tries again.
         }
     }
-    let log = Arc::new(Log {
-        staging: Mutex::new(Staging::new(options.segment_bytes, scanned.end)),
-        pool,
-        bell: Bell::default(),
-        disk: disk.clone(),
-        log_id: options.log_id,
-        segment_bytes: options.segment_bytes,
-        segment_shift: options.segment_bytes.trailing_zeros(),
-        blob_bytes: (options.segment_bytes / 8).min(1 << 20),
-        written: AtomicU64::new(scanned.end.0),
-        durable: AtomicU64::new(scanned.end.0),
-        staged_end: AtomicU64::new(scanned.end.0),
-        staged_bytes: AtomicUsize::new(0),
-        stalled: AtomicBool::new(false),
-        fenced: AtomicBool::new(false),
-        // No transaction of an earlier epoch has this id: one that was never committed must stay so.
-        transactions: AtomicU64::new(u64::from(options.epoch) << 40),
-        maintenance: Mutex::new(false),
-        maintenance_due: Condvar::new(),
-    });
-    let writer = LogWriter::new(log.clone(), disk, options.epoch, options.sync, active, scanned.previous, scanned.end);
-    Ok((log, writer))
+    Ok((pool, active))
 }
 
 /// Makes durable what was read but may only be in the page cache, and wipes what lies behind the end.

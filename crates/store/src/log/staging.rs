@@ -12,10 +12,14 @@ use crate::arena::Slice;
 use crate::message::Message;
 use crate::place::{Lsn, Owner, Place, TransactionId};
 use crate::record::{self, BLOB, DELIVERED, HEADER, Header, Kind, TRANSIENT, TX};
+use std::collections::VecDeque;
 use std::sync::MutexGuard;
 
 /// Messages in one settle record, so that no record outgrows a batch.
 const SETTLED_AT_ONCE: usize = 4096;
+
+/// Memory that is kept for what is staged next, for headers and for slices each.
+const KEPT_BYTES: usize = 512 << 10;
 
 /// A batch that is complete or was taken as it was.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +39,8 @@ pub(super) struct Mark {
 pub(super) struct Staged {
     pub(super) batches: Vec<Mark>,
     pub(super) bytes: Vec<u8>,
-    pub(super) slices: Vec<Slice>,
+    /// Taken off as they are written, so that what is written is not kept in memory by what is not.
+    pub(super) slices: VecDeque<Slice>,
     pub(super) blobs: Vec<StagedBlob>,
 }
 
@@ -45,6 +50,16 @@ impl Staged {
         self.bytes.clear();
         self.slices.clear();
         self.blobs.clear();
+        // A burst of short messages takes many times as much as what comes usually.
+        self.bytes.shrink_to(KEPT_BYTES);
+        self.slices.shrink_to(KEPT_BYTES / size_of::<Slice>());
+    }
+}
+
+#[cfg(test)]
+impl Staged {
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.bytes.capacity() + self.slices.capacity() * size_of::<Slice>()
     }
 }
 
@@ -86,6 +101,11 @@ impl Staging {
         if self.is_empty() {
             self.staged = Staged::default();
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.staged.memory_bytes()
     }
 
     fn close_batch(&mut self) {
@@ -138,12 +158,14 @@ pub struct Appender<'a> {
     staging: Option<MutexGuard<'a, Staging>>,
     before: u64,
     blob_bytes: usize,
+    /// A blob has no owner any more.
+    has_unowned: bool,
 }
 
 impl<'a> Appender<'a> {
     pub(super) fn new(log: &'a Log, staging: MutexGuard<'a, Staging>) -> Appender<'a> {
         let before = staging.end;
-        Appender { log, staging: Some(staging), before, blob_bytes: 0 }
+        Appender { log, staging: Some(staging), before, blob_bytes: 0, has_unowned: false }
     }
 
     #[inline]
@@ -190,7 +212,7 @@ impl<'a> Appender<'a> {
         put_tx(&mut staging.staged.bytes, options.tx);
         staging.staged.bytes.extend_from_slice(&lsn.to_le_bytes());
         staging.staged.bytes.extend_from_slice(&[0; 4]); // The body's checksum; the log thread knows it.
-        staging.staged.slices.push(head);
+        staging.staged.slices.push_back(head);
         staging.blobs.created(lsn, message.body_len() as u64);
         staging.staged.blobs.push(StagedBlob { id: lsn, body });
         self.blob_bytes += message.body_len();
@@ -272,7 +294,8 @@ impl<'a> Appender<'a> {
     /// A blob has one owner fewer; its file goes when none is left and what has been appended so far is durable.
     pub fn release_blob(&mut self, id: u64) {
         let staging = self.staging();
-        staging.blobs.released(id, staging.end);
+        let is_unowned = staging.blobs.released(id, staging.end);
+        self.has_unowned |= is_unowned;
     }
 
     /// When [`Log::durable`] has reached this, everything appended so far is synced.
@@ -308,8 +331,10 @@ impl Drop for Appender<'_> {
         let added = staging.end - self.before;
         if added > 0 {
             // Still under the lock, so that the thread cannot subtract before this has been added.
-            self.log.note_staged(added as usize + self.blob_bytes, staging.end);
-            drop(staging);
+            self.log.note_staged(added as usize, self.blob_bytes, staging.end);
+        }
+        drop(staging);
+        if added > 0 || self.has_unowned {
             self.log.bell.appended();
         }
     }

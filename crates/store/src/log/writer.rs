@@ -1,7 +1,7 @@
 //! The log thread's half: gathers what is staged into batches, writes and syncs them.
 
 use super::batch::{BatchHeader, PAGE};
-use super::blob::{StagedBlob, blob_name, write_blob};
+use super::blob::StagedBlob;
 use super::gather::{Cursor, gather};
 use super::policy::{Policy, Rest};
 use super::segment::{Segment, file_header};
@@ -11,7 +11,7 @@ use crate::disk::Disk;
 use crate::error::StoreError;
 use crate::place::Lsn;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{Ordering, fence};
 use std::time::Instant;
 
 /// Protections that tests switch off, to see that something fails then.
@@ -29,12 +29,12 @@ pub enum Sabotage {
 /// Writes and syncs what is appended.
 pub struct LogWriter {
     pub(super) log: Arc<Log>,
-    disk: Arc<dyn Disk>,
+    pub(super) disk: Arc<dyn Disk>,
     epoch: u32,
     sync: Sync,
     /// What was taken from the staging area, up to `next` of which is written.
-    taken: Staged,
-    next: Cursor,
+    pub(super) taken: Staged,
+    pub(super) next: Cursor,
     active: Option<Arc<Segment>>,
     buffer: Vec<u8>,
     /// Checksum of the last batch.
@@ -150,10 +150,10 @@ impl LogWriter {
             }
             match policy.rest(Instant::now(), self.has_staged(), self.written > self.synced, self.stalled) {
                 Rest::Nap(time) => log.bell.nap(time),
-                Rest::Idle(time) => log.bell.idle(time, || self.has_staged()),
+                Rest::Idle(time) => log.bell.idle(time, || self.has_work()),
                 Rest::TrimAndIdle => {
                     self.trim();
-                    log.bell.idle(None, || self.has_staged());
+                    log.bell.idle(None, || self.has_work());
                 }
             }
         }
@@ -163,11 +163,19 @@ impl LogWriter {
         if policy.write_is_due(Instant::now(), asked, self.has_staged()) {
             self.write()?;
         }
-        if policy.sync_is_due(Instant::now(), asked, self.written - self.synced) { self.sync() } else { Ok(()) }
+        if policy.sync_is_due(Instant::now(), asked, self.written - self.synced) {
+            self.sync()?;
+        }
+        let removed = self.remove_blobs();
+        self.fence_on_error(removed)
     }
 
     fn has_staged(&self) -> bool {
         self.next.batch < self.taken.batches.len() || !self.log.staging().is_empty()
+    }
+
+    fn has_work(&self) -> bool {
+        self.has_staged() || self.log.staging().blobs.has_unowned(self.log.durable().0)
     }
 
     /// Gives back the memory that a busy time needed.
@@ -223,6 +231,7 @@ impl LogWriter {
         if any && self.counts_when_written() {
             self.publish(self.written);
         }
+        self.remove_blobs()?;
         self.make_room()?;
         Ok(any)
     }
@@ -252,24 +261,44 @@ impl LogWriter {
         let mark = self.taken.batches[self.next.batch];
         let segment_bytes = self.log.segment_bytes();
         let number = self.log.segment_of(Lsn(mark.first));
-        let begins = self.active.as_ref().is_none_or(|active| active.number != number);
-        if begins {
+        if self.active.as_ref().is_none_or(|active| active.number != number) {
             self.begin_segment(number)?;
         }
         let Some(active) = self.active.clone() else { return Err(Trouble::Disk(StoreError::Fenced)) };
         let base = u64::from(number) * segment_bytes;
-        let end = mark.end.next_multiple_of(PAGE) - base;
-        active.grow(end, segment_bytes).map_err(Trouble::ahead)?;
+        active.grow(mark.end.next_multiple_of(PAGE) - base, segment_bytes).map_err(Trouble::ahead)?;
         let crcs = self.write_blobs(mark)?;
+        let blobs = self.next.blob..self.next.blob + crcs.len();
+        let offset = self.gather_batch(mark, number, &crcs);
+        let written = active.file.write_at(&self.buffer, offset);
+        written.map_err(|error| Trouble::Disk(StoreError::of_io(active.name(), error)))?;
+        self.next.batch += 1;
+        // From here on a crash of the process alone loses nothing of the batch; a power cut may lose all of it until
+        // the next sync.
+        let bodies: usize = self.taken.blobs[blobs].iter().map(StagedBlob::len).sum();
+        let bytes = (mark.end - self.written) as usize + bodies;
+        self.written = mark.end;
+        self.log.written.store(mark.end, Ordering::Release);
+        self.log.staged_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        if bodies > 0 {
+            // The files are there: what they take is in the next look at the disk, and no longer to come.
+            self.log.staged_blob_bytes.fetch_sub(bodies as u64, Ordering::Relaxed);
+            self.log.measure_space();
+        }
+        Ok(())
+    }
+
+    /// Puts a batch into the buffer; the offset in the segment's file that it goes to.
+    fn gather_batch(&mut self, mark: Mark, segment: u32, crcs: &[u32]) -> u64 {
+        let segment_bytes = self.log.segment_bytes();
+        let offset = mark.first - u64::from(segment) * segment_bytes;
         // The file header goes in one write with the first batch, but the disk may keep either without the other:
         // recovery believes the batch.
-        let first_offset = mark.first - base;
-        let with_header = first_offset == PAGE;
-        let blobs = self.next.blob..self.next.blob + crcs.len();
+        let with_header = offset == PAGE;
         let header = BatchHeader {
             log_id: self.log.log_id,
             epoch: self.epoch,
-            segment: number,
+            segment,
             first: mark.first,
             len: (mark.end - mark.first) as u32,
             records: mark.records,
@@ -281,24 +310,11 @@ impl LogWriter {
         };
         self.buffer.clear();
         if with_header {
-            self.buffer.extend_from_slice(&file_header(self.log.log_id, segment_bytes, number));
+            self.buffer.extend_from_slice(&file_header(self.log.log_id, segment_bytes, segment));
             self.buffer.resize(PAGE as usize, 0);
         }
-        self.previous = gather(&self.taken, &mut self.next, header, &crcs, &mut self.buffer);
-        let offset = if with_header { 0 } else { first_offset };
-        active
-            .file
-            .write_at(&self.buffer, offset)
-            .map_err(|error| Trouble::Disk(StoreError::of_io(active.name(), error)))?;
-        self.next.batch += 1;
-        // From here on a crash of the process alone loses nothing of the batch; a power cut may lose all of it until
-        // the next sync.
-        let bodies: usize = self.taken.blobs[blobs].iter().map(StagedBlob::len).sum();
-        let bytes = (mark.end - self.written) as usize + bodies;
-        self.written = mark.end;
-        self.log.written.store(mark.end, Ordering::Release);
-        self.log.staged_bytes.fetch_sub(bytes, Ordering::Relaxed);
-        Ok(())
+        self.previous = gather(&mut self.taken, &mut self.next, header, crcs, &mut self.buffer);
+        if with_header { 0 } else { offset }
     }
 
     /// Goes on to another segment. What the one before holds is synced first, so that only one file is ever not: a sync
@@ -312,22 +328,6 @@ impl LogWriter {
         // The one before is full and durable, and the spare is used.
         self.log.ask_for_maintenance();
         Ok(())
-    }
-
-    /// Writes the large bodies of a batch, which must be durable before the batch is written: a record must never
-    /// survive a crash that its body did not. Returns their checksums.
-    fn write_blobs(&mut self, mark: Mark) -> Result<Vec<u32>, Trouble> {
-        let blobs = &self.taken.blobs[self.next.blob..];
-        let count = blobs.iter().take_while(|blob| blob.id < mark.end).count();
-        let mut crcs = Vec::new();
-        for blob in &blobs[..count] {
-            crcs.push(write_blob(&*self.disk, self.log.log_id, blob).map_err(Trouble::ahead)?);
-        }
-        if count > 0 {
-            let synced = self.disk.sync_names();
-            synced.map_err(|error| Trouble::Disk(StoreError::of_io(blob_name(blobs[0].id), error)))?;
-        }
-        Ok(crcs)
     }
 
     fn sync_written(&mut self) -> Result<(), StoreError> {
@@ -351,29 +351,9 @@ impl LogWriter {
         if durable > self.log.durable.load(Ordering::Relaxed) {
             assert!(durable <= self.synced || self.counts_when_written(), "only what was synced is durable");
             self.log.durable.store(durable, Ordering::Release);
+            fence(Ordering::SeqCst); // The other half is in `Log::durable`.
             (self.on_durable)(Lsn(durable));
         }
-    }
-
-    /// Removes the large bodies whose last owner is durably gone. Earlier, a crash could bring the owner back without
-    /// its body; later, recovery does it.
-    fn remove_blobs(&self) -> Result<(), StoreError> {
-        let gone = {
-            let mut staging = self.log.staging();
-            if !staging.blobs.has_unowned() {
-                return Ok(());
-            }
-            staging.blobs.take_unowned(self.synced)
-        };
-        for id in gone {
-            match self.disk.remove(&blob_name(id)) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(StoreError::of_io(blob_name(id), error));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
     }
 
     #[cfg(not(feature = "simulation"))]
@@ -398,7 +378,7 @@ impl LogWriter {
 }
 
 /// Why a batch was not written.
-enum Trouble {
+pub(super) enum Trouble {
     /// There was no room for a file that it needs; it waits.
     NoRoom,
     Disk(StoreError),
@@ -406,7 +386,7 @@ enum Trouble {
 
 impl Trouble {
     /// The error of something that is made ahead of the batch.
-    fn ahead(error: StoreError) -> Trouble {
+    pub(super) fn ahead(error: StoreError) -> Trouble {
         if error.is_no_space() { Trouble::NoRoom } else { Trouble::Disk(error) }
     }
 }

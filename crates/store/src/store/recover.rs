@@ -10,7 +10,7 @@ use crate::error::{OpenError, StoreError};
 use crate::log::{self, Damage, ScannedRecord, Visitor};
 use crate::place::{Lsn, Place, TransactionId};
 use crate::record::{self, DELIVERED, Header, Kind, TRANSIENT};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Replays the log over the backlogs.
 pub(super) struct Recovery {
@@ -22,6 +22,9 @@ pub(super) struct Recovery {
     blob_bytes: u64,
     /// What transactions would do, until their end is found. Where there is none they never happened.
     transactions: HashMap<TransactionId, Vec<Deferred>>,
+    /// What others did to messages of such transactions, by queue and number. A consumer can be ahead of the commit:
+    /// messages enter their queues one by one, and the commit is logged after the last.
+    ahead: BTreeMap<(u64, u64), Ahead>,
     /// Segments in which queues have anything.
     pub(super) dirty: BTreeSet<(u32, u64)>,
     /// The last segment and queue of `dirty`, which is mostly the next as well.
@@ -33,6 +36,13 @@ pub(super) struct Recovery {
 enum Deferred {
     Add(Added),
     Other { lsn: Lsn, header: Header, payload: Vec<u8> },
+}
+
+/// What happened to a message before the transaction that it is of was committed.
+#[derive(Clone, Copy, Default)]
+struct Ahead {
+    is_gone: bool,
+    delivery_count: Option<u16>,
 }
 
 /// A message that entered a queue.
@@ -53,6 +63,7 @@ impl Recovery {
             segment_bytes,
             blob_bytes: (segment_bytes / 8).min(1 << 20),
             transactions: HashMap::new(),
+            ahead: BTreeMap::new(),
             dirty: BTreeSet::new(),
             last_dirty: (0, 0),
             records: 0,
@@ -78,7 +89,10 @@ impl Visitor for Recovery {
             self.note_dirty(added.place.lsn, header.group);
         }
         match (record.tx, added) {
-            (Some(tx), Some(added)) => self.defer(tx, Deferred::Add(added)),
+            (Some(tx), Some(added)) => {
+                self.ahead.insert((header.group, header.index), Ahead::default());
+                self.defer(tx, Deferred::Add(added));
+            }
             (Some(tx), None) => self.defer(tx, Deferred::Other { lsn, header, payload: record.payload.to_vec() }),
             (None, Some(added)) => self.add(added),
             (None, None) => return self.apply(lsn, header, record.payload),
@@ -128,12 +142,18 @@ impl Recovery {
 
     fn apply(&mut self, lsn: Lsn, header: Header, payload: &[u8]) -> Result<(), OpenError> {
         let (quid, seq) = (header.group, header.index);
-        let unreadable = || unreadable(lsn, self.segment_bytes);
+        let segment_bytes = self.segment_bytes;
+        let unreadable = || unreadable(lsn, segment_bytes);
         match Kind::from_number(header.kind) {
             Some(Kind::Settle) => {
-                let backlog = self.backlogs.entry(quid).or_default();
+                let Recovery { backlogs, ahead, .. } = self;
+                let backlog = backlogs.entry(quid).or_default();
                 let remove = |seq, body_len| {
-                    backlog.remove(seq, body_len);
+                    if backlog.remove(seq, body_len).is_none()
+                        && let Some(ahead) = ahead.get_mut(&(quid, seq))
+                    {
+                        ahead.is_gone = true;
+                    }
                 };
                 log::read_settle(seq, payload, remove).ok_or_else(unreadable)?;
             }
@@ -142,9 +162,15 @@ impl Recovery {
                 let backlog = self.backlogs.entry(quid).or_default();
                 backlog.seen(last);
                 backlog.remove_range(seq, last, &except);
+                for ((_, at), ahead) in self.ahead.range_mut((quid, seq)..=(quid, last.max(seq))) {
+                    ahead.is_gone |= except.binary_search(at).is_err();
+                }
             }
             Some(Kind::Requeue) => {
                 self.backlogs.entry(quid).or_default().requeued(seq, u32::from(header.delivery_count));
+                if let Some(ahead) = self.ahead.get_mut(&(quid, seq)) {
+                    ahead.delivery_count = Some(header.delivery_count);
+                }
             }
             Some(Kind::Delivered) => {
                 let backlog = self.backlogs.entry(quid).or_default();
@@ -169,11 +195,25 @@ impl Recovery {
     fn commit(&mut self, tx: TransactionId) -> Result<(), OpenError> {
         for deferred in self.transactions.remove(&tx).unwrap_or_default() {
             match deferred {
-                Deferred::Add(added) => self.add(added),
+                Deferred::Add(added) => self.add_committed(added),
                 Deferred::Other { lsn, header, payload } => self.apply(lsn, header, &payload)?,
             }
         }
         Ok(())
+    }
+}
+
+impl Recovery {
+    /// Adds a message of a transaction, unless it has left the queue before the commit.
+    fn add_committed(&mut self, mut added: Added) {
+        let (quid, seq) = (added.header.group, added.header.index);
+        let ahead = self.ahead.remove(&(quid, seq)).unwrap_or_default();
+        if ahead.is_gone {
+            self.backlogs.entry(quid).or_default().seen(seq);
+            return;
+        }
+        added.header.delivery_count = ahead.delivery_count.unwrap_or(added.header.delivery_count);
+        self.add(added);
     }
 }
 

@@ -23,13 +23,16 @@ use crate::manifest::{Change, State};
 use crate::place::{Lsn, Place};
 use crate::record::{BLOB, DELIVERED, Header, Kind, TRANSIENT};
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 /// Messages that are looked at while a queue is locked.
 const AT_ONCE: usize = 512;
 /// Messages of a queue that are in memory while it is copied.
-const CHUNK: usize = 16 * 1024;
+const CHUNK: usize = 4 * 1024;
 /// Shorter records are written again for each owner: a reference takes nearly as much.
 const SHORTEST_SHARED: u32 = 192;
+/// Copies that take longer are told.
+const LONG: Duration = Duration::from_secs(2);
 /// What a copy may take beyond what is copied.
 const SPARE_BYTES: u64 = 64 << 10;
 
@@ -90,11 +93,13 @@ impl Store {
             maintenance.phase = Phase::Retiring(retiring);
             return Ok(false);
         }
+        let began = Instant::now();
         let state = &maintenance.state;
         let mut change =
             Change { state: State { log_head: retiring.segment + 1, ..state.clone() }, ..Change::default() };
         match self.copy(state, &retiring.queues, owners) {
             Ok(Some((id, bytes))) => {
+                tell_if_long(began, &format!("retiring log segment {}", retiring.segment), bytes);
                 change.state.next_cold = id + 1;
                 change.cold.insert(id, Some(bytes));
             }
@@ -181,6 +186,14 @@ impl Store {
     }
 }
 
+/// Says that a copy took long: who wonders why the disk is busy should find it.
+pub(super) fn tell_if_long(began: Instant, what: &str, bytes: u64) {
+    let took = began.elapsed();
+    if took >= LONG {
+        tracing::info!("{what} took {:.1} s for {} MiB", took.as_secs_f64(), bytes >> 20);
+    }
+}
+
 /// What occurs more than once, ascending.
 fn several(mut places: Vec<(Lsn, u32)>) -> Vec<Place> {
     places.sort_unstable();
@@ -227,7 +240,7 @@ impl Copy<'_> {
     }
 
     fn write_queue(&mut self, plan: &Plan, owners: &dyn Owners) -> Result<(), StoreError> {
-        let (mut slots, mut from) = (Vec::new(), Some(0));
+        let (mut slots, mut from) = (Vec::with_capacity(CHUNK.min(plan.messages) + AT_ONCE), Some(0));
         let (mut last, mut left) = (None, plan.messages);
         while let Some(at) = from {
             slots.clear();
@@ -238,7 +251,7 @@ impl Copy<'_> {
                     last = None;
                 }
                 if last.is_none() {
-                    self.writer.begin_region(plan.quid, slot.seq, left);
+                    self.writer.begin_region(plan.quid, slot.seq, left)?;
                 }
                 self.write(plan.quid, slot, slots.get(at + 1).map(|next| next.lsn))?;
                 (last, left) = (Some(slot.seq), left.saturating_sub(1));

@@ -6,6 +6,7 @@ mod oracle;
 mod workload;
 
 pub use oracle::{Contents, Known, Operation, Oracle};
+#[allow(unused_imports, reason = "each test binary uses a part")]
 pub use workload::Workload;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -64,6 +65,11 @@ pub struct Broker {
 
 pub fn options(sabotage: Option<Sabotage>) -> Options {
     Options { segment_bytes: Some(SEGMENT_BYTES), log_id: 0x1ee7, sabotage, ..Options::default() }
+}
+
+/// How many times as much as usual is to be tried.
+pub fn thoroughness() -> u64 {
+    std::env::var("LEVERET_CRASHES").ok().and_then(|times| times.parse().ok()).unwrap_or(1)
 }
 
 /// How long body `id` is.

@@ -82,8 +82,11 @@ impl Workload {
             let id = self.body();
             together.extend(broker.publish(&targets, id, Some(tx)));
         }
+        // Consumers are faster than the commit: what they do counts when that comes, and not before.
+        let consumed = self.consume_early(broker, &together);
+        together.extend(consumed);
         let quid = self.queue(broker);
-        let seqs = self.choose(broker, quid, 5);
+        let seqs: Vec<u64> = self.choose(broker, quid, 5);
         if self.random.chance(1, 4) {
             broker.abandon(&together);
             return;
@@ -92,6 +95,33 @@ impl Workload {
         let mut appender = broker.shared.log.append();
         appender.tx_commit(tx);
         broker.oracle.appended(Operation::Together(together), appender.end());
+    }
+
+    /// Settles, purges or brings back messages that a transaction has published and not committed yet.
+    fn consume_early(&mut self, broker: &mut Broker, published: &[Operation]) -> Vec<Operation> {
+        let mut messages: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
+        for operation in published {
+            if let Operation::Publish { quid, seq, .. } = operation {
+                messages.entry(*quid).or_default().push(*seq);
+            }
+        }
+        let mut consumed = Vec::new();
+        for (quid, seqs) in messages {
+            let some: Vec<u64> = seqs.iter().copied().filter(|_| self.random.chance(1, 2)).collect();
+            match self.random.below(8) {
+                0 | 1 => consumed.extend(broker.settle(quid, &some, None)),
+                2 => consumed.extend(broker.purge_from(quid, seqs[0], &some)),
+                3 => some.iter().for_each(|seq| consumed.extend(broker.requeue(quid, *seq, 2))),
+                4 => {
+                    // By another transaction, which is committed first.
+                    let other = broker.store.log().begin_transaction();
+                    consumed.extend(broker.settle(quid, &some, Some(other)));
+                    broker.shared.log.append().tx_commit(other);
+                }
+                _ => {}
+            }
+        }
+        consumed
     }
 
     /// Some persistent messages of a queue: mostly the first ones, sometimes any.
@@ -123,16 +153,9 @@ impl Workload {
         let quid = self.queue(broker);
         for seq in self.choose(broker, quid, 3) {
             let delivery_count = 1 + self.random.below(5) as u32;
-            let mut queues = broker.shared.queues.lock().unwrap();
-            let queue = queues.get_mut(&quid).unwrap();
-            let mut appender = broker.shared.log.append();
-            appender.requeue(Owner { quid, seq }, delivery_count);
-            queue.backlog.requeued(seq, delivery_count);
-            if let Some(known) = queue.persistent.get_mut(&seq) {
-                known.1 = delivery_count;
-                broker.oracle.appended(Operation::Requeue { quid, seq, delivery_count }, appender.end());
-            } else if let Some(known) = queue.transient.get_mut(&seq) {
-                known.1 = delivery_count;
+            if let Some(operation) = broker.requeue(quid, seq, delivery_count) {
+                let end = broker.shared.log.append().end();
+                broker.oracle.appended(operation, end);
             }
         }
     }
@@ -150,25 +173,12 @@ impl Workload {
 
     fn purge(&mut self, broker: &mut Broker) {
         let quid = self.queue(broker);
-        let mut queues = broker.shared.queues.lock().unwrap();
-        let queue = queues.get_mut(&quid).unwrap();
-        let seqs: Vec<u64> = queue.live().collect();
+        let seqs: Vec<u64> = broker.shared.queues.lock().unwrap()[&quid].live().collect();
         let Some(first) = seqs.get(self.random.below(seqs.len() as u64 / 2 + 1) as usize).copied() else { return };
         let except: Vec<u64> = seqs.iter().copied().filter(|seq| *seq > first && self.random.chance(1, 20)).collect();
-        let mut appender = broker.shared.log.append();
-        appender.settle_range(quid, first, queue.next_seq, &except);
-        let mut operations = Vec::new();
-        for blob in queue.backlog.remove_from(first, &except) {
-            appender.release_blob(blob);
-        }
-        queue.in_memory.retain(|seq, _| *seq < first);
-        for seq in seqs.into_iter().filter(|seq| *seq >= first && !except.contains(seq)) {
-            queue.transient.remove(&seq);
-            if queue.persistent.remove(&seq).is_some() {
-                operations.push(Operation::Remove { quid, seq });
-            }
-        }
-        broker.oracle.appended(Operation::Together(operations), appender.end());
+        let operations = broker.purge_from(quid, first, &except);
+        let end = broker.shared.log.append().end();
+        broker.oracle.appended(Operation::Together(operations), end);
     }
 
     fn create(&mut self, broker: &mut Broker) {
@@ -277,6 +287,43 @@ impl Broker {
             blobs.into_iter().for_each(|blob| appender.release_blob(blob));
         }
         operations
+    }
+
+    /// Removes everything from `first` on but for some, and gives what that is for those that would survive.
+    fn purge_from(&mut self, quid: u64, first: u64, except: &[u64]) -> Vec<Operation> {
+        let mut queues = self.shared.queues.lock().unwrap();
+        let queue = queues.get_mut(&quid).unwrap();
+        let seqs: Vec<u64> = queue.live().collect();
+        let mut appender = self.shared.log.append();
+        appender.settle_range(quid, first, queue.next_seq, except);
+        for blob in queue.backlog.remove_from(first, except) {
+            appender.release_blob(blob);
+        }
+        queue.in_memory.retain(|seq, _| *seq < first);
+        let mut operations = Vec::new();
+        for seq in seqs.into_iter().filter(|seq| *seq >= first && !except.contains(seq)) {
+            queue.transient.remove(&seq);
+            if queue.persistent.remove(&seq).is_some() {
+                operations.push(Operation::Remove { quid, seq });
+            }
+        }
+        operations
+    }
+
+    /// Brings a message back, and gives what that is if it would survive.
+    fn requeue(&mut self, quid: u64, seq: u64, delivery_count: u32) -> Option<Operation> {
+        let mut queues = self.shared.queues.lock().unwrap();
+        let queue = queues.get_mut(&quid).unwrap();
+        self.shared.log.append().requeue(Owner { quid, seq }, delivery_count);
+        queue.backlog.requeued(seq, delivery_count);
+        if let Some(known) = queue.persistent.get_mut(&seq) {
+            known.1 = delivery_count;
+            return Some(Operation::Requeue { quid, seq, delivery_count });
+        }
+        if let Some(known) = queue.transient.get_mut(&seq) {
+            known.1 = delivery_count;
+        }
+        None
     }
 
     fn define(&mut self, quid: u64, exists: bool) {

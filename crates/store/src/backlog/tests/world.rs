@@ -74,11 +74,7 @@ impl World {
             Step::Remove(which) => self.choose(which).into_iter().for_each(|seq| self.remove(seq)),
             Step::Purge { from, except } => self.purge(*from, except),
             Step::Requeue(which, count) => {
-                for seq in self.choose(which) {
-                    self.backlog.requeued(seq, u32::from(*count));
-                    self.known.entry(seq).and_modify(|known| known.count = *count);
-                    self.log.push(Logged::Requeue { seq, count: *count });
-                }
+                self.choose(which).into_iter().for_each(|seq| self.requeue(seq, *count));
             }
             Step::Retire { part, meanwhile } => self.retire(*part, meanwhile),
             Step::Compact { mask, meanwhile } => self.compact(*mask, meanwhile),
@@ -148,6 +144,19 @@ impl World {
         self.log.push(Logged::Remove { seq, body_len });
     }
 
+    /// What happens to some message while the store works on the queue: it goes, or it comes back.
+    fn meanwhile(&mut self, which: Option<u16>) {
+        for seq in self.choose(which.as_slice()) {
+            if seq % 3 == 0 { self.requeue(seq, which.unwrap_or(0) % 9 + 1) } else { self.remove(seq) }
+        }
+    }
+
+    fn requeue(&mut self, seq: u64, count: u16) {
+        self.backlog.requeued(seq, u32::from(count));
+        self.known.entry(seq).and_modify(|known| known.count = count);
+        self.log.push(Logged::Requeue { seq, count });
+    }
+
     fn purge(&mut self, from: u16, except: &[u16]) {
         let Some(&first) = self.choose(&[from]).first() else { return };
         let except = self.choose(except);
@@ -167,9 +176,7 @@ impl World {
         let (mut slots, mut from) = (Vec::new(), Some(0));
         while let Some(at) = from {
             from = self.backlog.capture(at, below, AT_ONCE, &mut slots);
-            self.choose(&meanwhile.next().copied().into_iter().collect::<Vec<_>>())
-                .into_iter()
-                .for_each(|seq| self.remove(seq));
+            self.meanwhile(meanwhile.next().copied());
         }
         let id = self.segments.keys().last().map_or(1, |last| last + 1);
         let disk: Arc<dyn Disk> = self.disk.clone();
@@ -181,7 +188,7 @@ impl World {
             self.backlog.retired_below(below);
             return;
         };
-        writer.begin_region(QUID, first.seq, slots.len());
+        writer.begin_region(QUID, first.seq, slots.len()).unwrap();
         for slot in &slots {
             let header = Header { delivery_count: slot.delivery_count, ..Header::new(Kind::Message, QUID, slot.seq) };
             match place.filter(|_| Some(slot.lsn) == shared) {
@@ -197,9 +204,7 @@ impl World {
         while !done {
             done = self.backlog.move_some(last.seq, AT_ONCE);
             self.check_counts();
-            self.choose(&meanwhile.next().copied().into_iter().collect::<Vec<_>>())
-                .into_iter()
-                .for_each(|seq| self.remove(seq));
+            self.meanwhile(meanwhile.next().copied());
         }
         self.backlog.retired_below(below);
     }
@@ -214,10 +219,10 @@ impl World {
         let id = self.segments.keys().last().map_or(1, |last| last + 1);
         let disk: Arc<dyn Disk> = self.disk.clone();
         let mut writer = Writer::create(&disk, id, 1).unwrap();
-        let mut meanwhile = self.choose(meanwhile).into_iter();
+        let mut meanwhile = meanwhile.iter().copied();
         for copies in &runs {
             let seqs: Vec<u64> = copies.iter().flat_map(Extent::seqs).collect();
-            writer.begin_region(QUID, seqs[0], seqs.len());
+            writer.begin_region(QUID, seqs[0], seqs.len()).unwrap();
             for copied in copies {
                 for seq in copied.seqs().collect::<Vec<_>>() {
                     let read = copied.read_one(seq).unwrap();
@@ -225,7 +230,7 @@ impl World {
                     let header = Header { delivery_count: loaded.2, ..Header::new(Kind::Message, QUID, seq) };
                     writer.message(header, &payload(&loaded.1)).unwrap();
                 }
-                meanwhile.next().into_iter().for_each(|seq| self.remove(seq));
+                self.meanwhile(meanwhile.next());
             }
             writer.end_region(seqs[seqs.len() - 1]).unwrap();
         }
@@ -233,7 +238,7 @@ impl World {
         self.segments.insert(id, segment.clone());
         for (copies, entry) in runs.iter().zip(directory) {
             self.backlog.replace(copies, Extent::of_copies(segment.clone(), entry.region, copies));
-            meanwhile.next().into_iter().for_each(|seq| self.remove(seq));
+            self.meanwhile(meanwhile.next());
         }
     }
 
@@ -244,6 +249,12 @@ impl World {
         self.backlog.take_changed(&mut |first, bytes| match bytes {
             Some(bytes) => drop(extents.insert(first, bytes)),
             None => drop(extents.remove(&first)),
+        });
+        // The log's segments are used again: of what was retired, the manifest alone knows.
+        let retired = self.manifest.0.retired;
+        self.log.retain(|logged| match logged {
+            Logged::Add { seq, .. } | Logged::Remove { seq, .. } | Logged::Requeue { seq, .. } => *seq >= retired,
+            Logged::RemoveRange { .. } => true,
         });
     }
 

@@ -1,5 +1,10 @@
 use super::*;
 
+/// How many times as much as usual is to be tried.
+fn thoroughness() -> u64 {
+    std::env::var("LEVERET_CRASHES").ok().and_then(|times| times.parse().ok()).unwrap_or(1)
+}
+
 /// Runs until the disk stops; what was durable then, and what was appended.
 fn until_it_stops(author: &mut Author, opened: &mut Opened, head: &mut u32) -> Lsn {
     loop {
@@ -29,7 +34,7 @@ fn until_it_stops(author: &mut Author, opened: &mut Opened, head: &mut u32) -> L
 /// when the recovery itself is cut off.
 #[test]
 fn what_was_durable_survives_every_crash() {
-    for seed in 0..40 {
+    for seed in 0..20 * thoroughness() {
         let mut disk = SimulatedDisk::new();
         let mut author = Author::new(seed);
         author.largest_body = if seed % 3 == 0 { 200_000 } else { 20_000 };

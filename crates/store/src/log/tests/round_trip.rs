@@ -253,3 +253,30 @@ fn large_bodies_that_nobody_owns_are_removed() {
     assert_eq!(opened.log.remove_orphans().unwrap(), 1);
     assert!(!disk.names().unwrap().iter().any(|name| name.starts_with("blob")));
 }
+
+/// A burst of short messages takes three times its bytes while it waits, and must not be kept for what comes later; what
+/// is written is let go batch by batch, for what is behind it may have to wait long.
+#[test]
+fn a_burst_is_not_kept_in_memory() {
+    let disk = SimulatedDisk::new();
+    let mut opened = open(&disk, 1);
+    let message = Author::new(1).message(10);
+    for _ in 0..3 {
+        for seq in 0..40_000 {
+            opened.log.append().message(Owner { quid: 1, seq }, Append::default(), &message);
+        }
+        let busy = opened.log.staging().memory_bytes();
+        assert!(busy > 2 << 20, "{busy} bytes");
+        opened.writer.write().unwrap();
+        let kept = opened.log.staging().memory_bytes() + opened.writer.taken.memory_bytes();
+        assert!(kept < 3 << 20, "{kept} bytes");
+    }
+    for seq in 0..40_000 {
+        opened.log.append().message(Owner { quid: 1, seq }, Append::default(), &message);
+    }
+    disk.set_capacity(Some(disk.used_bytes()));
+    opened.writer.write().unwrap();
+    assert!(opened.log.staged_bytes() > 0, "the disk is full");
+    let waiting = opened.log.staged_bytes() / (HEADER + message.stored_len());
+    assert!(opened.writer.taken.slices.len() < waiting + 1000, "{} slices", opened.writer.taken.slices.len());
+}

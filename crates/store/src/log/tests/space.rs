@@ -133,3 +133,36 @@ fn files_are_used_again_and_surplus_ones_deleted() {
     let found = open(&disk, head).found.records;
     assert_eq!(found, below(&author.appended, opened.log.written()));
 }
+
+/// A body that does not fit is in the way of all acknowledgements behind it, so whoever publishes one asks before.
+#[test]
+fn a_large_body_is_asked_for_before_it_is_appended() {
+    let disk = SimulatedDisk::new();
+    let opened = &mut open(&disk, 1);
+    let log = opened.log.clone();
+    let mut author = Author::new(6);
+    author.run(&log, 3);
+    opened.writer.write().unwrap();
+    while log.prepare_spare().unwrap() {}
+    assert!(log.has_room_for(1 << 30));
+    disk.set_capacity(Some(disk.used_bytes() + SEGMENT + 700_000));
+    log.prepare_spare().unwrap();
+    assert!(log.has_room_for(500_000) && !log.has_room_for(800_000) && log.has_room_for(10));
+    let message = author.message(500_000);
+    let id = log.append().message(Owner { quid: 1, seq: 1 }, Append::default(), &message).lsn.0;
+    assert!(!log.has_room_for(500_000), "what is only staged counts");
+    assert!(log.has_room_for(190_000) && !log.is_full());
+    opened.writer.write().unwrap();
+    assert!(log.has_room_for(190_000) && !log.has_room_for(500_000), "and counts once");
+    log.append().release_blob(id);
+    opened.writer.sync().unwrap();
+    assert!(log.has_room_for(500_000), "it is gone");
+    opened.writer.write().unwrap();
+    disk.set_capacity(Some(disk.used_bytes()));
+    log.space_came_back();
+    assert!(!log.has_room_for(200_000) && log.has_room_for(10), "small messages have the log");
+    disk.set_capacity(None);
+    assert!(!log.has_room_for(200_000));
+    log.prepare_spare().unwrap();
+    assert!(log.has_room_for(200_000), "maintenance looks");
+}

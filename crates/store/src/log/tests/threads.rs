@@ -129,3 +129,60 @@ fn the_thread_confirms_what_many_append() {
     assert!(opened.clean);
     assert_eq!(opened.found.records.len(), 902 + appended);
 }
+
+/// Bodies that are acknowledged as they come must not fill the disk, whatever the mode: with `Never` nothing is synced
+/// before the segment is full.
+#[test]
+fn large_bodies_go_when_their_owners_do_in_every_mode() {
+    for sync in [Sync::Always, Sync::Interval(Duration::from_secs(3600)), Sync::Never] {
+        let disk = SimulatedDisk::new();
+        let scanned = scan(&*disk, from(1), &mut Collect::default()).unwrap();
+        let (log, mut writer) = Log::open(disk.clone(), options(1, sync), scanned).unwrap();
+        let mut author = Author::new(1);
+        for seq in 0..5 {
+            let message = author.message(200_000);
+            let id = log.append().message(Owner { quid: 1, seq }, Append::default(), &message).lsn.0;
+            writer.write().unwrap();
+            assert!(disk.contents(&blob_name(id)).is_some());
+            let mut append = log.append();
+            append.settle(1, None, &[(seq, 200_000)]);
+            append.release_blob(id);
+            drop(append);
+            writer.write().unwrap();
+            if sync == Sync::Always {
+                writer.sync().unwrap();
+            }
+            assert_eq!(disk.contents(&blob_name(id)), None, "{sync:?}");
+        }
+    }
+}
+
+/// The last owner may go without a record of its own, long after everything is durable.
+#[test]
+fn a_large_body_goes_although_nothing_is_appended_any_more() {
+    for sync in [Sync::Always, Sync::Never] {
+        let disk = SimulatedDisk::new();
+        let scanned = scan(&*disk, from(1), &mut Collect::default()).unwrap();
+        let (log, writer) = Log::open(disk.clone(), options(1, sync), scanned).unwrap();
+        let thread = std::thread::spawn(move || writer.run());
+        let message = Author::new(1).message(200_000);
+        let (id, end) = {
+            let mut append = log.append();
+            (append.message(Owner { quid: 1, seq: 1 }, Append::default(), &message).lsn.0, append.end())
+        };
+        let soon = |is_so: &dyn Fn() -> bool| {
+            let began = Instant::now();
+            while !is_so() && began.elapsed() < Duration::from_secs(5) {
+                std::thread::park_timeout(MS);
+            }
+            is_so()
+        };
+        log.commit();
+        assert!(soon(&|| log.durable() >= end));
+        std::thread::park_timeout(80 * MS);
+        log.append().release_blob(id);
+        assert!(soon(&|| disk.contents(&blob_name(id)).is_none()), "{sync:?}");
+        log.close();
+        thread.join().unwrap();
+    }
+}
