@@ -134,7 +134,10 @@ impl<C> Queue<C> {
         let Some(storage) = &mut self.storage else { return };
         let mut late = Vec::new();
         for _ in 0..most {
-            let Some(entry) = self.ready.pop_back_if(|_| self.resident_bytes > keep_bytes) else { break };
+            if self.resident_bytes <= keep_bytes {
+                break;
+            }
+            let Some(entry) = self.ready.pop_back() else { break };
             if !entry.stored {
                 // What is not logged stays: the log is full, or the neighbours went to a cold segment.
                 let message = entry.message.as_ref().filter(|_| storage.backlog.takes(entry.seq));

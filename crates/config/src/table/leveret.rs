@@ -16,7 +16,7 @@ pub(super) const KEYS: &[Row] = &[
     takes(
         "leveret.message_memory",
         InformationUnit { min: 0, max: i64::MAX },
-        "32MiB",
+        "16MiB",
         "memory of messages above which those that wait are left to the disk, until they are delivered",
     ),
     takes("leveret.reactors", Integer { min: 0, max: 1024 }, "0", "reactor threads; 0 is one per core"),

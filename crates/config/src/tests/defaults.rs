@@ -30,6 +30,6 @@ fn the_defaults_are_those_of_rabbitmq() {
     assert_eq!(config.auth_mechanisms, [AuthMechanism::Plain, AuthMechanism::Amqplain, AuthMechanism::Anonymous]);
     assert_eq!((config.log.console, config.log.console_level), (true, LogLevel::Info));
     assert_eq!((config.reactors, config.data_dir), (0, "leveret-data".into()));
-    assert_eq!((config.sync, config.message_memory_bytes), (Sync::Always, 32 << 20));
+    assert_eq!((config.sync, config.message_memory_bytes), (Sync::Always, 16 << 20));
     assert_eq!(config.ignored, Vec::<String>::new());
 }
