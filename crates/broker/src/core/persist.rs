@@ -137,6 +137,41 @@ impl Core {
         durable.then_some(end)
     }
 
+    /// Puts a message on disk that was to go to a consumer who acknowledges nothing, so that there was nothing to keep,
+    /// and whose channel went on another reactor at that moment.
+    #[cold]
+    pub(super) fn log_undelivered(
+        &mut self,
+        cell: &QueueCell,
+        state: &mut QueueState,
+        item: &mut Item,
+        entry: &mut Entry,
+    ) -> Option<Lsn> {
+        if entry.stored || !cell.is_stored || !item.persistent {
+            return None;
+        }
+        let (log, message) = (self.log()?, entry.message.as_ref()?);
+        let owner = Owner { quid: cell.quid, seq: entry.seq };
+        let tx = self.waiting.transaction.as_ref().map(|transaction| transaction.id);
+        let options = Append { delivered: false, transient: false, tx };
+        let mut appender = log.append();
+        let place = match item.logged {
+            Some(place) => {
+                appender.route(owner, options, place, entry.body_len);
+                place
+            }
+            None => appender.message(owner, options, message),
+        };
+        let end = appender.end();
+        drop(appender);
+        state.queue.keep_on_disk().backlog.add(entry.seq, place, entry.body_len, blob_flag(&log, message));
+        (item.logged, item.durable, entry.stored) = (Some(place), true, true);
+        if let Some(transaction) = &mut self.waiting.transaction {
+            transaction.logged = true;
+        }
+        Some(end)
+    }
+
     /// Confirms the publishes of a run: at once what is safe already, later what waits for the log to be at `lsn`.
     pub(super) fn confirm_items(
         &mut self,

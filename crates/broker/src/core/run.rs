@@ -220,12 +220,12 @@ impl Core {
         let mut keys = std::mem::take(&mut self.scratch.keys);
         keys.clear();
         state.queue.plan_new(items.len(), &mut OutputGate { cell }, &mut keys);
-        let logged = self.log_run(cell, &mut state, items, &keys, buffer);
+        let mut logged = self.log_run(cell, &mut state, items, &keys, buffer);
         let paged = state.queue.is_paged();
         let (direct, rest) = items.split_at_mut(keys.len());
         self.scratch.keys = keys;
         if !direct.is_empty() {
-            self.deliver_new(cell, &mut state, direct, buffer, last);
+            logged = logged.max(self.deliver_new(cell, &mut state, direct, buffer, last));
         }
         for item in rest {
             let message = self.stored(item, buffer, last);
@@ -257,7 +257,8 @@ impl Core {
         }
     }
 
-    /// Delivers new messages to the consumers that `scratch.keys` assigns them to.
+    /// Delivers new messages to the consumers that `scratch.keys` assigns them to. Returns where the log has to be for
+    /// those to be safe that could not be delivered.
     fn deliver_new(
         &mut self,
         cell: &Arc<QueueCell>,
@@ -265,7 +266,7 @@ impl Core {
         items: &mut [Item],
         buffer: &[u8],
         last: bool,
-    ) {
+    ) -> Option<Lsn> {
         let keys = std::mem::take(&mut self.scratch.keys);
         let mut sent = std::mem::take(&mut self.scratch.sent);
         sent.clear();
@@ -293,7 +294,7 @@ impl Core {
                 let stored = cell.is_stored && item.persistent && !consumer.no_ack;
                 let entry = |message| Entry::new(message, first_seq + at as u64, stored);
                 let Some(tag) = output.take_tag(consumer) else {
-                    undeliverable.push(entry(self.stored(item, buffer, last)));
+                    undeliverable.push((at, entry(self.stored(item, buffer, last))));
                     continue;
                 };
                 encode_deliver(&mut output.batch, consumer, tag, false, frame_max, &item.content(buffer));
@@ -309,11 +310,16 @@ impl Core {
             drop(output);
             link.touch(&mut self.touched);
         }
-        undeliverable.into_iter().for_each(|entry| state.queue.put_back(entry));
+        let mut logged = None;
+        for (at, mut entry) in undeliverable {
+            logged = logged.max(self.log_undelivered(cell, state, &mut items[at], &mut entry));
+            state.queue.put_back(entry);
+        }
         state.queue.delivered(tally.deliver, tally.unacked_bytes);
         cell.count_deliveries(&tally);
         self.scratch.keys = keys;
         self.scratch.sent = sent;
+        logged
     }
 
     /// Returns mandatory messages that no queue takes; drops the others.
