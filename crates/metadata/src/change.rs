@@ -100,6 +100,8 @@ pub enum Change {
     ReserveIds(u64),
 }
 
+/// The largest arguments of an object, in bytes: a change is one record of the log, which has to fit its segments.
+const MAX_ARGUMENTS_BYTES: usize = 256 << 10;
 /// The longest name of a field, in bytes: a short string.
 const MAX_FIELD_NAME: usize = 255;
 
@@ -108,12 +110,12 @@ impl Change {
     ///
     /// What was read from a connection always can. A table made otherwise may be nested deeper than
     /// [`MAX_DEPTH`] less one, have a name over 255 bytes or a float that is not finite: it must be refused before it is
-    /// proposed, for a journal that wrote it could not be opened again.
+    /// proposed, for a journal that wrote it could not be opened again. So must arguments of more than 256 KiB.
     pub fn is_storable(&self) -> bool {
         match self {
-            Change::PutExchange(exchange) => is_storable_table(&exchange.arguments, MAX_DEPTH),
-            Change::PutQueue(queue) => is_storable_table(&queue.arguments, MAX_DEPTH),
-            Change::PutBinding(binding) => is_storable_table(&binding.arguments, MAX_DEPTH),
+            Change::PutExchange(exchange) => are_storable(&exchange.arguments),
+            Change::PutQueue(queue) => are_storable(&queue.arguments),
+            Change::PutBinding(binding) => are_storable(&binding.arguments),
             Change::PutPolicy(policy) => is_storable_table(&policy.definition, MAX_DEPTH),
             // A lone value is written as the field of a table, which takes one level.
             Change::PutParameter(parameter) => is_storable_value(&parameter.value, MAX_DEPTH - 1),
@@ -121,6 +123,10 @@ impl Change {
             _ => true,
         }
     }
+}
+
+fn are_storable(arguments: &FieldTable) -> bool {
+    is_storable_table(arguments, MAX_DEPTH) && arguments.to_bytes().len() <= MAX_ARGUMENTS_BYTES
 }
 
 fn is_storable_table(table: &FieldTable, levels: usize) -> bool {
@@ -164,6 +170,17 @@ mod tests {
         check(FieldTable::from_iter([("n".repeat(256), FieldValue::Void)]), false);
         check(FieldTable::from_iter([("f".into(), FieldValue::F64(f64::NAN))]), false);
         check(FieldTable::from_iter([("f".into(), FieldValue::F32(f32::INFINITY))]), false);
+    }
+
+    #[test]
+    fn large_arguments_are_not_storable() {
+        let arguments = |len| FieldTable::from_iter([("a".into(), FieldValue::LongString(vec![b'x'; len]))]);
+        let is_storable = |len| {
+            let queue = QueueDefinition { arguments: arguments(len), ..QueueDefinition::default() };
+            Change::PutQueue(queue).is_storable()
+        };
+        assert!(is_storable(200 << 10));
+        assert!(!is_storable(300 << 10));
     }
 
     #[test]

@@ -79,7 +79,7 @@ impl Broker {
         let change = definition(&new);
         if !change.is_storable() {
             return Err(AdminError::Invalid(
-                "arguments are nested too deeply or have names that are too long".to_owned(),
+                "arguments are larger than 256 KiB, nested too deeply or have names that are too long".to_owned(),
             ));
         }
         let mut topology = vhost.write();
