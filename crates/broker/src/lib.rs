@@ -44,7 +44,10 @@ pub use message::{ShardMessage, Which};
 pub use messages::MessageStore;
 pub use settings::{ConsumerTimeoutAction, PassiveDeclare, Settings};
 pub use shard::Shard;
-pub use topology::{BindingInfo, Destination, Exchange, ExchangeKind, QueueCell, Vhost};
+pub use topology::{
+    BindingInfo, DeadLetterTarget, DelayedRetry, Destination, Exchange, ExchangeKind, Overflow, QueueCell,
+    QueueOptions, Vhost,
+};
 
 /// The time of a turn; the driver reads the clocks once for it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,6 +56,8 @@ pub struct Now {
     pub mono_ns: u64,
     /// Time of day, in ms since 1970.
     pub wall_ms: u64,
+    /// What the time of day was when the forward clock was at 0, in ms since 1970.
+    pub epoch_ms: u64,
 }
 
 impl Now {
@@ -60,5 +65,12 @@ impl Now {
     #[inline]
     pub fn mono_ms(&self) -> u64 {
         self.mono_ns / 1_000_000
+    }
+
+    /// The time that messages expire by, in ms since 1970: the time of day at the start, and from there on the forward
+    /// clock, so that setting the clock of the host expires nothing.
+    #[inline]
+    pub fn time_ms(&self) -> u64 {
+        self.epoch_ms + self.mono_ms()
     }
 }

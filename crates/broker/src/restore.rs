@@ -2,7 +2,7 @@
 
 use crate::broker::Broker;
 use crate::messages::restored;
-use crate::topology::{Exchange, ExchangeKind, QueueCell, QueueState};
+use crate::topology::{Exchange, ExchangeKind, QueueCell, QueueOptions, QueueState};
 use amqp::FieldValue;
 use metadata::{DestinationKind, Snapshot};
 use std::collections::HashMap;
@@ -41,10 +41,11 @@ impl Broker {
         for definition in &snapshot.queues {
             let Some(vhost) = self.vhost(&definition.vhost) else { continue };
             let queue = restored(backlogs.remove(&definition.quid));
+            let options = QueueOptions::of_arguments(&definition.arguments).boxed();
             let cell = vhost.write().insert_queue(QueueCell {
                 durable: definition.durable,
                 is_stored: definition.durable && self.messages.is_some(),
-                state: Mutex::new(QueueState { queue, ..QueueState::default() }),
+                state: Mutex::new(QueueState { queue, options, ..QueueState::default() }),
                 auto_delete: definition.auto_delete,
                 consumer_timeout_ms: crate::channel::queue_arguments::timeout_argument(&definition.arguments),
                 arguments: definition.arguments.clone(),

@@ -6,11 +6,13 @@
 mod declare;
 mod exchange;
 mod queue_cell;
+mod queue_options;
 mod remove;
 mod route;
 
 pub use exchange::{Exchange, ExchangeKind};
 pub use queue_cell::{QueueCell, QueueState};
+pub use queue_options::{DeadLetterTarget, DelayedRetry, Overflow, QueueOptions};
 pub(crate) use route::Route;
 
 use amqp::FieldTable;

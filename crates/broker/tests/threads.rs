@@ -33,7 +33,7 @@ impl Side {
             assert!(started.elapsed() < LIMIT, "{} of {all} were delivered", delivered.load(Ordering::Relaxed));
             self.publish();
             let mono_ns = started.elapsed().as_nanos() as u64;
-            if !self.reactor.turn(Now { mono_ns, wall_ms: 0 }) {
+            if !self.reactor.turn(Now { mono_ns, wall_ms: 0, epoch_ms: 0 }) {
                 std::thread::yield_now();
             }
             let before = self.delivered.len();
@@ -134,7 +134,7 @@ fn deliveries_across_two_reactors_lose_and_repeat_nothing() {
     // The acknowledgements of the last deliveries are still on the way.
     for side in &mut sides {
         let mono_ns = started.elapsed().as_nanos() as u64;
-        while side.reactor.turn(Now { mono_ns, wall_ms: 0 }) {}
+        while side.reactor.turn(Now { mono_ns, wall_ms: 0, epoch_ms: 0 }) {}
     }
     for cell in broker.vhost("/").expect("the default virtual host").queues() {
         let left = (cell.counters.messages_ready.value(), cell.counters.messages_unacknowledged.value());

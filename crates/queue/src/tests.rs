@@ -20,7 +20,7 @@ impl Gate<u32> for Refuse {
 }
 
 fn message(arena: &mut Arena, number: u32) -> Message {
-    let parts = MessageParts { names: b"\0\x01q", header: b"", persistent: false };
+    let parts = MessageParts { names: b"\0\x01q", header: b"", persistent: false, entered_ms: 0 };
     Message::store(arena, parts, &number.to_be_bytes())
 }
 

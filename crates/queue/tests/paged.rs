@@ -172,7 +172,7 @@ impl World {
     fn push(&mut self, persistent: bool, body_len: usize) {
         let number = self.next;
         self.next += 1;
-        let parts = MessageParts { names: b"\0\x01q", header: b"", persistent };
+        let parts = MessageParts { names: b"\0\x01q", header: b"", persistent, entered_ms: 0 };
         let message = Message::store(&mut self.arena, parts, &body(number, body_len));
         let (seq, stored) = (self.queue.next_seq(), persistent || self.queue.is_paged());
         let body_len = body_len as u32;

@@ -134,6 +134,8 @@ struct Reactor {
     keepalive: bool,
     buffer: Vec<u8>,
     started: Instant,
+    /// Time of day when it started, in ms since 1970.
+    epoch_ms: u64,
     touched: Vec<Arc<Link>>,
     keys: Vec<usize>,
     /// Clients whose connection may be over.
@@ -171,6 +173,7 @@ impl Reactor {
             keepalive: options.keepalive,
             buffer: vec![0; READ_BUFFER],
             started: Instant::now(),
+            epoch_ms: wall_ms(),
             touched: Vec::new(),
             keys: Vec::new(),
             ending: Vec::new(),
@@ -223,8 +226,7 @@ impl Reactor {
     }
 
     fn set_now(&mut self) {
-        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        self.shard.set_now(Now { mono_ns: self.mono_ns(), wall_ms: u64::try_from(wall.as_millis()).unwrap_or(0) });
+        self.shard.set_now(Now { mono_ns: self.mono_ns(), wall_ms: wall_ms(), epoch_ms: self.epoch_ms });
     }
 
     /// Notes what the events say.
@@ -449,4 +451,10 @@ impl Reactor {
     fn is_done(&self) -> bool {
         self.stopping.is_some_and(|since| self.shard.connections() == 0 || since.elapsed() > FAREWELL)
     }
+}
+
+/// The time of day, in ms since 1970.
+fn wall_ms() -> u64 {
+    let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(wall.as_millis()).unwrap_or(0)
 }

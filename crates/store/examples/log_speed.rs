@@ -32,7 +32,7 @@ fn open(directory: &std::path::Path) -> (Arc<Log>, LogWriter) {
 fn apart(log: &Log, writer: &mut LogWriter, body: usize, run: usize) {
     let mut arena = Arena::new(ChunkPool::new(64));
     let names = names(b"amq.direct", b"some.queue");
-    let parts = MessageParts { names: &names, header: &[0; 40], persistent: true };
+    let parts = MessageParts { names: &names, header: &[0; 40], persistent: true, entered_ms: 0 };
     let message = Message::store(&mut arena, parts, &vec![7; body]);
     let rounds = 40;
     let per_round = ((8 << 20) / (body + 100)).min(20_000) / run * run;

@@ -7,9 +7,9 @@
 //!      2      1  flags: bit 0 persistent, bit 1 the body is kept in slices of its own
 //!      3      1  zero
 //!      4      2  length of the names, little-endian
-//!      6      2  zero
+//!      6      2  bits 32 to 47 of the time
 //!      8      4  length of the content header, little-endian
-//!     12      4  zero
+//!     12      4  bits 0 to 31 of the time at which the message was stored, in ms since 1970; 0 = not known
 //!     16      8  length of the body, little-endian
 //!     24         names (exchange and routing key, each a byte of length and its bytes), content header payload, body
 //!                (unless in slices of its own)
@@ -44,6 +44,8 @@ pub struct MessageParts<'a> {
     pub header: &'a [u8],
     /// True for delivery mode 2.
     pub persistent: bool,
+    /// When it entered its queue, in ms since 1970, below 2^48; 0 = not known.
+    pub entered_ms: u64,
 }
 
 impl<'a> MessageParts<'a> {
@@ -152,7 +154,9 @@ impl Message {
         fixed[1] = Protocol::Amqp091 as u8;
         fixed[2] = flags | if parts.persistent { PERSISTENT } else { 0 };
         fixed[4..6].copy_from_slice(&(parts.names.len() as u16).to_le_bytes());
+        fixed[6..8].copy_from_slice(&((parts.entered_ms >> 32) as u16).to_le_bytes());
         fixed[8..12].copy_from_slice(&(parts.header.len() as u32).to_le_bytes());
+        fixed[12..16].copy_from_slice(&(parts.entered_ms as u32).to_le_bytes());
         fixed[16..24].copy_from_slice(&(body_len as u64).to_le_bytes());
         arena.append([&fixed, parts.names, parts.header, inline])
     }
@@ -162,7 +166,7 @@ impl Message {
     pub fn parts(&self) -> MessageParts<'_> {
         let (names, rest) = self.record[FIXED..].split_at(self.names_len());
         let header = &rest[..self.header_len()];
-        MessageParts { names, header, persistent: self.is_persistent() }
+        MessageParts { names, header, persistent: self.is_persistent(), entered_ms: self.entered_ms() }
     }
 
     #[inline]
@@ -211,6 +215,14 @@ impl Message {
     #[inline]
     pub fn is_persistent(&self) -> bool {
         self.record[2] & PERSISTENT != 0
+    }
+
+    /// When it entered its queue, in ms since 1970; 0 = not known.
+    #[inline]
+    pub fn entered_ms(&self) -> u64 {
+        let low = u32::from_le_bytes([self.record[12], self.record[13], self.record[14], self.record[15]]);
+        let high = u16::from_le_bytes([self.record[6], self.record[7]]);
+        u64::from(high) << 32 | u64::from(low)
     }
 
     /// Bytes that the message occupies, body and names together.

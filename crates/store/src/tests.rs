@@ -1,7 +1,7 @@
 use crate::*;
 
 fn parts<'a>(names: &'a [u8], header: &'a [u8]) -> MessageParts<'a> {
-    MessageParts { names, header, persistent: false }
+    MessageParts { names, header, persistent: false, entered_ms: 0 }
 }
 
 fn whole(message: &Message) -> Vec<u8> {

@@ -92,7 +92,7 @@ fn recovery_of_a_full_segment_is_fast() {
     let mut arena = Arena::new(ChunkPool::new(4));
     let names = store::names(b"", b"a queue");
     for seq in 0..MESSAGES {
-        let parts = MessageParts { names: &names, header: b"a content header", persistent: true };
+        let parts = MessageParts { names: &names, header: b"a content header", persistent: true, entered_ms: 0 };
         let message = Message::store(&mut arena, parts, &[7; 100]);
         opened.store.log().append().message(Owner { quid: 1 + seq % 10, seq }, Append::default(), &message);
         if seq % 1000 == 0 {

@@ -59,7 +59,13 @@ impl Engine {
         let access = Arc::new(AccessControl::new(LoginSettings::default(), &snapshot));
         let broker = Broker::new(settings, access, journal.clone(), &snapshot, shards, random::entropy);
         let reactors = (0..shards).map(|index| Reactor::new(broker.clone(), index)).collect();
-        Engine { broker, journal, storage: None, reactors, now: Now { mono_ns: 0, wall_ms: EPOCH_MS } }
+        Engine {
+            broker,
+            journal,
+            storage: None,
+            reactors,
+            now: Now { mono_ns: 0, wall_ms: EPOCH_MS, epoch_ms: EPOCH_MS },
+        }
     }
 
     /// A broker whose messages are on `disk` and whose definitions are in the log there and in `checkpoint`, both as a
@@ -105,7 +111,7 @@ impl Engine {
         let broker =
             Broker::with_messages(settings, access, journal.clone(), &snapshot, shards, entropy, Some(messages));
         let reactors = (0..shards).map(|index| Reactor::new(broker.clone(), index)).collect();
-        let now = Now { mono_ns: 0, wall_ms: EPOCH_MS };
+        let now = Now { mono_ns: 0, wall_ms: EPOCH_MS, epoch_ms: EPOCH_MS };
         Ok(Engine { broker, journal, storage: Some(storage), reactors, now })
     }
 

@@ -128,7 +128,7 @@ impl Core {
         if assembly.body_size > limit {
             return Err(errors::MESSAGE_TOO_LARGE.with(&[&assembly.body_size, &limit]).by_method(60, 40));
         }
-        let names = MessageParts { names: &assembly.names, header: &[], persistent: false };
+        let names = MessageParts { names: &assembly.names, header: &[], persistent: false, entered_ms: 0 };
         let incoming = Incoming {
             names: &assembly.names,
             exchange: names.exchange(),

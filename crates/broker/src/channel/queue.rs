@@ -7,12 +7,12 @@ use crate::core::DeleteCondition;
 use crate::errors::{self, ArgumentValue, ProtocolError, Resource};
 use crate::names::{clean, is_reserved};
 use crate::reply_to;
-use crate::topology::{QueueCell, Vhost};
+use crate::topology::{QueueCell, QueueOptions, QueueState, Vhost};
 use amqp::method::queue;
 use amqp::{FieldTable, FieldValue, Method};
 use auth::Permission;
 use metadata::{Change, QueueDefinition, Token};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 impl Core {
     /// The queue that a method means: an empty name is the one declared last on the channel.
@@ -126,6 +126,10 @@ impl Core {
             owner: declare.exclusive.then_some(conn.link.id),
             is_stored: declare.durable && !declare.exclusive && self.broker.messages.is_some(),
             consumer_timeout_ms: timeout_argument(&arguments),
+            state: Mutex::new(QueueState {
+                options: QueueOptions::of_arguments(&arguments).boxed(),
+                ..QueueState::default()
+            }),
             arguments,
             ..QueueCell::new(quid, &vhost.name, name)
         });

@@ -86,7 +86,11 @@ impl Core {
             if goes_to_disk(cell, state, item, keys.get(at), paged) {
                 any = true;
                 if item.stored.is_none() {
-                    item.stored = Some(Message::store(&mut self.arena, item.parts(buffer), item.body(buffer)));
+                    item.stored = Some(Message::store(
+                        &mut self.arena,
+                        item.parts(buffer, self.now.time_ms()),
+                        item.body(buffer),
+                    ));
                 }
             }
         }

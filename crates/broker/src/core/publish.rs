@@ -57,7 +57,8 @@ impl Core {
             ..Item::default()
         };
         let header = checked.header.as_deref().unwrap_or(incoming.header_payload);
-        let parts = MessageParts { names: incoming.names, header, persistent: item.persistent };
+        let entered_ms = self.now.time_ms();
+        let parts = MessageParts { names: incoming.names, header, persistent: item.persistent, entered_ms };
         match incoming.body {
             IncomingBody::Stored(pieces) => {
                 item.stored = Some(Message::assemble(&mut self.arena, parts, pieces));
@@ -89,7 +90,7 @@ impl Core {
             Mode::Tx(transaction) => {
                 let message = match item.stored.take() {
                     Some(message) => message,
-                    None => Message::store(&mut self.arena, item.parts(buffer), item.body(buffer)),
+                    None => Message::store(&mut self.arena, item.parts(buffer, self.now.time_ms()), item.body(buffer)),
                 };
                 transaction.publish(exchange, route, message, incoming.mandatory);
                 return Ok(());

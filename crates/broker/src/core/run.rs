@@ -86,11 +86,12 @@ pub(super) struct Run {
 }
 
 impl Item {
-    pub(super) fn parts<'a>(&'a self, buffer: &'a [u8]) -> MessageParts<'a> {
+    pub(super) fn parts<'a>(&'a self, buffer: &'a [u8], entered_ms: u64) -> MessageParts<'a> {
         MessageParts {
             names: self.place.names.in_buffer(buffer),
             header: self.place.header.in_buffer(buffer),
             persistent: self.persistent,
+            entered_ms,
         }
     }
 
@@ -98,7 +99,7 @@ impl Item {
         if let Some(message) = &self.stored {
             return Content::of(message);
         }
-        let MessageParts { names, header, .. } = self.parts(buffer);
+        let (names, header) = (self.place.names.in_buffer(buffer), self.place.header.in_buffer(buffer));
         Content { names, header, body: ContentBody::Bytes(self.body(buffer)) }
     }
 
@@ -247,7 +248,8 @@ impl Core {
             _ => match item.stored.take() {
                 Some(message) => message,
                 None => {
-                    let message = Message::store(&mut self.arena, item.parts(buffer), item.body(buffer));
+                    let message =
+                        Message::store(&mut self.arena, item.parts(buffer, self.now.time_ms()), item.body(buffer));
                     if !last {
                         item.stored = Some(message.clone());
                     }

@@ -3,6 +3,7 @@
 use crate::ConnectionId;
 use crate::counters::QueueCounters;
 use crate::delivery::Consumer;
+use crate::topology::QueueOptions;
 use amqp::FieldTable;
 use queue::Queue;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,6 +45,8 @@ pub struct QueueCell {
 #[derive(Default)]
 pub struct QueueState {
     pub(crate) queue: Queue<Arc<Consumer>>,
+    /// What it does beyond keeping messages in order; `None` for a plain queue.
+    pub(crate) options: Option<Arc<QueueOptions>>,
     /// True while its only consumer consumes exclusively.
     pub(crate) consumed_exclusively: bool,
     /// True while a reactor has it on its list of queues with more to deliver.

@@ -17,7 +17,7 @@ pub(crate) const MESSAGES: u64 = 40;
 pub(crate) fn payload(body: &[u8]) -> Vec<u8> {
     let mut arena = Arena::new(ChunkPool::new(1));
     let names = names(b"exchange", b"key");
-    let parts = MessageParts { names: &names, header: b"header", persistent: true };
+    let parts = MessageParts { names: &names, header: b"header", persistent: true, entered_ms: 0 };
     let message = Message::store(&mut arena, parts, body);
     message.stored_slices().fold(Vec::new(), |mut all, slice| {
         all.extend_from_slice(&slice);

@@ -113,7 +113,7 @@ impl Author {
 
     fn message(&mut self, len: usize) -> Message {
         let names = names(b"exchange", format!("key{}", self.seq).as_bytes());
-        let parts = MessageParts { names: &names, header: b"some header", persistent: true };
+        let parts = MessageParts { names: &names, header: b"some header", persistent: true, entered_ms: 0 };
         let body = self.random.bytes(len);
         Message::store(&mut self.arena, parts, &body)
     }

@@ -96,7 +96,7 @@ pub fn body(id: u64) -> Vec<u8> {
 }
 
 fn parts(names: &[u8]) -> MessageParts<'_> {
-    MessageParts { names, header: b"a content header", persistent: true }
+    MessageParts { names, header: b"a content header", persistent: true, entered_ms: 0 }
 }
 
 pub fn message(arena: &mut Arena, id: u64) -> Message {
