@@ -54,6 +54,7 @@ impl Core {
             persistent: incoming.header.properties.delivery_mode() == Some(2),
             mandatory: incoming.mandatory,
             body_len,
+            expires: checked.expires,
             ..Item::default()
         };
         let header = checked.header.as_deref().unwrap_or(incoming.header_payload);
@@ -213,10 +214,8 @@ impl Core {
         message: Message,
         mandatory: bool,
     ) {
-        let body_len = message.body_len();
-        let persistent = message.is_persistent();
         let address = route.is_none().then(|| message.parts().routing_key().to_vec());
-        let item = Item { stored: Some(message), persistent, mandatory, body_len, ..Item::default() };
+        let item = Item { mandatory, ..Item::of(&message) };
         self.add_to_run(conn, channel, exchange, route.unwrap_or_default(), item, 0, &[]);
         if let Some(address) = address {
             self.deliver_reply(conn, &address, &[]);
