@@ -72,7 +72,7 @@ pub struct Broker {
     next_incarnation: AtomicU64,
     pub(crate) messages: Option<Messages>,
     /// All queues by id, which is how the store and timers name them. A queue leaves when its deletion is in the journal.
-    pub(crate) queues_by_id: Mutex<std::collections::HashMap<u64, Arc<QueueCell>>>,
+    pub(crate) queues_by_id: Mutex<std::collections::HashMap<u64, Arc<crate::topology::QueueCell>>>,
     pub(crate) reply_consumers: ReplyConsumers,
     pub(crate) registry: Registry,
     pub(crate) memory_control: OnceLock<Box<dyn MemoryControl>>,

@@ -76,6 +76,8 @@ pub(crate) struct Core {
     /// Connections that wait for the journal, with what for.
     pub(crate) awaiting_journal: Vec<(Token, usize, ConnectionId)>,
     pub(crate) waiting: persist::Waiting,
+    /// True when a queue refused a publish of the transaction that is being committed.
+    pub(crate) rejected_in_transaction: bool,
     /// Dead letters to be sent.
     letters: VecDeque<leave::Letter>,
     pub(crate) timers: tend::QueueTimers,
@@ -106,6 +108,7 @@ impl Core {
             due_confirms: Vec::new(),
             awaiting_journal: Vec::new(),
             waiting: persist::Waiting::default(),
+            rejected_in_transaction: false,
             letters: VecDeque::new(),
             timers: tend::QueueTimers::default(),
             unused: Vec::new(),

@@ -1,8 +1,8 @@
 //! The engine's side of the message store: what it reads for queues, and what the store asks of queues.
 
 use crate::broker::Broker;
-use crate::core::leave::Letter;
 use crate::core::MESSAGES_PER_LOCK;
+use crate::core::leave::Letter;
 use crate::core::persist::append_transient;
 use crate::message::ShardMessage;
 use crate::topology::{QueueCell, QueueState};
@@ -309,7 +309,8 @@ impl Owners for Broker {
             .lock()
             .queue
             .store_below(level, below, MESSAGES_PER_LOCK, |seq, message| append_transient(log, group, seq, message))
-        {}
+        {
+        }
     }
 
     fn quiesce(&self) {
@@ -392,6 +393,7 @@ pub(crate) fn by_queue(backlogs: HashMap<u64, Backlog>) -> HashMap<u64, Vec<(u16
 
 /// A queue's messages as a restart finds them.
 pub(crate) fn restored<C>(parts: Vec<(u16, Backlog)>) -> Queue<C> {
-    let levels = parts.into_iter().filter_map(|(part, backlog)| Some((u8::try_from(part).ok()?, Storage::new(backlog))));
+    let levels =
+        parts.into_iter().filter_map(|(part, backlog)| Some((u8::try_from(part).ok()?, Storage::new(backlog))));
     Queue::restored(levels)
 }

@@ -24,12 +24,12 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// A message that has just entered, without a priority.
+    /// A message that has just entered.
     #[inline]
-    pub fn new(message: Message, seq: u64, stored: bool) -> Entry {
+    pub fn new(message: Message, seq: u64, stored: bool, level: u8) -> Entry {
         let body_len = message.body_len() as u32;
         let message = Some(message);
-        Entry { message, body_len, delivery_count: 0, seq, redelivered: false, stored, level: 0, is_gone: false }
+        Entry { message, body_len, delivery_count: 0, seq, redelivered: false, stored, level, is_gone: false }
     }
 
     /// A message of which only the position is known: it is on disk.

@@ -186,13 +186,12 @@ impl<C> Queue<C> {
     #[inline]
     pub fn push(&mut self, message: Message, stored: bool, level: u8) -> Option<u64> {
         let seq = self.take_seqs(1);
-        let mut entry = Entry::new(message, seq, stored);
+        let entry = Entry::new(message, seq, stored, level);
         self.counts.add_ready(entry.body_len);
         if self.levels.is_none() && self.rules.is_none() {
             self.zone.push(entry);
             return None;
         }
-        entry.level = level;
         let due_ms = match (&self.rules, &entry.message) {
             (Some(rules), Some(message)) => rules.due_ms(message),
             _ => NEVER,

@@ -99,7 +99,9 @@ fn nothing_overtakes_waiting_messages() {
 fn limits_of_a_plan_say_that_there_is_more() {
     let mut arena = Arena::new(ChunkPool::new(1));
     let mut queue = Queue::default();
-    (0..10).for_each(|n| drop(queue.push(message(&mut arena, n), false, 0)));
+    for n in 0..10 {
+        queue.push(message(&mut arena, n), false, 0);
+    }
     queue.consumers.add(1, 0, 0);
     let mut plan = Vec::new();
     assert!(queue.plan_ready(4, UNLIMITED, 0, &mut Open, |entry, key| plan.push((entry, key))));

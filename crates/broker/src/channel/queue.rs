@@ -8,10 +8,10 @@ use crate::errors::{self, ArgumentValue, ProtocolError, Resource};
 use crate::names::{clean, is_reserved};
 use crate::reply_to;
 use crate::topology::{QueueCell, QueueOptions, QueueState, Vhost};
+use ::queue::Queue;
 use amqp::method::queue;
 use amqp::{FieldTable, FieldValue, Method};
 use auth::Permission;
-use ::queue::Queue;
 use metadata::{Change, QueueDefinition, Token};
 use std::sync::{Arc, Mutex};
 

@@ -82,7 +82,7 @@ impl Core {
     pub(crate) fn tx_commit(&mut self, conn: &mut Connection, number: u16) -> Result<(), ProtocolError> {
         let transaction = self.take_transaction(conn, number)?;
         self.begin_transaction();
-        self.run.rejected_in_transaction = false;
+        self.rejected_in_transaction = false;
         for publish in transaction.publishes {
             let target = (publish.exchange, publish.route);
             self.publish_stored(conn, number, target, publish.message, publish.mandatory);
@@ -102,7 +102,7 @@ impl Core {
             self.end_deliveries(conn, fate);
         }
         let token = self.end_transaction().map(|lsn| Token(lsn.0));
-        if self.run.rejected_in_transaction {
+        if self.rejected_in_transaction {
             // RabbitMQ: what could be done is done, and the client told that it was not all.
             return Err(errors::PARTIAL_COMMIT.with(&[]));
         }

@@ -7,7 +7,6 @@
 
 use super::{Core, MESSAGES_PER_LOCK};
 use crate::dead_letter::{DeadLetter, Reason};
-use crate::message::ShardMessage;
 use crate::topology::{Exchange, QueueCell, QueueOptions, QueueState, Route, Vhost};
 use queue::Entry;
 use std::sync::Arc;
@@ -19,7 +18,7 @@ const LETTERS_PER_TURN: usize = 4 * MESSAGES_PER_LOCK;
 const RESEND_AFTER_MS: u64 = 1000;
 
 /// A message that has left its queue and is to be dead-lettered.
-pub(crate) struct Letter {
+pub struct Letter {
     cell: Arc<QueueCell>,
     /// What the queue was when the message left it, which says where it goes.
     options: Arc<QueueOptions>,
@@ -89,9 +88,9 @@ impl Core {
         while let Some(first) = rest.next() {
             let cell = first.0.cell.clone();
             let mut sent = vec![first];
-            while let Some(next) = rest.next_if(|(letter, _)| {
-                sent.len() < MESSAGES_PER_LOCK && Arc::ptr_eq(&letter.cell, &cell)
-            }) {
+            while let Some(next) =
+                rest.next_if(|(letter, _)| sent.len() < MESSAGES_PER_LOCK && Arc::ptr_eq(&letter.cell, &cell))
+            {
                 sent.push(next);
             }
             self.take_off_books(&cell, sent);
@@ -134,12 +133,11 @@ impl Core {
         let mut route = self.route_by(vhost, exchange, &dead.routing_keys(), dead.headers());
         // RabbitMQ does not look for cycles when a consumer rejected it: that is no cycle of the broker's own making.
         let looks_round = letter.reason != Reason::Rejected;
-        let passes_over = |cell: &QueueCell| {
-            letter.reached.contains(&cell.quid) || (looks_round && dead.goes_round(&cell.name))
-        };
+        let passes_over =
+            |cell: &QueueCell| letter.reached.contains(&cell.quid) || (looks_round && dead.goes_round(&cell.name));
         if route.queues.iter().any(|cell| passes_over(cell)) {
             let queues = route.queues.iter().filter(|cell| !passes_over(cell)).cloned().collect();
-            route = Arc::new(Route { queues, ..Route::default() });
+            route = Arc::new(Route::to(queues));
         }
         let message = dead.store(&mut self.arena, now_ms);
         exchange.counters.publish_in.add(1);
@@ -178,7 +176,7 @@ impl Core {
         }
     }
 
-    /// Has letters read that are on disk only; they come back as [`ShardMessage::DeadLetters`].
+    /// Has letters read that are on disk only; they come back as a message to this shard.
     fn read_letters(&mut self, unread: Vec<Letter>) {
         let mut rest = unread.into_iter().peekable();
         while let Some(first) = rest.next() {
@@ -231,10 +229,5 @@ impl Letter {
     /// It has been read.
     pub(crate) fn take_message(&mut self, message: Message) {
         self.entry.message = Some(message);
-    }
-
-    /// Letters that come back from being read.
-    pub(crate) fn message(letters: Vec<Letter>) -> ShardMessage {
-        ShardMessage::DeadLetters(letters)
     }
 }

@@ -74,7 +74,7 @@ pub(crate) struct Item {
 
 /// What became of a run in one queue.
 #[derive(Default)]
-struct Enqueued {
+pub(super) struct Enqueued {
     /// The queue grows although its consumers are willing.
     outpaces_consumers: bool,
     /// Where the log has to be for the run to be safe there.
@@ -92,8 +92,6 @@ pub(super) struct Run {
     exchange: Option<Arc<Exchange>>,
     /// True when one of them has an expiration of its own.
     pub(super) expires: bool,
-    /// True when a queue refused a publish of the transaction that is being committed.
-    pub(super) rejected_in_transaction: bool,
 }
 
 impl Item {
@@ -240,14 +238,20 @@ impl Core {
         if self.run.first_tag > 0 {
             self.confirm_items(conn, self.run.channel, self.run.first_tag, &items, logged);
         }
-        self.run.rejected_in_transaction |= self.run.first_tag == 0 && items.iter().any(|item| item.rejected);
+        self.rejected_in_transaction |= self.run.first_tag == 0 && items.iter().any(|item| item.rejected);
         self.run.expires = false;
         items.clear();
         self.run.items = items;
     }
 
     /// Puts messages into one queue.
-    pub(super) fn enqueue_run(&mut self, cell: &Arc<QueueCell>, items: &mut [Item], buffer: &[u8], last: bool) -> Enqueued {
+    pub(super) fn enqueue_run(
+        &mut self,
+        cell: &Arc<QueueCell>,
+        items: &mut [Item],
+        buffer: &[u8],
+        last: bool,
+    ) -> Enqueued {
         let mut state = cell.lock();
         if cell.is_dead() {
             return Enqueued::default();
@@ -352,7 +356,7 @@ impl Core {
                 let item = &mut items[at];
                 let stored = cell.is_stored && item.persistent && !consumer.no_ack;
                 let level = levels.level_of(item);
-                let entry = |message| Entry { level, ..Entry::new(message, first_seq + at as u64, stored) };
+                let entry = |message| Entry::new(message, first_seq + at as u64, stored, level);
                 let Some(tag) = output.take_tag(consumer) else {
                     undeliverable.push((at, entry(self.stored(item, buffer, last))));
                     continue;

@@ -93,7 +93,7 @@ impl Core {
                 items[at].rejected = true;
                 if overflow == Overflow::RejectPublishDlx {
                     // It never was in the queue, so there is nothing to take off its books.
-                    let entry = Entry::new(self.stored(&mut items[at], buffer, last), 0, false);
+                    let entry = Entry::new(self.stored(&mut items[at], buffer, last), 0, false, 0);
                     self.leave(cell, state, entry, Reason::MaxLength);
                 }
                 at += 1;
@@ -104,7 +104,7 @@ impl Core {
     }
 
     /// Does what is due in a queue, as far as one hold of its lock allows, and sets the time for the next look.
-    pub(super) fn tend(&mut self, cell: &Arc<QueueCell>, state: &mut QueueState) {
+    pub(crate) fn tend(&mut self, cell: &Arc<QueueCell>, state: &mut QueueState) {
         let now_ms = self.now.time_ms();
         let mut expired = Vec::new();
         let mut look_ms = state.queue.take_expired(now_ms, MESSAGES_PER_LOCK, &mut expired).unwrap_or(NEVER);
@@ -178,13 +178,7 @@ impl Core {
     }
 
     /// The message pushed last expires at `due_ms`, before others that are ahead of it.
-    pub(super) fn expire_out_of_turn(
-        &mut self,
-        cell: &Arc<QueueCell>,
-        state: &mut QueueState,
-        level: u8,
-        due_ms: u64,
-    ) {
+    pub(super) fn expire_out_of_turn(&mut self, cell: &Arc<QueueCell>, state: &mut QueueState, level: u8, due_ms: u64) {
         let seq = state.queue.next_seq() - 1;
         if due_ms > self.now.time_ms() {
             self.timers.out_of_turn.push(Reverse((due_ms, cell.quid, level, seq)));

@@ -1,9 +1,9 @@
 //! A queue as the topology holds it: what it was declared as, its counters, and its state behind a lock.
 
 use crate::ConnectionId;
+use crate::core::leave::Letter;
 use crate::counters::QueueCounters;
 use crate::delivery::Consumer;
-use crate::core::leave::Letter;
 use crate::topology::{Overflow, QueueOptions};
 use amqp::FieldTable;
 use queue::{Entry, Queue, Rules};
