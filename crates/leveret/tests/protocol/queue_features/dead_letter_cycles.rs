@@ -4,6 +4,7 @@ use testkit::method::{ack, nack, reject};
 use testkit::{QueueDeclare, RawClient, Value};
 
 use super::waiting::{await_count, await_message, death_counts, put_all, queue_with, take, until};
+use crate::ours_only;
 use crate::support::{connect, queue, unique};
 
 /// A queue whose dead letters go to `target` through the default exchange.
@@ -102,6 +103,7 @@ fn rejections_keep_a_cycle_with_expiry_going() {
 /// Three queues, of which only the first is rejected from, twice around (a case that 3.13.0 to 3.13.2 had wrong).
 #[test]
 fn one_rejection_in_a_round_of_three_is_enough() {
+    ours_only!("3.10 does not keep x-death of three queues in the order of the deaths");
     let mut client = connect();
     let (one, two, three) = (unique("b"), unique("a2"), unique("a3"));
     chained(&mut client, &one, &two, None);
@@ -118,6 +120,7 @@ fn one_rejection_in_a_round_of_three_is_enough() {
 /// The rejection has to be younger than the death in the target queue.
 #[test]
 fn a_rejection_before_the_first_round_does_not_help() {
+    ours_only!("3.10 does not keep x-death of three queues in the order of the deaths");
     let mut client = connect();
     let (first, one, two) = (unique("first"), unique("one"), unique("two"));
     chained(&mut client, &first, &one, None);
@@ -131,8 +134,10 @@ fn a_rejection_before_the_first_round_does_not_help() {
         let counts = [&first, &one, &two].map(|name| client.message_count(1, name));
         (counts == [0, 0, 0]).then_some(())
     });
-    testkit::pause(std::time::Duration::from_millis(60));
-    assert_eq!([&one, &two].map(|name| client.message_count(1, name)), [0, 0]);
+    for _ in 0..20 {
+        testkit::pause(std::time::Duration::from_millis(3));
+        assert_eq!([&one, &two].map(|name| client.message_count(1, name)), [0, 0], "it goes on");
+    }
 }
 
 /// A cycle is a matter of each target queue: the others of the same exchange still get the dead letter.
