@@ -13,7 +13,7 @@ mod storage;
 #[cfg(test)]
 mod tests;
 
-pub use consumers::{ConsumerKey, Consumers, Gate};
+pub use consumers::{Activity, ConsumerKey, Consumers, Gate};
 pub use entry::{Counts, Entry};
 pub use queue::{Queue, UNLIMITED};
 pub use storage::{Storage, Wants};
