@@ -223,9 +223,9 @@ impl Core {
         // It may have been closed while the connection waited.
         let Some(channel) = conn.channels.find(number).filter(|channel| !channel.closing) else { return };
         let mut state = cell.lock();
-        let popped = state.queue.pop(self.now.time_ms());
+        let popped = state.queue.pop(self.time_ms);
         if state.is_tended {
-            state.used_ms = self.now.time_ms();
+            state.used_ms = self.time_ms;
             self.tend(&cell, &mut state);
         }
         let Some(entry) = popped else {

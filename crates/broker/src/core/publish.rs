@@ -59,7 +59,7 @@ impl Core {
             ..Item::default()
         };
         let header = checked.header.as_deref().unwrap_or(incoming.header_payload);
-        let entered_ms = self.now.time_ms();
+        let entered_ms = self.time_ms;
         let parts = MessageParts { names: incoming.names, header, persistent: item.persistent, entered_ms };
         match incoming.body {
             IncomingBody::Stored(pieces) => {
@@ -92,7 +92,7 @@ impl Core {
             Mode::Tx(transaction) => {
                 let message = match item.stored.take() {
                     Some(message) => message,
-                    None => Message::store(&mut self.arena, item.parts(buffer, self.now.time_ms()), item.body(buffer)),
+                    None => Message::store(&mut self.arena, item.parts(buffer, self.time_ms), item.body(buffer)),
                 };
                 transaction.publish(exchange, route, message, incoming.mandatory);
                 return Ok(());

@@ -38,7 +38,7 @@ impl Core {
         }
         state.consumed_exclusively = false;
         if state.is_tended {
-            state.used_ms = self.now.time_ms();
+            state.used_ms = self.time_ms;
         }
         let unused = cell.auto_delete && state.queue.consumers.is_empty();
         cell.publish_gauges(&state);
