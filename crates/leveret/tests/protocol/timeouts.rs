@@ -110,3 +110,16 @@ fn the_setting_can_cancel_the_consumer_instead() {
     let taken = client.get(1, &queue, true).expect("the message again");
     assert!(taken.redelivered);
 }
+
+/// Nobody consumes, so that nothing else makes the broker look.
+#[test]
+fn what_basic_get_took_has_the_timeout_of_its_queue() {
+    ours_only!("3.10 knows no timeout per queue");
+    let Some(broker) = own_broker(&[]) else { return };
+    let mut client = connect_to(broker.address());
+    let name = unique("get");
+    client.declare(1, QueueDeclare::exclusive(&name).argument("x-consumer-timeout", 650));
+    client.publish(1, "", &name, "x");
+    client.get(1, &name, false).expect("the message");
+    expect_timeout(&mut client, 650);
+}
