@@ -76,6 +76,11 @@ impl Core {
                 };
             }
         }
+        if checked.hidden > 0 {
+            // The header was rewritten without them, so that there is a message already.
+            let arena = &mut self.arena;
+            item.stored = item.stored.map(|message| message.with_hidden_keys(arena, checked.hidden_keys()));
+        }
         let Some(channel) = conn.channels.find(number) else { return Ok(()) };
         channel.counters.publish.add(1);
         channel.last_publish.pair.add(1);
