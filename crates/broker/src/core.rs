@@ -4,7 +4,9 @@
 //! state; what concerns other connections goes through their links or as messages.
 
 pub(crate) mod compact;
+mod declare;
 mod deliver;
+mod options;
 mod overdue;
 pub(crate) mod persist;
 mod publish;
@@ -12,6 +14,7 @@ mod queues;
 mod run;
 mod settle;
 
+pub(crate) use declare::QueueDeclaration;
 pub(crate) use publish::{Incoming, IncomingBody};
 pub(crate) use queues::{DeleteCondition, delete_queue};
 

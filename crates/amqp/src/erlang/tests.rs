@@ -1,4 +1,5 @@
 use super::*;
+use crate::FieldTable;
 
 #[test]
 fn binaries_print_as_erlang_prints_them() {
@@ -120,4 +121,15 @@ fn floats_print_as_erlang_prints_them() {
     check(9_007_199_254_740_991.0, "9007199254740991.0");
     check(9_007_199_254_740_992.0, "9.007199254740992e15");
     check(1.2345678901234567e19, "1.2345678901234567e19");
+}
+
+/// As `rabbitmqctl set_policy` of 3.10.8 prints values that it refuses.
+#[test]
+fn values_that_came_as_json() {
+    let text = |text: &str| FieldValue::LongString(text.as_bytes().to_vec());
+    let table = FieldTable::from_iter([("b".to_owned(), FieldValue::I64(1)), ("c".to_owned(), FieldValue::Void)]);
+    let list = FieldValue::Array(vec![text("a"), FieldValue::Table(table.clone())]);
+    assert_eq!(json_value(&list), r#"[<<"a">>,#{<<"b">> => 1,<<"c">> => null}]"#);
+    assert_eq!(json_fields(table.iter()), r#"[{<<"b">>,1},{<<"c">>,null}]"#);
+    assert_eq!(json_value(&FieldValue::Bool(true)), "true");
 }

@@ -5,6 +5,7 @@ use crate::connection::{Connection, Park};
 use crate::core::Core;
 use crate::delivery::{ChannelLimit, Content, Deliveries, Unacked, encode_get_ok};
 use crate::errors::{self, ProtocolError};
+use crate::limits::Place;
 use crate::topology::QueueCell;
 use amqp::Method;
 use amqp::method::{access, basic, channel};
@@ -97,6 +98,7 @@ impl Core {
         if conn.channels.len() >= limit {
             return Err(errors::CHANNEL_MAX.with(&[&conn.channels.len(), &limit]));
         }
+        let places = self.admit_channel(conn)?;
         let limit = Arc::new(ChannelLimit::default());
         let mut output = conn.link.output();
         let slot = match output.channels.iter().position(Option::is_none) {
@@ -110,9 +112,25 @@ impl Core {
         drop(output);
         let mut channel = Channel::new(number, slot, self.broker.settings.default_prefetch, limit);
         channel.incarnation = self.broker.next_incarnation();
+        channel.places = Some(places);
         conn.channels.insert(channel);
         self.send(conn, number, &Method::ChannelOpenOk(channel::OpenOk {}));
         Ok(())
+    }
+
+    /// Counts a channel where there are limits; RabbitMQ asks for the user's before the node's.
+    fn admit_channel(&self, conn: &Connection) -> Result<[Place; 2], ProtocolError> {
+        let (broker, user) = (&self.broker, conn.user_name());
+        let in_use = broker.user_in_use(user);
+        let of_user = in_use
+            .channels
+            .enter(in_use.max_channels.most())
+            .map_err(|most| errors::USER_CHANNEL_LIMIT.with(&[&user, &most]))?;
+        let on_node = broker
+            .channels
+            .enter(broker.settings.channel_limit)
+            .map_err(|most| errors::NODE_CHANNEL_LIMIT.with(&[&broker.settings.node_name, &most]))?;
+        Ok([of_user, on_node])
     }
 
     /// Closes a channel with an error; it is gone when the client answers.
@@ -254,7 +272,8 @@ impl Core {
         let told = (tag, entry.redelivered, remaining);
         let Some(message) = entry.message.clone() else { return };
         if !no_ack {
-            let timeout = cell.consumer_timeout_ms.or(self.broker.settings.consumer_timeout_ms);
+            let own = state.options.as_ref().and_then(|options| options.consumer_timeout_ms);
+            let timeout = own.or(self.broker.settings.consumer_timeout_ms);
             let due_ms = timeout.map_or(u64::MAX, |timeout| self.now.mono_ms() + timeout);
             deliveries.keep(Unacked { tag, queue: cell.clone(), consumer: None, entry, due_ms });
         }

@@ -3,17 +3,39 @@
 use crate::ConnectionId;
 use crate::counters::QueueCounters;
 use crate::delivery::Consumer;
+use crate::policy::InForce;
 use crate::topology::QueueOptions;
 use amqp::FieldTable;
 use queue::Queue;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 /// Bytes of ready messages that a queue with willing consumers may have before its publishers are slowed down. Small:
 /// what goes straight to a consumer is never stored, which is the cheapest way, and an output holds as much again.
 const LONG_BYTES: u64 = 64 << 10;
 /// Ready messages, likewise: small ones cost their entries rather than their bytes.
 const LONG_MESSAGES: u64 = 512;
+
+/// What a queue's options come from.
+#[derive(Debug, Default)]
+pub struct QueueTerms {
+    /// Arguments of its declaration.
+    pub arguments: FieldTable,
+    /// The policies in force.
+    pub policies: InForce,
+}
+
+impl QueueTerms {
+    /// The options that they add up to; `None` for a plain queue.
+    pub fn options(&self) -> Option<Arc<QueueOptions>> {
+        QueueOptions::effective(
+            &self.arguments,
+            self.policies.user.as_ref().map(|policy| &policy.definition.definition),
+            self.policies.operator.as_ref().map(|policy| &policy.definition.definition),
+        )
+        .boxed()
+    }
+}
 
 /// A queue.
 pub struct QueueCell {
@@ -31,10 +53,8 @@ pub struct QueueCell {
     pub auto_delete: bool,
     /// The connection that it belongs to and goes with.
     pub owner: Option<ConnectionId>,
-    /// Arguments of its declaration.
-    pub arguments: FieldTable,
-    /// Delivery acknowledgement timeout of its own, in ms.
-    pub(crate) consumer_timeout_ms: Option<u64>,
+    /// A leaf lock, for as long as it takes to clone or replace what is in it.
+    pub(crate) terms: RwLock<Arc<QueueTerms>>,
     /// What happened in it.
     pub counters: QueueCounters,
     pub(crate) dead: AtomicBool,
@@ -66,11 +86,35 @@ impl QueueCell {
             is_stored: false,
             auto_delete: false,
             owner: None,
-            arguments: FieldTable::new(),
-            consumer_timeout_ms: None,
+            terms: RwLock::default(),
             counters: QueueCounters::default(),
             dead: AtomicBool::new(false),
             state: Mutex::default(),
+        }
+    }
+
+    /// The same on these terms, with the options that they add up to.
+    pub(crate) fn on_terms(mut self, terms: QueueTerms) -> QueueCell {
+        self.state.get_mut().unwrap_or_else(PoisonError::into_inner).options = terms.options();
+        self.terms = RwLock::new(Arc::new(terms));
+        self
+    }
+
+    /// What its options come from, as it is now.
+    pub fn terms(&self) -> Arc<QueueTerms> {
+        self.terms.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Replaces what its options come from; [`Broker::refresh_options`](crate::Broker) makes that effective. `None` when
+    /// `change` leaves everything as it is.
+    pub(crate) fn change_terms(&self, change: impl FnOnce(&QueueTerms) -> Option<QueueTerms>) -> bool {
+        let mut terms = self.terms.write().unwrap_or_else(PoisonError::into_inner);
+        match change(&terms) {
+            Some(changed) => {
+                *terms = Arc::new(changed);
+                true
+            }
+            None => false,
         }
     }
 
