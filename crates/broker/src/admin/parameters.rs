@@ -5,7 +5,7 @@ use crate::broker::Broker;
 use crate::policy::{Invalid, integer_or_error, proplist, terms_of};
 use amqp::{FieldTable, FieldValue};
 use metadata::{Change, GlobalParameterDefinition, ParameterDefinition, PolicyKind};
-use tracing::info;
+use tracing::{info, warn};
 
 /// The component of a virtual host's limits, and the one name that it has.
 const VHOST_LIMITS: &str = "vhost-limits";
@@ -101,7 +101,13 @@ impl Broker {
         writer: &mut super::registry::Writer<'_>,
         vhost: &str,
     ) -> Result<(), AdminError> {
-        let matches = |pattern: &str| auth::Pattern::compile_search(pattern).is_ok_and(|known| known.is_match(vhost));
+        let matches = |pattern: &str| match auth::Pattern::compile_search(pattern) {
+            Ok(compiled) => compiled.is_match(vhost),
+            Err(error) => {
+                warn!("a default limit of vhosts is left out: {error}");
+                false
+            }
+        };
         let found = self.settings.default_vhost_limits.iter().find(|limits| matches(&limits.pattern));
         let Some(defaults) = found else { return Ok(()) };
         let mut limits = FieldTable::new();
