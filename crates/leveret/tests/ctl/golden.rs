@@ -94,3 +94,8 @@ fn parameters() {
 fn limits() {
     check("limits");
 }
+
+#[test]
+fn vhosts() {
+    check("vhosts");
+}

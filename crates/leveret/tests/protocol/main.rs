@@ -12,6 +12,7 @@
 
 mod acknowledgements;
 mod administration;
+mod arguments;
 mod bindings;
 mod channels;
 mod concurrency;
@@ -25,9 +26,11 @@ mod exchanges;
 mod heartbeats;
 mod model;
 mod overload;
+mod policies;
 mod publishing;
 mod queues;
 mod random;
+mod redeclare;
 mod requeue;
 mod support;
 mod timeouts;
