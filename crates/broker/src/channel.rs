@@ -89,7 +89,7 @@ pub(crate) struct Channel {
     pub(crate) last_publish: LastPublish,
     pub(crate) counters: ChannelCounters,
     /// Where it is counted.
-    pub(crate) places: Option<[Place; 2]>,
+    pub(crate) places: [Option<Place>; 2],
     /// Publishes by exchange: the pair of a channel and an exchange. A channel and a queue are a [`Consumer`]'s pair.
     pub(crate) published: HashMap<Arc<str>, Arc<Counter>, RandomState>,
 }
@@ -109,7 +109,7 @@ impl Channel {
             assembly: None,
             last_publish: LastPublish::default(),
             counters: ChannelCounters::default(),
-            places: None,
+            places: [None, None],
             published: HashMap::default(),
         }
     }

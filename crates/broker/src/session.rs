@@ -180,7 +180,9 @@ impl Core {
 
     /// Counts a connection where there are limits. RabbitMQ asks for those of the node, the virtual host and the user in
     /// this order, before anything else.
-    fn admit(&self, conn: &Connection, vhost: &str) -> Result<Vec<Place>, ProtocolError> {
+    fn admit(&self, conn: &mut Connection, vhost: &str) -> Result<Vec<Place>, ProtocolError> {
+        let in_use = self.broker.user_in_use(conn.user_name());
+        conn.user_use = Some(in_use.clone());
         let (broker, user) = (&self.broker, conn.user_name());
         let on_node = broker
             .connections
@@ -191,7 +193,6 @@ impl Core {
             .connections
             .enter(limits.max_connections.most())
             .map_err(|most| errors::VHOST_CONNECTION_LIMIT.with(&[&vhost, &user, &most]))?;
-        let in_use = broker.user_in_use(user);
         let of_user = in_use
             .connections
             .enter(in_use.max_connections.most())

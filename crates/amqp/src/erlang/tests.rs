@@ -92,8 +92,8 @@ fn field_values_print_as_the_terms_rabbitmq_holds() {
     check(FieldValue::Void, "undefined");
     check(FieldValue::Decimal { scale: 1, value: 5 }, "{1,5}");
     check(vec![FieldValue::I32(1), FieldValue::from("a")], r#"[{signedint,1},{longstr,<<"a">>}]"#);
-    let mut table = crate::FieldTable::new();
-    table.insert("a", crate::FieldTable::new());
+    let mut table = FieldTable::new();
+    table.insert("a", FieldTable::new());
     table.insert("b", vec![FieldValue::I64(-1)]);
     check(table, r#"[{<<"a">>,table,[]},{<<"b">>,array,[{long,-1}]}]"#);
     assert_eq!(field_value_bare(&"a".into()), "a");

@@ -112,25 +112,22 @@ impl Core {
         drop(output);
         let mut channel = Channel::new(number, slot, self.broker.settings.default_prefetch, limit);
         channel.incarnation = self.broker.next_incarnation();
-        channel.places = Some(places);
+        channel.places = places;
         conn.channels.insert(channel);
         self.send(conn, number, &Method::ChannelOpenOk(channel::OpenOk {}));
         Ok(())
     }
 
     /// Counts a channel where there are limits; RabbitMQ asks for the user's before the node's.
-    fn admit_channel(&self, conn: &Connection) -> Result<[Place; 2], ProtocolError> {
+    fn admit_channel(&self, conn: &Connection) -> Result<[Option<Place>; 2], ProtocolError> {
         let (broker, user) = (&self.broker, conn.user_name());
-        let in_use = broker.user_in_use(user);
-        let of_user = in_use
-            .channels
-            .enter(in_use.max_channels.most())
-            .map_err(|most| errors::USER_CHANNEL_LIMIT.with(&[&user, &most]))?;
+        let of_user = conn.user_use.as_ref().map(|user| user.channels.enter(user.max_channels.most())).transpose();
+        let of_user = of_user.map_err(|most| errors::USER_CHANNEL_LIMIT.with(&[&user, &most]))?;
         let on_node = broker
             .channels
             .enter(broker.settings.channel_limit)
             .map_err(|most| errors::NODE_CHANNEL_LIMIT.with(&[&broker.settings.node_name, &most]))?;
-        Ok([of_user, on_node])
+        Ok([of_user, Some(on_node)])
     }
 
     /// Closes a channel with an error; it is gone when the client answers.

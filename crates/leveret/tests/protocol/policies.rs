@@ -55,7 +55,7 @@ fn an_alternate_exchange_comes_changes_and_goes_with_its_policy() {
     for _ in 0..3 {
         assert_eq!(lands(&mut client, &name, &both), None);
     }
-    [&name, &first, &second].map(|exchange| delete_exchange(&mut client, exchange));
+    [&name, &first, &second].into_iter().for_each(|exchange| delete_exchange(&mut client, exchange));
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn a_policy_is_in_force_for_what_is_declared_later() {
     client.call(1, ExchangeDeclare::new(&other, "direct"));
     assert_eq!(lands(&mut client, &other, &[&first]), None);
     clear_policy(Kind::User, &name);
-    [&name, &other, &first].map(|exchange| delete_exchange(&mut client, exchange));
+    [&name, &other, &first].into_iter().for_each(|exchange| delete_exchange(&mut client, exchange));
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn the_argument_of_an_exchange_counts_before_its_policy() {
     assert_eq!(lands(&mut client, &name, &[&own, &other]).as_ref(), Some(&own));
     clear_policy(Kind::User, &name);
     assert_eq!(lands(&mut client, &name, &[&own, &other]).as_ref(), Some(&own));
-    [&name, &own, &other].map(|exchange| delete_exchange(&mut client, exchange));
+    [&name, &own, &other].into_iter().for_each(|exchange| delete_exchange(&mut client, exchange));
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn the_policy_of_the_highest_priority_is_in_force() {
     assert_eq!(lands(&mut client, &name, &both).as_ref(), Some(&high));
     clear_policy(Kind::User, &format!("{name}.b"));
     assert_eq!(lands(&mut client, &name, &both), None);
-    [&name, &low, &high].map(|exchange| delete_exchange(&mut client, exchange));
+    [&name, &low, &high].into_iter().for_each(|exchange| delete_exchange(&mut client, exchange));
 }
 
 /// Messages in a queue are not lost by a policy that comes and goes, and the consumer gets them all.

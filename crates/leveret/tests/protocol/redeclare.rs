@@ -102,7 +102,7 @@ fn a_classic_queue_stands_in_for_a_quorum_queue() {
     let shown = shown(&broker, "q");
     assert!(shown.contains(r#""type":"classic""#) && shown.contains(r#""x-queue-type":"quorum""#), "{shown}");
     for (declare, text) in [
-        (QueueDeclare::new("q").durable(), "inequivalent arg 'x-delivery-limit'"),
+        (quorum("q").argument("x-delivery-limit", 5), "inequivalent arg 'x-dead-letter-strategy'"),
         (declare().argument("x-quorum-target-group-size", 5), "inequivalent arg 'x-quorum-target-group-size'"),
         (QueueDeclare::new("q").durable().argument("x-queue-type", "classic"), "inequivalent arg"),
         (quorum("other").argument("x-quorum-initial-group-size", 0), "invalid arg 'x-quorum-initial-group-size'"),

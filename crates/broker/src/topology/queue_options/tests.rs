@@ -30,7 +30,8 @@ fn a_queue_without_anything_is_a_plain_one() {
 
 #[test]
 fn the_lowest_number_counts() {
-    let numbers: [(&str, fn(&QueueOptions) -> Option<u64>); 5] = [
+    type Number = fn(&QueueOptions) -> Option<u64>;
+    let numbers: [(&str, Number); 5] = [
         ("message-ttl", |options| options.message_ttl_ms),
         ("expires", |options| options.expires_ms),
         ("max-length", |options| options.max_length),

@@ -20,7 +20,7 @@ pub const CASES: &[Case] = &[
     ),
     configured(
         NODE_CHANNEL_LIMIT,
-        id::CHANNEL_OPEN,
+        (0, 0),
         "number of channels opened on node 'limited@host' has reached the maximum allowed limit of 3",
         &[("channel_max_per_node", "3"), ("leveret.node_name", "limited@host")],
         |s| {
@@ -57,12 +57,17 @@ pub const CASES: &[Case] = &[
             s.client.send(0, connection_open("/"));
         },
     ),
-    administered(
+    newer(
         USER_CHANNEL_LIMIT,
-        id::CHANNEL_OPEN,
+        (0, 0),
         "number of channels opened for user '{q}' has reached the maximum allowed user limit of 2",
+        "the number is in parentheses, and a closed channel counts for a while",
         |s| {
+            administration::add_user(&s.name, "");
+            administration::set_permissions("/", &s.name, [".*"; 3]);
             administration::set_user_limits(&s.name, r#"{"max-channels":2}"#);
+            s.client = RawClient::connect(s.address, &ConnectOptions::default().user(&s.name, &s.name));
+            s.client.open_channel(1);
             s.client.open_channel(2);
             s.client.close_channel(2);
             s.client.open_channel(2);
