@@ -59,6 +59,8 @@ pub(crate) struct Core {
     pub(crate) broker: Arc<Broker>,
     pub(crate) shard: usize,
     pub(crate) now: Now,
+    /// [`Now::time_ms`] of this turn.
+    pub(crate) time_ms: u64,
     pub(crate) arena: Arena,
     /// Connections with output to flush.
     pub(crate) touched: Vec<Arc<Link>>,
@@ -97,6 +99,7 @@ impl Core {
             broker,
             shard,
             now: Now::default(),
+            time_ms: 0,
             arena,
             touched: Vec::new(),
             runnable: VecDeque::new(),

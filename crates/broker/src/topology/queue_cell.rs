@@ -92,6 +92,8 @@ impl QueueState {
         // Messages that are there may have an expiration of their own.
         self.queue.set_rules((has_any || !self.queue.is_empty()).then_some(rules));
         self.options = options;
+        let single_active = self.options.as_ref().is_some_and(|options| options.single_active_consumer);
+        self.queue.consumers.set_single_active(single_active);
         self.is_tended = self.options.is_some() || self.queue.rules().is_some();
     }
 

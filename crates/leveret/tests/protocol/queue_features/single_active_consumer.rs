@@ -244,3 +244,21 @@ fn with_priorities_the_active_one_gets_the_highest_first() {
     client.consume(1, Consume::new(&queue, "active"));
     client.expect_bodies(1, &["high", "middle", "low"]);
 }
+
+/// More than a broker might take back in one piece: none of what was ready may overtake.
+#[test]
+fn the_next_finds_many_messages_in_their_order() {
+    let mut client = connect();
+    let queue = single(&mut client);
+    let bodies: Vec<String> = (0..3000).map(|number| number.to_string()).collect();
+    let bodies: Vec<&str> = bodies.iter().map(String::as_str).collect();
+    client.open_channel(2);
+    client.open_channel(3);
+    client.call(2, qos(2000, false));
+    client.consume(2, Consume::new(&queue, "first"));
+    client.consume(3, Consume::new(&queue, "second"));
+    put_all(&mut client, &queue, &bodies);
+    client.expect_bodies(2, &bodies[..2000]);
+    client.close_channel(2);
+    client.expect_bodies(3, &bodies);
+}
