@@ -4,8 +4,10 @@
 //! state; what concerns other connections goes through their links or as messages.
 
 pub(crate) mod compact;
+mod declare;
 pub(crate) mod deliver;
 pub(crate) mod leave;
+mod options;
 mod overdue;
 pub(crate) mod persist;
 mod publish;
@@ -14,6 +16,7 @@ mod run;
 mod settle;
 pub(crate) mod tend;
 
+pub(crate) use declare::QueueDeclaration;
 pub(crate) use publish::{Incoming, IncomingBody};
 pub(crate) use queues::{DeleteCondition, delete_queue};
 

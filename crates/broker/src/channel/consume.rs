@@ -46,7 +46,7 @@ impl Core {
         let priority = arguments.get("x-priority").and_then(FieldValue::as_i64).unwrap_or(0);
         let priority = priority.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32;
         let timeout_ms = timeout_argument(&arguments)
-            .or(cell.consumer_timeout_ms)
+            .or_else(|| cell.lock().options.as_ref()?.consumer_timeout_ms)
             .or(self.broker.settings.consumer_timeout_ms)
             .filter(|_| !consume.no_ack);
         let Some(channel) = conn.channels.find(number) else { return Ok(()) };
