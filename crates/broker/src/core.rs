@@ -5,7 +5,8 @@
 
 pub(crate) mod compact;
 mod declare;
-mod deliver;
+pub(crate) mod deliver;
+pub(crate) mod leave;
 mod options;
 mod overdue;
 pub(crate) mod persist;
@@ -13,6 +14,7 @@ mod publish;
 mod queues;
 mod run;
 mod settle;
+pub(crate) mod tend;
 
 pub(crate) use declare::QueueDeclaration;
 pub(crate) use publish::{Incoming, IncomingBody};
@@ -60,6 +62,8 @@ pub(crate) struct Core {
     pub(crate) broker: Arc<Broker>,
     pub(crate) shard: usize,
     pub(crate) now: Now,
+    /// [`Now::time_ms`] of this turn.
+    pub(crate) time_ms: u64,
     pub(crate) arena: Arena,
     /// Connections with output to flush.
     pub(crate) touched: Vec<Arc<Link>>,
@@ -77,6 +81,13 @@ pub(crate) struct Core {
     /// Connections that wait for the journal, with what for.
     pub(crate) awaiting_journal: Vec<(Token, usize, ConnectionId)>,
     pub(crate) waiting: persist::Waiting,
+    /// True when a queue refused a publish of the transaction that is being committed.
+    pub(crate) rejected_in_transaction: bool,
+    /// Dead letters to be sent.
+    letters: VecDeque<leave::Letter>,
+    pub(crate) timers: tend::QueueTimers,
+    /// Queues to be deleted because they were not used.
+    unused: Vec<Arc<QueueCell>>,
     timeout_interval_ms: Option<u64>,
     timeout_interval_changed: bool,
     compaction: compact::Progress,
@@ -91,6 +102,7 @@ impl Core {
             broker,
             shard,
             now: Now::default(),
+            time_ms: 0,
             arena,
             touched: Vec::new(),
             runnable: VecDeque::new(),
@@ -102,6 +114,10 @@ impl Core {
             due_confirms: Vec::new(),
             awaiting_journal: Vec::new(),
             waiting: persist::Waiting::default(),
+            rejected_in_transaction: false,
+            letters: VecDeque::new(),
+            timers: tend::QueueTimers::default(),
+            unused: Vec::new(),
             timeout_interval_ms: None,
             timeout_interval_changed: false,
             compaction: compact::Progress::default(),

@@ -16,6 +16,8 @@ mod confirms;
 mod connection;
 mod core;
 pub mod counters;
+#[allow(dead_code, reason = "queues give up messages with the next step")]
+mod dead_letter;
 mod delivery;
 pub mod errors;
 mod inbound;
@@ -45,7 +47,7 @@ pub use link::{ConnectionId, Flushed, Link, Transport};
 pub use message::{ShardMessage, Which};
 pub use messages::MessageStore;
 pub use policy::{InForce, Policy};
-pub use settings::{ConsumerTimeoutAction, DefaultVhostLimits, OnRedeclare, PassiveDeclare, Settings};
+pub use settings::{ConsumerTimeoutAction, DefaultVhostLimits, OnRedeclare, PassiveDeclare, PublisherDeaths, Settings};
 pub use shard::Shard;
 pub use topology::{
     BindingInfo, DeadLetterTarget, DelayedRetry, Destination, Exchange, ExchangeKind, ExchangeOptions, Overflow,

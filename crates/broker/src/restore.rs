@@ -1,7 +1,8 @@
 //! Building the topology from the durable definitions.
 
 use crate::broker::Broker;
-use crate::messages::restored;
+use crate::message::ShardMessage;
+use crate::messages::{by_queue, restored};
 use crate::policy::{Policies, Policy};
 use crate::topology::{Exchange, ExchangeKind, QueueCell, QueueState, QueueTerms};
 use metadata::{DestinationKind, Snapshot};
@@ -12,7 +13,8 @@ use tracing::warn;
 
 impl Broker {
     /// Recreates what a restart finds; what no longer makes sense is named in the log and left out.
-    pub(crate) fn restore(&self, snapshot: &Snapshot, mut backlogs: HashMap<u64, Backlog>) {
+    pub(crate) fn restore(&self, snapshot: &Snapshot, backlogs: HashMap<u64, Backlog>) {
+        let mut backlogs = by_queue(backlogs);
         for vhost in &snapshot.vhosts {
             self.add_vhost(&vhost.name).set_default_queue_type(vhost.default_queue_type.as_deref());
         }
@@ -43,7 +45,7 @@ impl Broker {
         }
         for definition in &snapshot.queues {
             let Some(vhost) = self.vhost(&definition.vhost) else { continue };
-            let queue = restored(backlogs.remove(&definition.quid));
+            let queue = restored(backlogs.remove(&definition.quid).unwrap_or_default());
             let cell = QueueCell {
                 durable: definition.durable,
                 is_stored: definition.durable && self.messages.is_some(),
@@ -56,8 +58,9 @@ impl Broker {
             let cell = vhost.write().insert_queue(cell.on_terms(terms));
             self.add_queue(&cell);
             cell.publish_gauges(&cell.lock());
+            self.post(0, ShardMessage::Look(cell));
         }
-        self.drop_backlogs(backlogs);
+        self.drop_backlogs(backlogs.values().flatten().map(|(_, backlog)| backlog));
         for definition in &snapshot.bindings {
             let Some(vhost) = self.vhost(&definition.vhost) else { continue };
             let mut topology = vhost.write();

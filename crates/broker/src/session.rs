@@ -235,12 +235,14 @@ impl Core {
     pub(crate) fn release(&mut self, conn: &mut Connection) {
         // The consumers of all channels go before a delivery of any returns: it must not be given to one of them, who
         // may not acknowledge, and be lost with it.
+        let mut vacated = Vec::new();
         for number in conn.channels.numbers() {
-            self.end_subscriptions(conn, number);
+            vacated.extend(self.end_subscriptions(conn, number));
         }
         for number in conn.channels.numbers() {
-            self.release_channel(conn, number);
+            self.release_deliveries(conn, number);
         }
+        vacated.iter().for_each(|cell| self.activate_next(cell));
         if let Some(vhost) = conn.vhost.clone() {
             for cell in std::mem::take(&mut conn.exclusive_queues) {
                 // Without a condition nothing can be in the way.

@@ -35,6 +35,8 @@ pub struct Settings {
     pub unknown_exchange_type_closes_connection: bool,
     /// What a passive declare needs.
     pub passive_declare: PassiveDeclare,
+    /// What an x-death header set by a publisher is taken for.
+    pub publisher_deaths: PublisherDeaths,
     /// Connections that may be open at once; `None` = no limit, here and below.
     pub connection_limit: Option<u64>,
     /// Channels that may be open at once, over all connections.
@@ -97,6 +99,15 @@ pub enum PassiveDeclare {
     Configure,
 }
 
+/// What an x-death header set by a publisher is taken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PublisherDeaths {
+    /// A header like any other, which the message's own history replaces (4.x).
+    Ignore,
+    /// The message's history (3.x).
+    Interpret,
+}
+
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
@@ -125,6 +136,7 @@ impl Default for Settings {
             quorum_as_classic: false,
             on_redeclare: OnRedeclare::Close,
             default_vhost_limits: Vec::new(),
+            publisher_deaths: PublisherDeaths::Ignore,
         }
     }
 }

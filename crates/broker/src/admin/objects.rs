@@ -76,6 +76,9 @@ impl Broker {
         let declaration =
             QueueDeclaration { name, durable, auto_delete, owner: None, arguments, is_server_named: false };
         let declared = self.declare_queue(&vhost, declaration, &|_| Ok(())).map_err(refused)?;
+        if declared.is_new {
+            self.have_looked_at(&declared.cell);
+        }
         self.wait_for(declared.token)?;
         Ok(if declared.is_new { AdminReply::Created } else { AdminReply::Done })
     }

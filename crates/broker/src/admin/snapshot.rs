@@ -92,6 +92,8 @@ pub struct ConsumerSnapshot {
     pub no_ack: bool,
     /// Consumes exclusively.
     pub exclusive: bool,
+    /// What it does.
+    pub activity: queue::Activity,
     /// Prefetch limit; 0 = none.
     pub prefetch: u16,
     /// Arguments of basic.consume.

@@ -1,8 +1,11 @@
 //! Which method does what on an open channel; opening and closing; prefetch and basic.get.
 
+use super::tx::Fate;
 use super::{Channel, Mode};
 use crate::connection::{Connection, Park};
 use crate::core::Core;
+use crate::core::deliver::counted_header;
+use crate::core::tend::Return;
 use crate::delivery::{ChannelLimit, Content, Deliveries, Unacked, encode_get_ok};
 use crate::errors::{self, ProtocolError};
 use crate::limits::Place;
@@ -53,8 +56,14 @@ impl Core {
             Method::BasicConsume(consume) => self.consume(conn, number, &consume),
             Method::BasicCancel(cancel) => self.cancel(conn, number, &cancel),
             Method::BasicGet(get) => self.get(conn, number, &get),
-            Method::BasicReject(reject) => self.reject(conn, number, reject.delivery_tag, false, reject.requeue),
-            Method::BasicNack(nack) => self.reject(conn, number, nack.delivery_tag, nack.multiple, nack.requeue),
+            Method::BasicReject(reject) => {
+                let fate = if reject.requeue { Fate::Return(Return::Failed) } else { Fate::Reject };
+                self.reject(conn, number, reject.delivery_tag, false, fate)
+            }
+            Method::BasicNack(nack) => {
+                let fate = if nack.requeue { Fate::Return(Return::GivenBack) } else { Fate::Reject };
+                self.reject(conn, number, nack.delivery_tag, nack.multiple, fate)
+            }
             Method::BasicRecover(recover) => self.recover(conn, number, recover.requeue, true),
             Method::BasicRecoverAsync(recover) => self.recover(conn, number, recover.requeue, false),
             Method::ConfirmSelect(select) => self.confirm_select(conn, number, select.nowait),
@@ -167,7 +176,13 @@ impl Core {
 
     /// Gives up what a channel has: its consumers first, then its deliveries, which return to their queues.
     pub(crate) fn release_channel(&mut self, conn: &mut Connection, number: u16) {
-        self.end_subscriptions(conn, number);
+        let vacated = self.end_subscriptions(conn, number);
+        self.release_deliveries(conn, number);
+        vacated.iter().for_each(|cell| self.activate_next(cell));
+    }
+
+    /// Returns the deliveries of a channel that has no consumers any more.
+    pub(crate) fn release_deliveries(&mut self, conn: &mut Connection, number: u16) {
         let Some(mut channel) = conn.channels.remove(number) else { return };
         let mut deliveries = Vec::new();
         if let Some(place) = conn.link.output().channels.get_mut(channel.slot)
@@ -179,20 +194,27 @@ impl Core {
             deliveries.extend(transaction.take_settled());
             deliveries.sort_by_key(|unacked| unacked.tag);
         }
-        self.requeue_all(deliveries);
+        self.requeue_all(deliveries, Return::ConsumerGone);
     }
 
-    /// Ends the consumers of a channel.
-    pub(crate) fn end_subscriptions(&mut self, conn: &mut Connection, number: u16) {
+    /// Ends the consumers of a channel, and answers the queues whose [next](Core::activate_next) is to become active when
+    /// their messages are back.
+    pub(crate) fn end_subscriptions(&mut self, conn: &mut Connection, number: u16) -> Vec<Arc<QueueCell>> {
         let vhost = conn.vhost.clone();
-        let Some(channel) = conn.channels.find(number) else { return };
+        let mut vacated = Vec::new();
+        let Some(channel) = conn.channels.find(number) else { return vacated };
         for subscription in std::mem::take(&mut channel.subscriptions) {
             match (subscription.source, &vhost) {
-                (super::Source::Queue { cell, key }, Some(vhost)) => self.remove_consumer(vhost, &cell, key),
+                (super::Source::Queue { cell, key }, Some(vhost)) => {
+                    if self.remove_consumer(vhost, &cell, key) {
+                        vacated.push(cell);
+                    }
+                }
                 (super::Source::Replies { address }, _) => self.broker.reply_consumers.remove(&address),
                 (super::Source::Queue { .. }, None) => {}
             }
         }
+        vacated
     }
 
     fn qos(&mut self, conn: &mut Connection, number: u16, qos: &basic::Qos) -> Result<(), ProtocolError> {
@@ -229,7 +251,12 @@ impl Core {
         // It may have been closed while the connection waited.
         let Some(channel) = conn.channels.find(number).filter(|channel| !channel.closing) else { return };
         let mut state = cell.lock();
-        let Some(entry) = state.queue.pop() else {
+        let popped = state.queue.pop(self.time_ms);
+        if state.is_tended {
+            state.used_ms = self.time_ms;
+            self.tend(&cell, &mut state);
+        }
+        let Some(entry) = popped else {
             if !state.queue.is_empty() {
                 self.fetch(&cell, &mut state);
                 if !state.waited_for.contains(&self.shard) {
@@ -268,13 +295,20 @@ impl Core {
         let tag = deliveries.take_tag();
         let told = (tag, entry.redelivered, remaining);
         let Some(message) = entry.message.clone() else { return };
+        let counts = state.counts_deliveries();
+        let counted = if counts { counted_header(&entry, message.parts().header) } else { None };
         if !no_ack {
             let own = state.options.as_ref().and_then(|options| options.consumer_timeout_ms);
             let timeout = own.or(self.broker.settings.consumer_timeout_ms);
+            self.watch_timeout(timeout);
             let due_ms = timeout.map_or(u64::MAX, |timeout| self.now.mono_ms() + timeout);
             deliveries.keep(Unacked { tag, queue: cell.clone(), consumer: None, entry, due_ms });
         }
-        encode_get_ok(&mut output.batch, number, conn.frame_max, told, &Content::of(&message));
+        let mut content = Content::of(&message);
+        if let Some(header) = &counted {
+            content.header = header;
+        }
+        encode_get_ok(&mut output.batch, number, conn.frame_max, told, &content);
         drop(output);
         drop(state);
         conn.link.touch(&mut self.touched);

@@ -70,7 +70,8 @@ impl Core {
         if cell.is_dead() {
             return Err(errors::NOT_FOUND.with(&[&resource]));
         }
-        let busy = consume.exclusive && !state.queue.consumers.is_empty();
+        let consumers = &state.queue.consumers;
+        let busy = consume.exclusive && (!consumers.is_empty() || consumers.has_single_active());
         if state.consumed_exclusively || busy {
             return Err(errors::EXCLUSIVE_CONSUMER.with(&[&resource]));
         }
@@ -140,7 +141,11 @@ impl Core {
         let Some(channel) = conn.channels.find(number) else { return Ok(()) };
         if let Some(at) = channel.subscription(cancel.consumer_tag) {
             match channel.subscriptions.remove(at).source {
-                Source::Queue { cell, key } => self.remove_consumer(&vhost, &cell, key),
+                Source::Queue { cell, key } => {
+                    if self.remove_consumer(&vhost, &cell, key) {
+                        self.activate_next(&cell);
+                    }
+                }
                 Source::Replies { address } => self.broker.reply_consumers.remove(&address),
             }
         }

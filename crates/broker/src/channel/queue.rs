@@ -47,7 +47,9 @@ impl Core {
             // RabbitMQ: here an empty name is not the queue declared last, but none.
             let name = clean(declare.queue);
             self.check_passive(conn, auth::Resource::queue(&vhost.name, &name))?;
-            (self.queue(conn, &name)?, None)
+            let cell = self.queue(conn, &name)?;
+            self.note_use(&cell);
+            (cell, None)
         } else {
             let name = match clean(declare.queue) {
                 name if name.is_empty() => self.broker.unique_name("amq.gen-").into(),
@@ -111,6 +113,11 @@ impl Core {
         };
         let authorize = |arguments: &FieldTable| self.check_dead_letter_access(conn, vhost, name, arguments);
         let declared = self.broker.declare_queue(vhost, declaration, &authorize)?;
+        if declared.is_new {
+            self.look(&declared.cell);
+        } else {
+            self.note_use(&declared.cell);
+        }
         Ok((declared.cell, declared.token))
     }
 

@@ -4,6 +4,7 @@
 //! once and its share encoded, in the order of the messages.
 
 use super::{BYTES_PER_LOCK, Core, MESSAGES_PER_LOCK};
+use crate::dead_letter::with_delivery_count;
 use crate::delivery::{Consumer, Content, OutputGate, Unacked, encode_deliver};
 use crate::link::{Output, OutputGuard};
 use crate::topology::{QueueCell, QueueState};
@@ -31,10 +32,17 @@ impl Core {
 
     /// As [`Core::deliver_ready`] for a queue that is locked.
     pub(super) fn deliver_ready_locked(&mut self, cell: &Arc<QueueCell>, state: &mut QueueState) {
+        if state.is_tended {
+            self.end_waits(state);
+        }
         let mut entries = std::mem::take(&mut self.scratch.entries);
-        let more = state.queue.plan_ready(MESSAGES_PER_LOCK, BYTES_PER_LOCK, &mut OutputGate { cell }, |entry, key| {
-            entries.push((Some(entry), key));
-        });
+        let more = state.queue.plan_ready(
+            MESSAGES_PER_LOCK,
+            BYTES_PER_LOCK,
+            self.time_ms,
+            &mut OutputGate { cell },
+            |entry, key| entries.push((Some(entry), key)),
+        );
         let mut tally = Tally::default();
         for start in 0..entries.len() {
             if entries[start].0.is_some() {
@@ -50,9 +58,19 @@ impl Core {
         if consumers.want_messages() || (!consumers.is_empty() && !self.broker.is_short_of_memory()) {
             self.fetch(cell, state);
         }
+        if state.is_tended {
+            self.tend(cell, state);
+        }
         cell.count_deliveries(&tally);
         cell.publish_gauges(state);
-        if more && !state.scheduled {
+        if more {
+            self.schedule(cell, state);
+        }
+    }
+
+    /// Goes on with a queue on another turn.
+    pub(super) fn schedule(&mut self, cell: &Arc<QueueCell>, state: &mut QueueState) {
+        if !state.scheduled {
             state.scheduled = true;
             self.runnable.push_back(cell.clone());
         }
@@ -74,6 +92,7 @@ impl Core {
         let mut output = link.output();
         let mut undeliverable = Vec::new();
         let short_of_memory = self.broker.is_short_of_memory();
+        let counts_deliveries = state.counts_deliveries();
         for (place, key) in entries {
             let Some(consumer) = state.queue.consumers.handle(*key) else { continue };
             if !Arc::ptr_eq(&consumer.link, &link) {
@@ -89,7 +108,11 @@ impl Core {
                 undeliverable.push(entry);
                 continue;
             };
-            let content = Content::of(message);
+            let mut content = Content::of(message);
+            let counted = if counts_deliveries { counted_header(&entry, content.header) } else { None };
+            if let Some(header) = &counted {
+                content.header = header;
+            }
             encode_deliver(&mut output.batch, consumer, tag, entry.redelivered, frame_max, &content);
             tally.count(consumer, entry.redelivered, entry.body_len as usize);
             if consumer.no_ack {
@@ -164,6 +187,12 @@ impl Core {
             }
         }
     }
+}
+
+/// The content header of a message that came back, with the count that queues with a limit tell.
+#[cold]
+pub(crate) fn counted_header(entry: &Entry, header: &[u8]) -> Option<Vec<u8>> {
+    if entry.delivery_count == 0 { None } else { with_delivery_count(header, entry.delivery_count) }
 }
 
 impl Output {

@@ -28,6 +28,7 @@ mod model;
 mod overload;
 mod policies;
 mod publishing;
+mod queue_features;
 mod queues;
 mod random;
 mod redeclare;
