@@ -118,9 +118,9 @@ impl QueueState {
         }
     }
 
-    /// A queue without options has nothing to be looked after for once it is empty.
+    /// A queue without options has nothing to be looked after for once it is empty, and nothing can come back that expires.
     pub(crate) fn become_plain(&mut self) {
-        if self.options.is_none() && self.queue.is_empty() && self.unsent.is_empty() && self.waits.is_empty() {
+        if self.options.is_none() && self.queue.is_empty() && self.queue.counts().unacked == 0 {
             self.queue.set_rules(None);
             self.is_tended = false;
         }
