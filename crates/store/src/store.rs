@@ -76,8 +76,7 @@ impl Store {
 
     /// Bytes on disk.
     pub fn disk_bytes(&self) -> DiskUse {
-        let mut used =
-            DiskUse {
+        let mut used = DiskUse {
             log_bytes: self.log.disk_bytes(),
             blob_bytes: self.log.blobs().1,
             calendar_bytes: self.calendar.disk_bytes(),

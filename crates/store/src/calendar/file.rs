@@ -53,12 +53,7 @@ impl Span {
 }
 
 /// Creates a file. It is durable once the file and the names are synced.
-pub(super) fn create(
-    disk: &dyn Disk,
-    log_id: u64,
-    number: u64,
-    span: Span,
-) -> Result<Arc<dyn DiskFile>, StoreError> {
+pub(super) fn create(disk: &dyn Disk, log_id: u64, number: u64, span: Span) -> Result<Arc<dyn DiskFile>, StoreError> {
     let name = file_name(number);
     let io = |error| StoreError::of_io(&*name, error);
     let mut header = [0; HEADER as usize];
@@ -118,12 +113,7 @@ pub(super) fn read_header(file: &dyn DiskFile, log_id: u64, number: u64) -> Resu
 }
 
 /// Appends entries in blocks at `offset` of file `number`; the offset behind.
-pub(super) fn write(
-    file: &dyn DiskFile,
-    number: u64,
-    offset: u64,
-    entries: &[Due],
-) -> Result<u64, StoreError> {
+pub(super) fn write(file: &dyn DiskFile, number: u64, offset: u64, entries: &[Due]) -> Result<u64, StoreError> {
     let mut bytes = Vec::with_capacity(UNIT as usize * (entries.len() + entries.len().div_ceil(BLOCK_ENTRIES)));
     for block in entries.chunks(BLOCK_ENTRIES) {
         let begins = bytes.len();

@@ -5,11 +5,7 @@ use crate::disk::Disk;
 use crate::error::{OpenError, StoreError};
 
 /// Verifies every block; how many files and entries there are. Each problem is a line.
-pub(crate) fn verify(
-    disk: &dyn Disk,
-    log_id: u64,
-    problem: &mut dyn FnMut(String),
-) -> Result<(usize, u64), OpenError> {
+pub(crate) fn verify(disk: &dyn Disk, log_id: u64, problem: &mut dyn FnMut(String)) -> Result<(usize, u64), OpenError> {
     let (mut files, mut entries) = (0, 0);
     for number in numbers(disk)? {
         files += 1;
@@ -61,12 +57,7 @@ fn numbers(disk: &dyn Disk) -> Result<Vec<u64>, StoreError> {
     Ok(numbers)
 }
 
-fn each_block(
-    disk: &dyn Disk,
-    log_id: u64,
-    number: u64,
-    found: &mut dyn FnMut(Found),
-) -> Result<(), OpenError> {
+fn each_block(disk: &dyn Disk, log_id: u64, number: u64, found: &mut dyn FnMut(Found)) -> Result<(), OpenError> {
     let io = |error| StoreError::of_io(file_name(number), error);
     let file = disk.open(&file_name(number)).map_err(io)?;
     let len = file.len().map_err(io)?;

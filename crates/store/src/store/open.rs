@@ -59,12 +59,21 @@ pub(super) fn open(disk: Arc<dyn Disk>, options: Options, metadata_applied: Lsn)
     }
     wake_for(&calendar, &log);
     complete(&mut report, &recovery, started);
-    let maintenance = Maintenance { manifest, state, phase: Phase::Idle, has_no_space: false, calendar_has_no_space: false, known, swept: 0 };
+    let maintenance = Maintenance {
+        manifest,
+        state,
+        phase: Phase::Idle,
+        has_no_space: false,
+        calendar_has_no_space: false,
+        known,
+        swept: 0,
+    };
     #[cfg(feature = "simulation")]
     let verify = options.sabotage != Some(Sabotage::NoChecksum);
     #[cfg(not(feature = "simulation"))]
     let verify = true;
-    let store = Arc::new(Store { disk, log, calendar, verify, maintenance: Mutex::new(maintenance), cold: Mutex::new(cold) });
+    let store =
+        Arc::new(Store { disk, log, calendar, verify, maintenance: Mutex::new(maintenance), cold: Mutex::new(cold) });
     Ok(Opened { store, writer, backlogs: recovery.backlogs, metadata: recovery.metadata, report })
 }
 
@@ -75,7 +84,8 @@ fn names(disk: &Arc<dyn Disk>) -> Result<Vec<String>, StoreError> {
 /// Without a manifest there must be no log: the manifest is durable before the first file of the log is created. So
 /// somebody removed it, and to begin anew would lose every message without a word.
 fn refuse_orphaned_files(disk: &Arc<dyn Disk>) -> Result<(), OpenError> {
-    let is_ours = |name: &String| ["log-", "cold-", "blob-", calendar::PREFIX].iter().any(|kind| name.starts_with(kind));
+    let is_ours =
+        |name: &String| ["log-", "cold-", "blob-", calendar::PREFIX].iter().any(|kind| name.starts_with(kind));
     match names(disk)?.iter().find(|name| is_ours(name)) {
         None => Ok(()),
         Some(name) => {

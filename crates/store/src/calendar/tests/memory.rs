@@ -14,7 +14,7 @@ fn bytes(calendar: &Calendar) -> usize {
 
 /// Times over an hour, and each tenth over ten years.
 fn some_time(seq: u64) -> u64 {
-    let far = if seq % 10 == 0 { 10 * 365 * 24 } else { 1 };
+    let far = if seq.is_multiple_of(10) { 10 * 365 * 24 } else { 1 };
     1_700_000_000_000 + seq.wrapping_mul(0x9e37_79b9_7f4a_7c15) % (3_600_000 * far)
 }
 
