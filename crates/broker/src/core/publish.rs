@@ -6,8 +6,9 @@ use crate::channel::Mode;
 use crate::connection::Connection;
 use crate::delivery::INLINE_BODY;
 use crate::errors::{self, ProtocolError};
-use crate::topology::{Exchange, ExchangeKind, Route};
+use crate::topology::{Exchange, ExchangeKind, Route, Vhost};
 use amqp::{ContentHeader, TableRef};
+use routing::RouteCache;
 use std::sync::Arc;
 use store::{Message, MessageParts, Slice};
 
@@ -54,6 +55,7 @@ impl Core {
             persistent: incoming.header.properties.delivery_mode() == Some(2),
             mandatory: incoming.mandatory,
             body_len,
+            expires: checked.expires,
             ..Item::default()
         };
         let header = checked.header.as_deref().unwrap_or(incoming.header_payload);
@@ -182,26 +184,27 @@ impl Core {
         {
             return route.clone();
         }
-        // Exchange ids are those of a virtual host; its name's address tells virtual hosts apart.
-        let scope = (Arc::as_ptr(&exchange.name).cast::<u8>() as u64) ^ exchange.id.rotate_left(32);
-        let generation = exchange.generation();
-        let known = self.routes.find(scope, generation, key).and_then(Option::as_ref);
-        let route = match known.filter(|route| route.is_for(exchange) && route.is_current()) {
-            Some(route) => route.clone(),
-            None => {
-                let route = Arc::new(vhost.read().route(exchange, &[key], headers));
-                if route.by_key_alone {
-                    self.routes.insert(scope, generation, key, Some(route.clone()));
-                }
-                route
-            }
-        };
+        let route = find_route(&mut self.routes, &vhost, exchange, key, headers);
         if route.by_key_alone {
             last.routing_key.clear();
             last.routing_key.extend_from_slice(key);
             last.route = Some(route.clone());
         }
         route
+    }
+
+    /// Where a message goes that no connection publishes.
+    pub(super) fn route_by(
+        &mut self,
+        vhost: &Vhost,
+        exchange: &Arc<Exchange>,
+        keys: &[&[u8]],
+        headers: Option<TableRef<'_>>,
+    ) -> Arc<Route> {
+        match keys {
+            [key] => find_route(&mut self.routes, vhost, exchange, key, headers),
+            keys => Arc::new(vhost.read().route(exchange, keys, headers)),
+        }
     }
 
     /// Publishes a stored message, as tx.commit does.
@@ -213,15 +216,35 @@ impl Core {
         message: Message,
         mandatory: bool,
     ) {
-        let body_len = message.body_len();
-        let persistent = message.is_persistent();
         let address = route.is_none().then(|| message.parts().routing_key().to_vec());
-        let item = Item { stored: Some(message), persistent, mandatory, body_len, ..Item::default() };
+        let item = Item { mandatory, ..Item::of(&message) };
         self.add_to_run(conn, channel, exchange, route.unwrap_or_default(), item, 0, &[]);
         if let Some(address) = address {
             self.deliver_reply(conn, &address, &[]);
         }
     }
+}
+
+/// Where a message with one key goes, remembered where the key alone decides.
+fn find_route(
+    routes: &mut RouteCache<Option<Arc<Route>>>,
+    vhost: &Vhost,
+    exchange: &Arc<Exchange>,
+    key: &[u8],
+    headers: Option<TableRef<'_>>,
+) -> Arc<Route> {
+    // Exchange ids are those of a virtual host; its name's address tells virtual hosts apart.
+    let scope = (Arc::as_ptr(&exchange.name).cast::<u8>() as u64) ^ exchange.id.rotate_left(32);
+    let generation = exchange.generation();
+    let known = routes.find(scope, generation, key).and_then(Option::as_ref);
+    if let Some(route) = known.filter(|route| route.is_for(exchange) && route.is_current()) {
+        return route.clone();
+    }
+    let route = Arc::new(vhost.read().route(exchange, &[key], headers));
+    if route.by_key_alone {
+        routes.insert(scope, generation, key, Some(route.clone()));
+    }
+    route
 }
 
 impl IncomingBody<'_> {

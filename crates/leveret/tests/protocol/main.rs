@@ -26,6 +26,7 @@ mod heartbeats;
 mod model;
 mod overload;
 mod publishing;
+mod queue_features;
 mod queues;
 mod random;
 mod requeue;
