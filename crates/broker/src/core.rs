@@ -4,6 +4,7 @@
 //! state; what concerns other connections goes through their links or as messages.
 
 pub(crate) mod compact;
+mod delay;
 mod deliver;
 pub(crate) mod leave;
 mod overdue;
@@ -81,6 +82,8 @@ pub(crate) struct Core {
     /// Dead letters to be sent.
     letters: VecDeque<leave::Letter>,
     pub(crate) timers: tend::QueueTimers,
+    /// Delayed messages are not released before, in ms since 1970: the log was full.
+    release_not_before_ms: u64,
     /// Queues to be deleted because they were not used.
     unused: Vec<Arc<QueueCell>>,
     timeout_interval_ms: Option<u64>,
@@ -111,6 +114,7 @@ impl Core {
             rejected_in_transaction: false,
             letters: VecDeque::new(),
             timers: tend::QueueTimers::default(),
+            release_not_before_ms: 0,
             unused: Vec::new(),
             timeout_interval_ms: None,
             timeout_interval_changed: false,

@@ -323,6 +323,12 @@ impl Owners for Broker {
         }
     }
 
+    fn now_ms(&self) -> u64 {
+        // An idle reactor has no turns; a simulated clock may be ahead of the real one.
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        since.map_or(0, |since| since.as_millis() as u64).max(self.noted_time_ms())
+    }
+
     fn checkpoint_metadata(&self, below: Lsn) -> Result<(), StoreError> {
         self.journal.checkpoint(Token(below.0)).map_err(|failure| match failure {
             CommitError::NoSpace(_) => StoreError::NoSpace { file: "metadata.redb".to_owned() },

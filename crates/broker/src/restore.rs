@@ -3,7 +3,8 @@
 use crate::broker::Broker;
 use crate::message::ShardMessage;
 use crate::messages::{by_queue, restored};
-use crate::topology::{Exchange, ExchangeKind, QueueCell, QueueOptions, QueueState};
+use crate::names::DELAYED_QUEUE;
+use crate::topology::{DELAYED_TYPE, Exchange, ExchangeKind, QueueCell, QueueOptions, QueueState};
 use amqp::FieldValue;
 use metadata::{DestinationKind, Snapshot};
 use std::collections::HashMap;
@@ -20,7 +21,7 @@ impl Broker {
         }
         for definition in &snapshot.exchanges {
             let Some(vhost) = self.vhost(&definition.vhost) else { continue };
-            let Some(kind) = ExchangeKind::from_name(&definition.kind) else {
+            let Some(kind) = ExchangeKind::of_definition(&definition.kind, &definition.arguments) else {
                 warn!(
                     "exchange '{}' in vhost '{}' left out: unknown type '{}'",
                     definition.name, vhost.name, definition.kind
@@ -35,6 +36,7 @@ impl Broker {
                     auto_delete: definition.auto_delete,
                     internal: definition.internal,
                     alternate: alternate.map(Into::into),
+                    is_delayed_type: definition.kind == DELAYED_TYPE,
                     arguments: definition.arguments.clone(),
                     ..Exchange::new(vhost.next_exchange_id(), &definition.name, kind)
                 });
@@ -44,7 +46,7 @@ impl Broker {
             let Some(vhost) = self.vhost(&definition.vhost) else { continue };
             let queue = restored(backlogs.remove(&definition.quid).unwrap_or_default());
             let state = QueueState::with_options(queue, QueueOptions::of_arguments(&definition.arguments));
-            let cell = vhost.write().insert_queue(QueueCell {
+            let new = QueueCell {
                 durable: definition.durable,
                 is_stored: definition.durable && self.messages.is_some(),
                 state: Mutex::new(state),
@@ -52,7 +54,12 @@ impl Broker {
                 consumer_timeout_ms: crate::channel::queue_arguments::timeout_argument(&definition.arguments),
                 arguments: definition.arguments.clone(),
                 ..QueueCell::new(definition.quid, &vhost.name, &definition.name)
-            });
+            };
+            let cell = if definition.name == DELAYED_QUEUE {
+                vhost.keep_delayed(QueueCell { holds_delayed: true, ..new })
+            } else {
+                vhost.write().insert_queue(new)
+            };
             self.add_queue(&cell);
             cell.publish_gauges(&cell.lock());
             self.post(0, ShardMessage::Look(cell));

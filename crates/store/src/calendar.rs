@@ -24,10 +24,12 @@ pub(crate) use file::PREFIX;
 pub(crate) use inspect::{dump, verify};
 pub(crate) use maintain::LogPosition;
 
-use crate::disk::Disk;
+use crate::disk::{Disk, DiskFile, Space};
 use crate::error::OpenError;
 use bucket::Files;
 use memory::Memory;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// When something is to happen to a message. Ordered by time.
@@ -68,6 +70,8 @@ pub struct Calendar {
     memory: Mutex<Memory>,
     /// Held by whoever reads and writes files. Taken before `memory`.
     files: Mutex<Files>,
+    /// What [`Calendar::next_due_ms`] answers; `u64::MAX` for nothing.
+    next_due_ms: AtomicU64,
     /// Wakes the thread that maintains.
     bell: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
@@ -80,7 +84,25 @@ impl Calendar {
     pub(crate) fn open(disk: Arc<dyn Disk>, log_id: u64, limits: Limits) -> Result<Calendar, OpenError> {
         let files = Files::open(disk, log_id)?;
         let memory = Memory::new(files.first_ms());
-        Ok(Calendar { limits, memory: Mutex::new(memory), files: Mutex::new(files), bell: OnceLock::new() })
+        let next_due_ms = AtomicU64::new(memory.next_due_ms());
+        Ok(Calendar {
+            limits,
+            memory: Mutex::new(memory),
+            files: Mutex::new(files),
+            next_due_ms,
+            bell: OnceLock::new(),
+        })
+    }
+
+    /// A calendar without files, for a broker without a store: everything is in memory.
+    pub fn in_memory() -> Calendar {
+        Calendar {
+            limits: Limits::default(),
+            memory: Mutex::new(Memory::new(u64::MAX)),
+            files: Mutex::new(Files::new(Arc::new(NoDisk), 0)),
+            next_due_ms: AtomicU64::new(u64::MAX),
+            bell: OnceLock::new(),
+        }
     }
 
     /// Sets what wakes the thread that maintains; once.
@@ -93,7 +115,7 @@ impl Calendar {
     pub fn add(&self, due: Due) -> bool {
         let mut memory = self.memory();
         let is_first = memory.add(due);
-        self.ring_if_needed(memory);
+        self.leave(memory);
         is_first
     }
 
@@ -102,7 +124,7 @@ impl Calendar {
     pub fn take_due(&self, now_ms: u64, most: usize, taken: &mut Vec<Due>) {
         let mut memory = self.memory();
         memory.take(now_ms, most, taken);
-        self.ring_if_needed(memory);
+        self.leave(memory);
     }
 
     /// These entries, which were taken, are done with: what followed is appended to the log.
@@ -113,12 +135,15 @@ impl Calendar {
 
     /// Forgets an entry, if it is in memory. One in a file stays, for whoever takes it to find that the message is gone.
     pub fn forget(&self, due: &Due) {
-        self.memory().forget(due);
+        let mut memory = self.memory();
+        memory.forget(due);
+        self.leave(memory);
     }
 
-    /// When to call [`Calendar::take_due`] next; `None` when there is nothing to wait for.
+    /// When to call [`Calendar::take_due`] next; `None` when there is nothing to wait for. Takes no lock.
+    #[inline]
     pub fn next_due_ms(&self) -> Option<u64> {
-        self.memory().next_due_ms()
+        Some(self.next_due_ms.load(Ordering::Acquire)).filter(|due_ms| *due_ms != u64::MAX)
     }
 
     /// True while nothing is in it, neither in memory nor in a file.
@@ -132,7 +157,13 @@ impl Calendar {
         self.files().bytes()
     }
 
-    fn ring_if_needed(&self, mut memory: MutexGuard<'_, Memory>) {
+    fn tell(&self, memory: &Memory) {
+        self.next_due_ms.store(memory.next_due_ms(), Ordering::Release);
+    }
+
+    /// Ends a change of what is in memory: tells when the next is due, and wakes who maintains when that should not wait.
+    fn leave(&self, mut memory: MutexGuard<'_, Memory>) {
+        self.tell(&memory);
         let rings = memory.needs_maintenance(&self.limits);
         drop(memory);
         if let Some(wake) = self.bell.get().filter(|_| rings) {
@@ -146,5 +177,44 @@ impl Calendar {
 
     fn files(&self) -> MutexGuard<'_, Files> {
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// For a calendar whose thread never writes.
+struct NoDisk;
+
+impl NoDisk {
+    fn refuse<T>() -> io::Result<T> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+impl Disk for NoDisk {
+    fn create(&self, _: &str) -> io::Result<Arc<dyn DiskFile>> {
+        NoDisk::refuse()
+    }
+
+    fn open(&self, _: &str) -> io::Result<Arc<dyn DiskFile>> {
+        NoDisk::refuse()
+    }
+
+    fn rename(&self, _: &str, _: &str) -> io::Result<()> {
+        NoDisk::refuse()
+    }
+
+    fn remove(&self, _: &str) -> io::Result<()> {
+        NoDisk::refuse()
+    }
+
+    fn names(&self) -> io::Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
+    fn sync_names(&self) -> io::Result<()> {
+        NoDisk::refuse()
+    }
+
+    fn space(&self) -> io::Result<Space> {
+        Ok(Space { total_bytes: 0, free_bytes: 0 })
     }
 }

@@ -41,16 +41,19 @@ pub enum Missing {
     Queue,
     /// A connection.
     Connection,
+    /// A delayed message.
+    DelayedMessage,
 }
 
 impl Missing {
-    /// The word for it: `user`, `vhost`, `queue`, `connection`.
+    /// The word for it: `user`, `vhost`, `queue`, `connection`, `delayed message`.
     pub fn as_str(self) -> &'static str {
         match self {
             Missing::User => "user",
             Missing::Vhost => "vhost",
             Missing::Queue => "queue",
             Missing::Connection => "connection",
+            Missing::DelayedMessage => "delayed message",
         }
     }
 

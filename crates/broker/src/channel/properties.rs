@@ -30,11 +30,12 @@ impl Core {
         conn: &mut Connection,
         number: u16,
         incoming: &Incoming<'a>,
+        delays: bool,
     ) -> Result<Checked<'a>, ProtocolError> {
         if incoming.header.properties.is_plain() {
             Ok(Checked::default())
         } else {
-            self.check_all_properties(conn, number, incoming)
+            self.check_all_properties(conn, number, incoming, delays)
         }
     }
 
@@ -43,6 +44,7 @@ impl Core {
         conn: &mut Connection,
         number: u16,
         incoming: &Incoming<'a>,
+        delays: bool,
     ) -> Result<Checked<'a>, ProtocolError> {
         let raw = incoming.header.properties;
         let malformed = || errors::CANNOT_DECODE.with(&[&errors::Octets(raw.bytes)]).on_connection();
@@ -71,7 +73,9 @@ impl Core {
         }
         if let Some(headers) = properties.headers {
             checked.more_keys = routing_keys(headers)?;
-            if headers.find("BCC").is_some() {
+            // What waits is routed later, and needs all its keys then.
+            let waits = delays && crate::delayed::delay_ms(headers).is_some();
+            if !waits && headers.find("BCC").is_some() {
                 without_bcc = without(headers, "BCC");
                 changed.headers = Some(TableRef::new(&without_bcc));
                 rewrite = true;
@@ -106,7 +110,7 @@ fn check_user_id(conn: &Connection, user_id: &str) -> Result<(), ProtocolError> 
 }
 
 /// Routing keys in the CC and BCC headers: arrays of long strings.
-fn routing_keys(headers: TableRef<'_>) -> Result<Vec<Vec<u8>>, ProtocolError> {
+pub(crate) fn routing_keys(headers: TableRef<'_>) -> Result<Vec<Vec<u8>>, ProtocolError> {
     let mut keys = Vec::new();
     for name in ["CC", "BCC"] {
         let Some(value) = headers.find(name) else { continue };

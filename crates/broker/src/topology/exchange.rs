@@ -1,10 +1,10 @@
 //! An exchange: what it was declared as, and when its bindings last changed.
 
 use crate::counters::ExchangeCounters;
-use amqp::FieldTable;
+use amqp::{FieldTable, FieldValue};
 use routing::ExchangeType;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// The exchange types that can be declared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +37,16 @@ impl ExchangeKind {
         }
     }
 
+    /// How an exchange of this type and with these arguments routes, as its definition has them.
+    pub(crate) fn of_definition(name: &str, arguments: &FieldTable) -> Option<ExchangeKind> {
+        match name {
+            DELAYED_TYPE => {
+                arguments.get(DELAYED_TYPE_ARGUMENT).and_then(FieldValue::as_str).and_then(ExchangeKind::from_name)
+            }
+            name => ExchangeKind::from_name(name),
+        }
+    }
+
     pub(crate) fn binding_type(self) -> ExchangeType {
         match self {
             ExchangeKind::Direct => ExchangeType::Direct,
@@ -51,6 +61,13 @@ impl ExchangeKind {
         self != ExchangeKind::Headers
     }
 }
+
+/// The type of exchanges that delay and route as another type does, which the argument names.
+pub(crate) const DELAYED_TYPE: &str = "x-delayed-message";
+/// That argument.
+pub(crate) const DELAYED_TYPE_ARGUMENT: &str = "x-delayed-type";
+/// The argument with which any exchange delays; RabbitMQ has none.
+const DELAYED_ARGUMENT: &str = "x-delayed";
 
 /// An exchange.
 pub struct Exchange {
@@ -70,6 +87,10 @@ pub struct Exchange {
     pub arguments: FieldTable,
     /// Name of its alternate exchange.
     pub(crate) alternate: Option<Arc<str>>,
+    /// True when it was declared with the type x-delayed-message.
+    pub(crate) is_delayed_type: bool,
+    /// True when a policy says that it delays.
+    pub(crate) is_delayed_by_policy: AtomicBool,
     /// What went through it.
     pub counters: ExchangeCounters,
     /// Raised with each change of its bindings and when it is deleted.
@@ -87,9 +108,24 @@ impl Exchange {
             internal: false,
             arguments: FieldTable::new(),
             alternate: None,
+            is_delayed_type: false,
+            is_delayed_by_policy: AtomicBool::new(false),
             counters: ExchangeCounters::default(),
             generation: AtomicU64::new(1),
         }
+    }
+
+    /// The name of its type, as it was declared.
+    pub fn type_name(&self) -> &'static str {
+        if self.is_delayed_type { DELAYED_TYPE } else { self.kind.name() }
+    }
+
+    /// True when messages with the header x-delay wait before they are routed.
+    #[inline]
+    pub(crate) fn delays(&self) -> bool {
+        self.is_delayed_type
+            || self.is_delayed_by_policy.load(Ordering::Relaxed)
+            || (!self.arguments.is_empty() && self.arguments.get(DELAYED_ARGUMENT) == Some(&FieldValue::Bool(true)))
     }
 
     /// True for the exchange without a name.

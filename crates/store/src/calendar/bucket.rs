@@ -54,9 +54,9 @@ pub(super) struct Files {
 }
 
 impl Files {
-    pub(super) fn open(disk: Arc<dyn Disk>, log_id: u64) -> Result<Files, OpenError> {
-        let names = disk.names().map_err(|error| StoreError::of_io("the message store's directory", error))?;
-        let mut files = Files {
+    /// No files.
+    pub(super) fn new(disk: Arc<dyn Disk>, log_id: u64) -> Files {
+        Files {
             disk,
             log_id,
             next_number: 1,
@@ -66,7 +66,12 @@ impl Files {
             passed: Vec::new(),
             unsynced: BTreeSet::new(),
             names_are_unsynced: false,
-        };
+        }
+    }
+
+    pub(super) fn open(disk: Arc<dyn Disk>, log_id: u64) -> Result<Files, OpenError> {
+        let names = disk.names().map_err(|error| StoreError::of_io("the message store's directory", error))?;
+        let mut files = Files::new(disk, log_id);
         for number in names.iter().filter_map(|name| file::file_number(name)) {
             files.next_number = files.next_number.max(number + 1);
             let (file, len) = files.open_file(number)?;

@@ -36,6 +36,12 @@ impl Calendar {
     /// # Errors
     /// When a file cannot be written, nothing is lost: the entries stay in memory.
     pub(crate) fn maintain(&self, now_ms: u64, log: &dyn Fn() -> LogPosition) -> Result<bool, StoreError> {
+        let worked = self.maintain_some(now_ms, log);
+        self.tell(&self.memory());
+        worked
+    }
+
+    fn maintain_some(&self, now_ms: u64, log: &dyn Fn() -> LogPosition) -> Result<bool, StoreError> {
         let mut files = self.files();
         let (near, far, is_unwritten_long) = {
             let mut memory = self.memory();

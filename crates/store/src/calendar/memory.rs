@@ -95,12 +95,13 @@ impl Memory {
         self.taken.remove(due);
     }
 
-    pub(super) fn next_due_ms(&self) -> Option<u64> {
+    /// `u64::MAX` when there is nothing to wait for.
+    pub(super) fn next_due_ms(&self) -> u64 {
         let near = self.near.first().map_or(u64::MAX, |due| due.due_ms);
         // Not loaded yet: there is nothing to take before it is.
         let far =
             if self.horizon_ms == u64::MAX { u64::MAX } else { self.horizon_ms.max(self.taken_ms + LOOK_AGAIN_MS) };
-        Some(near.min(far)).filter(|due_ms| *due_ms != u64::MAX)
+        near.min(far)
     }
 
     /// Whether the entry is still to happen, or happening.
