@@ -140,8 +140,7 @@ pub enum AdminCommand {
         vhost: Option<String>,
     },
 
-    /// All connections.
-    /// Lists delayed messages of a virtual host, those published first before others.
+    /// Delayed messages of a virtual host, those published first before others.
     ListDelayed {
         /// Name of the virtual host.
         vhost: String,
@@ -160,6 +159,7 @@ pub enum AdminCommand {
         id: u64,
     },
 
+    /// All connections.
     ListConnections,
     /// All channels with their consumers.
     ListChannels,
