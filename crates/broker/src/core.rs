@@ -5,7 +5,7 @@
 
 pub(crate) mod compact;
 mod delay;
-mod deliver;
+pub(crate) mod deliver;
 pub(crate) mod leave;
 mod overdue;
 pub(crate) mod persist;

@@ -58,7 +58,14 @@ fn what_is_no_delay_is_routed_at_once_as_it_is() {
     let mut client = connect();
     let (exchange, queue) = (delaying(&mut client, "fanout"), queue(&mut client, "now"));
     bind(&mut client, &queue, &exchange, "");
-    for value in [Value::SignedInt(0), Value::SignedInt(-1000), Value::Bool(true), Value::Void, "soon".into(), Value::Long(i64::MAX)] {
+    for value in [
+        Value::SignedInt(0),
+        Value::SignedInt(-1000),
+        Value::Bool(true),
+        Value::Void,
+        "soon".into(),
+        Value::Long(i64::MAX),
+    ] {
         publish(&mut client, &exchange, "", &delayed(value.clone()), "x");
         let came = client.get(1, &queue, true).expect("it is there already");
         assert_eq!(shown_delay(&came.properties.headers.unwrap_or_default()), Some(&value));
