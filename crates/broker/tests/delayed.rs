@@ -156,7 +156,7 @@ fn what_waits_survives_restarts_and_still_waits() {
     engine.settle();
     let mut first = all_bodies(&mut engine, &mut client);
     first.sort_unstable();
-    let persistent = |number: &u32| number % 10 > 0;
+    let persistent = |number: &u32| !number.is_multiple_of(10);
     assert_eq!(first, (0..500).filter(persistent).collect::<Vec<_>>());
     engine.advance_ms(1_000_000);
     engine.settle();

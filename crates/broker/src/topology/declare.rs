@@ -1,13 +1,15 @@
 //! Adding exchanges, queues and bindings.
 
+use super::exchange::DELAYED_ARGUMENT;
 use super::{BindingInfo, Destination, Entry, Exchange, QueueCell, Topology};
-use amqp::FieldTable;
+use amqp::{FieldTable, FieldValue};
 use routing::{BindError, BindingTable};
 use std::sync::Arc;
 
 impl Topology {
     /// Adds an exchange whose name is free.
-    pub(crate) fn insert_exchange(&mut self, exchange: Exchange) -> Arc<Exchange> {
+    pub(crate) fn insert_exchange(&mut self, mut exchange: Exchange) -> Arc<Exchange> {
+        exchange.is_delayed_by_argument = exchange.arguments.get(DELAYED_ARGUMENT) == Some(&FieldValue::Bool(true));
         let exchange = Arc::new(exchange);
         let bindings = BindingTable::new(exchange.kind.binding_type());
         self.exchange_names.insert(exchange.name.clone(), exchange.id);

@@ -67,7 +67,7 @@ pub(crate) const DELAYED_TYPE: &str = "x-delayed-message";
 /// That argument.
 pub(crate) const DELAYED_TYPE_ARGUMENT: &str = "x-delayed-type";
 /// The argument with which any exchange delays; RabbitMQ has none.
-const DELAYED_ARGUMENT: &str = "x-delayed";
+pub(crate) const DELAYED_ARGUMENT: &str = "x-delayed";
 
 /// An exchange.
 pub struct Exchange {
@@ -89,6 +89,8 @@ pub struct Exchange {
     pub(crate) alternate: Option<Arc<str>>,
     /// True when it was declared with the type x-delayed-message.
     pub(crate) is_delayed_type: bool,
+    /// True when its arguments say that it delays; known once it is in a topology.
+    pub(crate) is_delayed_by_argument: bool,
     /// True when a policy says that it delays.
     pub(crate) is_delayed_by_policy: AtomicBool,
     /// What went through it.
@@ -109,6 +111,7 @@ impl Exchange {
             arguments: FieldTable::new(),
             alternate: None,
             is_delayed_type: false,
+            is_delayed_by_argument: false,
             is_delayed_by_policy: AtomicBool::new(false),
             counters: ExchangeCounters::default(),
             generation: AtomicU64::new(1),
@@ -123,9 +126,7 @@ impl Exchange {
     /// True when messages with the header x-delay wait before they are routed.
     #[inline]
     pub(crate) fn delays(&self) -> bool {
-        self.is_delayed_type
-            || self.is_delayed_by_policy.load(Ordering::Relaxed)
-            || (!self.arguments.is_empty() && self.arguments.get(DELAYED_ARGUMENT) == Some(&FieldValue::Bool(true)))
+        self.is_delayed_type || self.is_delayed_by_policy.load(Ordering::Relaxed) || self.is_delayed_by_argument
     }
 
     /// True for the exchange without a name.
