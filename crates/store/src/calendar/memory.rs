@@ -99,8 +99,11 @@ impl Memory {
     pub(super) fn next_due_ms(&self) -> u64 {
         let near = self.near.first().map_or(u64::MAX, |due| due.due_ms);
         // Not loaded yet: there is nothing to take before it is.
-        let far =
-            if self.horizon_ms == u64::MAX { u64::MAX } else { self.horizon_ms.max(self.taken_ms + LOOK_AGAIN_MS) };
+        let far = if self.horizon_ms == u64::MAX {
+            u64::MAX
+        } else {
+            self.horizon_ms.max(self.taken_ms.saturating_add(LOOK_AGAIN_MS))
+        };
         near.min(far)
     }
 
