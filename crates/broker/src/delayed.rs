@@ -4,6 +4,7 @@
 //! an entry of the store's calendar says when it is due. Then it is routed by the exchange that it was published to, as
 //! that is by then. See `core/delay.rs` for how.
 
+use crate::channel::properties::routing_keys;
 use amqp::properties::CutProperties;
 use amqp::{FieldRef, PropertiesRef, TableRef};
 use store::{Arena, Message, MessageParts};
@@ -60,7 +61,8 @@ impl Released {
     pub(crate) fn of(message: &Message) -> Released {
         let parts = message.parts();
         let properties = PropertiesRef::of_payload(parts.header).and_then(CutProperties::of).unwrap_or_default();
-        let more_keys = crate::channel::properties::routing_keys(properties.headers).unwrap_or_default();
+        let keys = |name| routing_keys(properties.headers, name).unwrap_or_default();
+        let more_keys = [keys("CC"), keys("BCC")].concat();
         let delay = header_value(properties.headers).unwrap_or(0);
         let mut header = Vec::with_capacity(parts.header.len() + HEADER.len() + 10);
         properties.encode_header(message.body_len() as u64, &mut header, |out| {

@@ -70,6 +70,7 @@ impl Shard {
         if self.core.shard == 0 {
             self.core.broker.note_time(now.time_ms());
         }
+        self.core.time_ms = now.time_ms();
     }
 
     /// Has the log written and synced if somebody waits for it; best called before links are flushed, which takes time.

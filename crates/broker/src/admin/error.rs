@@ -43,10 +43,14 @@ pub enum Missing {
     Connection,
     /// A delayed message.
     DelayedMessage,
+    /// A policy or operator policy.
+    Policy,
+    /// A runtime parameter.
+    Parameter,
 }
 
 impl Missing {
-    /// The word for it: `user`, `vhost`, `queue`, `connection`, `delayed message`.
+    /// The word for it: `user`, `vhost`, `queue`, `connection`, `delayed message`, `policy`, `parameter`.
     pub fn as_str(self) -> &'static str {
         match self {
             Missing::User => "user",
@@ -54,6 +58,8 @@ impl Missing {
             Missing::Queue => "queue",
             Missing::Connection => "connection",
             Missing::DelayedMessage => "delayed message",
+            Missing::Policy => "policy",
+            Missing::Parameter => "parameter",
         }
     }
 

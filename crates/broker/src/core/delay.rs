@@ -4,15 +4,16 @@
 //! takes those that are due, takes their messages out of the queue, wherever they stand in it, and sends them on the way
 //! of dead letters: routed and put into their queues first, and only then taken off the books.
 
+use super::declare::definition;
 use super::leave::{Letter, Outgoing};
 use super::{Core, MESSAGES_PER_LOCK};
 use crate::broker::Broker;
-use crate::channel::queue::definition;
 use crate::delayed::{self, Released};
 use crate::message::ShardMessage;
 use crate::messages::split_group;
 use crate::names::DELAYED_QUEUE;
 use crate::topology::{QueueCell, QueueOptions, QueueState, Route, Vhost};
+use amqp::FieldTable;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use store::{Due, Message};
@@ -71,7 +72,7 @@ impl Core {
             holds_delayed: true,
             ..QueueCell::new(broker.quids.allocate(&*broker.journal), &vhost.name, DELAYED_QUEUE)
         };
-        let (quid, change) = (new.quid, definition(&new));
+        let (quid, change) = (new.quid, definition(&new, &FieldTable::new()));
         let topology = vhost.write();
         let cell = vhost.keep_delayed(new);
         // Somebody else may have been faster.

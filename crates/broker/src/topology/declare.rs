@@ -1,19 +1,18 @@
 //! Adding exchanges, queues and bindings.
 
-use super::exchange::DELAYED_ARGUMENT;
 use super::{BindingInfo, Destination, Entry, Exchange, QueueCell, Topology};
-use amqp::{FieldTable, FieldValue};
+use amqp::FieldTable;
 use routing::{BindError, BindingTable};
 use std::sync::Arc;
 
 impl Topology {
     /// Adds an exchange whose name is free.
-    pub(crate) fn insert_exchange(&mut self, mut exchange: Exchange) -> Arc<Exchange> {
-        exchange.is_delayed_by_argument = exchange.arguments.get(DELAYED_ARGUMENT) == Some(&FieldValue::Bool(true));
+    pub(crate) fn insert_exchange(&mut self, exchange: Exchange) -> Arc<Exchange> {
         let exchange = Arc::new(exchange);
         let bindings = BindingTable::new(exchange.kind.binding_type());
         self.exchange_names.insert(exchange.name.clone(), exchange.id);
         self.exchanges.insert(exchange.id, Entry { exchange: exchange.clone(), bindings, was_bound: false });
+        self.count();
         exchange
     }
 
@@ -22,6 +21,7 @@ impl Topology {
         let cell = Arc::new(cell);
         self.queue_names.insert(cell.name.clone(), cell.quid);
         self.queues.insert(cell.quid, cell.clone());
+        self.count();
         cell
     }
 
