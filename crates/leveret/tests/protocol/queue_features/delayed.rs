@@ -334,3 +334,26 @@ fn without_its_exchange_it_is_dropped() {
     assert_eq!(client.message_count(1, &queue), 0);
     assert_eq!(listed(&exchange, "").0, []);
 }
+
+#[test]
+fn a_policy_makes_an_exchange_delay_and_lets_it_be_again() {
+    ours_only!("RabbitMQ has no such policy");
+    let mut client = connect();
+    let exchange = crate::support::exchange(&mut client, "fanout");
+    let queue = queue(&mut client, "policy");
+    bind(&mut client, &queue, &exchange, "");
+    let path = format!("/api/policies/%2F/{}", path_segment(&exchange));
+    let pattern = exchange.replace('.', "[.]");
+    let body = format!(r#"{{"pattern":"^{pattern}$","definition":{{"delayed":true}},"apply-to":"exchanges"}}"#);
+    publish(&mut client, &exchange, "", &delayed(60_000), "before");
+    await_bodies(&mut client, &queue, &["before"]);
+    shared().administer("PUT", &path, &body);
+    let start = Instant::now();
+    publish(&mut client, &exchange, "", &delayed(100), "under");
+    await_bodies(&mut client, &queue, &["under"]);
+    assert!(start.elapsed() >= Duration::from_millis(100));
+    shared().administer("DELETE", &path, "");
+    publish(&mut client, &exchange, "", &delayed(60_000), "after");
+    await_bodies(&mut client, &queue, &["after"]);
+    delete_exchange(&mut client, &exchange);
+}
