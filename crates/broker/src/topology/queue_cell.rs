@@ -52,6 +52,8 @@ pub struct QueueCell {
     pub durable: bool,
     /// True when persistent messages in it are kept on disk.
     pub(crate) is_stored: bool,
+    /// True for the one that keeps delayed messages; see [`crate::delayed`].
+    pub(crate) holds_delayed: bool,
     /// Goes with its last consumer.
     pub auto_delete: bool,
     /// The connection that it belongs to and goes with.
@@ -160,6 +162,7 @@ impl QueueCell {
             vhost: vhost.clone(),
             durable: false,
             is_stored: false,
+            holds_delayed: false,
             auto_delete: false,
             owner: None,
             terms: RwLock::default(),
