@@ -48,9 +48,9 @@ impl<C> Queue<C> {
             queue.next_seq = queue.next_seq.max(backlog.next_seq_after_recovery());
             let is_occupied = !backlog.is_empty();
             let zone = queue.zone_mut(level);
-            zone.storage = Some(Box::new(storage));
             // Nobody knows when they expire before they are read.
             zone.latest_due_ms = NEVER;
+            zone.storage = Some(Box::new(storage));
             if let Some(levels) = queue.levels.as_mut().filter(|_| is_occupied) {
                 levels.occupy(level);
             }
@@ -194,7 +194,7 @@ impl<C> Queue<C> {
             return None;
         }
         let is_first = self.counts.ready == 1;
-        let due_ms = match (&mut self.rules, &entry.message) {
+        let (due_ms, is_own) = match (&mut self.rules, &entry.message) {
             (Some(rules), Some(message)) => {
                 let due_ms = rules.due_ms(message);
                 if is_first {
@@ -202,15 +202,16 @@ impl<C> Queue<C> {
                     rules.earliest_due_ms = due_ms;
                 }
                 rules.earliest_due_ms = rules.earliest_due_ms.min(due_ms);
-                due_ms
+                (due_ms, due_ms != rules.ttl_due_ms(message))
             }
-            _ => NEVER,
+            _ => (NEVER, false),
         };
         let zone = self.zone_mut(level);
-        if zone.has_only_returned() {
+        if zone.is_empty() {
             zone.latest_due_ms = 0;
         }
-        let is_out_of_order = due_ms < zone.latest_due_ms;
+        // Those that expire by the queue's time to live do so in their order, whatever it is.
+        let is_out_of_order = is_own && due_ms < zone.latest_due_ms;
         zone.latest_due_ms = zone.latest_due_ms.max(due_ms);
         zone.push(entry);
         if let Some(levels) = &mut self.levels {

@@ -86,7 +86,11 @@ impl Core {
 
     /// A message is about to enter the queue of those that wait, which is locked, at position `seq`.
     pub(super) fn note_due(&mut self, cell: &QueueCell, seq: u64, message: &Message) {
-        let due = Due { due_ms: delayed::due_ms(message), group: cell.group(0), seq };
+        self.add_due(Due { due_ms: delayed::due_ms(message), group: cell.group(0), seq });
+    }
+
+    /// Something is to happen to a message when its time has come.
+    pub(super) fn add_due(&mut self, due: Due) {
         if self.broker.calendar().add(due) && self.shard != RELEASING_SHARD {
             self.broker.post(RELEASING_SHARD, ShardMessage::DueEarlier);
         }
@@ -134,9 +138,12 @@ impl Core {
         let broker = self.broker.clone();
         let releases: Vec<Release> = due.iter().map(|due| Release::new(&broker, *due)).collect();
         let (quid, _) = split_group(due.first().map_or(0, |due| due.group));
-        let Some(cell) = broker.queue_by_id(quid).filter(|cell| cell.holds_delayed && !cell.is_dead()) else {
+        let Some(cell) = broker.queue_by_id(quid).filter(|cell| !cell.is_dead()) else {
             return releases.into_iter().for_each(Release::finish);
         };
+        if !cell.holds_delayed {
+            return self.expire_due(&cell, releases);
+        }
         let options = Arc::<QueueOptions>::default();
         let mut state = cell.lock();
         for release in releases {
@@ -147,6 +154,23 @@ impl Core {
             }
         }
         cell.publish_gauges(&state);
+    }
+
+    /// Messages of one queue expire, wherever they stand in it. Those that are out with a consumer are looked at when they
+    /// return.
+    fn expire_due(&mut self, cell: &Arc<QueueCell>, releases: Vec<Release>) {
+        let mut state = cell.lock();
+        for release in releases {
+            let (_, part) = split_group(release.due.group);
+            let entry = u8::try_from(part).ok().and_then(|level| state.queue.take(level, release.due.seq));
+            match entry {
+                Some(entry) => self.leave_when_due(cell, &mut state, entry, release),
+                None => release.finish(),
+            }
+        }
+        cell.publish_gauges(&state);
+        drop(state);
+        self.scratch.done.clear();
     }
 
     /// Where a released message goes, and as what. Without its exchange it goes nowhere.

@@ -83,6 +83,25 @@ impl Core {
         }
     }
 
+    /// A message leaves its queue because an entry of the calendar said that its time is over. The entry stays until the
+    /// log has it that the message left.
+    pub(super) fn leave_when_due(
+        &mut self,
+        cell: &Arc<QueueCell>,
+        state: &mut QueueState,
+        entry: Entry,
+        release: Release,
+    ) {
+        let before = self.letters.len();
+        self.leave(cell, state, entry, Reason::Expired);
+        if self.letters.len() == before {
+            return release.finish();
+        }
+        if let Some(letter) = self.letters.back_mut() {
+            letter.release = Some(release);
+        }
+    }
+
     /// True while there are dead letters to send.
     pub(crate) fn has_dead_letters(&self) -> bool {
         !self.letters.is_empty()
@@ -135,7 +154,7 @@ impl Core {
     }
 
     fn address(&mut self, letter: &Letter, place: Option<&Place>) -> Option<Outgoing> {
-        if letter.release.is_some() {
+        if letter.cell.holds_delayed {
             return self.address_released(&letter.cell, letter.entry.message.as_ref()?);
         }
         let (message, target) = (letter.entry.message.as_ref()?, letter.options.dead_letter.as_ref()?);

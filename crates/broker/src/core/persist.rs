@@ -4,7 +4,7 @@
 //! they happened to it. Nothing waits: who needs a record on disk is on a list until the log has got that far.
 
 use super::Core;
-use super::run::Item;
+use super::run::{Item, own_due_ms};
 use crate::connection::{Connection, Park};
 use crate::link::ConnectionId;
 use crate::topology::{QueueCell, QueueState};
@@ -124,6 +124,11 @@ impl Core {
             };
             if cell.holds_delayed && !transient {
                 appender.timer(owner, transaction, crate::delayed::due_ms(message));
+            } else if item.expires
+                && !transient
+                && let Some(due_ms) = own_due_ms(message)
+            {
+                appender.timer(owner, transaction, due_ms);
             }
             item.logged = Some(place);
             item.durable |= !transient;

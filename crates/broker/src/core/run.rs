@@ -52,6 +52,12 @@ pub(super) struct InBuffer {
 }
 
 /// A publish of the run.
+/// When a message expires by its own expiration, in ms since 1970.
+pub(super) fn own_due_ms(message: &Message) -> Option<u64> {
+    let ttl_ms = amqp::properties::expiration_of(message.parts().header)?;
+    Some(message.entered_ms().saturating_add(ttl_ms))
+}
+
 #[derive(Default)]
 pub(crate) struct Item {
     pub(super) place: InBuffer,
@@ -304,7 +310,10 @@ impl Core {
             if cell.holds_delayed {
                 self.note_due(cell, state.queue.next_seq(), &message);
             }
-            if let Some(due_ms) = state.queue.push(message, stored, level) {
+            let lasting = item.expires && cell.is_stored && item.persistent && !cell.holds_delayed;
+            let own_due_ms = if lasting { own_due_ms(&message) } else { None };
+            let out_of_turn_ms = state.queue.push(message, stored, level);
+            if let Some(due_ms) = out_of_turn_ms.or(own_due_ms) {
                 self.expire_out_of_turn(cell, state, level, due_ms);
             }
         }

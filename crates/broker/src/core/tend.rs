@@ -11,7 +11,7 @@ use queue::{Entry, NEVER};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
-use store::Lsn;
+use store::{Due, Lsn};
 
 /// The farthest that a timer of a queue is set ahead, in ms: a queue that is gone must not be remembered for years.
 const FARTHEST_MS: u64 = 600_000;
@@ -32,16 +32,12 @@ pub(crate) enum Return {
 pub(crate) struct QueueTimers {
     /// By the time that is due, in ms since 1970; queues by id.
     due: BinaryHeap<Reverse<(u64, u64)>>,
-    /// Messages that expire before others that are ahead of them: time, queue, priority, position.
-    out_of_turn: BinaryHeap<Reverse<(u64, u64, u8, u64)>>,
 }
 
 impl QueueTimers {
     /// When the next is due, in ms since 1970.
     pub(crate) fn next_ms(&self) -> Option<u64> {
-        let look = self.due.peek().map(|Reverse((due_ms, _))| *due_ms);
-        let out_of_turn = self.out_of_turn.peek().map(|Reverse((due_ms, ..))| *due_ms);
-        look.into_iter().chain(out_of_turn).min()
+        self.due.peek().map(|Reverse((due_ms, _))| *due_ms)
     }
 }
 
@@ -185,11 +181,12 @@ impl Core {
         }
     }
 
-    /// The message pushed last expires at `due_ms`, before others that are ahead of it.
+    /// The message pushed last expires at `due_ms`, perhaps before others that are ahead of it, and perhaps after a
+    /// restart, when nobody knows when it does without reading it.
     pub(super) fn expire_out_of_turn(&mut self, cell: &Arc<QueueCell>, state: &mut QueueState, level: u8, due_ms: u64) {
         let seq = state.queue.next_seq() - 1;
         if due_ms > self.time_ms {
-            self.timers.out_of_turn.push(Reverse((due_ms, cell.quid, level, seq)));
+            self.add_due(Due { due_ms, group: cell.group(level), seq });
         } else if let Some(entry) = state.queue.take(level, seq) {
             self.leave(cell, state, entry, Reason::Expired);
         }
@@ -215,14 +212,6 @@ impl Core {
     pub(crate) fn run_queue_timers(&mut self) {
         let now_ms = self.time_ms;
         for _ in 0..MESSAGES_PER_LOCK {
-            let Some(Reverse((due_ms, quid, level, seq))) = self.timers.out_of_turn.peek().copied() else { break };
-            if due_ms > now_ms {
-                break;
-            }
-            self.timers.out_of_turn.pop();
-            self.expire(quid, level, seq);
-        }
-        for _ in 0..MESSAGES_PER_LOCK {
             let Some(Reverse((due_ms, quid))) = self.timers.due.peek().copied() else { break };
             if due_ms > now_ms {
                 break;
@@ -239,18 +228,6 @@ impl Core {
             drop(state);
             self.scratch.done.clear();
         }
-    }
-
-    /// A message expires, wherever it stands.
-    fn expire(&mut self, quid: u64, level: u8, seq: u64) {
-        let Some(cell) = self.broker.queue_by_id(quid) else { return };
-        let mut state = cell.lock();
-        if let Some(entry) = state.queue.take(level, seq) {
-            self.leave(&cell, &mut state, entry, Reason::Expired);
-            cell.publish_gauges(&state);
-        }
-        drop(state);
-        self.scratch.done.clear();
     }
 
     /// Deletes the queues that were found to be unused for too long.
