@@ -31,7 +31,7 @@ use amqp::Method;
 use metadata::Token;
 use queue::{ConsumerKey, Entry};
 use routing::RouteCache;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use store::Arena;
 
@@ -85,6 +85,8 @@ pub(crate) struct Core {
     pub(crate) rejected_in_transaction: bool,
     /// Dead letters to be sent.
     letters: VecDeque<leave::Letter>,
+    /// Those of them that are being read, by queue.
+    unread: HashMap<u64, leave::Unread>,
     pub(crate) timers: tend::QueueTimers,
     /// Queues to be deleted because they were not used.
     unused: Vec<Arc<QueueCell>>,
@@ -116,6 +118,7 @@ impl Core {
             waiting: persist::Waiting::default(),
             rejected_in_transaction: false,
             letters: VecDeque::new(),
+            unread: HashMap::new(),
             timers: tend::QueueTimers::default(),
             unused: Vec::new(),
             timeout_interval_ms: None,

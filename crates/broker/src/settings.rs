@@ -127,6 +127,7 @@ impl Default for Settings {
             consumer_timeout_action: ConsumerTimeoutAction::CloseChannel,
             unknown_exchange_type_closes_connection: false,
             passive_declare: PassiveDeclare::Free,
+            publisher_deaths: PublisherDeaths::Ignore,
             connection_limit: None,
             channel_limit: None,
             queue_limit: None,
@@ -136,7 +137,6 @@ impl Default for Settings {
             quorum_as_classic: false,
             on_redeclare: OnRedeclare::Close,
             default_vhost_limits: Vec::new(),
-            publisher_deaths: PublisherDeaths::Ignore,
         }
     }
 }

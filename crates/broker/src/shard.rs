@@ -181,7 +181,7 @@ impl Shard {
 
     fn message(&mut self, message: ShardMessage) {
         match message {
-            ShardMessage::DeadLetters(letters) => self.core.take_letters(letters),
+            ShardMessage::DeadLetters(cell, letters) => self.core.take_letters(&cell, letters),
             ShardMessage::Look(cell) => self.core.look(&cell),
             ShardMessage::Durable(token) => self.journal_advanced(token),
             ShardMessage::Deliver(cell) => {

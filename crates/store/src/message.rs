@@ -211,9 +211,14 @@ impl Message {
         let (mut names, rest) = self.record[FIXED..].split_at(self.names_len());
         let header = &rest[..self.header_len()];
         if self.record[2] & HIDDEN_KEYS != 0 {
-            names = &names[..names.len() - self.hidden().len()];
+            names = self.without_hidden(names);
         }
         MessageParts { names, header, persistent: self.is_persistent(), entered_ms: self.entered_ms() }
+    }
+
+    #[cold]
+    fn without_hidden<'a>(&self, names: &'a [u8]) -> &'a [u8] {
+        &names[..names.len() - self.hidden().len()]
     }
 
     /// What stands behind exchange and routing key.

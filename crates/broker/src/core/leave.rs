@@ -31,6 +31,15 @@ pub struct Letter {
 /// A dead letter exchange and where it is.
 type Place = (Arc<Vhost>, Arc<Exchange>);
 
+/// Letters of a queue that are being read, and those that wait for them.
+#[derive(Default)]
+pub(crate) struct Unread {
+    /// Reads that are under way.
+    parts: usize,
+    read: Vec<Letter>,
+    behind: Vec<Letter>,
+}
+
 /// A message on its way to the queues of a route without a connection that published it.
 pub(crate) struct Outgoing {
     pub(crate) message: Message,
@@ -82,9 +91,7 @@ impl Core {
             return;
         }
         let count = self.letters.len().min(LETTERS_PER_TURN);
-        let (unread, letters): (Vec<Letter>, Vec<Letter>) =
-            self.letters.drain(..count).partition(|letter| letter.entry.message.is_none());
-        self.read_letters(unread);
+        let letters = self.take_readable(count);
         let mut outgoing = self.address_all(&letters);
         self.enqueue_all(&mut outgoing);
         let mut rest = letters.into_iter().zip(outgoing).peekable();
@@ -179,7 +186,29 @@ impl Core {
         }
     }
 
-    /// Has letters read that are on disk only; they come back as a message to this shard.
+    /// Takes the next `count` letters, but for those that are on disk only, which are read first, and those that came
+    /// after such of the same queue: the letters of a queue keep their order.
+    fn take_readable(&mut self, count: usize) -> Vec<Letter> {
+        let mut readable = Vec::with_capacity(count);
+        let mut unread: Vec<Letter> = Vec::new();
+        for letter in self.letters.drain(..count) {
+            let quid = letter.cell.quid;
+            if letter.entry.message.is_none() && !self.unread.contains_key(&quid) {
+                unread.push(letter);
+            } else if unread.iter().any(|other| other.cell.quid == quid) {
+                // Behind those that are about to be read.
+                self.unread.entry(quid).or_default().behind.push(letter);
+            } else if let Some(held) = self.unread.get_mut(&quid) {
+                held.behind.push(letter);
+            } else {
+                readable.push(letter);
+            }
+        }
+        self.read_letters(unread);
+        readable
+    }
+
+    /// Has letters read; they come back as messages to this shard.
     fn read_letters(&mut self, unread: Vec<Letter>) {
         let mut rest = unread.into_iter().peekable();
         while let Some(first) = rest.next() {
@@ -190,7 +219,30 @@ impl Core {
             {
                 letters.push(next);
             }
-            self.broker.read_letters(&cell, level, letters, self.shard);
+            let parts = self.broker.read_letters(&cell, level, letters, self.shard);
+            self.unread.entry(cell.quid).or_default().parts += parts;
+            self.take_back(cell.quid);
+        }
+    }
+
+    /// Takes letters of a queue back that have been read.
+    pub(crate) fn take_letters(&mut self, cell: &QueueCell, letters: Vec<Letter>) {
+        let Some(unread) = self.unread.get_mut(&cell.quid) else { return };
+        unread.read.extend(letters);
+        unread.parts -= 1;
+        self.take_back(cell.quid);
+    }
+
+    /// Puts the letters of a queue back on the list when none of them is being read.
+    fn take_back(&mut self, quid: u64) {
+        if self.unread.get(&quid).is_none_or(|unread| unread.parts > 0) {
+            return;
+        }
+        if let Some(Unread { read, behind, .. }) = self.unread.remove(&quid) {
+            // They are older than what is on the list.
+            for letter in read.into_iter().chain(behind).rev() {
+                self.letters.push_front(letter);
+            }
         }
     }
 
