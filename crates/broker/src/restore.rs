@@ -1,7 +1,6 @@
 //! Building the topology from the durable definitions.
 
 use crate::broker::Broker;
-use crate::message::ShardMessage;
 use crate::messages::{by_queue, restored};
 use crate::policy::{Policies, Policy};
 use crate::topology::{Exchange, ExchangeKind, QueueCell, QueueState, QueueTerms};
@@ -57,8 +56,12 @@ impl Broker {
             let terms = QueueTerms { arguments: definition.arguments.clone(), policies };
             let cell = vhost.write().insert_queue(cell.on_terms(terms));
             self.add_queue(&cell);
-            cell.publish_gauges(&cell.lock());
-            self.post(0, ShardMessage::Look(cell));
+            let state = cell.lock();
+            cell.publish_gauges(&state);
+            if state.is_tended {
+                drop(state);
+                self.have_looked_at(&cell);
+            }
         }
         self.drop_backlogs(backlogs.values().flatten().map(|(_, backlog)| backlog));
         for definition in &snapshot.bindings {

@@ -171,10 +171,7 @@ impl Core {
     /// Looks at a queue for the first time, or after its options have changed.
     pub(crate) fn look(&mut self, cell: &Arc<QueueCell>) {
         let mut state = cell.lock();
-        if state.is_tended {
-            self.tend(cell, &mut state);
-            cell.publish_gauges(&state);
-        }
+        self.deliver_ready_locked(cell, &mut state);
         drop(state);
         self.scratch.done.clear();
     }
