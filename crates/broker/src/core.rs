@@ -5,6 +5,7 @@
 
 pub(crate) mod compact;
 mod declare;
+mod delay;
 pub(crate) mod deliver;
 pub(crate) mod leave;
 mod options;
@@ -88,6 +89,8 @@ pub(crate) struct Core {
     /// Those of them that are being read, by queue.
     unread: HashMap<u64, leave::Unread>,
     pub(crate) timers: tend::QueueTimers,
+    /// Delayed messages are not released before, in ms since 1970: the log was full.
+    release_not_before_ms: u64,
     /// Queues to be deleted because they were not used.
     unused: Vec<Arc<QueueCell>>,
     timeout_interval_ms: Option<u64>,
@@ -120,6 +123,7 @@ impl Core {
             letters: VecDeque::new(),
             unread: HashMap::new(),
             timers: tend::QueueTimers::default(),
+            release_not_before_ms: 0,
             unused: Vec::new(),
             timeout_interval_ms: None,
             timeout_interval_changed: false,

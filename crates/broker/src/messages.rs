@@ -337,6 +337,12 @@ impl Owners for Broker {
         }
     }
 
+    fn now_ms(&self) -> u64 {
+        // Of the last turn, since the engine reads no clock. That of an idle reactor may be long ago; but as long as
+        // nothing is due nothing has to be loaded, and then it has one.
+        self.noted_time_ms()
+    }
+
     fn checkpoint_metadata(&self, below: Lsn) -> Result<(), StoreError> {
         self.journal.checkpoint(Token(below.0)).map_err(|failure| match failure {
             CommitError::NoSpace(_) => StoreError::NoSpace { file: "metadata.redb".to_owned() },

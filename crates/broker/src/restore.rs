@@ -2,8 +2,9 @@
 
 use crate::broker::Broker;
 use crate::messages::{by_queue, restored};
+use crate::names::DELAYED_QUEUE;
 use crate::policy::{Policies, Policy};
-use crate::topology::{Exchange, ExchangeKind, QueueCell, QueueState, QueueTerms};
+use crate::topology::{DELAYED_TYPE, Exchange, ExchangeKind, QueueCell, QueueState, QueueTerms};
 use metadata::{DestinationKind, Snapshot};
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -23,7 +24,7 @@ impl Broker {
         }
         for definition in &snapshot.exchanges {
             let Some(vhost) = self.vhost(&definition.vhost) else { continue };
-            let Some(kind) = ExchangeKind::from_name(&definition.kind) else {
+            let Some(kind) = ExchangeKind::of_definition(&definition.kind, &definition.arguments) else {
                 warn!(
                     "exchange '{}' in vhost '{}' left out: unknown type '{}'",
                     definition.name, vhost.name, definition.kind
@@ -36,6 +37,7 @@ impl Broker {
                     durable: definition.durable,
                     auto_delete: definition.auto_delete,
                     internal: definition.internal,
+                    is_delayed_type: definition.kind == DELAYED_TYPE,
                     arguments: definition.arguments.clone(),
                     ..Exchange::new(vhost.next_exchange_id(), &definition.name, kind)
                 };
@@ -52,9 +54,13 @@ impl Broker {
                 auto_delete: definition.auto_delete,
                 ..QueueCell::new(definition.quid, &vhost.name, &definition.name)
             };
-            let policies = vhost.policies().for_queue(&definition.name, &definition.arguments);
-            let terms = QueueTerms { arguments: definition.arguments.clone(), policies };
-            let cell = vhost.write().insert_queue(cell.on_terms(terms));
+            let cell = if definition.name == DELAYED_QUEUE {
+                vhost.keep_delayed(QueueCell { holds_delayed: true, ..cell })
+            } else {
+                let policies = vhost.policies().for_queue(&definition.name, &definition.arguments);
+                let terms = QueueTerms { arguments: definition.arguments.clone(), policies };
+                vhost.write().insert_queue(cell.on_terms(terms))
+            };
             self.add_queue(&cell);
             let state = cell.lock();
             cell.publish_gauges(&state);

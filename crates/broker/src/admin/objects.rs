@@ -94,7 +94,7 @@ impl Broker {
                 ExchangeSnapshot {
                     vhost: vhost.name.clone(),
                     name: exchange.name.clone(),
-                    kind: exchange.kind.name(),
+                    kind: exchange.type_name(),
                     durable: exchange.durable || exchange.is_default(),
                     auto_delete: exchange.auto_delete,
                     internal: exchange.internal,

@@ -210,7 +210,7 @@ fn check_quorum(declaration: &QueueDeclaration<'_>, resource: &Resource<'_>) -> 
     }
 }
 
-fn definition(cell: &QueueCell, arguments: &FieldTable) -> Change {
+pub(super) fn definition(cell: &QueueCell, arguments: &FieldTable) -> Change {
     Change::PutQueue(QueueDefinition {
         quid: cell.quid,
         vhost: cell.vhost.to_string(),

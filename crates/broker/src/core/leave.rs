@@ -5,6 +5,7 @@
 //! only then taken off the books of the old one. In the log the new records come first, so that a crash in between
 //! leaves it in both, and never in none.
 
+use super::delay::Release;
 use super::{Core, MESSAGES_PER_LOCK};
 use crate::dead_letter::{DeadLetter, Reason};
 use crate::topology::{Exchange, QueueCell, QueueOptions, QueueState, Route, Vhost};
@@ -26,6 +27,8 @@ pub struct Letter {
     reason: Reason,
     /// Ids of the queues that have it already.
     reached: Vec<u64>,
+    /// Set for a delayed message whose time has come, which is no dead letter but takes the same way.
+    release: Option<Release>,
 }
 
 /// A dead letter exchange and where it is.
@@ -69,7 +72,7 @@ impl Core {
             Some(options) => {
                 let letter = |entry| {
                     let (cell, options) = (cell.clone(), options.clone());
-                    Letter { cell, options, entry, reason, reached: Vec::new() }
+                    Letter { cell, options, entry, reason, reached: Vec::new(), release: None }
                 };
                 self.letters.extend(entries.into_iter().map(letter));
             }
@@ -132,6 +135,9 @@ impl Core {
     }
 
     fn address(&mut self, letter: &Letter, place: Option<&Place>) -> Option<Outgoing> {
+        if letter.release.is_some() {
+            return self.address_released(&letter.cell, letter.entry.message.as_ref()?);
+        }
         let (message, target) = (letter.entry.message.as_ref()?, letter.options.dead_letter.as_ref()?);
         let (Some((vhost, exchange)), now_ms) = (place, self.time_ms) else {
             // RabbitMQ: without the exchange it is gone.
@@ -159,11 +165,13 @@ impl Core {
     fn take_off_books(&mut self, cell: &Arc<QueueCell>, sent: Vec<(Letter, Outgoing)>) {
         let mut state = cell.lock();
         let mut gone = Vec::with_capacity(sent.len());
+        let mut released = Vec::new();
         for (mut letter, outgoing) in sent {
             let at_least_once = letter.options.dead_letter.as_ref().is_some_and(|target| target.at_least_once);
             let reached_all = outgoing.route.queues.iter().all(|cell| outgoing.reached.contains(&cell.quid));
             if !at_least_once || (reached_all && !outgoing.reached.is_empty()) || cell.is_dead() {
                 gone.push(letter.entry);
+                released.extend(letter.release);
                 continue;
             }
             letter.reached = outgoing.reached;
@@ -171,6 +179,8 @@ impl Core {
             state.unsent.push_back(letter);
         }
         self.remove_entries(cell, &mut state, gone.iter());
+        // Only now: until the log has it that they left, the calendar has to know of them.
+        released.into_iter().for_each(Release::finish);
         if !state.unsent.is_empty() {
             self.look_at(cell, &mut state, self.time_ms + RESEND_AFTER_MS);
         }
@@ -272,6 +282,17 @@ impl Core {
 }
 
 impl Letter {
+    /// A delayed message whose time has come.
+    pub(super) fn released(
+        cell: &Arc<QueueCell>,
+        options: &Arc<QueueOptions>,
+        entry: Entry,
+        release: Release,
+    ) -> Letter {
+        let (cell, options, reason) = (cell.clone(), options.clone(), Reason::Expired);
+        Letter { cell, options, entry, reason, reached: Vec::new(), release: Some(release) }
+    }
+
     /// Its position.
     pub(crate) fn seq(&self) -> u64 {
         self.entry.seq

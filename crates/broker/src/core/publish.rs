@@ -50,7 +50,8 @@ impl Core {
         }
         let exchange = self.exchange_to_publish(conn, number, incoming.exchange)?;
         self.check_topic_to_publish(conn, number, &exchange, incoming.routing_key)?;
-        let checked = self.check_properties(conn, number, &incoming)?;
+        let delays = exchange.delays();
+        let checked = self.check_properties(conn, number, &incoming, delays)?;
         let mut item = Item {
             persistent: incoming.header.properties.delivery_mode() == Some(2),
             mandatory: incoming.mandatory,
@@ -87,6 +88,8 @@ impl Core {
         let is_reply = exchange.is_default() && crate::reply_to::is_address(incoming.routing_key);
         let route = if is_reply {
             None
+        } else if delays && checked.headers.is_some_and(|headers| crate::delayed::delay_ms(headers).is_some()) {
+            Some(self.delayed_route(&*self.vhost(conn)?))
         } else {
             Some(self.route(conn, number, &exchange, incoming.routing_key, &checked.more_keys, checked.headers))
         };
@@ -206,6 +209,9 @@ impl Core {
         keys: &[&[u8]],
         headers: Option<TableRef<'_>>,
     ) -> Arc<Route> {
+        if exchange.delays() && headers.is_some_and(|headers| crate::delayed::delay_ms(headers).is_some()) {
+            return self.delayed_route(vhost);
+        }
         match keys {
             [key] => find_route(&mut self.routes, vhost, exchange, key, headers),
             keys => Arc::new(vhost.read().route(exchange, keys, headers)),

@@ -2,7 +2,7 @@
 
 use crate::counters::ExchangeCounters;
 use crate::policy::{InForce, Sources};
-use amqp::FieldTable;
+use amqp::{FieldTable, FieldValue};
 use routing::ExchangeType;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -38,6 +38,16 @@ impl ExchangeKind {
         }
     }
 
+    /// How an exchange of this type and with these arguments routes, as its definition has them.
+    pub(crate) fn of_definition(name: &str, arguments: &FieldTable) -> Option<ExchangeKind> {
+        match name {
+            DELAYED_TYPE => {
+                arguments.get(DELAYED_TYPE_ARGUMENT).and_then(FieldValue::as_str).and_then(ExchangeKind::from_name)
+            }
+            name => ExchangeKind::from_name(name),
+        }
+    }
+
     pub(crate) fn binding_type(self) -> ExchangeType {
         match self {
             ExchangeKind::Direct => ExchangeType::Direct,
@@ -52,6 +62,11 @@ impl ExchangeKind {
         self != ExchangeKind::Headers
     }
 }
+
+/// The type of exchanges that delay and route as another type does, which the argument names.
+pub(crate) const DELAYED_TYPE: &str = "x-delayed-message";
+/// That argument.
+pub(crate) const DELAYED_TYPE_ARGUMENT: &str = "x-delayed-type";
 
 /// What an exchange's arguments and policies add up to.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -89,6 +104,8 @@ pub struct Exchange {
     pub internal: bool,
     /// Arguments of its declaration.
     pub arguments: FieldTable,
+    /// True when it was declared with the type x-delayed-message.
+    pub(crate) is_delayed_type: bool,
     /// A leaf lock, for as long as it takes to clone what is in it.
     pub(crate) options: RwLock<Arc<ExchangeOptions>>,
     /// `options.delayed`, for the message path.
@@ -109,11 +126,23 @@ impl Exchange {
             auto_delete: false,
             internal: false,
             arguments: FieldTable::new(),
+            is_delayed_type: false,
             options: RwLock::default(),
             delayed: AtomicBool::new(false),
             counters: ExchangeCounters::default(),
             generation: AtomicU64::new(1),
         }
+    }
+
+    /// The name of its type, as it was declared.
+    pub fn type_name(&self) -> &'static str {
+        if self.is_delayed_type { DELAYED_TYPE } else { self.kind.name() }
+    }
+
+    /// True when messages with the header x-delay wait before they are routed, for its type or its options.
+    #[inline]
+    pub(crate) fn delays(&self) -> bool {
+        self.is_delayed_type || self.is_delayed()
     }
 
     /// True for the exchange without a name.
@@ -132,7 +161,7 @@ impl Exchange {
         self.options.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// True while messages with `x-delay` wait before they are routed.
+    /// True while its options say that messages with `x-delay` wait before they are routed.
     #[inline]
     pub fn is_delayed(&self) -> bool {
         self.delayed.load(Ordering::Relaxed)

@@ -2,6 +2,7 @@
 
 mod application;
 mod connections;
+mod delayed;
 mod golden;
 mod http;
 mod limits;
