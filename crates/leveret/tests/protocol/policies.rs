@@ -331,3 +331,46 @@ fn a_policy_on_a_long_queue_holds_up_nobody() {
     }
     delete(&mut client, &queue);
 }
+
+/// RabbitMQ 4.3 has the key for quorum queues; 3.10 does not know it.
+#[test]
+fn a_consumer_timeout_by_policy_counts_for_consumers_that_come_later() {
+    if is_external() {
+        eprintln!("skipped: RabbitMQ 3.10 does not have the key");
+        return;
+    }
+    let mut client = connect();
+    let queue = filled(&mut client, &["a"]);
+    set(Kind::User, &queue, r#"{"consumer-timeout":300}"#);
+    client.consume(1, testkit::Consume::new(&queue, "tag"));
+    client.expect_delivery(1);
+    let text = client.expect_close(1).text;
+    assert!(text.contains("delivery acknowledgement on channel 1 timed out. Timeout value used: 300 ms"), "{text}");
+    client.open_channel(1);
+    clear_policy(Kind::User, &queue);
+    delete(&mut client, &queue);
+}
+
+/// The delivery limit of an operator binds whoever sets another one.
+#[test]
+fn the_delivery_limit_is_the_strictest_of_all() {
+    if is_external() {
+        eprintln!("skipped: RabbitMQ's classic queues have no delivery limit");
+        return;
+    }
+    let mut client = connect();
+    let queue = unique("policy");
+    client.declare(1, QueueDeclare::new(&queue).argument("x-delivery-limit", 10));
+    set(Kind::User, &queue, r#"{"delivery-limit":-1}"#);
+    set(Kind::Operator, &queue, r#"{"delivery-limit":2}"#);
+    client.fill(&queue, &["a"]);
+    let mut returned = 0;
+    while let Some(taken) = client.get(1, &queue, false) {
+        client.send(1, reject(taken.delivery_tag, true));
+        returned += 1;
+        assert!(returned <= 10, "it comes without end");
+    }
+    assert_eq!(returned, 3);
+    [Kind::User, Kind::Operator].into_iter().for_each(|kind| clear_policy(kind, &queue));
+    delete(&mut client, &queue);
+}
