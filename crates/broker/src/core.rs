@@ -4,8 +4,10 @@
 //! state; what concerns other connections goes through their links or as messages.
 
 pub(crate) mod compact;
-mod deliver;
+mod declare;
+pub(crate) mod deliver;
 pub(crate) mod leave;
+mod options;
 mod overdue;
 pub(crate) mod persist;
 mod publish;
@@ -14,6 +16,7 @@ mod run;
 mod settle;
 pub(crate) mod tend;
 
+pub(crate) use declare::QueueDeclaration;
 pub(crate) use publish::{Incoming, IncomingBody};
 pub(crate) use queues::{DeleteCondition, delete_queue};
 
@@ -59,6 +62,8 @@ pub(crate) struct Core {
     pub(crate) broker: Arc<Broker>,
     pub(crate) shard: usize,
     pub(crate) now: Now,
+    /// [`Now::time_ms`] of this turn.
+    pub(crate) time_ms: u64,
     pub(crate) arena: Arena,
     /// Connections with output to flush.
     pub(crate) touched: Vec<Arc<Link>>,
@@ -97,6 +102,7 @@ impl Core {
             broker,
             shard,
             now: Now::default(),
+            time_ms: 0,
             arena,
             touched: Vec::new(),
             runnable: VecDeque::new(),

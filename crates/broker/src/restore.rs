@@ -3,8 +3,8 @@
 use crate::broker::Broker;
 use crate::message::ShardMessage;
 use crate::messages::{by_queue, restored};
-use crate::topology::{Exchange, ExchangeKind, QueueCell, QueueOptions, QueueState};
-use amqp::FieldValue;
+use crate::policy::{Policies, Policy};
+use crate::topology::{Exchange, ExchangeKind, QueueCell, QueueState, QueueTerms};
 use metadata::{DestinationKind, Snapshot};
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -16,7 +16,11 @@ impl Broker {
     pub(crate) fn restore(&self, snapshot: &Snapshot, backlogs: HashMap<u64, Backlog>) {
         let mut backlogs = by_queue(backlogs);
         for vhost in &snapshot.vhosts {
-            self.add_vhost(&vhost.name);
+            self.add_vhost(&vhost.name).set_default_queue_type(vhost.default_queue_type.as_deref());
+        }
+        self.restore_policies(snapshot);
+        for parameter in &snapshot.parameters {
+            self.parameter_changed(&parameter.vhost, &parameter.component, Some(&parameter.value));
         }
         for definition in &snapshot.exchanges {
             let Some(vhost) = self.vhost(&definition.vhost) else { continue };
@@ -29,30 +33,29 @@ impl Broker {
             };
             let mut topology = vhost.write();
             if topology.exchange(&definition.name).is_none() {
-                let alternate = definition.arguments.get("alternate-exchange").and_then(FieldValue::as_str);
-                topology.insert_exchange(Exchange {
+                let exchange = Exchange {
                     durable: definition.durable,
                     auto_delete: definition.auto_delete,
                     internal: definition.internal,
-                    alternate: alternate.map(Into::into),
                     arguments: definition.arguments.clone(),
                     ..Exchange::new(vhost.next_exchange_id(), &definition.name, kind)
-                });
+                };
+                topology.insert_exchange(exchange.under(vhost.policies().for_exchange(&definition.name)));
             }
         }
         for definition in &snapshot.queues {
             let Some(vhost) = self.vhost(&definition.vhost) else { continue };
             let queue = restored(backlogs.remove(&definition.quid).unwrap_or_default());
-            let state = QueueState::with_options(queue, QueueOptions::of_arguments(&definition.arguments));
-            let cell = vhost.write().insert_queue(QueueCell {
+            let cell = QueueCell {
                 durable: definition.durable,
                 is_stored: definition.durable && self.messages.is_some(),
-                state: Mutex::new(state),
+                state: Mutex::new(QueueState { queue, ..QueueState::default() }),
                 auto_delete: definition.auto_delete,
-                consumer_timeout_ms: crate::channel::queue_arguments::timeout_argument(&definition.arguments),
-                arguments: definition.arguments.clone(),
                 ..QueueCell::new(definition.quid, &vhost.name, &definition.name)
-            });
+            };
+            let policies = vhost.policies().for_queue(&definition.name, &definition.arguments);
+            let terms = QueueTerms { arguments: definition.arguments.clone(), policies };
+            let cell = vhost.write().insert_queue(cell.on_terms(terms));
             self.add_queue(&cell);
             cell.publish_gauges(&cell.lock());
             self.post(0, ShardMessage::Look(cell));
@@ -71,6 +74,22 @@ impl Broker {
                     definition.source, definition.destination, vhost.name
                 );
             }
+        }
+    }
+
+    /// Compiles the policies of every virtual host, and puts them in force for the exchanges that it has already.
+    fn restore_policies(&self, snapshot: &Snapshot) {
+        for vhost in self.vhosts() {
+            let mut policies = Policies::default();
+            for definition in snapshot.policies.iter().filter(|policy| *policy.vhost == *vhost.name) {
+                match Policy::compile(definition.clone()) {
+                    Ok(policy) => policies = policies.with(policy),
+                    Err(error) => {
+                        warn!("policy '{}' in vhost '{}' left out: {error}", definition.name, vhost.name);
+                    }
+                }
+            }
+            self.apply_policies(&vhost, policies);
         }
     }
 }

@@ -33,7 +33,7 @@ impl<C> Queue<C> {
     /// the first has expired all the same, because nothing is left of `left`.
     pub(crate) fn expire_first(&mut self, now_ms: u64, left: &mut usize) -> bool {
         loop {
-            let Some(rules) = &mut self.rules else { return true };
+            let Some(rules) = self.rules.as_mut().filter(|rules| rules.earliest_due_ms <= now_ms) else { return true };
             let first = match &self.levels {
                 None => self.zone.first(),
                 Some(levels) => levels.get(levels.highest()).unwrap_or(&self.zone).first(),
@@ -58,15 +58,30 @@ impl<C> Queue<C> {
     /// came back, and all that were found when they were to be delivered. Returns when to look again, in ms, or `None`
     /// when nothing here expires by the head; now, when there is more to do at once.
     pub fn take_expired(&mut self, now_ms: u64, most: usize, sink: &mut Vec<Entry>) -> Option<u64> {
+        let rules = self.rules.as_mut()?;
+        sink.append(&mut rules.expired);
         let mut next_ms = NEVER;
-        for level in self.levels_with_messages() {
-            next_ms = next_ms.min(self.expire_returned(level, now_ms, most, sink));
-            next_ms = next_ms.min(self.expire_ready(level, now_ms, most, sink));
-        }
-        if let Some(rules) = &mut self.rules {
-            sink.append(&mut rules.expired);
+        if !rules.is_unordered && rules.earliest_due_ms > now_ms && self.counts.ready > 0 {
+            next_ms = rules.earliest_due_ms;
+        } else {
+            if self.levels.is_none() {
+                next_ms = self.expire_level(0, now_ms, most, sink);
+            } else {
+                for level in self.levels_with_messages() {
+                    next_ms = next_ms.min(self.expire_level(level, now_ms, most, sink));
+                }
+            }
+            if let Some(rules) = self.rules.as_mut().filter(|rules| !rules.is_unordered) {
+                rules.earliest_due_ms = next_ms;
+            }
         }
         (next_ms != NEVER).then_some(next_ms)
+    }
+
+    /// The same for one priority; [`NEVER`] when nothing there is known to expire.
+    fn expire_level(&mut self, level: u8, now_ms: u64, most: usize, sink: &mut Vec<Entry>) -> u64 {
+        let next_ms = self.expire_returned(level, now_ms, most, sink);
+        next_ms.min(self.expire_ready(level, now_ms, most, sink))
     }
 
     /// Takes expired messages out of those in memory that never left, which expire in their order.

@@ -193,8 +193,17 @@ impl<C> Queue<C> {
             self.zone.push(entry);
             return None;
         }
-        let due_ms = match (&self.rules, &entry.message) {
-            (Some(rules), Some(message)) => rules.due_ms(message),
+        let is_first = self.counts.ready == 1;
+        let due_ms = match (&mut self.rules, &entry.message) {
+            (Some(rules), Some(message)) => {
+                let due_ms = rules.due_ms(message);
+                if is_first {
+                    rules.is_unordered = false;
+                    rules.earliest_due_ms = due_ms;
+                }
+                rules.earliest_due_ms = rules.earliest_due_ms.min(due_ms);
+                due_ms
+            }
             _ => NEVER,
         };
         let zone = self.zone_mut(level);
@@ -206,6 +215,9 @@ impl<C> Queue<C> {
         zone.push(entry);
         if let Some(levels) = &mut self.levels {
             levels.occupy(level);
+        }
+        if let Some(rules) = self.rules.as_mut().filter(|_| is_out_of_order) {
+            rules.is_unordered = true;
         }
         is_out_of_order.then_some(due_ms)
     }
@@ -298,11 +310,13 @@ impl<C> Queue<C> {
     /// Puts a message back that was taken out and, as it turned out, not delivered.
     pub fn put_back(&mut self, entry: Entry) {
         self.counts.add_ready(entry.body_len);
+        let mut due_ms = NEVER;
+        if let Some(rules) = &mut self.rules {
+            due_ms = entry.message.as_ref().map_or(NEVER, |message| rules.due_ms(message));
+            let known_ms = if entry.message.is_some() { due_ms } else { 0 };
+            rules.earliest_due_ms = rules.earliest_due_ms.min(known_ms);
+        }
         let level = entry.level;
-        let due_ms = match (&self.rules, &entry.message) {
-            (Some(rules), Some(message)) => rules.due_ms(message),
-            _ => NEVER,
-        };
         let zone = self.zone_mut(level);
         zone.returned_due_ms = zone.returned_due_ms.min(due_ms);
         zone.put_back(entry);
@@ -464,6 +478,10 @@ impl<C> Queue<C> {
         let lost = zone.take_read(level, run);
         // When they expire is known now.
         zone.returned_due_ms = 0;
+        if let Some(rules) = &mut self.rules {
+            (rules.earliest_due_ms, rules.is_unordered) = (0, true);
+        }
+        let Some(zone) = self.find_zone(level) else { return lost };
         let is_vacant = zone.is_empty();
         lost.iter().for_each(|(_, body_len, _)| self.counts.remove_ready(*body_len));
         if let Some(levels) = self.levels.as_mut().filter(|_| is_vacant) {

@@ -126,7 +126,7 @@ impl Core {
 
     fn address(&mut self, letter: &Letter, place: Option<&Place>) -> Option<Outgoing> {
         let (message, target) = (letter.entry.message.as_ref()?, letter.options.dead_letter.as_ref()?);
-        let (Some((vhost, exchange)), now_ms) = (place, self.now.time_ms()) else {
+        let (Some((vhost, exchange)), now_ms) = (place, self.time_ms) else {
             // RabbitMQ: without the exchange it is gone.
             let message = message.clone();
             return Some(Outgoing { message, route: Arc::default(), reached: Vec::new() });
@@ -165,7 +165,7 @@ impl Core {
         }
         self.remove_entries(cell, &mut state, gone.iter());
         if !state.unsent.is_empty() {
-            self.look_at(cell, &mut state, self.now.time_ms() + RESEND_AFTER_MS);
+            self.look_at(cell, &mut state, self.time_ms + RESEND_AFTER_MS);
         }
         cell.publish_gauges(&state);
         drop(state);
@@ -203,7 +203,8 @@ impl Core {
             let len = outgoing[at..].iter().take_while(is_alike).count().min(MESSAGES_PER_LOCK);
             let (messages, end) = (&mut outgoing[at..at + len], at + len);
             let mut items: Vec<_> = messages.iter().map(|outgoing| super::run::Item::of(&outgoing.message)).collect();
-            let expires = std::mem::replace(&mut self.run.expires, items.iter().any(|item| item.expires));
+            let before = (self.run.expires, self.run.rejected);
+            self.run.expires = items.iter().any(|item| item.expires);
             for cell in &route.queues {
                 items.iter_mut().for_each(|item| item.rejected = false);
                 self.enqueue_run(cell, &mut items, &[], false);
@@ -212,7 +213,7 @@ impl Core {
                     outgoing.reached.push(cell.quid);
                 }
             }
-            self.run.expires = expires;
+            (self.run.expires, self.run.rejected) = before;
             at = end;
         }
     }

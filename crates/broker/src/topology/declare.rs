@@ -12,6 +12,7 @@ impl Topology {
         let bindings = BindingTable::new(exchange.kind.binding_type());
         self.exchange_names.insert(exchange.name.clone(), exchange.id);
         self.exchanges.insert(exchange.id, Entry { exchange: exchange.clone(), bindings, was_bound: false });
+        self.count();
         exchange
     }
 
@@ -20,6 +21,7 @@ impl Topology {
         let cell = Arc::new(cell);
         self.queue_names.insert(cell.name.clone(), cell.quid);
         self.queues.insert(cell.quid, cell.clone());
+        self.count();
         cell
     }
 

@@ -12,6 +12,7 @@
 
 mod confirms;
 mod content;
+mod features;
 mod full_disk;
 mod kill;
 mod load;

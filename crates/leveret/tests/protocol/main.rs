@@ -12,6 +12,7 @@
 
 mod acknowledgements;
 mod administration;
+mod arguments;
 mod bindings;
 mod channels;
 mod concurrency;
@@ -25,10 +26,12 @@ mod exchanges;
 mod heartbeats;
 mod model;
 mod overload;
+mod policies;
 mod publishing;
 mod queue_features;
 mod queues;
 mod random;
+mod redeclare;
 mod requeue;
 mod support;
 mod timeouts;

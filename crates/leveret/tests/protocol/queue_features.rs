@@ -18,6 +18,7 @@ mod limits;
 mod limits_reject;
 mod message_ttl;
 mod message_ttl_exact;
+mod on_disk;
 mod priorities;
 mod priorities_combined;
 mod queue_expiry;
