@@ -57,7 +57,8 @@ pub enum Redelivered {
 #[derive(Clone, Debug)]
 pub struct Entry {
     pub message: Message,
-    seq: u64,
+    /// Its position, which tells it from other copies of the message in the same queue.
+    pub seq: u64,
     level: u8,
     due_ms: u64,
     delivery_count: u32,
@@ -196,7 +197,11 @@ impl Oracle {
                 reason != "rejected" && since.into_iter().any(|death| death.queue == *target)
             };
             let reached = match target.filter(|target| !goes_round(target)) {
-                Some(target) => self.enqueue(target, message),
+                Some(target) => {
+                    // It may come while what the consumer gets next is still read.
+                    self.is_ambiguous |= self.is_scarce && self.queues[target].consumer.is_some();
+                    self.enqueue(target, message)
+                }
                 None => false,
             };
             if options.at_least_once && !reached {
@@ -230,29 +235,29 @@ impl Oracle {
         Some(entry)
     }
 
-    fn take_unacked(&mut self, at: usize, id: u32) -> Entry {
+    fn take_unacked(&mut self, at: usize, seq: u64) -> Entry {
         let unacked = &mut self.queues[at].unacked;
-        let found = unacked.iter().position(|entry| entry.message.id == id).expect("it was delivered");
+        let found = unacked.iter().position(|entry| entry.seq == seq).expect("it was delivered");
         unacked.remove(found)
     }
 
-    pub fn ack(&mut self, at: usize, id: u32) {
-        self.take_unacked(at, id);
+    pub fn ack(&mut self, at: usize, seq: u64) {
+        self.take_unacked(at, seq);
         self.queues[at].deliver(self.now_ms);
     }
 
-    pub fn reject(&mut self, at: usize, id: u32) {
-        let entry = self.take_unacked(at, id);
+    pub fn reject(&mut self, at: usize, seq: u64) {
+        let entry = self.take_unacked(at, seq);
         self.leave(at, entry, "rejected", true);
         self.queues[at].deliver(self.now_ms);
         self.send_letters();
     }
 
-    pub fn requeue(&mut self, at: usize, id: u32, why: Back) {
-        let entry = self.take_unacked(at, id);
+    pub fn requeue(&mut self, at: usize, seq: u64, why: Back) {
+        let entry = self.take_unacked(at, seq);
         self.come_back(at, entry, why);
-        self.queues[at].deliver(self.now_ms);
         self.drop_heads(at);
+        self.queues[at].deliver(self.now_ms);
         self.send_letters();
     }
 
@@ -319,13 +324,13 @@ impl Oracle {
             self.queues[at].waits = waits;
             let over: Vec<(u64, Entry)> = over;
             over.into_iter().for_each(|(_, entry)| self.queues[at].insert(entry));
+            self.drop_heads(at);
             let ready = std::mem::take(&mut self.queues[at].ready);
             let (expired, ready) = ready.into_iter().partition(|entry| entry.due_ms <= now_ms);
             self.queues[at].ready = ready;
             self.queues[at].deliver(now_ms);
             let expired: Vec<Entry> = expired;
             expired.into_iter().for_each(|entry| self.leave(at, entry, "expired", true));
-            self.drop_heads(at);
         }
     }
 

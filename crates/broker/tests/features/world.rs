@@ -31,8 +31,8 @@ pub struct World {
     oracle: Oracle,
     publisher: Client,
     taker: Client,
-    /// Delivery tags, by queue and message.
-    held: BTreeMap<(usize, u32), u64>,
+    /// Delivery tags, by queue and position.
+    held: BTreeMap<(usize, u64), u64>,
     next: u32,
     next_tag: u64,
     /// Messages have expirations of their own.
@@ -126,11 +126,27 @@ impl World {
             let answer = engine.call(&mut publisher, 1, &Method::QueueDeclare(declare));
             assert!(matches!(answer.method(), Method::QueueDeclareOk(_)), "{:?}", answer.method());
         }
+        if std::env::var_os("TRACE").is_some() {
+            oracle.queues.iter().enumerate().for_each(|(at, queue)| eprintln!("queue {at}: {:?}", queue.options));
+        }
         let taker = engine.connect_with_channel(shards - 1);
         let faults = simulation::Random::new(!seed);
         let (held, next, next_tag) = (BTreeMap::new(), 0, 0);
         let mut world = World {
-            engine, kept, disk, checkpoint, shards, random, faults, oracle, publisher, taker, held, next, next_tag, expires,
+            engine,
+            kept,
+            disk,
+            checkpoint,
+            shards,
+            random,
+            faults,
+            oracle,
+            publisher,
+            taker,
+            held,
+            next,
+            next_tag,
+            expires,
         };
         world.begin();
         world
@@ -169,6 +185,13 @@ impl World {
             }
         }
         panic!("the broker does not come to rest");
+    }
+
+    /// Tells what happens, when asked to with `TRACE=1`.
+    fn trace(&self, what: impl FnOnce() -> String) {
+        if std::env::var_os("TRACE").is_some() {
+            eprintln!("{}: {}", self.engine.now().time_ms() % 10_000_000, what());
+        }
     }
 
     /// Does one thing or another; false when the oracle does not know what comes of it any more.
@@ -255,6 +278,7 @@ impl World {
         }
         let messages: Vec<Message> = (0..count).map(|_| self.message()).collect();
         let Some(taken) = self.try_in_oracle(|oracle| oracle.publish(messages.clone(), &queues)) else { return };
+        self.trace(|| format!("publish to {queues:?}: {messages:?}"));
         messages.iter().for_each(|message| self.send(1, message, &queues));
         self.rest();
         let mut answers = BTreeMap::new();
@@ -283,6 +307,7 @@ impl World {
         if self.try_in_oracle(|oracle| oracle.publish(messages.clone(), &[queue])).is_none() {
             return;
         }
+        self.trace(|| format!("commit to {queue}: {messages:?}"));
         messages.iter().for_each(|message| self.send(2, message, &[queue]));
         self.publisher.method(2, &Method::TxCommit(tx::Commit {}));
         self.rest();
@@ -292,6 +317,7 @@ impl World {
     fn get(&mut self) {
         let at = self.random.below(QUEUES);
         let entry = self.oracle.get(at);
+        self.trace(|| format!("get from {at}: {entry:?}"));
         self.taker.method(1 + at as u16, &Method::BasicGet(basic::Get { queue: &name(at), no_ack: false }));
         self.rest();
         self.observe();
@@ -299,7 +325,7 @@ impl World {
         match (arrival.method(), entry) {
             (Method::BasicGetOk(got), Some(entry)) => {
                 check_delivery(&arrival, got.redelivered, &entry);
-                self.held.insert((at, entry.message.id), got.delivery_tag);
+                self.held.insert((at, entry.seq), got.delivery_tag);
             }
             (Method::BasicGetEmpty(_), None) => {}
             (found, expected) => panic!("queue {at}: {found:?} instead of {expected:?}"),
@@ -315,6 +341,7 @@ impl World {
         let channel = 1 + at as u16;
         self.taker.method(channel, &Method::BasicQos(basic::Qos { prefetch_size: 0, prefetch_count, global: false }));
         self.taker.method(channel, &Method::BasicConsume(consume(&name(at), &name(at), false)));
+        self.trace(|| format!("consume from {at} with {prefetch_count}"));
         self.oracle.consume(at, usize::from(prefetch_count));
         self.rest();
         assert!(matches!(self.taker.expect(channel).method(), Method::BasicQosOk(_)));
@@ -324,15 +351,15 @@ impl World {
     fn settle(&mut self) {
         self.rest();
         self.observe();
-        let Some((&(at, id), &delivery_tag)) = self.held.iter().nth(self.random.below(self.held.len().max(1))) else {
+        let Some((&(at, seq), &delivery_tag)) = self.held.iter().nth(self.random.below(self.held.len().max(1))) else {
             return;
         };
         let how = self.random.below(4);
         let done = self.try_in_oracle(|oracle| match how {
-            0 => oracle.ack(at, id),
-            1 => oracle.reject(at, id),
-            2 => oracle.requeue(at, id, Back::Reject),
-            _ => oracle.requeue(at, id, Back::Nack),
+            0 => oracle.ack(at, seq),
+            1 => oracle.reject(at, seq),
+            2 => oracle.requeue(at, seq, Back::Reject),
+            _ => oracle.requeue(at, seq, Back::Nack),
         });
         if done.is_none() {
             return;
@@ -342,7 +369,8 @@ impl World {
             1 | 2 => Method::BasicReject(basic::Reject { delivery_tag, requeue: how == 2 }),
             _ => Method::BasicNack(basic::Nack { delivery_tag, multiple: false, requeue: true }),
         };
-        self.held.remove(&(at, id));
+        self.trace(|| format!("settle {seq} of {at}: {method:?}"));
+        self.held.remove(&(at, seq));
         self.taker.method(1 + at as u16, &method);
         self.rest();
         self.observe();
@@ -352,6 +380,7 @@ impl World {
         if self.try_in_oracle(Oracle::break_off).is_none() {
             return;
         }
+        self.trace(|| "break off".to_owned());
         self.taker.wire.break_off();
         self.rest();
         self.held.clear();
@@ -370,6 +399,7 @@ impl World {
         if self.try_in_oracle(Oracle::restart).is_none() {
             return;
         }
+        self.trace(|| format!("restart: {:?}", self.oracle));
         self.disk = if self.random.chance(50) { self.disk.kill() } else { self.disk.crash(&mut self.faults) };
         let (disk, checkpoint) = (self.disk.clone(), self.checkpoint.clone());
         let elapsed_ms = self.engine.now().mono_ms();
@@ -409,9 +439,12 @@ impl World {
         for arrival in deliveries {
             let Method::BasicDeliver(deliver) = arrival.method() else { continue };
             let at = usize::from(arrival.channel - 1);
-            let Some(entry) = self.oracle.queues[at].sent.pop_front() else { panic!("queue {at} delivered {deliver:?}") };
+            self.trace(|| format!("queue {at} delivers {:?} {deliver:?}", arrival.properties().message_id));
+            let Some(entry) = self.oracle.queues[at].sent.pop_front() else {
+                panic!("queue {at} delivered {deliver:?}")
+            };
             check_delivery(&arrival, deliver.redelivered, &entry);
-            self.held.insert((at, entry.message.id), deliver.delivery_tag);
+            self.held.insert((at, entry.seq), deliver.delivery_tag);
         }
         self.taker.put_back(others);
     }
@@ -433,12 +466,13 @@ impl World {
     pub fn finish(mut self) {
         self.rest();
         self.observe();
-        for ((at, id), delivery_tag) in std::mem::take(&mut self.held) {
+        for ((at, seq), delivery_tag) in std::mem::take(&mut self.held) {
             self.oracle.queues[at].consumer = None;
-            self.taker.method(1 + at as u16, &Method::BasicCancel(basic::Cancel { consumer_tag: &name(at), nowait: true }));
+            self.taker
+                .method(1 + at as u16, &Method::BasicCancel(basic::Cancel { consumer_tag: &name(at), nowait: true }));
             self.rest();
             self.taker.method(1 + at as u16, &Method::BasicAck(basic::Ack { delivery_tag, multiple: false }));
-            self.oracle.ack(at, id);
+            self.oracle.ack(at, seq);
             self.rest();
             self.observe();
         }
@@ -446,7 +480,7 @@ impl World {
             while let Some(entry) = self.oracle.get(at) {
                 self.taker.method(1 + at as u16, &Method::BasicGet(basic::Get { queue: &name(at), no_ack: true }));
                 self.rest();
-                self.oracle.ack(at, entry.message.id);
+                self.oracle.ack(at, entry.seq);
                 let arrival = self.taker.expect(1 + at as u16);
                 let Method::BasicGetOk(got) = arrival.method() else { panic!("queue {at} has {entry:?}") };
                 check_delivery(&arrival, got.redelivered, &entry);
