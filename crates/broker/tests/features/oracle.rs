@@ -79,7 +79,8 @@ pub struct Queue {
     pub ready: Vec<Entry>,
     pub unacked: Vec<Entry>,
     waits: Vec<(u64, Entry)>,
-    unsent: Vec<Entry>,
+    /// Dead letters that nobody took, and whether they ever were in the queue, and so on disk.
+    unsent: Vec<(Entry, bool)>,
     next_seq: u64,
     /// Prefetch of its consumer.
     pub consumer: Option<usize>,
@@ -94,6 +95,8 @@ pub struct Oracle {
     letters: VecDeque<(usize, Entry, &'static str, bool)>,
     /// Messages may be on disk only, so that what has to be read comes later than what has not.
     pub is_scarce: bool,
+    /// Deliveries may have to wait for the disk.
+    pub is_on_disk: bool,
     /// Several things happened at the same moment, whose order nobody promises.
     pub is_ambiguous: bool,
 }
@@ -136,8 +139,8 @@ impl Queue {
 }
 
 impl Oracle {
-    pub fn new(is_scarce: bool) -> Oracle {
-        Oracle { queues: vec![Queue::default(); QUEUES], is_scarce, ..Oracle::default() }
+    pub fn new(is_on_disk: bool, is_scarce: bool) -> Oracle {
+        Oracle { queues: vec![Queue::default(); QUEUES], is_on_disk, is_scarce, ..Oracle::default() }
     }
 
     /// True when the queue takes the message.
@@ -184,7 +187,7 @@ impl Oracle {
     }
 
     fn send_letters(&mut self) {
-        while let Some((at, entry, reason, _)) = self.letters.pop_front() {
+        while let Some((at, entry, reason, was_there)) = self.letters.pop_front() {
             let options = self.queues[at].options.clone();
             let mut message = entry.message.clone();
             message.expiration_ms = None;
@@ -198,14 +201,14 @@ impl Oracle {
             };
             let reached = match target.filter(|target| !goes_round(target)) {
                 Some(target) => {
-                    // It may come while what the consumer gets next is still read.
-                    self.is_ambiguous |= self.is_scarce && self.queues[target].consumer.is_some();
+                    // It may come while what the consumer gets next is still read, or waits for its mark.
+                    self.is_ambiguous |= self.is_on_disk && self.queues[target].consumer.is_some();
                     self.enqueue(target, message)
                 }
                 None => false,
             };
             if options.at_least_once && !reached {
-                self.queues[at].unsent.push(entry);
+                self.queues[at].unsent.push((entry, was_there));
             }
         }
     }
@@ -347,7 +350,7 @@ impl Oracle {
             let delivered = queue.unacked.drain(..).chain(queue.waits.drain(..).map(|(_, entry)| entry));
             let delivered: Vec<Entry> =
                 delivered.map(|entry| Entry { redelivered: Redelivered::Yes, by_consumer: false, ..entry }).collect();
-            let unsent = queue.unsent.drain(..).map(|entry| Entry {
+            let unsent = queue.unsent.drain(..).filter(|(_, was_there)| *was_there).map(|(entry, _)| Entry {
                 redelivered: if entry.redelivered == Redelivered::No { Redelivered::Maybe } else { Redelivered::Yes },
                 by_consumer: false,
                 ..entry

@@ -101,7 +101,7 @@ impl World {
             }
         };
         let is_scarce = matches!(kept, Kept::OnDisk { memory_bytes } if memory_bytes < 1 << 20);
-        let mut oracle = Oracle::new(is_scarce);
+        let mut oracle = Oracle::new(kept != Kept::InMemory, is_scarce);
         oracle.queues.iter_mut().for_each(|queue| queue.options = options(&mut random));
         for at in 0..QUEUES {
             // A target that refuses is tried again and again, at times that nobody promises.
