@@ -97,6 +97,8 @@ pub struct Oracle {
     pub is_scarce: bool,
     /// Deliveries may have to wait for the disk.
     pub is_on_disk: bool,
+    /// Every place that a message came to, since somebody looked.
+    pub placed: Vec<(usize, Message)>,
     /// Several things happened at the same moment, whose order nobody promises.
     pub is_ambiguous: bool,
 }
@@ -104,6 +106,18 @@ pub struct Oracle {
 impl Queue {
     pub fn unacked_count(&self) -> usize {
         self.unacked.len() + self.waits.len() + self.unsent.len()
+    }
+
+    /// Messages that are there, delivered and waiting ones among them, and survive.
+    pub fn persistent(&self) -> impl Iterator<Item = &Message> {
+        let waits = self.waits.iter().map(|(_, entry)| entry);
+        let unsent = self.unsent.iter().filter(|(_, was_there)| *was_there).map(|(entry, _)| entry);
+        let all = self.ready.iter().chain(&self.unacked).chain(waits).chain(unsent);
+        all.map(|entry| &entry.message).filter(|message| message.persistent)
+    }
+
+    pub fn is_limited(&self) -> bool {
+        self.options.max_length.is_some() || self.options.max_length_bytes.is_some()
     }
 
     pub fn is_at_rest(&self) -> bool {
@@ -165,6 +179,7 @@ impl Oracle {
             return false;
         }
         queue.next_seq += 1;
+        self.placed.push((at, entry.message.clone()));
         queue.insert(entry);
         queue.deliver(now_ms);
         self.drop_heads(at);
@@ -189,17 +204,8 @@ impl Oracle {
     fn send_letters(&mut self) {
         while let Some((at, entry, reason, was_there)) = self.letters.pop_front() {
             let options = self.queues[at].options.clone();
-            let mut message = entry.message.clone();
-            message.expiration_ms = None;
-            let same = message.deaths.iter().position(|death| (death.queue, death.reason) == (at, reason));
-            let count = same.map_or(0, |same| message.deaths.remove(same).count);
-            message.deaths.insert(0, Death { queue: at, reason, count: count + 1 });
-            let target = options.target.filter(|target| *target != NOWHERE);
-            let goes_round = |target: &usize| {
-                let since = message.deaths.iter().take_while(|death| death.reason != "rejected");
-                reason != "rejected" && since.into_iter().any(|death| death.queue == *target)
-            };
-            let reached = match target.filter(|target| !goes_round(target)) {
+            let (message, target) = self.dead_letter(at, &entry.message, reason);
+            let reached = match target {
                 Some(target) => {
                     // It may come while what the consumer gets next is still read, or waits for its mark.
                     self.is_ambiguous |= self.is_on_disk && self.queues[target].consumer.is_some();
@@ -211,6 +217,19 @@ impl Oracle {
                 self.queues[at].unsent.push((entry, was_there));
             }
         }
+    }
+
+    /// What a message becomes that leaves a queue, and the queue that it goes to then.
+    pub fn dead_letter(&self, at: usize, message: &Message, reason: &'static str) -> (Message, Option<usize>) {
+        let mut message = Message { expiration_ms: None, ..message.clone() };
+        let same = message.deaths.iter().position(|death| (death.queue, death.reason) == (at, reason));
+        let count = same.map_or(0, |same| message.deaths.remove(same).count);
+        message.deaths.insert(0, Death { queue: at, reason, count: count + 1 });
+        let target = self.queues[at].options.target.filter(|target| *target != NOWHERE);
+        let since = || message.deaths.iter().take_while(|death| death.reason != "rejected");
+        let goes_round = |target: usize| reason != "rejected" && since().any(|death| death.queue == target);
+        let target = target.filter(|target| !goes_round(*target));
+        (message, target)
     }
 
     /// Publishes go to these queues; for each whether all took it.

@@ -21,25 +21,25 @@ pub enum Kept {
 }
 
 pub struct World {
-    engine: Engine,
-    kept: Kept,
-    disk: Arc<SimulatedDisk>,
-    checkpoint: Checkpoint,
-    shards: usize,
-    random: Random,
-    faults: simulation::Random,
-    oracle: Oracle,
+    pub(crate) engine: Engine,
+    pub(crate) kept: Kept,
+    pub(crate) disk: Arc<SimulatedDisk>,
+    pub(crate) checkpoint: Checkpoint,
+    pub(crate) shards: usize,
+    pub(crate) random: Random,
+    pub(crate) faults: simulation::Random,
+    pub(crate) oracle: Oracle,
     publisher: Client,
-    taker: Client,
+    pub(crate) taker: Client,
     /// Delivery tags, by queue and position.
-    held: BTreeMap<(usize, u64), u64>,
+    pub(crate) held: BTreeMap<(usize, u64), u64>,
     next: u32,
-    next_tag: u64,
+    pub(crate) next_tag: u64,
     /// Messages have expirations of their own.
     expires: bool,
 }
 
-fn name(queue: usize) -> String {
+pub fn name(queue: usize) -> String {
     if queue == NOWHERE { "nowhere".to_owned() } else { format!("q{queue}") }
 }
 
@@ -169,7 +169,7 @@ impl World {
     }
 
     /// Lets everything happen that happens now.
-    fn rest(&mut self) {
+    pub(crate) fn rest(&mut self) {
         let mut quiet = 0;
         for _ in 0..MOST_ROUNDS {
             let mut happened = false;
@@ -188,7 +188,7 @@ impl World {
     }
 
     /// Tells what happens, when asked to with `TRACE=1`.
-    fn trace(&self, what: impl FnOnce() -> String) {
+    pub(crate) fn trace(&self, what: impl FnOnce() -> String) {
         if std::env::var_os("TRACE").is_some() {
             eprintln!("{}: {}", self.engine.now().time_ms() % 10_000_000, what());
         }
@@ -220,7 +220,7 @@ impl World {
         !self.oracle.is_ambiguous
     }
 
-    fn message(&mut self) -> Message {
+    pub(crate) fn message(&mut self) -> Message {
         self.next += 1;
         Message {
             id: self.next,
@@ -232,7 +232,7 @@ impl World {
         }
     }
 
-    fn send(&self, channel: u16, message: &Message, queues: &[usize]) {
+    pub(crate) fn send(&self, channel: u16, message: &Message, queues: &[usize]) {
         let id = message.id.to_string();
         let expiration = message.expiration_ms.map(|ms| ms.to_string());
         let mut headers = FieldTable::new();
@@ -255,7 +255,7 @@ impl World {
     }
 
     /// What happens in the oracle, unless it would not know any more what comes of it: then nothing is done.
-    fn try_in_oracle<T>(&mut self, f: impl FnOnce(&mut Oracle) -> T) -> Option<T> {
+    pub(crate) fn try_in_oracle<T>(&mut self, f: impl FnOnce(&mut Oracle) -> T) -> Option<T> {
         let mut after = self.oracle.clone();
         let result = f(&mut after);
         if after.is_ambiguous {
@@ -281,6 +281,14 @@ impl World {
         self.trace(|| format!("publish to {queues:?}: {messages:?}"));
         messages.iter().for_each(|message| self.send(1, message, &queues));
         self.rest();
+        let answers = self.confirms();
+        let expected: BTreeMap<u64, bool> = (self.next_tag + 1..).zip(taken).collect();
+        assert_eq!(answers, expected, "confirms of {messages:?} to {queues:?}");
+        self.next_tag += messages.len() as u64;
+    }
+
+    /// The confirms that have arrived, by tag: true for an ack.
+    pub(crate) fn confirms(&mut self) -> BTreeMap<u64, bool> {
         let mut answers = BTreeMap::new();
         for arrival in self.publisher.arrivals() {
             let (tag, multiple, acked) = match arrival.method() {
@@ -293,9 +301,7 @@ impl World {
                 answers.entry(tag).or_insert(acked);
             }
         }
-        let expected: BTreeMap<u64, bool> = (self.next_tag + 1..).zip(taken).collect();
-        assert_eq!(answers, expected, "confirms of {messages:?} to {queues:?}");
-        self.next_tag += messages.len() as u64;
+        answers
     }
 
     fn commit(&mut self) {
@@ -433,7 +439,7 @@ impl World {
     }
 
     /// What consumers were delivered is what the oracle says.
-    fn observe(&mut self) {
+    pub(crate) fn observe(&mut self) {
         let (deliveries, others): (Vec<Arrival>, Vec<Arrival>) =
             self.taker.arrivals().partition(|arrival| matches!(arrival.method(), Method::BasicDeliver(_)));
         for arrival in deliveries {
@@ -522,7 +528,7 @@ fn check_delivery(arrival: &Arrival, redelivered: bool, expected: &Entry) {
     }
 }
 
-fn death(value: &FieldValue) -> Death {
+pub fn death(value: &FieldValue) -> Death {
     let table = value.as_table().expect("a death is a table");
     let word = |name| table.get(name).and_then(FieldValue::as_str).expect("a death has it");
     let queue = (0..QUEUES).find(|at| name(*at) == word("queue")).expect("a queue of the test");
