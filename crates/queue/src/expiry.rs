@@ -65,10 +65,10 @@ impl<C> Queue<C> {
             next_ms = rules.earliest_due_ms;
         } else {
             if self.levels.is_none() {
-                next_ms = self.take_expired_of(0, now_ms, most, sink);
+                next_ms = self.expire_level(0, now_ms, most, sink);
             } else {
                 for level in self.levels_with_messages() {
-                    next_ms = next_ms.min(self.take_expired_of(level, now_ms, most, sink));
+                    next_ms = next_ms.min(self.expire_level(level, now_ms, most, sink));
                 }
             }
             if let Some(rules) = self.rules.as_mut().filter(|rules| !rules.is_unordered) {
@@ -78,10 +78,10 @@ impl<C> Queue<C> {
         (next_ms != NEVER).then_some(next_ms)
     }
 
-    /// The same for one priority; [`NEVER`] when nothing there expires by the head.
-    fn take_expired_of(&mut self, level: u8, now_ms: u64, most: usize, sink: &mut Vec<Entry>) -> u64 {
-        let returned_ms = self.expire_returned(level, now_ms, most, sink);
-        returned_ms.min(self.expire_ready(level, now_ms, most, sink))
+    /// The same for one priority; [`NEVER`] when nothing there is known to expire.
+    fn expire_level(&mut self, level: u8, now_ms: u64, most: usize, sink: &mut Vec<Entry>) -> u64 {
+        let next_ms = self.expire_returned(level, now_ms, most, sink);
+        next_ms.min(self.expire_ready(level, now_ms, most, sink))
     }
 
     /// Takes expired messages out of those in memory that never left, which expire in their order.

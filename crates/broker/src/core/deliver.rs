@@ -34,6 +34,8 @@ impl Core {
     pub(super) fn deliver_ready_locked(&mut self, cell: &Arc<QueueCell>, state: &mut QueueState) {
         if state.is_tended {
             self.end_waits(state);
+            // As RabbitMQ: what came back may be one too many, and is then not delivered first.
+            self.drop_heads(cell, state);
         }
         let mut entries = std::mem::take(&mut self.scratch.entries);
         let more = state.queue.plan_ready(

@@ -130,7 +130,7 @@ impl Core {
     }
 
     /// Drops the first messages of a queue that is too long, as many as one hold of its lock allows.
-    fn drop_heads(&mut self, cell: &Arc<QueueCell>, state: &mut QueueState) {
+    pub(super) fn drop_heads(&mut self, cell: &Arc<QueueCell>, state: &mut QueueState) {
         if !state.queue.is_too_long() || !state.drops_head() {
             return;
         }

@@ -110,6 +110,13 @@ impl Client {
         self.arrivals.drain(..)
     }
 
+    /// Gives back what was taken with [`Client::arrivals`] and is for somebody else to look at.
+    pub fn put_back(&mut self, arrivals: impl IntoIterator<Item = Arrival>) {
+        let later = std::mem::take(&mut self.arrivals);
+        self.arrivals.extend(arrivals);
+        self.arrivals.extend(later);
+    }
+
     /// Takes the first answer on `channel`: what is neither a delivery nor a return nor a confirm.
     ///
     /// # Panics
