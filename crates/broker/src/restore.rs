@@ -1,8 +1,9 @@
 //! Building the topology from the durable definitions.
 
 use crate::broker::Broker;
+use crate::errors::Resource;
 use crate::messages::restored;
-use crate::topology::{Exchange, ExchangeKind, QueueCell, QueueOptions, QueueState};
+use crate::topology::{Behaviour, Exchange, ExchangeKind, QueueCell, QueueOptions, QueueState};
 use amqp::FieldValue;
 use metadata::{DestinationKind, Snapshot};
 use std::collections::HashMap;
@@ -25,6 +26,14 @@ impl Broker {
                 );
                 continue;
             };
+            let resource = Resource::exchange(&vhost.name, &definition.name);
+            let behaviour = match Behaviour::of(kind, &definition.arguments, &resource) {
+                Ok(behaviour) => behaviour,
+                Err(error) => {
+                    warn!("exchange '{}' in vhost '{}' left out: {}", definition.name, vhost.name, error.text);
+                    continue;
+                }
+            };
             let mut topology = vhost.write();
             if topology.exchange(&definition.name).is_none() {
                 let alternate = definition.arguments.get("alternate-exchange").and_then(FieldValue::as_str);
@@ -33,6 +42,7 @@ impl Broker {
                     auto_delete: definition.auto_delete,
                     internal: definition.internal,
                     alternate: alternate.map(Into::into),
+                    behaviour,
                     arguments: definition.arguments.clone(),
                     ..Exchange::new(vhost.next_exchange_id(), &definition.name, kind)
                 });
@@ -55,13 +65,17 @@ impl Broker {
             cell.publish_gauges(&cell.lock());
         }
         self.drop_backlogs(backlogs);
-        for definition in &snapshot.bindings {
+        // Where it matters, in the order in which they were made; the sort is stable.
+        let mut bindings: Vec<_> = snapshot.bindings.iter().collect();
+        bindings.sort_by_key(|definition| definition.order);
+        for definition in bindings {
             let Some(vhost) = self.vhost(&definition.vhost) else { continue };
             let mut topology = vhost.write();
             let to_queue = definition.destination_kind == DestinationKind::Queue;
             let bound = topology.destination(&definition.destination, to_queue).map(|destination| {
                 topology.bind(&definition.source, destination, &definition.routing_key, &definition.arguments)
             });
+            topology.continue_after(&definition.source, definition.order);
             if !matches!(bound, Some(Ok(_))) {
                 warn!(
                     "binding from '{}' to '{}' in vhost '{}' left out",

@@ -3,17 +3,22 @@
 //! A virtual host's topology is one structure behind one lock, which is held for a lookup or a change and never
 //! together with a queue's lock. The message path asks it only when its caches miss.
 
+mod behaviour;
 mod declare;
 mod exchange;
+mod exchange_kind;
+mod one_of;
 mod queue_cell;
 mod queue_options;
 mod remove;
 mod route;
 
-pub use exchange::{Exchange, ExchangeKind};
+pub(crate) use behaviour::Behaviour;
+pub use exchange::Exchange;
+pub use exchange_kind::ExchangeKind;
 pub use queue_cell::{QueueCell, QueueState};
 pub use queue_options::{DeadLetterTarget, DelayedRetry, Overflow, QueueOptions};
-pub(crate) use route::Route;
+pub(crate) use route::{Route, Routed};
 
 use amqp::FieldTable;
 use foldhash::fast::RandomState;
@@ -54,6 +59,8 @@ pub struct BindingInfo {
     pub routing_key: String,
     /// Its arguments.
     pub arguments: FieldTable,
+    /// Its place among the bindings of an exchange for which their order matters, where it has just been made; else 0.
+    pub order: u64,
 }
 
 struct Entry {
@@ -61,6 +68,8 @@ struct Entry {
     bindings: BindingTable<Destination>,
     /// True once it had a binding, which is when auto-delete begins to count.
     was_bound: bool,
+    /// The destinations of its bindings in order of their names, for the types that choose one of them.
+    sorted: one_of::Sorted,
 }
 
 impl Entry {
@@ -107,12 +116,14 @@ impl Vhost {
             exchange: vhost.default_exchange.clone(),
             bindings: BindingTable::new(routing::ExchangeType::Direct),
             was_bound: false,
+            sorted: one_of::Sorted::default(),
         };
         topology.exchanges.insert(0, default);
         topology.exchange_names.insert("".into(), 0);
         for (name, kind, internal) in PREDECLARED {
             let id = vhost.next_exchange_id();
-            topology.insert_exchange(Exchange { durable: true, internal, ..Exchange::new(id, name, kind) });
+            let behaviour = if kind == ExchangeKind::Headers { Behaviour::BeyondKeys } else { Behaviour::Plain };
+            topology.insert_exchange(Exchange { durable: true, internal, behaviour, ..Exchange::new(id, name, kind) });
         }
         drop(topology);
         Arc::new(vhost)
@@ -188,6 +199,7 @@ impl Topology {
                 to_queue,
                 routing_key: binding.routing_key.to_owned(),
                 arguments: binding.arguments.clone(),
+                order: 0,
             })
         })
     }
@@ -220,5 +232,6 @@ pub(crate) fn binding_definition(vhost: &str, binding: &BindingInfo) -> BindingD
         },
         routing_key: binding.routing_key.clone(),
         arguments: binding.arguments.clone(),
+        order: binding.order,
     }
 }

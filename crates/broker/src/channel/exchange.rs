@@ -4,7 +4,7 @@ use crate::connection::Connection;
 use crate::core::Core;
 use crate::errors::{self, ArgumentValue, ProtocolError, Resource, Scope};
 use crate::names::{clean, is_reserved};
-use crate::topology::{Exchange, ExchangeKind, Vhost};
+use crate::topology::{Behaviour, Exchange, ExchangeKind, Vhost};
 use amqp::method::exchange;
 use amqp::{FieldTable, FieldValue, Method};
 use auth::Permission;
@@ -78,6 +78,7 @@ impl Core {
                 return Err(errors::INVALID_ARGUMENT_TYPE.with(&[&other.type_name(), &ALTERNATE, &resource]));
             }
         };
+        let behaviour = Behaviour::of(kind, &arguments, &resource)?;
         let mut topology = vhost.write();
         if let Some(existing) = topology.exchange(name) {
             // Somebody else was faster.
@@ -89,6 +90,7 @@ impl Core {
             internal: declare.internal,
             arguments,
             alternate,
+            behaviour,
             ..Exchange::new(vhost.next_exchange_id(), name, kind)
         });
         // Proposed under the lock, so that the journal has changes in the order in which they happened.

@@ -6,8 +6,8 @@ use crate::channel::Mode;
 use crate::connection::Connection;
 use crate::delivery::INLINE_BODY;
 use crate::errors::{self, ProtocolError};
-use crate::topology::{Exchange, ExchangeKind, Route};
-use amqp::{ContentHeader, TableRef};
+use crate::topology::{Exchange, ExchangeKind, Route, Routed};
+use amqp::ContentHeader;
 use std::sync::Arc;
 use store::{Message, MessageParts, Slice};
 
@@ -81,7 +81,9 @@ impl Core {
         let route = if is_reply {
             None
         } else {
-            Some(self.route(conn, number, &exchange, incoming.routing_key, &checked.more_keys, checked.headers))
+            let routed =
+                Routed { headers: checked.headers, properties: incoming.header.properties, ..Routed::default() };
+            Some(self.route(conn, number, &exchange, incoming.routing_key, &checked.more_keys, routed))
         };
         let Some(channel) = conn.channels.find(number) else { return Ok(()) };
         let tag = match &mut channel.mode {
@@ -167,13 +169,14 @@ impl Core {
         exchange: &Arc<Exchange>,
         key: &[u8],
         more_keys: &[Vec<u8>],
-        headers: Option<TableRef<'_>>,
+        routed: Routed<'_>,
     ) -> Arc<Route> {
         let Some(vhost) = conn.vhost.clone() else { return Arc::default() };
         let Some(channel) = conn.channels.find(number) else { return Arc::default() };
         if !more_keys.is_empty() {
             let keys: Vec<&[u8]> = std::iter::once(key).chain(more_keys.iter().map(Vec::as_slice)).collect();
-            return Arc::new(vhost.read().route(exchange, &keys, headers));
+            let random = self.random();
+            return Arc::new(vhost.read().route(exchange, &Routed { keys: &keys, random, ..routed }));
         }
         let last = &mut channel.last_publish;
         if let Some(route) = &last.route
@@ -189,7 +192,8 @@ impl Core {
         let route = match known.filter(|route| route.is_for(exchange) && route.is_current()) {
             Some(route) => route.clone(),
             None => {
-                let route = Arc::new(vhost.read().route(exchange, &[key], headers));
+                let random = self.random();
+                let route = Arc::new(vhost.read().route(exchange, &Routed { keys: &[key], random, ..routed }));
                 if route.by_key_alone {
                     self.routes.insert(scope, generation, key, Some(route.clone()));
                 }

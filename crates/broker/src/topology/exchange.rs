@@ -1,56 +1,10 @@
 //! An exchange: what it was declared as, and when its bindings last changed.
 
+use super::{Behaviour, ExchangeKind};
 use crate::counters::ExchangeCounters;
 use amqp::FieldTable;
-use routing::ExchangeType;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-/// The exchange types that can be declared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExchangeKind {
-    /// By equal routing key.
-    Direct,
-    /// To every binding.
-    Fanout,
-    /// By pattern over the words of the routing key.
-    Topic,
-    /// By headers.
-    Headers,
-}
-
-impl ExchangeKind {
-    /// The type called `name`.
-    pub fn from_name(name: &str) -> Option<ExchangeKind> {
-        [ExchangeKind::Direct, ExchangeKind::Fanout, ExchangeKind::Topic, ExchangeKind::Headers]
-            .into_iter()
-            .find(|kind| kind.name() == name)
-    }
-
-    /// Its name in exchange.declare.
-    pub fn name(self) -> &'static str {
-        match self {
-            ExchangeKind::Direct => "direct",
-            ExchangeKind::Fanout => "fanout",
-            ExchangeKind::Topic => "topic",
-            ExchangeKind::Headers => "headers",
-        }
-    }
-
-    pub(crate) fn binding_type(self) -> ExchangeType {
-        match self {
-            ExchangeKind::Direct => ExchangeType::Direct,
-            ExchangeKind::Fanout => ExchangeType::Fanout,
-            ExchangeKind::Topic => ExchangeType::Topic,
-            ExchangeKind::Headers => ExchangeType::Headers,
-        }
-    }
-
-    /// True when the routing key alone decides, so that a decision can be remembered.
-    pub(crate) fn routes_by_key(self) -> bool {
-        self != ExchangeKind::Headers
-    }
-}
 
 /// An exchange.
 pub struct Exchange {
@@ -70,6 +24,8 @@ pub struct Exchange {
     pub arguments: FieldTable,
     /// Name of its alternate exchange.
     pub(crate) alternate: Option<Arc<str>>,
+    /// What its type and arguments come to.
+    pub(crate) behaviour: Behaviour,
     /// What went through it.
     pub counters: ExchangeCounters,
     /// Raised with each change of its bindings and when it is deleted.
@@ -87,6 +43,7 @@ impl Exchange {
             internal: false,
             arguments: FieldTable::new(),
             alternate: None,
+            behaviour: Behaviour::default(),
             counters: ExchangeCounters::default(),
             generation: AtomicU64::new(1),
         }

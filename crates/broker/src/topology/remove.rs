@@ -60,6 +60,7 @@ impl Topology {
             return None;
         }
         entry.exchange.changed();
+        entry.sorted.forget();
         let exchange = entry.exchange.clone();
         let still_bound = entry.bindings.bindings_of(destination).next().is_some();
         let unused = entry.is_unused();
@@ -69,6 +70,7 @@ impl Topology {
             to_queue,
             routing_key: routing_key.to_owned(),
             arguments: arguments.clone(),
+            order: 0,
         };
         let mut removed = Removed::default();
         if exchange.durable && durable_destination {
@@ -89,6 +91,7 @@ impl Topology {
             let Some(entry) = self.exchanges.get_mut(&id) else { continue };
             entry.bindings.remove_destination(destination);
             entry.exchange.changed();
+            entry.sorted.forget();
             if entry.is_unused() {
                 unused.push(id);
             }

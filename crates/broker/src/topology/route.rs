@@ -1,8 +1,20 @@
 //! Where a message goes: from an exchange through bindings, other exchanges and alternate exchanges to queues.
 
-use super::{Destination, Exchange, QueueCell, Topology};
+use super::{Behaviour, Destination, Exchange, QueueCell, Topology, one_of};
 use amqp::TableRef;
+use amqp::properties::PropertiesRef;
 use std::sync::Arc;
+
+/// What of a message decides where it goes.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Routed<'a> {
+    /// The routing key, then those of CC and BCC.
+    pub(crate) keys: &'a [&'a [u8]],
+    pub(crate) headers: Option<TableRef<'a>>,
+    pub(crate) properties: PropertiesRef<'a>,
+    /// A number of its own for each message, for the types that choose at random.
+    pub(crate) random: u64,
+}
 
 /// A routing decision: queues, each once, and what it depended on.
 #[derive(Default)]
@@ -36,9 +48,9 @@ impl Route {
 }
 
 impl Topology {
-    /// Routes a message with these keys (the routing key, then those of CC and BCC) from `exchange`.
-    pub(crate) fn route(&self, exchange: &Arc<Exchange>, keys: &[&[u8]], headers: Option<TableRef<'_>>) -> Route {
-        let mut route = Route { by_key_alone: keys.len() == 1, ..Route::default() };
+    /// Routes a message from `exchange`.
+    pub(crate) fn route(&self, exchange: &Arc<Exchange>, message: &Routed<'_>) -> Route {
+        let mut route = Route { by_key_alone: message.keys.len() == 1, ..Route::default() };
         let mut destinations = Vec::new();
         let mut at = 0;
         route.visit(exchange);
@@ -46,12 +58,10 @@ impl Topology {
             let exchange = exchange.clone();
             at += 1;
             destinations.clear();
-            if !exchange.kind.routes_by_key() {
+            if !exchange.behaviour.routes_by_key() {
                 route.by_key_alone = false;
             }
-            for key in keys {
-                self.destinations_of(&exchange, key, headers, &mut destinations);
-            }
+            self.destinations_of(&exchange, message, &mut destinations);
             if destinations.is_empty() {
                 self.visit_alternate(&exchange, &mut route);
             }
@@ -71,19 +81,34 @@ impl Topology {
         route
     }
 
-    fn destinations_of(
-        &self,
-        exchange: &Exchange,
-        key: &[u8],
-        headers: Option<TableRef<'_>>,
-        destinations: &mut Vec<Destination>,
-    ) {
+    fn destinations_of(&self, exchange: &Exchange, message: &Routed<'_>, destinations: &mut Vec<Destination>) {
         if exchange.is_default() {
-            let name = std::str::from_utf8(key).ok();
-            let queue = name.and_then(|name| self.queue_names.get(name));
-            destinations.extend(queue.map(|id| Destination::Queue(*id)));
-        } else if let Some(entry) = self.exchanges.get(&exchange.id) {
-            entry.bindings.route(key, headers, destinations);
+            for key in message.keys {
+                let name = std::str::from_utf8(key).ok();
+                let queue = name.and_then(|name| self.queue_names.get(name));
+                destinations.extend(queue.map(|id| Destination::Queue(*id)));
+            }
+            return;
+        }
+        let Some(entry) = self.exchanges.get(&exchange.id) else { return };
+        match &exchange.behaviour {
+            Behaviour::Plain | Behaviour::BeyondKeys => {
+                for key in message.keys {
+                    entry.bindings.route(key, message.headers, destinations);
+                }
+            }
+            Behaviour::ConsistentHash(source) => {
+                let key = message.keys.first().copied().unwrap_or_default();
+                entry.bindings.route_hashed(source.key_of(key, message.headers, message.properties), destinations);
+            }
+            Behaviour::ModulusHash => {
+                let sorted = self.sorted(entry);
+                let place = routing::modulus(message.keys.iter().copied(), sorted.len());
+                destinations.extend(place.and_then(|place| sorted.get(place)));
+            }
+            Behaviour::Random => {
+                destinations.extend(one_of::at_random(self.sorted(entry), message.random, exchange.id));
+            }
         }
     }
 
