@@ -1,9 +1,9 @@
 //! Messages that survive, whole and in order, and those that do not.
 
-use testkit::{BrokerProcess, Properties, Publish, QueueDeclare, Value, table};
+use testkit::{BrokerProcess, ExchangeDeclare, Properties, Publish, QueueDeclare, RawClient, Value, method, table};
 
 use crate::support::{
-    BINARY, Ending, bodies, connect, declare, fanout, numbers, persistent, publish, start, take, wait_for_count,
+    BINARY, Ending, bodies, connect, declare, fanout, numbers, persistent, publish, settle, start, take, wait_for_count,
 };
 
 #[test]
@@ -211,4 +211,45 @@ fn the_store_is_sound_after_a_kill() {
     }
     broker.launch();
     assert_eq!(bodies(&mut connect(&broker), "queue"), numbers(0..200));
+}
+
+/// The queues where the keys `0` to `39` arrive, which are known by the first letter of their names.
+fn spread(client: &mut RawClient, exchange: &str, queues: &[&str]) -> String {
+    let mut places = vec!['-'; 40];
+    for key in 0..places.len() {
+        client.publish(1, exchange, &key.to_string(), key.to_string());
+    }
+    for queue in queues {
+        for body in bodies(client, queue) {
+            places[body.parse::<usize>().unwrap()] = queue.chars().next().unwrap();
+        }
+    }
+    places.into_iter().collect()
+}
+
+/// Buckets go by the order of binding, which is not that of the names.
+#[test]
+fn consistent_hash_exchanges_keep_their_buckets() {
+    for ending in Ending::BOTH {
+        let mut broker = start();
+        let mut client = connect(&broker);
+        let queues = ["c", "a", "d", "b"];
+        declare(&mut client, &queues);
+        client.call(1, ExchangeDeclare::new("hash", "x-consistent-hash").durable());
+        for (queue, weight) in queues.iter().zip(["2", "7", "1", "3"]) {
+            client.call(1, method::queue_bind(queue, "hash", weight, &Vec::new()));
+        }
+        let before = spread(&mut client, "hash", &queues);
+        assert!(queues.iter().all(|queue| before.contains(queue)), "{before}");
+        settle(&mut client);
+        let mut client = ending.restart(&mut broker);
+        assert_eq!(spread(&mut client, "hash", &queues), before, "{ending:?}");
+        // What is bound after the restart comes last.
+        client.call(1, method::queue_unbind("a", "hash", "7", &Vec::new()));
+        client.call(1, method::queue_bind("a", "hash", "7", &Vec::new()));
+        let moved = spread(&mut client, "hash", &queues);
+        assert_ne!(moved, before, "{ending:?}");
+        let mut client = ending.restart(&mut broker);
+        assert_eq!(spread(&mut client, "hash", &queues), moved, "{ending:?}");
+    }
 }

@@ -22,6 +22,7 @@ mod differential;
 mod direct_reply_to;
 mod errors;
 mod exchanges;
+mod hash_exchanges;
 mod heartbeats;
 mod model;
 mod overload;
