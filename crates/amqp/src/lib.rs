@@ -14,5 +14,5 @@ mod wire;
 pub use field::{ArrayRef, FieldError, FieldRef, FieldTable, FieldValue, TableRef};
 pub use frame::{FrameHeader, ProtocolHeader};
 pub use method::{DecodeError, Method, MethodId};
-pub use properties::{ContentHeader, Properties, PropertiesError, PropertiesRef};
+pub use properties::{ContentHeader, CutProperties, Properties, PropertiesError, PropertiesRef};
 pub use reply::{ReplyCode, reply_text};

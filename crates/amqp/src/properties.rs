@@ -2,8 +2,11 @@
 //!
 //! A header is kept as it arrived: [`PropertiesRef`] holds the flags and the bytes, and reads a property only when asked.
 
+mod rewrite;
 #[cfg(test)]
 mod tests;
+
+pub use rewrite::{CutProperties, with_header};
 
 use crate::field::TableRef;
 use crate::wire::{Reader, Writer};
@@ -97,6 +100,13 @@ pub struct PropertiesRef<'a> {
 }
 
 impl<'a> PropertiesRef<'a> {
+    /// The properties in the payload of a content header, unchecked; `None` when it is too short to have flags.
+    #[inline]
+    pub fn of_payload(payload: &'a [u8]) -> Option<PropertiesRef<'a>> {
+        let (start, bytes) = payload.split_first_chunk::<CONTENT_HEADER_MIN_SIZE>()?;
+        Some(PropertiesRef { flags: u16::from_be_bytes([start[12], start[13]]), bytes })
+    }
+
     /// True when any of `flags` is set.
     #[inline]
     pub fn has(&self, flags: u16) -> bool {
@@ -141,36 +151,59 @@ impl<'a> PropertiesRef<'a> {
     /// The delivery mode, reading over what stands before it; `None` too when that does not fit its flags.
     #[inline]
     pub fn delivery_mode(&self) -> Option<u8> {
-        if !self.has(DELIVERY_MODE) {
-            return None;
-        }
-        let mut reader = Reader::new(self.bytes);
-        if self.has(CONTENT_TYPE) {
-            reader.shortstr()?;
-        }
-        if self.has(CONTENT_ENCODING) {
-            reader.shortstr()?;
-        }
-        if self.has(HEADERS) {
-            reader.longstr()?;
-        }
-        reader.u8()
+        self.seek(DELIVERY_MODE)?.u8()
     }
 
     /// The headers table, reading over what stands before it; `None` too when that does not fit its flags.
     #[inline]
     pub fn headers(&self) -> Option<TableRef<'a>> {
-        if !self.has(HEADERS) {
+        self.seek(HEADERS)?.longstr().map(TableRef::new)
+    }
+
+    /// The priority, reading over what stands before it; `None` too when that does not fit its flags.
+    #[inline]
+    pub fn priority(&self) -> Option<u8> {
+        self.seek(PRIORITY)?.u8()
+    }
+
+    /// The expiration in ms, reading over what stands before it; `None` too when it is no number below 2^64. A sign may
+    /// stand before it, as RabbitMQ accepts it.
+    #[inline]
+    pub fn expiration_ms(&self) -> Option<u64> {
+        expiration_ms(self.seek(EXPIRATION)?.shortstr()?)
+    }
+
+    /// At the value of the property `flag`, one of those up to expiration, where that is there.
+    ///
+    /// The comparisons are of constants where this is used, which leaves the properties that stand before.
+    #[inline(always)]
+    fn seek(&self, flag: u16) -> Option<Reader<'a>> {
+        if !self.has(flag) {
             return None;
         }
         let mut reader = Reader::new(self.bytes);
-        if self.has(CONTENT_TYPE) {
+        if flag < CONTENT_TYPE && self.has(CONTENT_TYPE) {
             reader.shortstr()?;
         }
-        if self.has(CONTENT_ENCODING) {
+        if flag < CONTENT_ENCODING && self.has(CONTENT_ENCODING) {
             reader.shortstr()?;
         }
-        reader.longstr().map(TableRef::new)
+        if flag < HEADERS && self.has(HEADERS) {
+            reader.longstr()?;
+        }
+        if flag < DELIVERY_MODE && self.has(DELIVERY_MODE) {
+            reader.u8()?;
+        }
+        if flag < PRIORITY && self.has(PRIORITY) {
+            reader.u8()?;
+        }
+        if flag < CORRELATION_ID && self.has(CORRELATION_ID) {
+            reader.shortstr()?;
+        }
+        if flag < REPLY_TO && self.has(REPLY_TO) {
+            reader.shortstr()?;
+        }
+        Some(reader)
     }
 
     /// Appends the payload of a content header with these properties: class 60, weight 0.
@@ -181,6 +214,32 @@ impl<'a> PropertiesRef<'a> {
         out.extend_from_slice(&self.flags.to_be_bytes());
         out.extend_from_slice(self.bytes);
     }
+}
+
+/// The priority in the payload of a content header.
+#[inline]
+pub fn priority_of(payload: &[u8]) -> Option<u8> {
+    PropertiesRef::of_payload(payload)?.priority()
+}
+
+/// The expiration in the payload of a content header, in ms.
+#[inline]
+pub fn expiration_of(payload: &[u8]) -> Option<u64> {
+    PropertiesRef::of_payload(payload)?.expiration_ms()
+}
+
+#[inline]
+fn expiration_ms(text: &[u8]) -> Option<u64> {
+    let (negative, digits) = match text.split_first()? {
+        (b'+', digits) => (false, digits),
+        (b'-', digits) => (true, digits),
+        _ => (false, text),
+    };
+    let ms = digits.iter().try_fold(0, |value: u64, digit| {
+        let digit = digit.wrapping_sub(b'0');
+        if digit > 9 { None } else { value.checked_mul(10)?.checked_add(u64::from(digit)) }
+    })?;
+    (!digits.is_empty() && (!negative || ms == 0)).then_some(ms)
 }
 
 struct Values<'a> {

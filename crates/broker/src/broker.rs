@@ -71,6 +71,8 @@ pub struct Broker {
     next_connection: AtomicU64,
     next_incarnation: AtomicU64,
     pub(crate) messages: Option<Messages>,
+    /// All queues by id, which is how the store and timers name them. A queue leaves when its deletion is in the journal.
+    pub(crate) queues_by_id: Mutex<std::collections::HashMap<u64, Arc<crate::topology::QueueCell>>>,
     pub(crate) reply_consumers: ReplyConsumers,
     pub(crate) registry: Registry,
     pub(crate) memory_control: OnceLock<Box<dyn MemoryControl>>,
@@ -123,6 +125,7 @@ impl Broker {
             next_connection: AtomicU64::new(1),
             next_incarnation: AtomicU64::new(1),
             messages,
+            queues_by_id: Mutex::default(),
             reply_consumers: ReplyConsumers::default(),
             registry: Registry::new(snapshot),
             memory_control: OnceLock::new(),

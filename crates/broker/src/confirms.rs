@@ -58,7 +58,6 @@ impl Confirms {
     }
 
     /// The publish `tag` was rejected.
-    #[cfg_attr(not(test), expect(dead_code, reason = "nothing rejects before queues have length limits"))]
     pub(crate) fn reject(&mut self, tag: u64) {
         self.note(tag, tag, Outcome::Nacked);
     }

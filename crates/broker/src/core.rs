@@ -5,12 +5,14 @@
 
 pub(crate) mod compact;
 mod deliver;
+pub(crate) mod leave;
 mod overdue;
 pub(crate) mod persist;
 mod publish;
 mod queues;
 mod run;
 mod settle;
+pub(crate) mod tend;
 
 pub(crate) use publish::{Incoming, IncomingBody};
 pub(crate) use queues::{DeleteCondition, delete_queue};
@@ -74,6 +76,13 @@ pub(crate) struct Core {
     /// Connections that wait for the journal, with what for.
     pub(crate) awaiting_journal: Vec<(Token, usize, ConnectionId)>,
     pub(crate) waiting: persist::Waiting,
+    /// True when a queue refused a publish of the transaction that is being committed.
+    pub(crate) rejected_in_transaction: bool,
+    /// Dead letters to be sent.
+    letters: VecDeque<leave::Letter>,
+    pub(crate) timers: tend::QueueTimers,
+    /// Queues to be deleted because they were not used.
+    unused: Vec<Arc<QueueCell>>,
     timeout_interval_ms: Option<u64>,
     timeout_interval_changed: bool,
     compaction: compact::Progress,
@@ -101,6 +110,10 @@ impl Core {
             due_confirms: Vec::new(),
             awaiting_journal: Vec::new(),
             waiting: persist::Waiting::default(),
+            rejected_in_transaction: false,
+            letters: VecDeque::new(),
+            timers: tend::QueueTimers::default(),
+            unused: Vec::new(),
             timeout_interval_ms: None,
             timeout_interval_changed: false,
             compaction: compact::Progress::default(),

@@ -284,7 +284,7 @@ error_table! {
             "tx.select on a channel in confirm mode."
         NOT_TRANSACTIONAL = 406 "channel is not transactional";
             "tx.commit or tx.rollback without tx.select."
-        PARTIAL_COMMIT = 406 "partial tx completion", issue 4;
+        PARTIAL_COMMIT = 406 "partial tx completion";
             "A queue rejected a publish of the committed transaction (`x-overflow` = reject-publish)."
         NO_REPLY_CONSUMER = 406 "fast reply consumer does not exist";
             "Publishing with reply-to `amq.rabbitmq.reply-to` without consuming from it on the channel."

@@ -16,6 +16,8 @@ mod confirms;
 mod connection;
 mod core;
 pub mod counters;
+#[allow(dead_code, reason = "queues give up messages with the next step")]
+mod dead_letter;
 mod delivery;
 pub mod errors;
 mod inbound;
@@ -42,7 +44,7 @@ pub use connection::Ends;
 pub use link::{ConnectionId, Flushed, Link, Transport};
 pub use message::{ShardMessage, Which};
 pub use messages::MessageStore;
-pub use settings::{ConsumerTimeoutAction, PassiveDeclare, Settings};
+pub use settings::{ConsumerTimeoutAction, PassiveDeclare, PublisherDeaths, Settings};
 pub use shard::Shard;
 pub use topology::{
     BindingInfo, DeadLetterTarget, DelayedRetry, Destination, Exchange, ExchangeKind, Overflow, QueueCell,

@@ -1,6 +1,7 @@
 //! What reactors tell each other, and what others tell them.
 
 use crate::admin::{ChannelSnapshot, ConnectionSnapshot};
+use crate::core::leave::Letter;
 use crate::link::ConnectionId;
 use crate::topology::QueueCell;
 use metadata::Token;
@@ -27,6 +28,10 @@ pub enum Which {
 
 /// A message for a reactor.
 pub enum ShardMessage {
+    /// Dead letters that have been read from disk, or have to be read again.
+    DeadLetters(Vec<Letter>),
+    /// A queue is to be looked at: its options are new.
+    Look(Arc<QueueCell>),
     /// The journal has made everything up to this token durable.
     Durable(Token),
     /// An alarm was raised or cleared.

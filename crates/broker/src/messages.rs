@@ -2,11 +2,12 @@
 
 use crate::broker::Broker;
 use crate::core::MESSAGES_PER_LOCK;
+use crate::core::leave::Letter;
 use crate::core::persist::append_transient;
 use crate::message::ShardMessage;
-use crate::topology::QueueCell;
+use crate::topology::{QueueCell, QueueState};
 use metadata::{CommitError, Token};
-use queue::{Queue, Storage};
+use queue::{Entry, Queue, Storage};
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -34,8 +35,6 @@ pub struct MessageStore {
 pub(crate) struct Messages {
     pub(crate) store: Arc<Store>,
     pub(crate) reads: Reads,
-    /// All queues by id, which is how the store names them. A queue leaves when its deletion is in the journal.
-    queues: Mutex<HashMap<u64, Arc<QueueCell>>>,
     memory_bytes: AtomicUsize,
 }
 
@@ -50,7 +49,10 @@ pub(crate) struct Reads {
 
 struct ReadJob {
     cell: Arc<QueueCell>,
+    level: u8,
     read: Read,
+    /// Dead letters that are read, which have left the queue.
+    letters: Vec<Letter>,
     /// The reactor that is told when it is done.
     shard: usize,
 }
@@ -61,8 +63,8 @@ impl Reads {
     }
 
     /// Leaves a read to the thread that reads.
-    pub(crate) fn submit(&self, cell: Arc<QueueCell>, read: Read, shard: usize) {
-        self.jobs().push_back(ReadJob { cell, read, shard });
+    pub(crate) fn submit(&self, cell: Arc<QueueCell>, level: u8, read: Read, shard: usize) {
+        self.jobs().push_back(ReadJob { cell, level, read, letters: Vec::new(), shard });
         self.submitted.notify_one();
     }
 }
@@ -70,11 +72,7 @@ impl Reads {
 impl Messages {
     pub(crate) fn new(store: Arc<Store>, memory_bytes: usize) -> Messages {
         let memory_bytes = AtomicUsize::new(memory_bytes);
-        Messages { store, reads: Reads::default(), queues: Mutex::default(), memory_bytes }
-    }
-
-    fn queues(&self) -> MutexGuard<'_, HashMap<u64, Arc<QueueCell>>> {
-        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+        Messages { store, reads: Reads::default(), memory_bytes }
     }
 }
 
@@ -128,10 +126,14 @@ impl Broker {
                 LoadedRun::default()
             }
         };
+        if !job.letters.is_empty() {
+            self.take_read_letters(messages, job, run);
+            return true;
+        }
         let mut state = job.cell.lock();
-        let lost = state.queue.take_read(run);
+        let lost = state.queue.take_read(job.level, run);
         if !lost.is_empty() {
-            self.settle_lost(messages, &job.cell, &lost);
+            self.settle_lost(messages, &job.cell, job.level, &lost);
         }
         job.cell.publish_gauges(&state);
         let waiting = std::mem::take(&mut state.waited_for);
@@ -141,11 +143,61 @@ impl Broker {
         true
     }
 
+    /// Has dead letters of one queue and priority read, and given to `shard` then.
+    pub(crate) fn read_letters(&self, cell: &Arc<QueueCell>, level: u8, mut letters: Vec<Letter>, shard: usize) {
+        let Some(messages) = &self.messages else { return };
+        letters.sort_unstable_by_key(Letter::seq);
+        let seqs: Vec<u64> = letters.iter().map(Letter::seq).collect();
+        let mut reads = {
+            let mut state = cell.lock();
+            let Some(storage) = state.queue.storage(level) else { return };
+            // What is not there any more, which is what a deleted queue had, nobody can read.
+            letters.retain(|letter| storage.backlog.contains(letter.seq()));
+            storage.backlog.read_of(&seqs)
+        };
+        // All wait for the last read, which is no harm: what is read earlier is given to them as it comes.
+        let mut jobs = messages.reads.jobs();
+        let Some(last) = reads.pop() else { return };
+        for read in reads {
+            let (first, end) = read.range();
+            let from = letters.partition_point(|letter| letter.seq() < first);
+            let to = letters.partition_point(|letter| letter.seq() <= end);
+            let letters: Vec<Letter> = letters.drain(from..to).collect();
+            jobs.push_back(ReadJob { cell: cell.clone(), level, read, letters, shard });
+        }
+        jobs.push_back(ReadJob { cell: cell.clone(), level, read: last, letters, shard });
+        drop(jobs);
+        messages.reads.submitted.notify_one();
+    }
+
+    /// Gives dead letters what was read of them.
+    fn take_read_letters(&self, messages: &Messages, job: ReadJob, run: LoadedRun) {
+        let ReadJob { cell, level, mut letters, shard, .. } = job;
+        let mut state = cell.lock();
+        let mut lost = Vec::new();
+        for gone in &run.lost {
+            if let Ok(at) = letters.binary_search_by_key(&gone.seq, Letter::seq) {
+                let body_len = letters.remove(at).body_len();
+                let blob = state.queue.storage(level).and_then(|storage| storage.remove(gone.seq, body_len));
+                lost.push((gone.seq, body_len, blob));
+            }
+        }
+        self.settle_lost(messages, &cell, level, &lost);
+        drop(state);
+        for loaded in run.loaded {
+            if let Ok(at) = letters.binary_search_by_key(&loaded.seq, Letter::seq) {
+                letters[at].take_message(loaded.message);
+            }
+        }
+        // Those without a message were somewhere else by now: they are asked for again.
+        self.post(shard, ShardMessage::DeadLetters(letters));
+    }
+
     /// Takes messages off the books that could not be read, so that they are lost once and not at every start.
-    fn settle_lost(&self, messages: &Messages, cell: &QueueCell, lost: &[(u64, u32, Option<u64>)]) {
+    fn settle_lost(&self, messages: &Messages, cell: &QueueCell, level: u8, lost: &[(u64, u32, Option<u64>)]) {
         let mut appender = messages.store.log().append();
         for (seq, body_len, blob) in lost {
-            appender.settle(cell.quid, None, &[(*seq, *body_len)]);
+            appender.settle(cell.group(level), None, &[(*seq, *body_len)]);
             blob.iter().for_each(|blob| appender.release_blob(*blob));
         }
         drop(appender);
@@ -164,33 +216,7 @@ impl Broker {
         let mut gone = Vec::new();
         let mut state = cell.lock();
         let count = state.queue.purge(&mut gone);
-        let mut token = None;
-        if let Some(messages) = &self.messages
-            && state.queue.storage().is_some()
-        {
-            let stored: Vec<(u64, u32)> =
-                gone.iter().filter(|entry| entry.stored).map(|entry| (entry.seq, entry.body_len)).collect();
-            let paged = state.queue.forget_paged();
-            let mut blobs = Vec::new();
-            if let Some(storage) = state.queue.storage() {
-                let removed = stored.iter().filter_map(|(seq, len)| storage.backlog.remove(*seq, *len));
-                blobs.extend(removed.filter_map(|removed| removed.blob));
-            }
-            let log = messages.store.log();
-            // A piece at a time, because everybody who publishes or acknowledges waits for the log meanwhile.
-            stored.chunks(4096).for_each(|piece| log.append().settle(cell.quid, None, piece));
-            if !stored.is_empty() || paged.is_some() {
-                let mut appender = log.append();
-                if let Some((first, last, more)) = paged {
-                    appender.settle_range(cell.quid, first, last, &[]);
-                    blobs.extend(more);
-                }
-                blobs.into_iter().for_each(|blob| appender.release_blob(blob));
-                token = Some(Token(appender.end().0));
-                drop(appender);
-                log.commit();
-            }
-        }
+        let token = self.messages.as_ref().and_then(|messages| purge_stored(messages, cell, &mut state, &gone));
         cell.publish_gauges(&state);
         drop(state);
         (count, token)
@@ -198,22 +224,19 @@ impl Broker {
 
     /// Makes a queue known to the store; called before anything of it can be in the log.
     pub(crate) fn add_queue(&self, cell: &Arc<QueueCell>) {
-        if let Some(messages) = &self.messages {
-            messages.queues().insert(cell.quid, cell.clone());
-        }
+        self.queues().insert(cell.quid, cell.clone());
     }
 
     /// Lets go of what a deleted queue had on disk, once its deletion is in the journal.
     pub(crate) fn remove_queue(&self, cell: &QueueCell) {
-        let Some(messages) = &self.messages else { return };
-        messages.queues().remove(&cell.quid);
-        let Some(storage) = cell.lock().queue.take_storage() else { return };
-        self.release_blobs(storage.backlog.blobs());
+        self.queues().remove(&cell.quid);
+        let stored = cell.lock().queue.take_storage();
+        self.release_blobs(stored.iter().flat_map(|storage| storage.backlog.blobs()));
     }
 
     /// Lets go of what a restart found of queues that had been deleted before.
-    pub(crate) fn drop_backlogs(&self, backlogs: HashMap<u64, Backlog>) {
-        self.release_blobs(backlogs.values().flat_map(Backlog::blobs));
+    pub(crate) fn drop_backlogs<'a>(&self, backlogs: impl Iterator<Item = &'a Backlog>) {
+        self.release_blobs(backlogs.flat_map(Backlog::blobs));
     }
 
     fn release_blobs(&self, blobs: impl Iterator<Item = u64>) {
@@ -226,8 +249,12 @@ impl Broker {
     }
 
     /// The queue with this id, also while it is being deleted.
-    fn queue_by_id(&self, quid: u64) -> Option<Arc<QueueCell>> {
-        self.messages.as_ref()?.queues().get(&quid).cloned()
+    pub(crate) fn queue_by_id(&self, quid: u64) -> Option<Arc<QueueCell>> {
+        self.queues().get(&quid).cloned()
+    }
+
+    fn queues(&self) -> MutexGuard<'_, HashMap<u64, Arc<QueueCell>>> {
+        self.queues_by_id.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Puts definitions that are durable in the log where a start finds them without it, when there are at least `least`.
@@ -244,37 +271,46 @@ impl Broker {
         let Some(messages) = &self.messages else { return };
         for cell in self.vhosts().iter().flat_map(|vhost| vhost.queues()) {
             let mut state = cell.lock();
-            let mark = state.queue.exact_mark();
-            if let Some(storage) = state.queue.storage()
-                && storage.backlog.delivered_below() != mark
-            {
-                storage.backlog.set_delivered_below(mark);
-                messages.store.log().append().delivered(cell.quid, mark);
+            for level in state.queue.stored_levels() {
+                let mark = state.queue.exact_mark(level);
+                if let Some(storage) = state.queue.storage(level)
+                    && storage.backlog.delivered_below() != mark
+                {
+                    storage.backlog.set_delivered_below(mark);
+                    messages.store.log().append().delivered(cell.group(level), mark);
+                }
             }
         }
     }
 }
 
 impl Owners for Broker {
-    fn with(&self, quid: u64, visit: &mut dyn FnMut(&mut Backlog)) -> bool {
+    fn with(&self, group: u64, visit: &mut dyn FnMut(&mut Backlog)) -> bool {
+        let (quid, part) = split_group(group);
         let Some(cell) = self.queue_by_id(quid) else { return false };
         let mut state = cell.lock();
-        match state.queue.storage() {
+        let storage = u8::try_from(part).ok().and_then(|level| state.queue.storage(level));
+        match storage {
             Some(storage) => visit(&mut storage.backlog),
             None => return false,
         }
         true
     }
 
-    fn page_out(&self, quid: u64, below: u64) {
-        let (Some(messages), Some(cell)) = (&self.messages, self.queue_by_id(quid)) else { return };
+    fn page_out(&self, group: u64, below: u64) {
+        let (quid, part) = split_group(group);
+        let (Some(messages), Some(cell), Ok(level)) = (&self.messages, self.queue_by_id(quid), u8::try_from(part))
+        else {
+            return;
+        };
         let log = messages.store.log();
         // A few at a time, so that nobody waits long for the queue.
         while cell
             .lock()
             .queue
-            .store_below(below, MESSAGES_PER_LOCK, |seq, message| append_transient(log, quid, seq, message))
-        {}
+            .store_below(level, below, MESSAGES_PER_LOCK, |seq, message| append_transient(log, group, seq, message))
+        {
+        }
     }
 
     fn quiesce(&self) {
@@ -297,7 +333,67 @@ impl Owners for Broker {
     }
 }
 
+/// Takes ready messages off the books: `gone` were in memory, the others are on disk only. Returns what to wait for.
+fn purge_stored(messages: &Messages, cell: &QueueCell, state: &mut QueueState, gone: &[Entry]) -> Option<Token> {
+    let log = messages.store.log();
+    let mut blobs = Vec::new();
+    let mut any = false;
+    for level in state.queue.stored_levels() {
+        let of_level = gone.iter().filter(|entry| entry.stored && entry.level == level);
+        let stored: Vec<(u64, u32)> = of_level.map(|entry| (entry.seq, entry.body_len)).collect();
+        if let Some(storage) = state.queue.storage(level) {
+            blobs.extend(stored.iter().filter_map(|(seq, body_len)| storage.remove(*seq, *body_len)));
+        }
+        // A piece at a time, because everybody who publishes or acknowledges waits for the log meanwhile.
+        stored.chunks(4096).for_each(|piece| log.append().settle(cell.group(level), None, piece));
+        any |= !stored.is_empty();
+    }
+    for forgotten in state.queue.forget_paged() {
+        let (first, last) = forgotten.range;
+        log.append().settle_range(cell.group(forgotten.level), first, last, &forgotten.except);
+        blobs.extend(forgotten.blobs);
+        any = true;
+    }
+    if !any {
+        return None;
+    }
+    let mut appender = log.append();
+    blobs.into_iter().for_each(|blob| appender.release_blob(blob));
+    let token = Token(appender.end().0);
+    drop(appender);
+    log.commit();
+    Some(token)
+}
+
+/// Bits of a group that are the queue's id; those above say which part of the queue it is.
+const QUID_BITS: u32 = 48;
+
+impl QueueCell {
+    /// The name under which the store knows the messages of a priority.
+    #[inline]
+    pub(crate) fn group(&self, level: u8) -> u64 {
+        self.quid | u64::from(level) << QUID_BITS
+    }
+}
+
+/// The queue's id and the part, which is a priority below 256.
+pub(crate) fn split_group(group: u64) -> (u64, u16) {
+    (group & ((1 << QUID_BITS) - 1), (group >> QUID_BITS) as u16)
+}
+
+/// What a restart found on disk, by queue.
+pub(crate) fn by_queue(backlogs: HashMap<u64, Backlog>) -> HashMap<u64, Vec<(u16, Backlog)>> {
+    let mut queues: HashMap<u64, Vec<(u16, Backlog)>> = HashMap::new();
+    for (group, backlog) in backlogs {
+        let (quid, part) = split_group(group);
+        queues.entry(quid).or_default().push((part, backlog));
+    }
+    queues
+}
+
 /// A queue's messages as a restart finds them.
-pub(crate) fn restored<C>(backlog: Option<Backlog>) -> Queue<C> {
-    backlog.map_or_else(Queue::default, |backlog| Queue::restored(Storage::new(backlog)))
+pub(crate) fn restored<C>(parts: Vec<(u16, Backlog)>) -> Queue<C> {
+    let levels =
+        parts.into_iter().filter_map(|(part, backlog)| Some((u8::try_from(part).ok()?, Storage::new(backlog))));
+    Queue::restored(levels)
 }

@@ -2,7 +2,8 @@
 
 use crate::broker::Broker;
 use crate::errors::Resource;
-use crate::messages::restored;
+use crate::message::ShardMessage;
+use crate::messages::{by_queue, restored};
 use crate::topology::{Behaviour, Exchange, ExchangeKind, QueueCell, QueueOptions, QueueState};
 use amqp::FieldValue;
 use metadata::{DestinationKind, Snapshot};
@@ -13,7 +14,8 @@ use tracing::warn;
 
 impl Broker {
     /// Recreates what a restart finds; what no longer makes sense is named in the log and left out.
-    pub(crate) fn restore(&self, snapshot: &Snapshot, mut backlogs: HashMap<u64, Backlog>) {
+    pub(crate) fn restore(&self, snapshot: &Snapshot, backlogs: HashMap<u64, Backlog>) {
+        let mut backlogs = by_queue(backlogs);
         for vhost in &snapshot.vhosts {
             self.add_vhost(&vhost.name);
         }
@@ -50,12 +52,12 @@ impl Broker {
         }
         for definition in &snapshot.queues {
             let Some(vhost) = self.vhost(&definition.vhost) else { continue };
-            let queue = restored(backlogs.remove(&definition.quid));
-            let options = QueueOptions::of_arguments(&definition.arguments).boxed();
+            let queue = restored(backlogs.remove(&definition.quid).unwrap_or_default());
+            let state = QueueState::with_options(queue, QueueOptions::of_arguments(&definition.arguments));
             let cell = vhost.write().insert_queue(QueueCell {
                 durable: definition.durable,
                 is_stored: definition.durable && self.messages.is_some(),
-                state: Mutex::new(QueueState { queue, options, ..QueueState::default() }),
+                state: Mutex::new(state),
                 auto_delete: definition.auto_delete,
                 consumer_timeout_ms: crate::channel::queue_arguments::timeout_argument(&definition.arguments),
                 arguments: definition.arguments.clone(),
@@ -63,8 +65,9 @@ impl Broker {
             });
             self.add_queue(&cell);
             cell.publish_gauges(&cell.lock());
+            self.post(0, ShardMessage::Look(cell));
         }
-        self.drop_backlogs(backlogs);
+        self.drop_backlogs(backlogs.values().flatten().map(|(_, backlog)| backlog));
         // Where it matters, in the order in which they were made; the sort is stable.
         let mut bindings: Vec<_> = snapshot.bindings.iter().collect();
         bindings.sort_by_key(|definition| definition.order);

@@ -35,6 +35,8 @@ pub struct Settings {
     pub unknown_exchange_type_closes_connection: bool,
     /// What a passive declare needs.
     pub passive_declare: PassiveDeclare,
+    /// What an x-death header set by a publisher is taken for.
+    pub publisher_deaths: PublisherDeaths,
 }
 
 /// What an overdue acknowledgement leads to.
@@ -57,6 +59,15 @@ pub enum PassiveDeclare {
     Configure,
 }
 
+/// What an x-death header set by a publisher is taken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PublisherDeaths {
+    /// A header like any other, which the message's own history replaces (4.x).
+    Ignore,
+    /// The message's history (3.x).
+    Interpret,
+}
+
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
@@ -76,6 +87,7 @@ impl Default for Settings {
             consumer_timeout_action: ConsumerTimeoutAction::CloseChannel,
             unknown_exchange_type_closes_connection: false,
             passive_declare: PassiveDeclare::Free,
+            publisher_deaths: PublisherDeaths::Ignore,
         }
     }
 }

@@ -71,12 +71,14 @@ impl Shard {
 
     /// Has the log written and synced if somebody waits for it; best called before links are flushed, which takes time.
     pub fn commit(&mut self) {
+        self.core.end_work();
         self.core.commit();
     }
 
     /// Ends the turn: what was appended to the log is written. To be called after the last link is flushed, and always
     /// before the driver waits.
     pub fn end_turn(&mut self) {
+        self.core.end_work();
         self.core.commit();
         self.core.broker.note_turn(self.core.shard, false);
     }
@@ -178,6 +180,8 @@ impl Shard {
 
     fn message(&mut self, message: ShardMessage) {
         match message {
+            ShardMessage::DeadLetters(letters) => self.core.take_letters(letters),
+            ShardMessage::Look(cell) => self.core.look(&cell),
             ShardMessage::Durable(token) => self.journal_advanced(token),
             ShardMessage::Deliver(cell) => {
                 self.core.deliver_ready(&cell);
@@ -259,7 +263,7 @@ impl Shard {
     /// Goes on with queues that had more to deliver than one turn allows; true when there is still more.
     pub fn run_queues(&mut self) -> bool {
         self.core.run_queues(QUEUES_PER_TURN);
-        !self.core.runnable.is_empty()
+        self.has_runnable()
     }
 
     /// Lets go of memory that only a busy reactor needs.
@@ -269,7 +273,7 @@ impl Shard {
 
     /// True when queues have more to deliver.
     pub fn has_runnable(&self) -> bool {
-        !self.core.runnable.is_empty()
+        !self.core.runnable.is_empty() || self.core.has_dead_letters()
     }
 
     /// The key that the next [`Shard::accept`] will give.

@@ -1,8 +1,8 @@
 //! From the configuration's terms to those of the engine and the driver.
 
 use auth::{DefaultUser, LoginSettings, Mechanism};
-use broker::{ConsumerTimeoutAction, PassiveDeclare, Settings};
-use config::{Config, MemoryWatermark, PassiveDeclarePermission, UnknownExchangeType};
+use broker::{ConsumerTimeoutAction, PassiveDeclare, PublisherDeaths, Settings};
+use config::{Config, MemoryWatermark, PassiveDeclarePermission, PublisherXDeath, UnknownExchangeType};
 use server::{FreeLimit, SocketOptions, Watermark};
 use std::time::Duration;
 
@@ -34,6 +34,10 @@ pub(crate) fn settings(config: &Config) -> Settings {
             PassiveDeclarePermission::None => PassiveDeclare::Free,
             PassiveDeclarePermission::Any => PassiveDeclare::Any,
             PassiveDeclarePermission::Configure => PassiveDeclare::Configure,
+        },
+        publisher_deaths: match config.compat.publisher_x_death {
+            PublisherXDeath::Ignore => PublisherDeaths::Ignore,
+            PublisherXDeath::Interpret => PublisherDeaths::Interpret,
         },
         ..Settings::default()
     }

@@ -7,7 +7,7 @@ use store::Message;
 pub struct Entry {
     /// The message; `None` while it is on disk only.
     pub message: Option<Message>,
-    /// Bytes of its body.
+    /// Bytes of its body; an estimate for one that was taken without being read.
     pub body_len: u32,
     /// How often it came back after a delivery.
     pub delivery_count: u32,
@@ -17,14 +17,25 @@ pub struct Entry {
     pub redelivered: bool,
     /// True when it is on disk, or on its way there.
     pub stored: bool,
+    /// Its priority, 0 in a queue without.
+    pub level: u8,
+    /// True for a place in memory that its message has left out of turn.
+    pub(crate) is_gone: bool,
 }
 
 impl Entry {
     /// A message that has just entered.
     #[inline]
-    pub fn new(message: Message, seq: u64, stored: bool) -> Entry {
+    pub fn new(message: Message, seq: u64, stored: bool, level: u8) -> Entry {
         let body_len = message.body_len() as u32;
-        Entry { message: Some(message), body_len, delivery_count: 0, seq, redelivered: false, stored }
+        let message = Some(message);
+        Entry { message, body_len, delivery_count: 0, seq, redelivered: false, stored, level, is_gone: false }
+    }
+
+    /// A message of which only the position is known: it is on disk.
+    pub(crate) fn unread(seq: u64, body_len: u32) -> Entry {
+        let (redelivered, stored, level, is_gone) = (false, true, 0, false);
+        Entry { message: None, body_len, delivery_count: 0, seq, redelivered, stored, level, is_gone }
     }
 }
 
@@ -42,6 +53,12 @@ pub struct Counts {
 }
 
 impl Counts {
+    #[inline]
+    pub(crate) fn add_ready(&mut self, body_len: u32) {
+        self.ready += 1;
+        self.ready_bytes += u64::from(body_len);
+    }
+
     /// A message is not ready any more. After a restart the bytes may be an estimate, and those of a damaged message are
     /// not known: when none is left, none are.
     #[inline]

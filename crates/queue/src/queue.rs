@@ -2,53 +2,71 @@
 
 use crate::consumers::{ConsumerKey, Consumers, Gate};
 use crate::entry::{Counts, Entry};
-use crate::storage::Storage;
-use std::collections::{BTreeMap, VecDeque};
-use store::Message;
+use crate::levels::Levels;
+use crate::rules::{NEVER, Rules};
+use crate::storage::{Forgotten, Storage, Wants};
+use crate::zone::Zone;
+use store::{LoadedRun, Message, Place, SlotFlags};
 
 /// No limit, for [`Queue::plan_ready`].
 pub const UNLIMITED: usize = usize::MAX;
-
-/// What a message in memory takes beside its body, in bytes; about right is enough for deciding what goes to disk.
-const OVERHEAD: u64 = 128;
 
 /// Ready messages and consumers of one queue.
 pub struct Queue<C> {
     /// Who takes messages.
     pub consumers: Consumers<C>,
-    /// Messages in memory, before all that are [paged out](crate::storage).
-    pub(crate) ready: VecDeque<Entry>,
-    /// Messages that came back, all from before `ready`.
-    pub(crate) returned: BTreeMap<u64, Entry>,
+    /// Messages of priority 0: all, in a queue without priorities.
+    pub(crate) zone: Zone,
+    /// Those of higher priorities.
+    pub(crate) levels: Option<Box<Levels>>,
+    pub(crate) rules: Option<Box<Rules>>,
     next_seq: u64,
     pub(crate) counts: Counts,
-    /// Memory of the messages in `ready`.
-    pub(crate) resident_bytes: u64,
-    /// What of it is on disk; only for queues that have something there, or that are to survive a restart.
-    pub(crate) storage: Option<Box<Storage>>,
 }
 
 impl<C> Default for Queue<C> {
     fn default() -> Self {
         Queue {
             consumers: Consumers::default(),
-            ready: VecDeque::new(),
-            returned: BTreeMap::new(),
+            zone: Zone::default(),
+            levels: None,
+            rules: None,
             next_seq: 0,
             counts: Counts::default(),
-            resident_bytes: 0,
-            storage: None,
         }
     }
 }
 
 impl<C> Queue<C> {
-    /// A queue as a restart finds it: everything that is on disk is ready.
-    pub fn restored(storage: Storage) -> Queue<C> {
-        let backlog = &storage.backlog;
-        let counts = Counts { ready: backlog.len(), ready_bytes: backlog.body_bytes(), ..Counts::default() };
-        let next_seq = backlog.next_seq_after_recovery();
-        Queue { next_seq, counts, storage: Some(Box::new(storage)), ..Queue::default() }
+    /// A queue as a restart finds it: everything that is on disk, by priority, is ready.
+    pub fn restored(parts: impl IntoIterator<Item = (u8, Storage)>) -> Queue<C> {
+        let mut queue = Queue::default();
+        for (level, storage) in parts {
+            let backlog = &storage.backlog;
+            queue.counts.ready += backlog.len();
+            queue.counts.ready_bytes += backlog.body_bytes();
+            queue.next_seq = queue.next_seq.max(backlog.next_seq_after_recovery());
+            let is_occupied = !backlog.is_empty();
+            let zone = queue.zone_mut(level);
+            zone.storage = Some(Box::new(storage));
+            // Nobody knows when they expire before they are read.
+            zone.latest_due_ms = NEVER;
+            if let Some(levels) = queue.levels.as_mut().filter(|_| is_occupied) {
+                levels.occupy(level);
+            }
+        }
+        queue
+    }
+
+    /// Makes it a queue with priorities. Messages that are there already have priority 0, or what they were restored with.
+    pub fn have_priorities(&mut self) {
+        if self.levels.is_none() {
+            let mut levels = Box::<Levels>::default();
+            if !self.zone.is_empty() {
+                levels.occupy(0);
+            }
+            self.levels = Some(levels);
+        }
     }
 
     /// What it holds.
@@ -63,10 +81,17 @@ impl<C> Queue<C> {
         self.counts.ready == 0
     }
 
+    /// True when it tells messages apart by priority.
+    #[inline]
+    pub fn has_priorities(&self) -> bool {
+        self.levels.is_some()
+    }
+
     /// Memory that ready messages take which never left the queue, in bytes.
     #[inline]
     pub fn resident_bytes(&self) -> u64 {
-        self.resident_bytes
+        let above = self.levels.as_ref().map_or(0, |levels| levels.iter().map(|(_, zone)| zone.resident_bytes).sum());
+        self.zone.resident_bytes + above
     }
 
     /// The position of the next message that enters.
@@ -81,6 +106,33 @@ impl<C> Queue<C> {
         let first = self.next_seq;
         self.next_seq += count;
         first
+    }
+
+    /// The zone with the first message.
+    #[inline]
+    pub(crate) fn first_zone(&self) -> &Zone {
+        match &self.levels {
+            None => &self.zone,
+            Some(levels) => levels.get(levels.highest()).unwrap_or(&self.zone),
+        }
+    }
+
+    #[inline]
+    fn zone_mut(&mut self, level: u8) -> &mut Zone {
+        if level == 0 {
+            return &mut self.zone;
+        }
+        if self.levels.is_none() {
+            self.have_priorities();
+        }
+        match &mut self.levels {
+            Some(levels) => levels.zone_mut(level),
+            None => &mut self.zone,
+        }
+    }
+
+    fn find_zone(&mut self, level: u8) -> Option<&mut Zone> {
+        if level == 0 { Some(&mut self.zone) } else { self.levels.as_mut()?.get_mut(level) }
     }
 
     /// Assigns up to `count` messages that are about to enter to consumers, straight, one after the other in turn.
@@ -99,17 +151,22 @@ impl<C> Queue<C> {
     ///
     /// Hands the entries, taken out of the queue in order and in memory, with their consumers to `plan`. Returns true
     /// when it stopped for one of the limits, so that there may be more to do; it also stops, returning false, at a
-    /// message that cannot be delivered yet (see [`Queue::pop`]).
+    /// message that cannot be delivered yet (see [`Queue::pop`]). Messages that have expired at `now_ms` are left to
+    /// [`Queue::take_expired`].
     #[inline]
     pub fn plan_ready(
         &mut self,
         most: usize,
         most_bytes: usize,
+        now_ms: u64,
         gate: &mut impl Gate<C>,
         mut plan: impl FnMut(Entry, ConsumerKey),
     ) -> bool {
         let mut bytes = 0;
         for _ in 0..most {
+            if self.rules.is_some() {
+                self.expire_first(now_ms, most);
+            }
             if !self.has_deliverable() {
                 return false;
             }
@@ -124,61 +181,100 @@ impl<C> Queue<C> {
         self.has_deliverable()
     }
 
-    /// Adds a message at the end. One that is on disk is not kept in memory behind others that are not.
+    /// Adds a message at the end of its priority. Returns when it expires if one before it there does so later, so that
+    /// looking at the first message would not find it in time.
     #[inline]
-    pub fn push(&mut self, message: Message, stored: bool) {
+    pub fn push(&mut self, message: Message, stored: bool, level: u8) -> Option<u64> {
         let seq = self.take_seqs(1);
-        let entry = Entry::new(message, seq, stored);
-        self.add_ready(entry.body_len);
-        if let Some(storage) = &mut self.storage
-            && storage.is_paged()
-        {
-            assert!(stored, "what enters behind messages that are on disk only is on disk itself");
-            storage.paged_out(1);
-            return;
+        let entry = Entry::new(message, seq, stored, level);
+        self.counts.add_ready(entry.body_len);
+        if self.levels.is_none() && self.rules.is_none() {
+            self.zone.push(entry);
+            return None;
         }
-        self.resident_bytes += memory(&entry);
-        self.ready.push_back(entry);
+        let due_ms = match (&self.rules, &entry.message) {
+            (Some(rules), Some(message)) => rules.due_ms(message),
+            _ => NEVER,
+        };
+        let zone = self.zone_mut(level);
+        if zone.is_empty() {
+            zone.latest_due_ms = 0;
+        }
+        let is_out_of_order = due_ms < zone.latest_due_ms;
+        zone.latest_due_ms = zone.latest_due_ms.max(due_ms);
+        zone.push(entry);
+        if let Some(levels) = &mut self.levels {
+            levels.occupy(level);
+        }
+        is_out_of_order.then_some(due_ms)
     }
 
     /// True when the first ready message can be delivered at once: it is in memory, and would be known as possibly
     /// delivered after a crash.
     #[inline]
     pub fn has_deliverable(&self) -> bool {
-        let first = match self.returned.first_key_value() {
-            Some((_, entry)) => Some(entry),
-            None => self.ready.front(),
-        };
-        first.is_some_and(|entry| entry.message.is_some() && self.is_marked(entry))
+        self.first_zone().has_deliverable()
     }
 
-    /// True when a crash right after the delivery of this message would find it marked.
+    /// Takes the first ready message that has not expired; `None` when there is none, and when it cannot be delivered
+    /// yet: then [`Queue::is_empty`] is false, and [`Queue::wants`] says what it waits for.
     #[inline]
-    fn is_marked(&self, entry: &Entry) -> bool {
-        !entry.stored
-            || entry.redelivered
-            || self.storage.as_ref().is_none_or(|storage| entry.seq < storage.deliverable_below)
-    }
-
-    /// Takes the first ready message; `None` when there is none, and when it cannot be delivered yet: then
-    /// [`Queue::is_empty`] is false, and [`Queue::wants`] says what it waits for.
-    #[inline]
-    pub fn pop(&mut self) -> Option<Entry> {
+    pub fn pop(&mut self, now_ms: u64) -> Option<Entry> {
+        if self.rules.is_some() {
+            self.expire_first(now_ms, UNLIMITED);
+        }
         if self.has_deliverable() { self.take_first() } else { None }
     }
 
     #[inline]
-    fn take_first(&mut self) -> Option<Entry> {
-        let entry = match self.returned.pop_first() {
-            Some((_, entry)) => entry,
-            None => {
-                let entry = self.ready.pop_front()?;
-                self.resident_bytes -= memory(&entry);
-                entry
-            }
+    pub(crate) fn take_first(&mut self) -> Option<Entry> {
+        self.take_from_first(Zone::take_first)
+    }
+
+    /// Takes the first message, in memory or not; one that is not is on disk, and to be read if it is needed.
+    pub fn drop_first(&mut self) -> Option<Entry> {
+        self.take_from_first(Zone::drop_first)
+    }
+
+    #[inline]
+    fn take_from_first(&mut self, take: impl FnOnce(&mut Zone) -> Option<Entry>) -> Option<Entry> {
+        let Some(levels) = &mut self.levels else {
+            let entry = take(&mut self.zone)?;
+            self.counts.remove_ready(entry.body_len);
+            return Some(entry);
         };
+        let level = levels.highest();
+        let zone = if level == 0 { &mut self.zone } else { levels.get_mut(level)? };
+        let entry = take(zone)?;
+        if zone.is_empty() {
+            levels.vacate(level);
+        }
         self.counts.remove_ready(entry.body_len);
-        Some(entry)
+        Some(Entry { level, ..entry })
+    }
+
+    /// Takes the message at a position out of turn, in memory or not; `None` when it is not ready.
+    pub fn take(&mut self, level: u8, seq: u64) -> Option<Entry> {
+        let zone = self.find_zone(level)?;
+        let entry = zone.take(seq)?;
+        let is_vacant = zone.is_empty();
+        if let Some(levels) = self.levels.as_mut().filter(|_| is_vacant) {
+            levels.vacate(level);
+        }
+        self.counts.remove_ready(entry.body_len);
+        Some(Entry { level, ..entry })
+    }
+
+    /// Takes the first message of a priority that is in memory.
+    pub(crate) fn take_first_of(&mut self, level: u8) -> Option<Entry> {
+        let zone = self.find_zone(level)?;
+        let entry = zone.take_first()?;
+        let is_vacant = zone.is_empty();
+        if let Some(levels) = self.levels.as_mut().filter(|_| is_vacant) {
+            levels.vacate(level);
+        }
+        self.counts.remove_ready(entry.body_len);
+        Some(Entry { level, ..entry })
     }
 
     /// Counts messages with `bytes` bytes of bodies as delivered and not settled.
@@ -206,10 +302,12 @@ impl<C> Queue<C> {
 
     /// Puts a message back that was taken out and, as it turned out, not delivered.
     pub fn put_back(&mut self, entry: Entry) {
-        self.add_ready(entry.body_len);
-        debug_assert!(self.ready.front().is_none_or(|first| first.seq > entry.seq), "what returns came from the head");
-        let old = self.returned.insert(entry.seq, entry);
-        debug_assert!(old.is_none(), "a position is taken once");
+        self.counts.add_ready(entry.body_len);
+        let level = entry.level;
+        self.zone_mut(level).put_back(entry);
+        if let Some(levels) = &mut self.levels {
+            levels.occupy(level);
+        }
     }
 
     /// Removes all ready messages; returns how many there were.
@@ -218,9 +316,10 @@ impl<C> Queue<C> {
     /// that are stored off the books; those that are only on disk are [`Queue::forget_paged`]'s.
     pub fn purge(&mut self, sink: &mut Vec<Entry>) -> u64 {
         let count = self.counts.ready;
-        sink.extend(std::mem::take(&mut self.returned).into_values());
-        sink.extend(std::mem::take(&mut self.ready));
-        self.resident_bytes = 0;
+        self.zones_mut().for_each(|(_, zone)| zone.purge(sink));
+        if let Some(levels) = &mut self.levels {
+            levels.vacate_all();
+        }
         self.counts.ready = 0;
         self.counts.ready_bytes = 0;
         count
@@ -228,23 +327,158 @@ impl<C> Queue<C> {
 
     /// Ready messages in memory from the first on, without taking them.
     pub fn iter(&self) -> impl Iterator<Item = &Entry> {
-        self.returned.values().chain(&self.ready)
+        let above = self.levels.iter().flat_map(|levels| levels.iter().rev().flat_map(|(_, zone)| zone.iter()));
+        above.chain(self.zone.iter())
     }
 
     /// Ready messages for relocation, at most `most` from position `from` on; returns where to go on.
     pub fn ready_from(&mut self, from: usize, most: usize) -> impl Iterator<Item = &mut Entry> {
-        self.ready.iter_mut().skip(from).take(most)
+        self.zones_mut().flat_map(|(_, zone)| zone.ready.iter_mut()).skip(from).take(most)
     }
 
-    #[inline]
-    fn add_ready(&mut self, body_len: u32) {
-        self.counts.ready += 1;
-        self.counts.ready_bytes += u64::from(body_len);
+    /// All zones, lowest priority first.
+    fn zones_mut(&mut self) -> impl DoubleEndedIterator<Item = (u8, &mut Zone)> {
+        let above = self.levels.iter_mut().flat_map(|levels| levels.iter_mut());
+        std::iter::once((0, &mut self.zone)).chain(above)
     }
 }
 
-/// Memory that an entry takes, in bytes.
-#[inline]
-pub(crate) fn memory(entry: &Entry) -> u64 {
-    u64::from(entry.body_len) + OVERHEAD
+/// What is on disk, by priority.
+impl<C> Queue<C> {
+    /// What of a priority is on disk; `None` when nothing ever was.
+    #[inline]
+    pub fn storage(&mut self, level: u8) -> Option<&mut Storage> {
+        self.find_zone(level)?.storage.as_deref_mut()
+    }
+
+    /// True when it has, or had, messages on disk.
+    #[inline]
+    pub fn is_stored(&self) -> bool {
+        let is_stored = |(_, zone): (u8, &Zone)| zone.storage.is_some();
+        self.zone.storage.is_some() || self.levels.as_ref().is_some_and(|levels| levels.iter().any(is_stored))
+    }
+
+    /// The priorities that have, or had, messages on disk.
+    pub fn stored_levels(&self) -> Vec<u8> {
+        let above = self.levels.iter().flat_map(|levels| levels.iter());
+        let zones = std::iter::once((0, &self.zone)).chain(above);
+        zones.filter(|(_, zone)| zone.storage.is_some()).map(|(level, _)| level).collect()
+    }
+
+    /// Makes it a queue that keeps messages of this priority on disk.
+    #[inline]
+    pub fn keep_on_disk(&mut self, level: u8) -> &mut Storage {
+        self.zone_mut(level).keep_on_disk()
+    }
+
+    /// Takes what is on disk away, for a queue that is deleted.
+    pub fn take_storage(&mut self) -> Vec<Box<Storage>> {
+        self.zones_mut().filter_map(|(_, zone)| zone.storage.take()).collect()
+    }
+
+    /// True when messages of this priority that enter have to go to disk, whatever they are.
+    #[inline]
+    pub fn is_paged(&self, level: u8) -> bool {
+        if level == 0 {
+            return self.zone.is_paged();
+        }
+        self.levels.as_ref().and_then(|levels| levels.get(level)).is_some_and(Zone::is_paged)
+    }
+
+    /// Leaves ready messages to the disk, lowest priority first, from the last one on, until about `keep_bytes` are in
+    /// memory; at most `most`.
+    ///
+    /// `log` puts a message on disk that is not there yet, if it can. What was in memory is handed to `sink`.
+    pub fn page_out(
+        &mut self,
+        keep_bytes: u64,
+        most: usize,
+        sink: &mut Vec<Entry>,
+        mut log: impl FnMut(u8, u64, &Message) -> Option<(Place, SlotFlags)>,
+    ) {
+        let mut resident_bytes = self.resident_bytes();
+        let before = sink.len();
+        for (level, zone) in self.zones_mut() {
+            if resident_bytes <= keep_bytes {
+                return;
+            }
+            let others = resident_bytes - zone.resident_bytes;
+            let most = most.saturating_sub(sink.len() - before);
+            zone.page_out(keep_bytes.saturating_sub(others), most, sink, |seq, message| log(level, seq, message));
+            resident_bytes = others + zone.resident_bytes;
+        }
+    }
+
+    /// Puts ready messages of a priority with a position below `below` on disk that are in memory only, at most `most`;
+    /// they stay in memory. Returns true when there may be more.
+    pub fn store_below(
+        &mut self,
+        level: u8,
+        below: u64,
+        most: usize,
+        log: impl FnMut(u64, &Message) -> (Place, SlotFlags),
+    ) -> bool {
+        self.find_zone(level).is_some_and(|zone| zone.store_below(below, most, log))
+    }
+
+    /// Forgets the messages that are on disk only.
+    pub fn forget_paged(&mut self) -> Vec<Forgotten> {
+        let Some(last) = self.next_seq.checked_sub(1) else { return Vec::new() };
+        self.zones_mut().filter_map(|(level, zone)| zone.forget_paged(level, last)).collect()
+    }
+
+    /// What has to come from or to the disk so that deliveries can go on. Asked when a consumer, or basic.get, wants a
+    /// message; what is returned counts as under way.
+    pub fn wants(&mut self) -> Wants {
+        self.want(false)
+    }
+
+    /// What has to come from the disk so that it is known when the first message expires.
+    pub fn wants_probe(&mut self) -> Wants {
+        let probe = self.rules.as_ref().is_none_or(|rules| !rules.is_expiring);
+        self.want(probe)
+    }
+
+    fn want(&mut self, probe: bool) -> Wants {
+        if self.levels.is_none() {
+            return self.zone.wants(0, probe);
+        }
+        for (level, zone) in self.zones_mut().rev() {
+            match zone.wants(level, probe) {
+                // What comes after messages that are on disk only need not be looked at.
+                Wants::Nothing if zone.is_paged() => return Wants::Nothing,
+                Wants::Nothing => {}
+                wanted => return wanted,
+            }
+        }
+        Wants::Nothing
+    }
+
+    /// The mark of a priority is on disk.
+    pub fn marked(&mut self, level: u8, below: u64) {
+        if let Some(zone) = self.find_zone(level) {
+            zone.marked(below);
+        }
+    }
+
+    /// Takes in what was read of a priority. Messages that could not be read are gone: their positions, the bytes of
+    /// their bodies, and the files that they had.
+    pub fn take_read(&mut self, level: u8, run: LoadedRun) -> Vec<(u64, u32, Option<u64>)> {
+        let Some(zone) = self.find_zone(level) else { return Vec::new() };
+        let lost = zone.take_read(level, run);
+        let is_vacant = zone.is_empty();
+        lost.iter().for_each(|(_, body_len, _)| self.counts.remove_ready(*body_len));
+        if let Some(levels) = self.levels.as_mut().filter(|_| is_vacant) {
+            levels.vacate(level);
+        }
+        lost
+    }
+
+    /// The mark of a priority as it has to be for a restart in good order: just above what was delivered and came back.
+    pub fn exact_mark(&self, level: u8) -> u64 {
+        if level == 0 {
+            return self.zone.exact_mark();
+        }
+        self.levels.as_ref().and_then(|levels| levels.get(level)).map_or(0, Zone::exact_mark)
+    }
 }

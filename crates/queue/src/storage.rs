@@ -10,11 +10,15 @@
 //! too. When memory is short, the end of `ready` is **paged out**: its messages are on disk only, and so is everything
 //! that enters behind them, until the paged part has been read back and is empty.
 //!
+//! Messages that leave out of turn while they are on disk stay on the books until they are settled; which those are is
+//! remembered until then.
+//!
 //! A crash must not let a message that may have been delivered look new. Messages are therefore delivered only below a
 //! **mark** that is on disk, and the mark is moved ahead in steps.
 
 use crate::Entry;
-use crate::queue::{Queue, memory};
+use crate::zone::Zone;
+use std::collections::{BTreeMap, BTreeSet};
 use store::{Backlog, LoadedRun, Message, Place, Read, SlotFlags};
 
 /// Memory of ready messages below which the next are read ahead, in bytes.
@@ -27,11 +31,13 @@ const READ_RETURNED: usize = 256;
 const LEAST_LEAD: u64 = 4096;
 const MOST_LEAD: u64 = 65_536;
 
-/// What a queue has on disk.
+/// What a queue has on disk, of one priority.
 pub struct Storage {
     /// Where its messages are.
     pub backlog: Backlog,
     paged: Option<Paged>,
+    /// Messages that left out of turn and are still in the backlog.
+    taken: BTreeSet<u64>,
     /// The position that somebody reads from on for it; 0 for a read of messages that came back.
     reading: Option<u64>,
     /// Messages below it may have been delivered before the last restart.
@@ -51,13 +57,32 @@ struct Paged {
 pub enum Wants {
     /// Nothing.
     Nothing,
-    /// This to be read; the answer goes to [`Queue::take_read`].
-    Read(Box<Read>),
-    /// The mark to be at `below` on disk; then [`Queue::marked`] is called.
+    /// This to be read; the answer goes to [`Queue::take_read`](crate::Queue::take_read).
+    Read {
+        /// The priority whose messages are read.
+        level: u8,
+        /// What is read.
+        read: Box<Read>,
+    },
+    /// The mark to be at `below` on disk; then [`Queue::marked`](crate::Queue::marked) is called.
     Mark {
+        /// The priority whose mark it is.
+        level: u8,
         /// The first position that is surely not delivered.
         below: u64,
     },
+}
+
+/// Messages that were on disk only and are gone, of one priority.
+pub struct Forgotten {
+    /// The priority.
+    pub level: u8,
+    /// The positions that they were at: from the first to the last.
+    pub range: (u64, u64),
+    /// Those of the range that had left before, and are still on the books.
+    pub except: Vec<u64>,
+    /// The files of their large bodies.
+    pub blobs: Vec<u64>,
 }
 
 impl Storage {
@@ -68,6 +93,7 @@ impl Storage {
         Storage {
             backlog,
             paged,
+            taken: BTreeSet::new(),
             reading: None,
             recovered_below: delivered_below,
             deliverable_below: delivered_below,
@@ -94,33 +120,66 @@ impl Storage {
     }
 }
 
-impl<C> Queue<C> {
-    /// What is on disk; `None` for a queue that has nothing there.
-    #[inline]
-    pub fn storage(&mut self) -> Option<&mut Storage> {
-        self.storage.as_deref_mut()
+impl Storage {
+    /// Messages that are on disk only.
+    pub(crate) fn paged_count(&self) -> u64 {
+        self.paged.as_ref().map_or(0, |paged| paged.count)
     }
 
-    /// Makes it a queue that keeps messages on disk.
-    pub fn keep_on_disk(&mut self) -> &mut Storage {
+    /// Takes the first message that is on disk only, unread.
+    pub(crate) fn take_first_paged(&mut self) -> Option<Entry> {
+        let paged = self.paged.as_mut()?;
+        let mut from = paged.next;
+        let (seq, body_len) = loop {
+            let (seq, body_len) = self.backlog.first_from(from)?;
+            if !self.taken.contains(&seq) {
+                break (seq, body_len);
+            }
+            from = seq + 1;
+        };
+        paged.next = seq + 1;
+        paged.count -= 1;
+        self.forget_empty();
+        Some(Entry::unread(seq, body_len))
+    }
+
+    /// Takes the message at this position, unread, if it is one that is on disk only.
+    pub(crate) fn take_paged(&mut self, seq: u64) -> Option<Entry> {
+        let paged = self.paged.as_mut().filter(|paged| seq >= paged.next)?;
+        let (_, body_len) = self.backlog.first_from(seq).filter(|(found, _)| *found == seq)?;
+        if !self.taken.insert(seq) {
+            return None;
+        }
+        paged.count -= 1;
+        self.forget_empty();
+        Some(Entry::unread(seq, body_len))
+    }
+
+    /// A message that is on disk left while others before it stay.
+    pub(crate) fn leaves_out_of_turn(&mut self, seq: u64) {
+        self.taken.insert(seq);
+    }
+
+    /// Takes a message off the books; the file of its large body goes with it.
+    #[inline]
+    pub fn remove(&mut self, seq: u64, body_len: u32) -> Option<u64> {
+        if !self.taken.is_empty() {
+            self.taken.remove(&seq);
+        }
+        self.backlog.remove(seq, body_len).and_then(|removed| removed.blob)
+    }
+}
+
+impl Zone {
+    /// Makes it a zone that keeps messages on disk.
+    pub(crate) fn keep_on_disk(&mut self) -> &mut Storage {
         self.storage.get_or_insert_with(|| Box::new(Storage::new(Backlog::new())))
-    }
-
-    /// Takes what is on disk away, for a queue that is deleted.
-    pub fn take_storage(&mut self) -> Option<Box<Storage>> {
-        self.storage.take()
-    }
-
-    /// True when messages that enter have to go to disk, whatever they are.
-    #[inline]
-    pub fn is_paged(&self) -> bool {
-        self.storage.as_ref().is_some_and(|storage| storage.is_paged())
     }
 
     /// Leaves ready messages to the disk, from the last one on, until about `keep_bytes` are in memory; at most `most`.
     ///
     /// `log` puts a message on disk that is not there yet, if it can. What was in memory is handed to `sink`.
-    pub fn page_out(
+    pub(crate) fn page_out(
         &mut self,
         keep_bytes: u64,
         most: usize,
@@ -131,34 +190,35 @@ impl<C> Queue<C> {
             return;
         }
         self.keep_on_disk();
-        let Some(storage) = &mut self.storage else { return };
         let mut late = Vec::new();
         for _ in 0..most {
             if self.resident_bytes <= keep_bytes {
                 break;
             }
-            let Some(entry) = self.ready.pop_back() else { break };
+            let Some(entry) = self.take_last() else { break };
+            let Some(storage) = &mut self.storage else { break };
             if !entry.stored {
                 // What is not logged stays: the log is full, or the neighbours went to a cold segment.
                 let message = entry.message.as_ref().filter(|_| storage.backlog.takes(entry.seq));
                 let Some((place, flags)) = message.and_then(|message| log(entry.seq, message)) else {
-                    self.ready.push_back(entry);
+                    self.push_resident(entry);
                     break;
                 };
                 late.push((entry.seq, place, entry.body_len, flags));
             }
-            self.resident_bytes -= memory(&entry);
             let count = storage.paged.as_ref().map_or(0, |paged| paged.count) + 1;
             storage.paged = Some(Paged { next: entry.seq, count });
             sink.push(entry);
         }
         late.reverse();
-        storage.backlog.add_late(late);
+        if let Some(storage) = &mut self.storage {
+            storage.backlog.add_late(late);
+        }
     }
 
     /// Puts ready messages with a position below `below` on disk that are in memory only, at most `most`; they stay in
     /// memory. Returns true when there may be more.
-    pub fn store_below(
+    pub(crate) fn store_below(
         &mut self,
         below: u64,
         most: usize,
@@ -182,30 +242,35 @@ impl<C> Queue<C> {
         false
     }
 
-    /// Forgets the messages that are on disk only; returns the range of positions that they were in, and the files of
-    /// their large bodies.
-    pub fn forget_paged(&mut self) -> Option<(u64, u64, Vec<u64>)> {
-        let last = self.next_seq().checked_sub(1)?;
+    /// Forgets the messages that are on disk only, up to the position `last`.
+    pub(crate) fn forget_paged(&mut self, level: u8, last: u64) -> Option<Forgotten> {
         let storage = self.storage.as_mut()?;
         let paged = storage.paged.take()?;
-        let blobs = storage.backlog.remove_from(paged.next, &[]);
-        Some((paged.next, last, blobs))
+        let except: Vec<u64> = storage.taken.range(paged.next..).copied().collect();
+        let blobs = storage.backlog.remove_from(paged.next, &except);
+        Some(Forgotten { level, range: (paged.next, last), except, blobs })
     }
 
     /// What has to come from or to the disk so that deliveries can go on. Asked when a consumer, or basic.get, wants a
     /// message; what is returned counts as under way.
-    pub fn wants(&mut self) -> Wants {
+    ///
+    /// With `probe` only the first message is wanted, to see when it expires.
+    pub(crate) fn wants(&mut self, level: u8, probe: bool) -> Wants {
+        let len = self.len();
         let Some(storage) = &mut self.storage else { return Wants::Nothing };
         let first = self.returned.values().next().or_else(|| self.ready.front());
-        if let Some(read) = storage.next_read(first, &self.returned, self.resident_bytes) {
-            return Wants::Read(Box::new(read));
+        if let Some(read) = storage.next_read(first, &self.returned, self.resident_bytes, probe) {
+            return Wants::Read { level, read: Box::new(read) };
+        }
+        if probe {
+            return Wants::Nothing;
         }
         let Some(first) = first.filter(|first| first.stored && !first.redelivered) else { return Wants::Nothing };
-        storage.next_mark(first.seq, self.counts.ready)
+        storage.next_mark(level, first.seq, len)
     }
 
     /// The mark is on disk.
-    pub fn marked(&mut self, below: u64) {
+    pub(crate) fn marked(&mut self, below: u64) {
         if let Some(storage) = &mut self.storage {
             storage.deliverable_below = storage.deliverable_below.max(below);
         }
@@ -213,7 +278,7 @@ impl<C> Queue<C> {
 
     /// Takes in what was read. Messages that could not be read are gone: their positions, the bytes of their bodies, and
     /// the files that they had.
-    pub fn take_read(&mut self, run: LoadedRun) -> Vec<(u64, u32, Option<u64>)> {
+    pub(crate) fn take_read(&mut self, level: u8, run: LoadedRun) -> Vec<(u64, u32, Option<u64>)> {
         let mut lost = Vec::new();
         for gone in &run.lost {
             lost.extend(self.lose(gone.seq, gone.body_len));
@@ -221,6 +286,7 @@ impl<C> Queue<C> {
         let Some(storage) = &mut self.storage else { return lost };
         // What has been paged out while the read was under way comes before what was read.
         let from = storage.reading.take().unwrap_or(0);
+        let mut read = Vec::with_capacity(run.loaded.len());
         let is_overtaken = storage.paged.as_ref().is_some_and(|paged| paged.next < from);
         for loaded in run.loaded {
             if let Some(entry) = self.returned.get_mut(&loaded.seq) {
@@ -228,7 +294,7 @@ impl<C> Queue<C> {
                 continue;
             }
             let Some(paged) = storage.paged.as_mut().filter(|paged| loaded.seq >= paged.next) else { continue };
-            if is_overtaken || !storage.backlog.contains(loaded.seq) {
+            if is_overtaken || !storage.backlog.contains(loaded.seq) || storage.taken.contains(&loaded.seq) {
                 continue;
             }
             paged.count -= 1;
@@ -240,12 +306,14 @@ impl<C> Queue<C> {
                 seq: loaded.seq,
                 redelivered: loaded.redelivered || loaded.seq < storage.recovered_below,
                 stored: true,
+                level,
+                is_gone: false,
             };
-            self.resident_bytes += memory(&entry);
-            self.ready.push_back(entry);
+            read.push(entry);
         }
         storage.backlog.passed(run.hint);
         storage.forget_empty();
+        read.into_iter().for_each(|entry| self.push_resident(entry));
         lost
     }
 
@@ -255,19 +323,20 @@ impl<C> Queue<C> {
         let returned = self.returned.remove(&seq);
         match &mut storage.paged {
             _ if returned.is_some() => {}
-            Some(paged) if seq >= paged.next && storage.backlog.contains(seq) => paged.count -= 1,
+            Some(paged) if seq >= paged.next && storage.backlog.contains(seq) && !storage.taken.contains(&seq) => {
+                paged.count -= 1;
+            }
             // It was settled, or purged, while it was read.
             _ => return None,
         }
         let body_len = returned.map_or(body_len, |entry| entry.body_len);
-        let removed = storage.backlog.remove(seq, body_len);
+        let blob = storage.remove(seq, body_len);
         storage.forget_empty();
-        self.counts.remove_ready(body_len);
-        Some((seq, body_len, removed.and_then(|removed| removed.blob)))
+        Some((seq, body_len, blob))
     }
 
     /// The mark as it has to be for a restart in good order: just above what was delivered and came back.
-    pub fn exact_mark(&self) -> u64 {
+    pub(crate) fn exact_mark(&self) -> u64 {
         let recovered = self.storage.as_ref().map_or(0, |storage| {
             let still_there = storage.paged.as_ref().is_some_and(|paged| paged.next < storage.recovered_below);
             if still_there { storage.recovered_below } else { 0 }
@@ -282,8 +351,9 @@ impl Storage {
     fn next_read(
         &mut self,
         first: Option<&Entry>,
-        returned: &std::collections::BTreeMap<u64, Entry>,
+        returned: &BTreeMap<u64, Entry>,
         resident_bytes: u64,
+        probe: bool,
     ) -> Option<Read> {
         if self.reading.is_some() {
             return None;
@@ -303,15 +373,16 @@ impl Storage {
                 .collect();
             (0, self.backlog.read_of(&seqs).into_iter().next())
         } else {
-            let paged = self.paged.as_ref().filter(|_| resident_bytes < READ_AHEAD_BELOW)?;
-            (paged.next, self.backlog.read_from(paged.next, READ_BYTES))
+            let enough = if probe { 1 } else { READ_AHEAD_BELOW };
+            let paged = self.paged.as_ref().filter(|_| resident_bytes < enough)?;
+            (paged.next, self.backlog.read_from(paged.next, if probe { 1 } else { READ_BYTES }))
         };
         self.reading = read.is_some().then_some(from);
         read
     }
 
     /// A mark ahead of `seq`, when it is due: now for a delivery that waits, or soon.
-    fn next_mark(&mut self, seq: u64, ready: u64) -> Wants {
+    fn next_mark(&mut self, level: u8, seq: u64, ready: u64) -> Wants {
         if seq + self.lead / 2 < self.backlog.delivered_below() {
             return Wants::Nothing;
         }
@@ -324,6 +395,6 @@ impl Storage {
         }
         let below = seq + self.lead;
         self.backlog.set_delivered_below(below);
-        Wants::Mark { below }
+        Wants::Mark { level, below }
     }
 }

@@ -86,11 +86,11 @@ fn a_gated_consumer_waits_without_losing_its_credit() {
 fn nothing_overtakes_waiting_messages() {
     let mut arena = Arena::new(ChunkPool::new(1));
     let mut queue = Queue::default();
-    queue.push(message(&mut arena, 0), false);
+    queue.push(message(&mut arena, 0), false, 0);
     queue.consumers.add(1, 0, 0);
     assert_eq!(turns(&mut queue, 3), [0; 0]);
     let mut plan = Vec::new();
-    assert!(!queue.plan_ready(10, UNLIMITED, &mut Open, |entry, key| plan.push((entry, key))));
+    assert!(!queue.plan_ready(10, UNLIMITED, 0, &mut Open, |entry, key| plan.push((entry, key))));
     assert_eq!(plan.len(), 1);
     assert_eq!(turns(&mut queue, 3), [1, 1, 1]);
 }
@@ -99,17 +99,19 @@ fn nothing_overtakes_waiting_messages() {
 fn limits_of_a_plan_say_that_there_is_more() {
     let mut arena = Arena::new(ChunkPool::new(1));
     let mut queue = Queue::default();
-    (0..10).for_each(|n| queue.push(message(&mut arena, n), false));
+    for n in 0..10 {
+        queue.push(message(&mut arena, n), false, 0);
+    }
     queue.consumers.add(1, 0, 0);
     let mut plan = Vec::new();
-    assert!(queue.plan_ready(4, UNLIMITED, &mut Open, |entry, key| plan.push((entry, key))));
+    assert!(queue.plan_ready(4, UNLIMITED, 0, &mut Open, |entry, key| plan.push((entry, key))));
     assert_eq!(plan.len(), 4);
     assert!(
-        queue.plan_ready(UNLIMITED, 4, &mut Open, |entry, key| plan.push((entry, key))),
+        queue.plan_ready(UNLIMITED, 4, 0, &mut Open, |entry, key| plan.push((entry, key))),
         "a byte limit of one message"
     );
     assert_eq!(plan.len(), 6, "a byte limit is passed by at most one message");
-    assert!(!queue.plan_ready(4, UNLIMITED, &mut Open, |entry, key| plan.push((entry, key))));
+    assert!(!queue.plan_ready(4, UNLIMITED, 0, &mut Open, |entry, key| plan.push((entry, key))));
     assert_eq!(plan.iter().map(|(entry, _)| number(entry)).collect::<Vec<_>>(), (0..10).collect::<Vec<_>>());
 }
 
@@ -160,12 +162,12 @@ proptest! {
         for step in steps {
             match step {
                 Step::Push => {
-                    queue.push(message(&mut arena, next), false);
+                    queue.push(message(&mut arena, next), false, 0);
                     model.push_back(next);
                     next += 1;
                 }
                 Step::Pop => {
-                    let entry = queue.pop();
+                    let entry = queue.pop(0);
                     prop_assert_eq!(entry.as_ref().map(number), model.pop_front());
                     if let Some(entry) = entry {
                         queue.delivered(1, u64::from(entry.body_len));

@@ -142,7 +142,7 @@ impl World {
             Step::PageOut { keep_bytes } => {
                 let mut sink = Vec::new();
                 let store = self.store.clone();
-                self.queue.page_out(keep_bytes, usize::MAX, &mut sink, |seq, message| {
+                self.queue.page_out(keep_bytes, usize::MAX, &mut sink, |_, seq, message| {
                     Some(append(&store, seq, message, true))
                 });
                 assert!(self.queue.resident_bytes() <= keep_bytes, "all of it can be paged out here");
@@ -150,7 +150,7 @@ impl World {
             Step::StoreBelow(at) if !self.ready.is_empty() => {
                 let below = self.ready[at % self.ready.len()].seq;
                 let store = self.store.clone();
-                while self.queue.store_below(below, 3, |seq, message| append(&store, seq, message, true)) {}
+                while self.queue.store_below(0, below, 3, |seq, message| append(&store, seq, message, true)) {}
             }
             Step::Want => drop(self.want()),
             Step::Load => self.load(),
@@ -174,16 +174,16 @@ impl World {
         self.next += 1;
         let parts = MessageParts { names: b"\0\x01q", header: b"", persistent, entered_ms: 0 };
         let message = Message::store(&mut self.arena, parts, &body(number, body_len));
-        let (seq, stored) = (self.queue.next_seq(), persistent || self.queue.is_paged());
+        let (seq, stored) = (self.queue.next_seq(), persistent || self.queue.is_paged(0));
         let body_len = body_len as u32;
         if stored {
             let (place, mut flags) = append(&self.store, seq, &message, !persistent);
             if !persistent {
                 flags |= SlotFlags::TRANSIENT;
             }
-            self.queue.keep_on_disk().backlog.add(seq, place, body_len, flags);
+            self.queue.keep_on_disk(0).backlog.add(seq, place, body_len, flags);
         }
-        self.queue.push(message, stored);
+        self.queue.push(message, stored, 0);
         let (redelivered, delivery_count) = (false, 0);
         self.ready.push(Listed { seq, number, body_len, persistent, redelivered, delivery_count });
     }
@@ -192,12 +192,12 @@ impl World {
     fn want(&mut self) -> bool {
         match self.queue.wants() {
             Wants::Nothing => self.reading.is_some() || !self.marks.is_empty(),
-            Wants::Read(read) => {
+            Wants::Read { read, .. } => {
                 assert!(self.reading.is_none(), "one read at a time");
                 self.reading = Some(Reading::Asked(read));
                 true
             }
-            Wants::Mark { below } => {
+            Wants::Mark { below, .. } => {
                 self.store.log().append().delivered(QUID, below);
                 self.marks.push_back(below);
                 true
@@ -229,7 +229,7 @@ impl World {
                 self.store.log().append().settle(QUID, None, &[(lost.seq, body_len)]);
             }
         }
-        self.queue.take_read(run);
+        self.queue.take_read(0, run);
     }
 
     fn marked(&mut self) {
@@ -237,13 +237,13 @@ impl World {
         self.writer.write().expect("the log is written");
         self.writer.sync().expect("the log is synced");
         self.mark = self.mark.max(below);
-        self.queue.marked(below);
+        self.queue.marked(0, below);
     }
 
     /// True when a message came.
     fn pop(&mut self) -> bool {
         let deliverable = self.queue.has_deliverable();
-        let Some(entry) = self.queue.pop() else {
+        let Some(entry) = self.queue.pop(0) else {
             assert!(!deliverable, "what can be delivered can be taken");
             return false;
         };
@@ -272,7 +272,7 @@ impl World {
         }
         if entry.stored {
             self.store.log().append().requeue(Owner { quid: QUID, seq: entry.seq }, entry.delivery_count + 1);
-            let storage = self.queue.storage().expect("a stored message has a place");
+            let storage = self.queue.storage(0).expect("a stored message has a place");
             storage.backlog.requeued(entry.seq, entry.delivery_count + 1);
         }
         self.queue.requeue(entry);
@@ -288,7 +288,7 @@ impl World {
         if stored.is_empty() {
             return;
         }
-        let storage = self.queue.storage().expect("a stored message has a place");
+        let storage = self.queue.storage(0).expect("a stored message has a place");
         for (seq, body_len) in &stored {
             assert!(storage.backlog.remove(*seq, *body_len).is_some(), "{seq} is on the books");
         }
@@ -299,7 +299,8 @@ impl World {
         let mut gone = Vec::new();
         assert_eq!(self.queue.purge(&mut gone), self.ready.len() as u64);
         self.settle(&gone);
-        if let Some((first, last, _)) = self.queue.forget_paged() {
+        for forgotten in self.queue.forget_paged() {
+            let (first, last) = forgotten.range;
             let held = self.held.iter().filter(|(entry, _)| (first..=last).contains(&entry.seq)).count();
             assert_eq!(held, 0, "what was delivered comes before what is on disk only");
             self.store.log().append().settle_range(QUID, first, last, &[]);
@@ -316,7 +317,7 @@ impl World {
         let Opened { store, writer, mut backlogs, .. } = open(self.disk.clone());
         (self.store, self.writer) = (store, writer);
         self.queue = match backlogs.remove(&QUID) {
-            Some(backlog) => Queue::restored(Storage::new(backlog)),
+            Some(backlog) => Queue::restored([(0, Storage::new(backlog))]),
             None => Queue::default(),
         };
         (self.reading, self.marks) = (None, VecDeque::new());
@@ -345,7 +346,7 @@ impl World {
         assert!(resident.eq(self.ready.iter().map(|listed| listed.seq).take(self.queue.iter().count())));
         let unstored = self.queue.iter().chain(self.held.iter().map(|(entry, _)| entry)).filter(|entry| !entry.stored);
         let stored = (self.ready.len() + self.held.len() - unstored.count()) as u64;
-        assert_eq!(self.queue.storage().map_or(0, |storage| storage.backlog.len()), stored, "messages on disk");
+        assert_eq!(self.queue.storage(0).map_or(0, |storage| storage.backlog.len()), stored, "messages on disk");
     }
 
     /// Everything can be taken out, given time.
@@ -363,7 +364,7 @@ impl World {
         held.iter().for_each(|entry| self.queue.settled(entry.body_len));
         self.settle(&held);
         self.check();
-        assert!(!self.queue.is_paged());
+        assert!(!self.queue.is_paged(0));
     }
 }
 
@@ -416,11 +417,11 @@ fn a_damaged_message_whose_length_nobody_knows_leaves_no_bytes_behind() {
     world.load();
     let Some(Reading::Loaded(mut run)) = world.reading.take() else { panic!("both were read") };
     run.lost.push(Lost { seq: run.loaded.remove(1).seq, body_len: 0 });
-    world.queue.take_read(run);
+    world.queue.take_read(0, run);
     assert_eq!(world.queue.counts().ready, 1);
     world.want();
     world.marked();
     assert!(world.pop());
     assert_eq!((world.queue.counts().ready, world.queue.counts().ready_bytes), (0, 0));
-    assert!(!world.queue.is_paged());
+    assert!(!world.queue.is_paged(0));
 }

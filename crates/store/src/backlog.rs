@@ -169,6 +169,16 @@ impl Backlog {
         }
     }
 
+    /// The first message at or after `seq`, with the bytes of its body: the mean of its region where they are not known.
+    pub fn first_from(&self, seq: u64) -> Option<(u64, u32)> {
+        let at = self.extents.partition_point(|extent| extent.region.last < seq);
+        let cold = self.extents[at..].iter().find_map(|extent| Some((extent.next(seq)?, extent.mean_body_len())));
+        cold.or_else(|| {
+            let seq = self.slots.next(seq)?;
+            self.slots.find(seq).map(|slot| (seq, slot.body_len))
+        })
+    }
+
     /// The extent that has the message, if one has it.
     fn extent_of(&self, seq: u64) -> Option<usize> {
         let at = self.extents.partition_point(|extent| extent.region.last < seq);

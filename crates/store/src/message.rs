@@ -4,7 +4,8 @@
 //! offset  bytes  what
 //!      0      1  version (1)
 //!      1      1  source protocol (1 = AMQP 0-9-1)
-//!      2      1  flags: bit 0 persistent, bit 1 the body is kept in slices of its own
+//!      2      1  flags: bit 0 persistent, bit 1 the body is kept in slices of its own, bit 2 the message is a dead
+//!               letter, bit 3 its routing key was replaced
 //!      3      1  zero
 //!      4      2  length of the names, little-endian
 //!      6      2  bits 32 to 47 of the time
@@ -22,6 +23,10 @@ const VERSION: u8 = 1;
 const FIXED: usize = 24;
 const PERSISTENT: u8 = 1;
 const DETACHED_BODY: u8 = 2;
+const DEAD_LETTER: u8 = 4;
+const KEY_REPLACED: u8 = 8;
+/// What is known of a message whatever its parts are, and stays when they are rewritten.
+const HISTORY: u8 = DEAD_LETTER | KEY_REPLACED;
 
 /// Bodies up to this length are stored right behind their header.
 const INLINE_BODY: usize = LARGEST_SLICE / 4;
@@ -115,7 +120,7 @@ impl Message {
     #[inline]
     pub fn store(arena: &mut Arena, parts: MessageParts<'_>, body: &[u8]) -> Message {
         if body.len() <= INLINE_BODY {
-            return Message { record: Message::record(arena, parts, body.len(), body, 0), body: None };
+            return Message::store_inline(arena, parts, body, 0);
         }
         let pieces = body.chunks(LARGEST_SLICE).map(|piece| arena.append([piece])).collect();
         Message::assemble(arena, parts, pieces)
@@ -134,13 +139,29 @@ impl Message {
         Message { record: Message::record(arena, parts, len, &[], DETACHED_BODY), body: Some(pieces.into()) }
     }
 
-    /// The same body under another exchange, routing key and header: what dead-lettering and the rewriting of
-    /// properties need. Bodies of more than 64 KiB are shared, smaller ones copied.
+    #[inline]
+    fn store_inline(arena: &mut Arena, parts: MessageParts<'_>, body: &[u8], flags: u8) -> Message {
+        Message { record: Message::record(arena, parts, body.len(), body, flags), body: None }
+    }
+
+    /// The same body under another exchange, routing key and header; what is known of its history stays. Bodies of more
+    /// than 64 KiB are shared, smaller ones copied.
     pub fn rewrite(&self, arena: &mut Arena, parts: MessageParts<'_>) -> Message {
+        self.rewrite_with(arena, parts, self.record[2] & HISTORY)
+    }
+
+    /// [Rewritten](Message::rewrite) as a dead letter, whose routing key is another than it was published with when
+    /// `replaces_key`.
+    pub fn dead_letter(&self, arena: &mut Arena, parts: MessageParts<'_>, replaces_key: bool) -> Message {
+        let replaced = if replaces_key { KEY_REPLACED } else { self.record[2] & KEY_REPLACED };
+        self.rewrite_with(arena, parts, DEAD_LETTER | replaced)
+    }
+
+    fn rewrite_with(&self, arena: &mut Arena, parts: MessageParts<'_>, history: u8) -> Message {
         match &self.body {
-            None => Message::store(arena, parts, self.inline_body()),
+            None => Message::store_inline(arena, parts, self.inline_body(), history),
             Some(pieces) => {
-                let record = Message::record(arena, parts, self.body_len(), &[], DETACHED_BODY);
+                let record = Message::record(arena, parts, self.body_len(), &[], DETACHED_BODY | history);
                 Message { record, body: Some(pieces.clone()) }
             }
         }
@@ -215,6 +236,17 @@ impl Message {
     #[inline]
     pub fn is_persistent(&self) -> bool {
         self.record[2] & PERSISTENT != 0
+    }
+
+    /// True when this broker dead-lettered it, so that the x-death header is its own and no publisher's.
+    pub fn is_dead_letter(&self) -> bool {
+        self.record[2] & DEAD_LETTER != 0
+    }
+
+    /// True when dead-lettering gave it another routing key than it was published with, so that the keys of its CC
+    /// header are none of its routing keys any more.
+    pub fn has_replaced_key(&self) -> bool {
+        self.record[2] & KEY_REPLACED != 0
     }
 
     /// When it entered its queue, in ms since 1970; 0 = not known.

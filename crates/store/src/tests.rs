@@ -32,6 +32,28 @@ fn a_message_is_what_was_stored() {
 }
 
 #[test]
+fn a_dead_letter_is_known_as_one_wherever_it_goes() {
+    let mut arena = Arena::new(ChunkPool::new(4));
+    for len in [3, 100_000] {
+        let published = Message::store(&mut arena, parts(b"\0\x01q", b"x-death"), &vec![7; len]);
+        assert!(!published.is_dead_letter() && !published.has_replaced_key());
+        let once = published.dead_letter(&mut arena, parts(b"\0\x01q", b"h"), false);
+        assert!(once.is_dead_letter() && !once.has_replaced_key());
+        let replaced = once.dead_letter(&mut arena, parts(b"\0\x01r", b"h"), true);
+        let again = replaced.dead_letter(&mut arena, parts(b"\0\x01r", b"h"), false);
+        let mut rewritten = again.rewrite(&mut arena, parts(b"\0\x01r", b"with a delivery count"));
+        rewritten.relocate(&mut arena);
+        let stored: Vec<u8> = rewritten.stored_slices().flat_map(|slice| slice.to_vec()).collect();
+        let read = Message::from_stored(arena.append([&stored[..]])).expect("a record");
+        for message in [replaced, again, rewritten, read] {
+            assert!(message.is_dead_letter() && message.has_replaced_key());
+            assert!(!message.is_persistent());
+            assert_eq!(whole(&message), vec![7; len]);
+        }
+    }
+}
+
+#[test]
 fn a_body_that_arrived_in_pieces_is_whole() {
     let mut arena = Arena::new(ChunkPool::new(4));
     let pieces = vec![arena.append([b"one "]), arena.append([b"two "]), arena.append([b"three"])];

@@ -89,6 +89,17 @@ impl<'a> TableRef<'a> {
         TableIter { reader: Reader::new(self.bytes) }
     }
 
+    /// The fields in order with the bytes of each, name and type letter included, ending before the first error: for
+    /// passing on what is not looked into.
+    pub fn raw_fields(self) -> impl Iterator<Item = (&'a str, FieldRef<'a>, &'a [u8])> {
+        let mut fields = self.iter();
+        std::iter::from_fn(move || {
+            let before = fields.reader.rest();
+            let (name, value) = fields.next()?.ok()?;
+            Some((name, value, before.get(..before.len() - fields.reader.rest().len())?))
+        })
+    }
+
     /// The value of the first field called `name`; `None` too when the bytes before it are no table.
     pub fn find(&self, name: &str) -> Option<FieldRef<'a>> {
         self.iter().map_while(Result::ok).find(|(key, _)| *key == name).map(|(_, value)| value)
@@ -137,6 +148,16 @@ impl<'a> ArrayRef<'a> {
         ArrayIter { reader: Reader::new(self.bytes) }
     }
 
+    /// The values in order with the bytes of each, type letter included, ending before the first error.
+    pub fn raw_values(self) -> impl Iterator<Item = (FieldRef<'a>, &'a [u8])> {
+        let mut values = self.iter();
+        std::iter::from_fn(move || {
+            let before = values.reader.rest();
+            let value = values.next()?.ok()?;
+            Some((value, before.get(..before.len() - values.reader.rest().len())?))
+        })
+    }
+
     fn validate(self, depth: usize) -> Result<(), FieldError> {
         let depth = depth.checked_sub(1).ok_or(FieldError::TooDeep)?;
         self.iter().try_for_each(|value| value?.validate(depth))
@@ -169,6 +190,20 @@ impl<'a> FieldRef<'a> {
             FieldRef::LongString(bytes) | FieldRef::Bytes(bytes) => Some(bytes),
             _ => None,
         }
+    }
+
+    /// The value of an integer of any width.
+    pub fn as_i64(self) -> Option<i64> {
+        Some(match self {
+            FieldRef::I8(value) => value.into(),
+            FieldRef::U8(value) => value.into(),
+            FieldRef::I16(value) => value.into(),
+            FieldRef::U16(value) => value.into(),
+            FieldRef::I32(value) => value.into(),
+            FieldRef::U32(value) => value.into(),
+            FieldRef::I64(value) => value,
+            _ => return None,
+        })
     }
 
     /// The text of a long string or byte array that is UTF-8.

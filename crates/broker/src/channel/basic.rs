@@ -1,8 +1,10 @@
 //! Which method does what on an open channel; opening and closing; prefetch and basic.get.
 
+use super::tx::Fate;
 use super::{Channel, Mode};
 use crate::connection::{Connection, Park};
 use crate::core::Core;
+use crate::core::tend::Return;
 use crate::delivery::{ChannelLimit, Content, Deliveries, Unacked, encode_get_ok};
 use crate::errors::{self, ProtocolError};
 use crate::topology::QueueCell;
@@ -52,8 +54,14 @@ impl Core {
             Method::BasicConsume(consume) => self.consume(conn, number, &consume),
             Method::BasicCancel(cancel) => self.cancel(conn, number, &cancel),
             Method::BasicGet(get) => self.get(conn, number, &get),
-            Method::BasicReject(reject) => self.reject(conn, number, reject.delivery_tag, false, reject.requeue),
-            Method::BasicNack(nack) => self.reject(conn, number, nack.delivery_tag, nack.multiple, nack.requeue),
+            Method::BasicReject(reject) => {
+                let fate = if reject.requeue { Fate::Return(Return::Failed) } else { Fate::Reject };
+                self.reject(conn, number, reject.delivery_tag, false, fate)
+            }
+            Method::BasicNack(nack) => {
+                let fate = if nack.requeue { Fate::Return(Return::GivenBack) } else { Fate::Reject };
+                self.reject(conn, number, nack.delivery_tag, nack.multiple, fate)
+            }
             Method::BasicRecover(recover) => self.recover(conn, number, recover.requeue, true),
             Method::BasicRecoverAsync(recover) => self.recover(conn, number, recover.requeue, false),
             Method::ConfirmSelect(select) => self.confirm_select(conn, number, select.nowait),
@@ -164,7 +172,7 @@ impl Core {
             deliveries.extend(transaction.take_settled());
             deliveries.sort_by_key(|unacked| unacked.tag);
         }
-        self.requeue_all(deliveries);
+        self.requeue_all(deliveries, Return::ConsumerGone);
     }
 
     /// Ends the consumers of a channel.
@@ -214,7 +222,12 @@ impl Core {
         // It may have been closed while the connection waited.
         let Some(channel) = conn.channels.find(number).filter(|channel| !channel.closing) else { return };
         let mut state = cell.lock();
-        let Some(entry) = state.queue.pop() else {
+        let popped = state.queue.pop(self.now.time_ms());
+        if state.is_tended {
+            state.used_ms = self.now.time_ms();
+            self.tend(&cell, &mut state);
+        }
+        let Some(entry) = popped else {
             if !state.queue.is_empty() {
                 self.fetch(&cell, &mut state);
                 if !state.waited_for.contains(&self.shard) {

@@ -38,6 +38,18 @@ impl Core {
         }
     }
 
+    /// The publishes `first..=last` of a channel were refused by a queue.
+    #[cold]
+    pub(crate) fn reject_publishes(&mut self, conn: &mut Connection, number: u16, first: u64, last: u64) {
+        let Some(channel) = conn.channels.find(number) else { return };
+        if let Mode::Confirm(confirms) = &mut channel.mode {
+            (first..=last).for_each(|tag| confirms.reject(tag));
+            if !self.confirming.contains(&number) {
+                self.confirming.push(number);
+            }
+        }
+    }
+
     /// Sends the confirms that are due, as few as possible.
     #[inline]
     pub(crate) fn tell_confirms(&mut self, conn: &mut Connection) {

@@ -18,6 +18,8 @@ pub(crate) struct Checked<'a> {
     /// Routing keys of CC and BCC.
     pub(crate) more_keys: Vec<Vec<u8>>,
     pub(crate) headers: Option<TableRef<'a>>,
+    /// True when it has an expiration.
+    pub(crate) expires: bool,
 }
 
 impl Core {
@@ -65,6 +67,7 @@ impl Core {
         }
         if let Some(expiration) = properties.expiration {
             parse_expiration(expiration)?;
+            checked.expires = true;
         }
         if let Some(headers) = properties.headers {
             checked.more_keys = routing_keys(headers)?;

@@ -8,6 +8,7 @@ use crate::errors::{self, ArgumentValue, ProtocolError, Resource};
 use crate::names::{clean, is_reserved};
 use crate::reply_to;
 use crate::topology::{QueueCell, QueueOptions, QueueState, Vhost};
+use ::queue::Queue;
 use amqp::method::queue;
 use amqp::{FieldTable, FieldValue, Method};
 use auth::Permission;
@@ -105,6 +106,7 @@ impl Core {
             .map_err(|_| errors::CANNOT_DECODE.with(&[&errors::Octets(declare.arguments.bytes())]))?;
         if let Some(existing) = vhost.queue(name).filter(|cell| !cell.is_dead()) {
             assert_equivalent(conn, vhost, &existing, declare, &arguments)?;
+            self.note_use(&existing);
             return Ok((existing, None));
         }
         self.check_new_queue(conn, vhost, name, &arguments)?;
@@ -126,10 +128,7 @@ impl Core {
             owner: declare.exclusive.then_some(conn.link.id),
             is_stored: declare.durable && !declare.exclusive && self.broker.messages.is_some(),
             consumer_timeout_ms: timeout_argument(&arguments),
-            state: Mutex::new(QueueState {
-                options: QueueOptions::of_arguments(&arguments).boxed(),
-                ..QueueState::default()
-            }),
+            state: Mutex::new(QueueState::with_options(Queue::default(), QueueOptions::of_arguments(&arguments))),
             arguments,
             ..QueueCell::new(quid, &vhost.name, name)
         });
@@ -139,6 +138,8 @@ impl Core {
             changes.push(definition(&cell));
         }
         let token = self.broker.propose(changes);
+        drop(topology);
+        self.look(&cell);
         Ok((cell, token))
     }
 

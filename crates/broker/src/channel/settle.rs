@@ -1,8 +1,10 @@
 //! Acknowledging, rejecting and recovering deliveries.
 
 use super::Mode;
+use super::tx::Fate;
 use crate::connection::Connection;
 use crate::core::Core;
+use crate::core::tend::Return;
 use crate::errors::{self, ProtocolError};
 use amqp::Method;
 use amqp::method::basic;
@@ -21,7 +23,7 @@ impl Core {
         let Some(channel) = conn.channels.find(number) else { return Ok(()) };
         channel.counters.ack.add((self.settling.len() - before) as u64);
         match &mut channel.mode {
-            Mode::Tx(transaction) => transaction.settle(self.settling.drain(before..), false),
+            Mode::Tx(transaction) => transaction.settle(self.settling.drain(before..), Fate::Ack),
             _ => Core::release_places(&channel.limit, &self.settling[before..]),
         }
         Ok(())
@@ -34,22 +36,18 @@ impl Core {
         number: u16,
         tag: u64,
         multiple: bool,
-        requeue: bool,
+        fate: Fate,
     ) -> Result<(), ProtocolError> {
         let Some(channel) = conn.channels.find(number) else { return Ok(()) };
         let slot = channel.slot;
         self.take_deliveries(conn, slot, tag, multiple)?;
         let Some(channel) = conn.channels.find(number) else { return Ok(()) };
         if let Mode::Tx(transaction) = &mut channel.mode {
-            transaction.settle(self.settling.drain(..), requeue);
+            transaction.settle(self.settling.drain(..), fate);
             return Ok(());
         }
         Core::release_places(&channel.limit, &self.settling);
-        if requeue {
-            self.requeue(conn);
-        } else {
-            self.settle(conn);
-        }
+        self.end_deliveries(conn, fate);
         Ok(())
     }
 
@@ -75,7 +73,16 @@ impl Core {
             // The answer comes before what is delivered again.
             self.send(conn, number, &Method::BasicRecoverOk(basic::RecoverOk {}));
         }
-        self.requeue(conn);
+        self.requeue(conn, Return::GivenBack);
         Ok(())
+    }
+
+    /// What the deliveries taken so far come to.
+    pub(crate) fn end_deliveries(&mut self, conn: &Connection, fate: Fate) {
+        match fate {
+            Fate::Ack => self.settle(conn),
+            Fate::Reject => self.reject_all(conn),
+            Fate::Return(why) => self.requeue(conn, why),
+        }
     }
 }

@@ -3,6 +3,7 @@
 use super::Mode;
 use crate::connection::Connection;
 use crate::core::Core;
+use crate::core::tend::Return;
 use crate::delivery::Unacked;
 use crate::errors::{self, ProtocolError};
 use crate::topology::{Exchange, Route};
@@ -22,7 +23,18 @@ struct Publish {
 
 struct Settled {
     unacked: Unacked,
-    requeue: bool,
+    fate: Fate,
+}
+
+/// What a delivery comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It is acknowledged.
+    Ack,
+    /// It is rejected for good.
+    Reject,
+    /// It returns to its queue.
+    Return(Return),
 }
 
 /// What a transaction has gathered.
@@ -45,8 +57,8 @@ impl Transaction {
     }
 
     /// Adds settled deliveries.
-    pub(crate) fn settle(&mut self, deliveries: impl Iterator<Item = Unacked>, requeue: bool) {
-        self.settled.extend(deliveries.map(|unacked| Settled { unacked, requeue }));
+    pub(crate) fn settle(&mut self, deliveries: impl Iterator<Item = Unacked>, fate: Fate) {
+        self.settled.extend(deliveries.map(|unacked| Settled { unacked, fate }));
     }
 
     /// The deliveries that it would have settled, for a channel that closes instead.
@@ -70,6 +82,7 @@ impl Core {
     pub(crate) fn tx_commit(&mut self, conn: &mut Connection, number: u16) -> Result<(), ProtocolError> {
         let transaction = self.take_transaction(conn, number)?;
         self.begin_transaction();
+        self.rejected_in_transaction = false;
         for publish in transaction.publishes {
             let target = (publish.exchange, publish.route);
             self.publish_stored(conn, number, target, publish.message, publish.mandatory);
@@ -78,21 +91,21 @@ impl Core {
         // In runs of the same fate, so that their order within each queue stays.
         let mut rest = transaction.settled.into_iter().peekable();
         while let Some(first) = rest.next() {
-            let requeue = first.requeue;
+            let fate = first.fate;
             self.settling.push(first.unacked);
-            while let Some(next) = rest.next_if(|next| next.requeue == requeue) {
+            while let Some(next) = rest.next_if(|next| next.fate == fate) {
                 self.settling.push(next.unacked);
             }
             if let Some(channel) = conn.channels.find(number) {
                 Core::release_places(&channel.limit, &self.settling);
             }
-            if requeue {
-                self.requeue(conn);
-            } else {
-                self.settle(conn);
-            }
+            self.end_deliveries(conn, fate);
         }
         let token = self.end_transaction().map(|lsn| Token(lsn.0));
+        if self.rejected_in_transaction {
+            // RabbitMQ: what could be done is done, and the client told that it was not all.
+            return Err(errors::PARTIAL_COMMIT.with(&[]));
+        }
         self.reply(conn, number, token, false, &Method::TxCommitOk(tx::CommitOk {}));
         Ok(())
     }

@@ -31,10 +31,17 @@ impl Core {
 
     /// As [`Core::deliver_ready`] for a queue that is locked.
     pub(super) fn deliver_ready_locked(&mut self, cell: &Arc<QueueCell>, state: &mut QueueState) {
+        if state.is_tended {
+            self.end_waits(state);
+        }
         let mut entries = std::mem::take(&mut self.scratch.entries);
-        let more = state.queue.plan_ready(MESSAGES_PER_LOCK, BYTES_PER_LOCK, &mut OutputGate { cell }, |entry, key| {
-            entries.push((Some(entry), key));
-        });
+        let more = state.queue.plan_ready(
+            MESSAGES_PER_LOCK,
+            BYTES_PER_LOCK,
+            self.now.time_ms(),
+            &mut OutputGate { cell },
+            |entry, key| entries.push((Some(entry), key)),
+        );
         let mut tally = Tally::default();
         for start in 0..entries.len() {
             if entries[start].0.is_some() {
@@ -50,9 +57,19 @@ impl Core {
         if consumers.want_messages() || (!consumers.is_empty() && !self.broker.is_short_of_memory()) {
             self.fetch(cell, state);
         }
+        if state.is_tended {
+            self.tend(cell, state);
+        }
         cell.count_deliveries(&tally);
         cell.publish_gauges(state);
-        if more && !state.scheduled {
+        if more {
+            self.schedule(cell, state);
+        }
+    }
+
+    /// Goes on with a queue on another turn.
+    pub(super) fn schedule(&mut self, cell: &Arc<QueueCell>, state: &mut QueueState) {
+        if !state.scheduled {
             state.scheduled = true;
             self.runnable.push_back(cell.clone());
         }

@@ -1,6 +1,7 @@
 //! Deliveries that wait too long for their acknowledgement.
 
 use super::Core;
+use super::tend::Return;
 use crate::channel::Source;
 use crate::connection::Connection;
 use crate::errors;
@@ -89,7 +90,7 @@ impl Core {
                 if let Some(Some(deliveries)) = conn.link.output().channels.get_mut(slot) {
                     deliveries.take_of(queue, key, &mut returned);
                 }
-                self.requeue_all(returned);
+                self.requeue_all(returned, Return::ConsumerGone);
             }
             _ => {
                 let error = errors::ACKNOWLEDGEMENT_TIMEOUT.with(&[&number, &timeout_ms]);

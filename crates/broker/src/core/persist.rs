@@ -37,8 +37,7 @@ struct PendingConfirm {
 #[derive(Default)]
 pub(crate) struct Waiting {
     confirms: VecDeque<PendingConfirm>,
-    /// Queues whose mark is on its way to disk, with the mark.
-    marks: VecDeque<(Lsn, u64, Arc<QueueCell>)>,
+    marks: VecDeque<Mark>,
     /// Connections whose basic.get waits for a queue.
     pub(crate) gets: Vec<(Arc<QueueCell>, usize, ConnectionId)>,
     /// The transaction that is being committed.
@@ -50,6 +49,14 @@ pub(crate) struct Waiting {
     /// Lists that are used again and again.
     settled: Vec<(u64, u32)>,
     added: Vec<(u64, Place, u32, SlotFlags)>,
+}
+
+/// A mark on its way to disk.
+struct Mark {
+    lsn: Lsn,
+    level: u8,
+    below: u64,
+    cell: Arc<QueueCell>,
 }
 
 /// A transaction in the log.
@@ -76,14 +83,14 @@ impl Core {
         keys: &[ConsumerKey],
         buffer: &[u8],
     ) -> Option<Lsn> {
-        let paged = state.queue.is_paged();
-        if !cell.is_stored && !paged {
+        let levels = Levels::of(state);
+        if !cell.is_stored && !levels.may_be_paged(state) {
             return None;
         }
         let log = self.log()?;
         let mut any = false;
         for (at, item) in items.iter_mut().enumerate() {
-            if goes_to_disk(cell, state, item, keys.get(at), paged) {
+            if goes_to_disk(cell, state, item, keys.get(at), levels) {
                 any = true;
                 if item.stored.is_none() {
                     item.stored = Some(Message::store(
@@ -103,11 +110,11 @@ impl Core {
         let mut appender = log.append();
         let mut durable = false;
         for (at, item) in items.iter_mut().enumerate() {
-            if !goes_to_disk(cell, state, item, keys.get(at), paged) {
+            if !goes_to_disk(cell, state, item, keys.get(at), levels) {
                 continue;
             }
             let Some(message) = &item.stored else { continue };
-            let owner = Owner { quid: cell.quid, seq: first_seq + at as u64 };
+            let owner = Owner { quid: cell.group(levels.level_of(item)), seq: first_seq + at as u64 };
             let transient = !(cell.is_stored && item.persistent);
             let options = Append { delivered: at < keys.len(), transient, tx: transaction };
             let body_len = item.body_len as u32;
@@ -132,8 +139,15 @@ impl Core {
         }
         let end = appender.end();
         drop(appender);
-        let backlog = &mut state.queue.keep_on_disk().backlog;
-        added.drain(..).for_each(|(seq, place, body_len, flags)| backlog.add(seq, place, body_len, flags));
+        if levels.has_priorities {
+            for (seq, place, body_len, flags) in added.drain(..) {
+                let level = items[(seq - first_seq) as usize].level;
+                state.queue.keep_on_disk(level).backlog.add(seq, place, body_len, flags);
+            }
+        } else {
+            let backlog = &mut state.queue.keep_on_disk(0).backlog;
+            added.drain(..).for_each(|(seq, place, body_len, flags)| backlog.add(seq, place, body_len, flags));
+        }
         self.waiting.added = added;
         if let Some(transaction) = &mut self.waiting.transaction {
             transaction.logged |= durable;
@@ -155,7 +169,7 @@ impl Core {
             return None;
         }
         let (log, message) = (self.log()?, entry.message.as_ref()?);
-        let owner = Owner { quid: cell.quid, seq: entry.seq };
+        let owner = Owner { quid: cell.group(entry.level), seq: entry.seq };
         let tx = self.waiting.transaction.as_ref().map(|transaction| transaction.id);
         let options = Append { delivered: false, transient: false, tx };
         let mut appender = log.append();
@@ -168,7 +182,7 @@ impl Core {
         };
         let end = appender.end();
         drop(appender);
-        state.queue.keep_on_disk().backlog.add(entry.seq, place, entry.body_len, blob_flag(&log, message));
+        state.queue.keep_on_disk(entry.level).backlog.add(entry.seq, place, entry.body_len, blob_flag(&log, message));
         (item.logged, item.durable, entry.stored) = (Some(place), true, true);
         if let Some(transaction) = &mut self.waiting.transaction {
             transaction.logged = true;
@@ -186,18 +200,26 @@ impl Core {
         lsn: Option<Lsn>,
     ) {
         let last = first_tag + items.len() as u64 - 1;
-        let Some(lsn) = lsn else { return self.confirm(conn, number, first_tag, last) };
+        let any_rejected = items.iter().any(|item| item.rejected);
+        if lsn.is_none() && !any_rejected {
+            return self.confirm(conn, number, first_tag, last);
+        }
         let Some(incarnation) = conn.channels.find(number).map(|channel| channel.incarnation) else { return };
         let mut at = 0;
         while at < items.len() {
-            let durable = items[at].durable;
-            let len = items[at..].iter().take_while(|item| item.durable == durable).count();
+            let Item { durable, rejected, .. } = items[at];
+            let is_alike = |item: &&Item| item.durable == durable && item.rejected == rejected;
+            let len = items[at..].iter().take_while(is_alike).count();
             let (first, last) = (first_tag + at as u64, first_tag + (at + len) as u64 - 1);
             at += len;
-            if !durable {
-                self.confirm(conn, number, first, last);
+            if rejected {
+                self.reject_publishes(conn, number, first, last);
                 continue;
             }
+            let Some(lsn) = lsn.filter(|_| durable) else {
+                self.confirm(conn, number, first, last);
+                continue;
+            };
             let (key, id, channel) = (conn.link.key, conn.link.id, number);
             self.waiting.confirms.push_back(PendingConfirm { lsn, key, id, channel, incarnation, first, last });
             self.want_commit();
@@ -228,16 +250,16 @@ impl Core {
     }
 
     /// Removes messages that left a queue for good.
-    pub(super) fn remove_stored(&mut self, cell: &QueueCell, state: &mut QueueState, gone: &[(u64, u32)]) {
+    fn remove_stored(&mut self, cell: &QueueCell, state: &mut QueueState, level: u8, gone: &[(u64, u32)]) {
         if gone.is_empty() {
             return;
         }
         let Some(log) = self.log() else { return };
-        let Some(storage) = state.queue.storage() else { return };
+        let Some(storage) = state.queue.storage(level) else { return };
         let transaction = &mut self.waiting.transaction;
-        log.append().settle(cell.quid, transaction.as_ref().map(|transaction| transaction.id), gone);
+        log.append().settle(cell.group(level), transaction.as_ref().map(|transaction| transaction.id), gone);
         for (seq, body_len) in gone {
-            let Some(blob) = storage.backlog.remove(*seq, *body_len).and_then(|removed| removed.blob) else { continue };
+            let Some(blob) = storage.remove(*seq, *body_len) else { continue };
             match transaction {
                 Some(transaction) => transaction.blobs.push(blob),
                 None => log.append().release_blob(blob),
@@ -248,58 +270,80 @@ impl Core {
         }
     }
 
-    /// As [`Core::remove_stored`], for those of `entries` that are stored.
+    /// Removes those of `entries` that are stored, which have left the queue for good.
     pub(crate) fn remove_entries<'a>(
         &mut self,
         cell: &QueueCell,
         state: &mut QueueState,
-        entries: impl Iterator<Item = &'a Entry>,
+        entries: impl Iterator<Item = &'a Entry> + Clone,
     ) {
-        if state.queue.storage().is_none() {
+        if !state.queue.is_stored() {
             return;
         }
+        let levels = if state.queue.has_priorities() { levels_of(entries.clone()) } else { vec![0] };
         let mut settled = std::mem::take(&mut self.waiting.settled);
-        settled.clear();
-        settled.extend(entries.filter(|entry| entry.stored).map(|entry| (entry.seq, entry.body_len)));
-        self.remove_stored(cell, state, &settled);
+        for level in levels {
+            settled.clear();
+            let of_level = entries.clone().filter(|entry| entry.stored && entry.level == level);
+            settled.extend(of_level.map(|entry| (entry.seq, entry.body_len)));
+            self.remove_stored(cell, state, level, &settled);
+        }
         self.waiting.settled = settled;
     }
 
     /// Removes those of the messages delivered just now that nobody will acknowledge.
     pub(super) fn remove_done(&mut self, cell: &QueueCell, state: &mut QueueState) {
-        if state.queue.storage().is_some() {
+        if state.queue.is_stored() {
             let done = std::mem::take(&mut self.scratch.done);
             self.remove_entries(cell, state, done.iter());
             self.scratch.done = done;
         }
     }
 
-    /// Notes that messages came back.
-    pub(super) fn log_requeues(&mut self, cell: &QueueCell, state: &mut QueueState, returned: &[(u64, u32)]) {
+    /// Notes that messages came back: their priorities, positions, and how often they did.
+    pub(super) fn log_requeues(&mut self, cell: &QueueCell, state: &mut QueueState, returned: &[(u8, u64, u32)]) {
         if returned.is_empty() {
             return;
         }
         let Some(log) = self.log() else { return };
-        let Some(storage) = state.queue.storage() else { return };
-        returned.iter().for_each(|(seq, delivery_count)| storage.backlog.requeued(*seq, *delivery_count));
+        for (level, seq, delivery_count) in returned {
+            if let Some(storage) = state.queue.storage(*level) {
+                storage.backlog.requeued(*seq, *delivery_count);
+            }
+        }
         let mut appender = log.append();
-        for (seq, delivery_count) in returned {
-            appender.requeue(Owner { quid: cell.quid, seq: *seq }, *delivery_count);
+        for (level, seq, delivery_count) in returned {
+            appender.requeue(Owner { quid: cell.group(*level), seq: *seq }, *delivery_count);
         }
     }
 
     /// Has done what a queue needs before it can deliver: messages read, or its mark moved.
     pub(crate) fn fetch(&mut self, cell: &Arc<QueueCell>, state: &mut QueueState) {
+        if self.broker.messages.is_some() {
+            let wants = state.queue.wants();
+            self.provide(cell, wants);
+        }
+    }
+
+    /// Has the first message read where nobody knows when it expires.
+    pub(super) fn fetch_expiry(&mut self, cell: &Arc<QueueCell>, state: &mut QueueState) {
+        if self.broker.messages.is_some() && state.queue.has_unknown_expiry() {
+            let wants = state.queue.wants_probe();
+            self.provide(cell, wants);
+        }
+    }
+
+    fn provide(&mut self, cell: &Arc<QueueCell>, wants: Wants) {
         let Some(messages) = self.broker.messages.as_ref() else { return };
-        match state.queue.wants() {
+        match wants {
             Wants::Nothing => {}
-            Wants::Read(read) => messages.reads.submit(cell.clone(), *read, self.shard),
-            Wants::Mark { below } => {
+            Wants::Read { level, read } => messages.reads.submit(cell.clone(), level, *read, self.shard),
+            Wants::Mark { level, below } => {
                 let mut appender = messages.store.log().append();
-                appender.delivered(cell.quid, below);
-                let end = appender.end();
+                appender.delivered(cell.group(level), below);
+                let lsn = appender.end();
                 drop(appender);
-                self.waiting.marks.push_back((end, below, cell.clone()));
+                self.waiting.marks.push_back(Mark { lsn, level, below, cell: cell.clone() });
                 self.want_commit();
             }
         }
@@ -322,8 +366,8 @@ impl Core {
         let mut gone = std::mem::take(&mut self.scratch.done);
         // A log that is nearly full keeps its rest for acknowledgements.
         let may_log = !log.is_full();
-        state.queue.page_out(keep_bytes, PAGED_AT_ONCE, &mut gone, |seq, message| {
-            may_log.then(|| append_transient(&log, cell.quid, seq, message))
+        state.queue.page_out(keep_bytes, PAGED_AT_ONCE, &mut gone, |level, seq, message| {
+            may_log.then(|| append_transient(&log, cell.group(level), seq, message))
         });
         self.scratch.done = gone;
     }
@@ -331,9 +375,10 @@ impl Core {
     /// The log has got this far: queues deliver below their new marks. Those that basic.get may wait for are added to
     /// `gets`.
     pub(crate) fn log_advanced(&mut self, durable: Lsn, gets: &mut Vec<Arc<QueueCell>>) {
-        while let Some((_, below, cell)) = pop_front_if(&mut self.waiting.marks, |(lsn, ..)| *lsn <= durable) {
+        while let Some(mark) = pop_front_if(&mut self.waiting.marks, |mark| mark.lsn <= durable) {
+            let Mark { level, below, cell, .. } = mark;
             let mut state = cell.lock();
-            state.queue.marked(below);
+            state.queue.marked(level, below);
             self.deliver_ready_locked(&cell, &mut state);
             let waiting = std::mem::take(&mut state.waited_for);
             drop(state);
@@ -428,9 +473,47 @@ fn pop_front_if<T>(list: &mut VecDeque<T>, is_due: impl FnOnce(&T) -> bool) -> O
     if list.front().is_some_and(is_due) { list.pop_front() } else { None }
 }
 
+/// How a queue tells the messages of a run apart.
+#[derive(Clone, Copy)]
+pub(super) struct Levels {
+    has_priorities: bool,
+    is_paged: bool,
+}
+
+impl Levels {
+    #[inline]
+    pub(super) fn of(state: &QueueState) -> Levels {
+        Levels { has_priorities: state.queue.has_priorities(), is_paged: state.queue.is_paged(0) }
+    }
+
+    #[inline]
+    pub(super) fn level_of(self, item: &Item) -> u8 {
+        if self.has_priorities { item.level } else { 0 }
+    }
+
+    /// True when messages that enter there have to go to disk.
+    #[inline]
+    pub(super) fn is_paged(self, state: &QueueState, item: &Item) -> bool {
+        if self.has_priorities { state.queue.is_paged(item.level) } else { self.is_paged }
+    }
+
+    #[inline]
+    fn may_be_paged(self, state: &QueueState) -> bool {
+        self.is_paged || (self.has_priorities && state.queue.is_stored())
+    }
+}
+
+/// The priorities of entries, each once.
+fn levels_of<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<u8> {
+    let mut levels: Vec<u8> = entries.map(|entry| entry.level).collect();
+    levels.sort_unstable();
+    levels.dedup();
+    levels
+}
+
 /// True for an item that goes to the log for this queue; `key` is the consumer it goes to straight away.
 #[inline]
-fn goes_to_disk(cell: &QueueCell, state: &QueueState, item: &Item, key: Option<&ConsumerKey>, paged: bool) -> bool {
+fn goes_to_disk(cell: &QueueCell, state: &QueueState, item: &Item, key: Option<&ConsumerKey>, levels: Levels) -> bool {
     match key {
         // Who gets it without acknowledging has it: there is nothing to keep.
         Some(key) => {
@@ -438,14 +521,14 @@ fn goes_to_disk(cell: &QueueCell, state: &QueueState, item: &Item, key: Option<&
                 && item.persistent
                 && state.queue.consumers.handle(*key).is_some_and(|consumer| !consumer.no_ack)
         }
-        None => paged || (cell.is_stored && item.persistent),
+        None => levels.is_paged(state, item) || (cell.is_stored && item.persistent),
     }
 }
 
 /// Puts a message on disk that does not survive a restart.
-pub(crate) fn append_transient(log: &Log, quid: u64, seq: u64, message: &Message) -> (Place, SlotFlags) {
+pub(crate) fn append_transient(log: &Log, group: u64, seq: u64, message: &Message) -> (Place, SlotFlags) {
     let options = Append { delivered: false, transient: true, tx: None };
-    let place = log.append().message(Owner { quid, seq }, options, message);
+    let place = log.append().message(Owner { quid: group, seq }, options, message);
     (place, blob_flag(log, message))
 }
 

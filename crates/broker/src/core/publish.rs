@@ -6,8 +6,9 @@ use crate::channel::Mode;
 use crate::connection::Connection;
 use crate::delivery::INLINE_BODY;
 use crate::errors::{self, ProtocolError};
-use crate::topology::{Exchange, ExchangeKind, Route, Routed};
+use crate::topology::{Exchange, ExchangeKind, Route, Routed, Vhost};
 use amqp::ContentHeader;
+use routing::RouteCache;
 use std::sync::Arc;
 use store::{Message, MessageParts, Slice};
 
@@ -54,6 +55,7 @@ impl Core {
             persistent: incoming.header.properties.delivery_mode() == Some(2),
             mandatory: incoming.mandatory,
             body_len,
+            expires: checked.expires,
             ..Item::default()
         };
         let header = checked.header.as_deref().unwrap_or(incoming.header_payload);
@@ -172,10 +174,10 @@ impl Core {
         routed: Routed<'_>,
     ) -> Arc<Route> {
         let Some(vhost) = conn.vhost.clone() else { return Arc::default() };
+        let random = self.random();
         let Some(channel) = conn.channels.find(number) else { return Arc::default() };
         if !more_keys.is_empty() {
             let keys: Vec<&[u8]> = std::iter::once(key).chain(more_keys.iter().map(Vec::as_slice)).collect();
-            let random = self.random();
             return Arc::new(vhost.read().route(exchange, &Routed { keys: &keys, random, ..routed }));
         }
         let last = &mut channel.last_publish;
@@ -185,27 +187,19 @@ impl Core {
         {
             return route.clone();
         }
-        // Exchange ids are those of a virtual host; its name's address tells virtual hosts apart.
-        let scope = (Arc::as_ptr(&exchange.name).cast::<u8>() as u64) ^ exchange.id.rotate_left(32);
-        let generation = exchange.generation();
-        let known = self.routes.find(scope, generation, key).and_then(Option::as_ref);
-        let route = match known.filter(|route| route.is_for(exchange) && route.is_current()) {
-            Some(route) => route.clone(),
-            None => {
-                let random = self.random();
-                let route = Arc::new(vhost.read().route(exchange, &Routed { keys: &[key], random, ..routed }));
-                if route.by_key_alone {
-                    self.routes.insert(scope, generation, key, Some(route.clone()));
-                }
-                route
-            }
-        };
+        let route = find_route(&mut self.routes, &vhost, exchange, &Routed { keys: &[key], random, ..routed });
         if route.by_key_alone {
             last.routing_key.clear();
             last.routing_key.extend_from_slice(key);
             last.route = Some(route.clone());
         }
         route
+    }
+
+    /// Where a message goes that no connection publishes.
+    pub(super) fn route_by(&mut self, vhost: &Vhost, exchange: &Arc<Exchange>, message: &Routed<'_>) -> Arc<Route> {
+        let random = self.random();
+        find_route(&mut self.routes, vhost, exchange, &Routed { random, ..*message })
     }
 
     /// Publishes a stored message, as tx.commit does.
@@ -217,15 +211,35 @@ impl Core {
         message: Message,
         mandatory: bool,
     ) {
-        let body_len = message.body_len();
-        let persistent = message.is_persistent();
         let address = route.is_none().then(|| message.parts().routing_key().to_vec());
-        let item = Item { stored: Some(message), persistent, mandatory, body_len, ..Item::default() };
+        let item = Item { mandatory, ..Item::of(&message) };
         self.add_to_run(conn, channel, exchange, route.unwrap_or_default(), item, 0, &[]);
         if let Some(address) = address {
             self.deliver_reply(conn, &address, &[]);
         }
     }
+}
+
+/// Where a message goes, remembered where one key alone decides.
+fn find_route(
+    routes: &mut RouteCache<Option<Arc<Route>>>,
+    vhost: &Vhost,
+    exchange: &Arc<Exchange>,
+    message: &Routed<'_>,
+) -> Arc<Route> {
+    let [key] = message.keys else { return Arc::new(vhost.read().route(exchange, message)) };
+    // Exchange ids are those of a virtual host; its name's address tells virtual hosts apart.
+    let scope = (Arc::as_ptr(&exchange.name).cast::<u8>() as u64) ^ exchange.id.rotate_left(32);
+    let generation = exchange.generation();
+    let known = routes.find(scope, generation, key).and_then(Option::as_ref);
+    if let Some(route) = known.filter(|route| route.is_for(exchange) && route.is_current()) {
+        return route.clone();
+    }
+    let route = Arc::new(vhost.read().route(exchange, message));
+    if route.by_key_alone {
+        routes.insert(scope, generation, key, Some(route.clone()));
+    }
+    route
 }
 
 impl IncomingBody<'_> {

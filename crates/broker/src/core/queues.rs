@@ -37,6 +37,9 @@ impl Core {
             return;
         }
         state.consumed_exclusively = false;
+        if state.is_tended {
+            state.used_ms = self.now.time_ms();
+        }
         let unused = cell.auto_delete && state.queue.consumers.is_empty();
         cell.publish_gauges(&state);
         drop(state);

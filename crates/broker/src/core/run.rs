@@ -5,6 +5,7 @@
 //! only when nobody can take it now, when it will have to be acknowledged, or when it is large.
 
 use super::deliver::Tally;
+use super::persist::Levels;
 use super::publish::{Incoming, IncomingBody};
 use super::{Core, MESSAGES_PER_LOCK};
 use crate::channel::Mode;
@@ -52,7 +53,7 @@ pub(super) struct InBuffer {
 
 /// A publish of the run.
 #[derive(Default)]
-pub(super) struct Item {
+pub(crate) struct Item {
     pub(super) place: InBuffer,
     /// Set when it is stored already; then `place` means nothing.
     pub(super) stored: Option<Message>,
@@ -63,11 +64,17 @@ pub(super) struct Item {
     pub(super) logged: Option<Place>,
     /// True when the log has it for a queue that it is to survive in.
     pub(super) durable: bool,
+    /// True when it has an expiration of its own.
+    pub(super) expires: bool,
+    /// True when a queue had no room for it and refuses what it has no room for.
+    pub(super) rejected: bool,
+    /// Its priority in the queue that it is being put into, if that has priorities.
+    pub(super) level: u8,
 }
 
 /// What became of a run in one queue.
 #[derive(Default)]
-struct Enqueued {
+pub(super) struct Enqueued {
     /// The queue grows although its consumers are willing.
     outpaces_consumers: bool,
     /// Where the log has to be for the run to be safe there.
@@ -83,9 +90,31 @@ pub(super) struct Run {
     /// Confirm tag of the first; the others follow. 0 without confirms.
     first_tag: u64,
     exchange: Option<Arc<Exchange>>,
+    /// True when one of them has an expiration of its own.
+    pub(super) expires: bool,
 }
 
 impl Item {
+    /// A message that nobody publishes now: it is stored already.
+    pub(super) fn of(message: &Message) -> Item {
+        Item {
+            stored: Some(message.clone()),
+            persistent: message.is_persistent(),
+            body_len: message.body_len(),
+            expires: amqp::properties::expiration_of(message.parts().header).is_some(),
+            ..Item::default()
+        }
+    }
+
+    /// The priority that its publisher gave it; 0 when none.
+    pub(super) fn priority(&self, buffer: &[u8]) -> u8 {
+        let header = match &self.stored {
+            Some(message) => message.parts().header,
+            None => self.place.header.in_buffer(buffer),
+        };
+        amqp::properties::priority_of(header).unwrap_or(0)
+    }
+
     pub(super) fn parts<'a>(&'a self, buffer: &'a [u8], entered_ms: u64) -> MessageParts<'a> {
         MessageParts {
             names: self.place.names.in_buffer(buffer),
@@ -178,6 +207,7 @@ impl Core {
             self.run.exchange = Some(exchange);
             self.run.first_tag = tag;
         }
+        self.run.expires |= item.expires;
         self.run.items.push(item);
     }
 
@@ -208,30 +238,29 @@ impl Core {
         if self.run.first_tag > 0 {
             self.confirm_items(conn, self.run.channel, self.run.first_tag, &items, logged);
         }
+        self.rejected_in_transaction |= self.run.first_tag == 0 && items.iter().any(|item| item.rejected);
+        self.run.expires = false;
         items.clear();
         self.run.items = items;
     }
 
     /// Puts messages into one queue.
-    fn enqueue_run(&mut self, cell: &Arc<QueueCell>, items: &mut [Item], buffer: &[u8], last: bool) -> Enqueued {
+    pub(super) fn enqueue_run(
+        &mut self,
+        cell: &Arc<QueueCell>,
+        items: &mut [Item],
+        buffer: &[u8],
+        last: bool,
+    ) -> Enqueued {
         let mut state = cell.lock();
         if cell.is_dead() {
             return Enqueued::default();
         }
-        let mut keys = std::mem::take(&mut self.scratch.keys);
-        keys.clear();
-        state.queue.plan_new(items.len(), &mut OutputGate { cell }, &mut keys);
-        let mut logged = self.log_run(cell, &mut state, items, &keys, buffer);
-        let paged = state.queue.is_paged();
-        let (direct, rest) = items.split_at_mut(keys.len());
-        self.scratch.keys = keys;
-        if !direct.is_empty() {
-            logged = logged.max(self.deliver_new(cell, &mut state, direct, buffer, last));
-        }
-        for item in rest {
-            let message = self.stored(item, buffer, last);
-            state.queue.push(message, paged || (cell.is_stored && item.persistent));
-        }
+        let logged = if !state.is_tended && !self.run.expires {
+            self.enqueue_items(cell, &mut state, items, buffer, last)
+        } else {
+            self.enqueue_with_options(cell, &mut state, items, buffer, last)
+        };
         self.page_out_if_short(cell, &mut state);
         cell.counters.publish.add(items.len() as u64);
         cell.publish_gauges(&state);
@@ -241,8 +270,39 @@ impl Core {
         Enqueued { outpaces_consumers, logged }
     }
 
+    /// Delivers messages straight, as far as consumers can take them, and pushes the others. Returns where the log has to
+    /// be for them to be safe.
+    pub(super) fn enqueue_items(
+        &mut self,
+        cell: &Arc<QueueCell>,
+        state: &mut QueueState,
+        items: &mut [Item],
+        buffer: &[u8],
+        last: bool,
+    ) -> Option<Lsn> {
+        let mut keys = std::mem::take(&mut self.scratch.keys);
+        keys.clear();
+        state.queue.plan_new(items.len(), &mut OutputGate { cell }, &mut keys);
+        let mut logged = self.log_run(cell, state, items, &keys, buffer);
+        let levels = Levels::of(state);
+        let (direct, rest) = items.split_at_mut(keys.len());
+        self.scratch.keys = keys;
+        if !direct.is_empty() {
+            logged = logged.max(self.deliver_new(cell, state, direct, buffer, last));
+        }
+        for item in rest {
+            let message = self.stored(item, buffer, last);
+            let stored = levels.is_paged(state, item) || (cell.is_stored && item.persistent);
+            let level = levels.level_of(item);
+            if let Some(due_ms) = state.queue.push(message, stored, level) {
+                self.expire_out_of_turn(cell, state, level, due_ms);
+            }
+        }
+        logged
+    }
+
     /// The message of an item, stored now if it was not; kept for the next queue unless this is the last.
-    fn stored(&mut self, item: &mut Item, buffer: &[u8], last: bool) -> Message {
+    pub(super) fn stored(&mut self, item: &mut Item, buffer: &[u8], last: bool) -> Message {
         match &item.stored {
             Some(message) if !last => message.clone(),
             _ => match item.stored.take() {
@@ -274,6 +334,7 @@ impl Core {
         sent.clear();
         sent.resize(items.len(), false);
         let first_seq = state.queue.take_seqs(items.len() as u64);
+        let levels = Levels::of(state);
         let mut tally = Tally::default();
         let mut undeliverable = Vec::new();
         let short_of_memory = self.broker.is_short_of_memory();
@@ -294,7 +355,8 @@ impl Core {
                 sent[at] = true;
                 let item = &mut items[at];
                 let stored = cell.is_stored && item.persistent && !consumer.no_ack;
-                let entry = |message| Entry::new(message, first_seq + at as u64, stored);
+                let level = levels.level_of(item);
+                let entry = |message| Entry::new(message, first_seq + at as u64, stored, level);
                 let Some(tag) = output.take_tag(consumer) else {
                     undeliverable.push((at, entry(self.stored(item, buffer, last))));
                     continue;

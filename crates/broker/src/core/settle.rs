@@ -1,9 +1,13 @@
 //! Taking deliveries back: acknowledged, rejected, or returned to their queue.
 
+use super::tend::Return;
 use super::{Core, MESSAGES_PER_LOCK};
 use crate::connection::Connection;
+use crate::dead_letter::Reason;
 use crate::delivery::{ChannelLimit, Unacked};
 use crate::errors::{self, ProtocolError};
+use crate::topology::{QueueCell, QueueState};
+use queue::Entry;
 use std::sync::Arc;
 
 /// Where the runs of deliveries of the same queue end that `deliveries` consists of.
@@ -79,14 +83,14 @@ impl Core {
     }
 
     /// Returns the deliveries taken so far to their queues, at their original positions.
-    pub(crate) fn requeue(&mut self, conn: &Connection) {
+    pub(crate) fn requeue(&mut self, conn: &Connection, why: Return) {
         let settling = std::mem::take(&mut self.settling);
-        self.requeue_all(settling);
+        self.requeue_all(settling, why);
         self.resume_channel(conn);
     }
 
     /// Returns deliveries to their queues.
-    pub(crate) fn requeue_all(&mut self, deliveries: Vec<Unacked>) {
+    pub(crate) fn requeue_all(&mut self, deliveries: Vec<Unacked>, why: Return) {
         let mut rest = deliveries.into_iter().peekable();
         while let Some(first) = rest.next() {
             let cell = first.queue.clone();
@@ -95,7 +99,7 @@ impl Core {
             let mut count = 0;
             let mut returned = Vec::new();
             let short_of_memory = self.broker.is_short_of_memory();
-            while let Some(unacked) = next {
+            while let Some(mut unacked) = next {
                 if let Some(key) = unacked.consumer {
                     state.queue.consumers.credit(key, 1);
                 }
@@ -104,14 +108,12 @@ impl Core {
                     state.queue.settled(unacked.entry.body_len);
                     self.scratch.done.push(unacked.entry);
                 } else {
-                    let mut unacked = unacked;
                     if unacked.entry.stored && short_of_memory {
                         unacked.entry.message = None;
                     }
-                    if unacked.entry.stored {
-                        returned.push((unacked.entry.seq, unacked.entry.delivery_count.saturating_add(1)));
+                    if let Some(entry) = self.before_requeue(&cell, &mut state, unacked.entry, why, &mut returned) {
+                        state.queue.requeue(entry);
                     }
-                    state.queue.requeue(unacked.entry);
                 }
                 count += 1;
                 next = rest.next_if(|other| count < MESSAGES_PER_LOCK && Arc::ptr_eq(&other.queue, &cell));
@@ -121,6 +123,67 @@ impl Core {
             drop(state);
             self.scratch.done.clear();
         }
+    }
+
+    /// Looks at a message that is about to return: gives it back when it is to be ready at once, and notes what the log
+    /// has to know in `returned`.
+    #[inline]
+    fn before_requeue(
+        &mut self,
+        cell: &Arc<QueueCell>,
+        state: &mut QueueState,
+        entry: Entry,
+        why: Return,
+        returned: &mut Vec<(u8, u64, u32)>,
+    ) -> Option<Entry> {
+        let count = entry.delivery_count.saturating_add(1);
+        let Some(options) = &state.options else {
+            if entry.stored {
+                returned.push((entry.level, entry.seq, count));
+            }
+            return Some(entry);
+        };
+        if options.delivery_limit.is_some_and(|limit| count > limit) {
+            state.queue.settled(entry.body_len);
+            self.leave(cell, state, entry, Reason::DeliveryLimit);
+            return None;
+        }
+        if entry.stored {
+            returned.push((entry.level, entry.seq, count));
+        }
+        match options.delayed_retry.and_then(|retry| retry.wait_ms(why, count)) {
+            Some(wait_ms) => {
+                self.retry_later(cell, state, entry, wait_ms);
+                None
+            }
+            None => Some(entry),
+        }
+    }
+
+    /// Takes rejected deliveries off their queues for good: they are dead letters where the queue says so.
+    pub(crate) fn reject_all(&mut self, conn: &Connection) {
+        let settling = std::mem::take(&mut self.settling);
+        let mut rest = settling.into_iter().peekable();
+        while let Some(first) = rest.next() {
+            let cell = first.queue.clone();
+            let mut state = cell.lock();
+            let mut gone = Vec::new();
+            let mut next = Some(first);
+            while let Some(unacked) = next {
+                state.queue.settled(unacked.entry.body_len);
+                if let Some(key) = unacked.consumer {
+                    state.queue.consumers.credit(key, 1);
+                }
+                gone.push(unacked.entry);
+                next = rest.next_if(|other| gone.len() < MESSAGES_PER_LOCK && Arc::ptr_eq(&other.queue, &cell));
+            }
+            cell.counters.ack.add(gone.len() as u64);
+            self.leave_all(&cell, &mut state, gone, Reason::Rejected);
+            self.deliver_ready_locked(&cell, &mut state);
+            drop(state);
+            self.scratch.done.clear();
+        }
+        self.resume_channel(conn);
     }
 
     /// Lets consumers go on that the channel's own limit had held back.

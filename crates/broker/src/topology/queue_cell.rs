@@ -1,13 +1,16 @@
 //! A queue as the topology holds it: what it was declared as, its counters, and its state behind a lock.
 
 use crate::ConnectionId;
+use crate::core::leave::Letter;
 use crate::counters::QueueCounters;
 use crate::delivery::Consumer;
-use crate::topology::QueueOptions;
+use crate::topology::{Overflow, QueueOptions};
 use amqp::FieldTable;
-use queue::Queue;
+use queue::{Entry, Queue, Rules};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use store::Message;
 
 /// Bytes of ready messages that a queue with willing consumers may have before its publishers are slowed down. Small:
 /// what goes straight to a consumer is never stored, which is the cheapest way, and an output holds as much again.
@@ -47,12 +50,83 @@ pub struct QueueState {
     pub(crate) queue: Queue<Arc<Consumer>>,
     /// What it does beyond keeping messages in order; `None` for a plain queue.
     pub(crate) options: Option<Arc<QueueOptions>>,
+    /// True when it has options, or messages that expire: there is more to do than delivering.
+    pub(crate) is_tended: bool,
+    /// When it was last used, in ms since 1970; 0 before the first look.
+    pub(crate) used_ms: u64,
+    /// When the timer is due that is to look at it, in ms since 1970.
+    pub(crate) look_ms: Option<u64>,
+    /// Messages that came back and wait before they are ready again, by the end of the wait and by position.
+    pub(crate) waits: BTreeMap<(u64, u64), Entry>,
+    /// Dead letters that no queue took yet.
+    pub(crate) unsent: VecDeque<Letter>,
     /// True while its only consumer consumes exclusively.
     pub(crate) consumed_exclusively: bool,
     /// True while a reactor has it on its list of queues with more to deliver.
     pub(crate) scheduled: bool,
     /// Reactors where a basic.get waits for its first message.
     pub(crate) waited_for: Vec<usize>,
+}
+
+impl QueueState {
+    /// The state of a queue with these messages and options.
+    pub(crate) fn with_options(queue: Queue<Arc<Consumer>>, options: QueueOptions) -> QueueState {
+        let mut state = QueueState { queue, ..QueueState::default() };
+        state.set_options(options.boxed());
+        state
+    }
+
+    /// Sets what it does beyond keeping messages in order. What follows for the messages that are there happens when it is
+    /// looked at next, a piece at a time.
+    pub(crate) fn set_options(&mut self, options: Option<Arc<QueueOptions>>) {
+        let mut rules = Rules::new(expiration_of);
+        if let Some(options) = &options {
+            rules.ttl_ms = options.message_ttl_ms;
+            rules.max_length = options.max_length;
+            rules.max_length_bytes = options.max_length_bytes;
+            if options.max_priority.is_some() {
+                self.queue.have_priorities();
+            }
+        }
+        let has_any = rules.ttl_ms.is_some() || rules.max_length.is_some() || rules.max_length_bytes.is_some();
+        // Messages that are there may have an expiration of their own.
+        self.queue.set_rules((has_any || !self.queue.is_empty()).then_some(rules));
+        self.options = options;
+        self.is_tended = self.options.is_some() || self.queue.rules().is_some();
+    }
+
+    /// From now on messages may have an expiration of their own.
+    pub(crate) fn expect_expirations(&mut self) {
+        if self.queue.rules().is_none() {
+            self.queue.set_rules(Some(Rules::new(expiration_of)));
+            self.is_tended = true;
+        }
+    }
+
+    /// A queue without options has nothing to be looked after for once it is empty.
+    pub(crate) fn become_plain(&mut self) {
+        if self.options.is_none() && self.queue.is_empty() && self.unsent.is_empty() && self.waits.is_empty() {
+            self.queue.set_rules(None);
+            self.is_tended = false;
+        }
+    }
+
+    /// True when the first messages make room for new ones.
+    pub(crate) fn drops_head(&self) -> bool {
+        self.options.as_ref().is_some_and(|options| options.overflow == Overflow::DropHead)
+    }
+
+    /// True when the first message is read from disk for no other reason than to see when it expires: where messages
+    /// that nobody consumes count, or go somewhere.
+    pub(crate) fn looks_for_expiry(&self) -> bool {
+        let counts = |options: &Arc<QueueOptions>| options.message_ttl_ms.is_some() || options.dead_letter.is_some();
+        self.options.as_ref().is_some_and(counts)
+    }
+}
+
+/// The time to live that a message has of its own, in ms.
+fn expiration_of(message: &Message) -> Option<u64> {
+    amqp::properties::expiration_of(message.parts().header)
 }
 
 impl QueueCell {

@@ -34,6 +34,11 @@ impl Route {
         Route { delivered_directly: true, ..Route::default() }
     }
 
+    /// A route to these queues.
+    pub(crate) fn to(queues: Vec<Arc<QueueCell>>) -> Route {
+        Route { queues, ..Route::default() }
+    }
+
     /// True when the decision began at `exchange`.
     pub(crate) fn is_for(&self, exchange: &Arc<Exchange>) -> bool {
         self.visited.first().is_some_and(|(first, _)| Arc::ptr_eq(first, exchange))

@@ -27,6 +27,7 @@ mod heartbeats;
 mod model;
 mod overload;
 mod publishing;
+mod queue_features;
 mod queues;
 mod random;
 mod requeue;

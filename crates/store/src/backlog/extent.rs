@@ -78,6 +78,11 @@ impl Extent {
         self.live.len()
     }
 
+    /// Bytes of a body, if all were alike.
+    pub(super) fn mean_body_len(&self) -> u32 {
+        u32::try_from(self.body_bytes / self.live.len().max(1)).unwrap_or(u32::MAX)
+    }
+
     /// Asked for each message that goes, where counting all would take long.
     pub(super) fn is_empty(&self) -> bool {
         self.live.is_empty()

@@ -8,6 +8,17 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Read(pub(crate) Source);
 
+impl Read {
+    /// The positions of the first and the last message that it asks for.
+    pub fn range(&self) -> (u64, u64) {
+        let seqs = match &self.0 {
+            Source::Log(slots) => slots.first().zip(slots.last()).map(|(first, last)| (first.seq, last.seq)),
+            Source::Cold(read) => read.wanted.first().zip(read.wanted.last()).map(|(first, last)| (first.0, last.0)),
+        };
+        seqs.unwrap_or_default()
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(crate) enum Source {
     /// Messages of the log.

@@ -1,0 +1,235 @@
+//! Messages that leave a queue other than to a consumer: rejected, expired, dropped, returned too often.
+//!
+//! Under the queue's lock they are taken out and, where the queue has a dead letter exchange, put on a list. The list is
+//! worked off at the end of the turn, with no queue locked: each is rewritten, routed and put into its new queues, and
+//! only then taken off the books of the old one. In the log the new records come first, so that a crash in between
+//! leaves it in both, and never in none.
+
+use super::{Core, MESSAGES_PER_LOCK};
+use crate::dead_letter::{DeadLetter, Reason};
+use crate::topology::{Exchange, QueueCell, QueueOptions, QueueState, Route, Routed, Vhost};
+use queue::Entry;
+use std::sync::Arc;
+use store::Message;
+
+/// Dead letters sent in one turn.
+const LETTERS_PER_TURN: usize = 4 * MESSAGES_PER_LOCK;
+/// How long a dead letter waits that no queue took, in ms.
+const RESEND_AFTER_MS: u64 = 1000;
+
+/// A message that has left its queue and is to be dead-lettered.
+pub struct Letter {
+    cell: Arc<QueueCell>,
+    /// What the queue was when the message left it, which says where it goes.
+    options: Arc<QueueOptions>,
+    entry: Entry,
+    reason: Reason,
+    /// Ids of the queues that have it already.
+    reached: Vec<u64>,
+}
+
+/// A message on its way to the queues of a route without a connection that published it.
+pub(crate) struct Outgoing {
+    pub(crate) message: Message,
+    pub(crate) route: Arc<Route>,
+    /// The queues that took it, by id, filled in by [`Core::enqueue_all`].
+    pub(crate) reached: Vec<u64>,
+}
+
+impl Core {
+    /// A message leaves its queue, which is locked and does not count it any more.
+    pub(super) fn leave(&mut self, cell: &Arc<QueueCell>, state: &mut QueueState, entry: Entry, reason: Reason) {
+        self.leave_all(cell, state, vec![entry], reason);
+    }
+
+    /// The same for several.
+    pub(super) fn leave_all(
+        &mut self,
+        cell: &Arc<QueueCell>,
+        state: &mut QueueState,
+        entries: Vec<Entry>,
+        reason: Reason,
+    ) {
+        if entries.is_empty() {
+            return;
+        }
+        match state.options.as_ref().filter(|options| options.dead_letter.is_some()) {
+            Some(options) => {
+                let letter = |entry| {
+                    let (cell, options) = (cell.clone(), options.clone());
+                    Letter { cell, options, entry, reason, reached: Vec::new() }
+                };
+                self.letters.extend(entries.into_iter().map(letter));
+            }
+            None => {
+                self.remove_entries(cell, state, entries.iter());
+                self.scratch.done.extend(entries);
+            }
+        }
+    }
+
+    /// True while there are dead letters to send.
+    pub(crate) fn has_dead_letters(&self) -> bool {
+        !self.letters.is_empty()
+    }
+
+    /// Sends dead letters, as many as one turn allows. Sending may make more: their new queues may have no room.
+    pub(crate) fn send_dead_letters(&mut self) {
+        if self.letters.is_empty() {
+            return;
+        }
+        let count = self.letters.len().min(LETTERS_PER_TURN);
+        let (unread, letters): (Vec<Letter>, Vec<Letter>) =
+            self.letters.drain(..count).partition(|letter| letter.entry.message.is_none());
+        self.read_letters(unread);
+        let mut outgoing = self.address_all(&letters);
+        self.enqueue_all(&mut outgoing);
+        let mut rest = letters.into_iter().zip(outgoing).peekable();
+        while let Some(first) = rest.next() {
+            let cell = first.0.cell.clone();
+            let mut sent = vec![first];
+            while let Some(next) =
+                rest.next_if(|(letter, _)| sent.len() < MESSAGES_PER_LOCK && Arc::ptr_eq(&letter.cell, &cell))
+            {
+                sent.push(next);
+            }
+            self.take_off_books(&cell, sent);
+        }
+    }
+
+    /// Where letters go, and as what.
+    fn address_all(&mut self, letters: &[Letter]) -> Vec<Outgoing> {
+        let mut outgoing = Vec::with_capacity(letters.len());
+        let mut last: Option<(&Letter, Option<(Arc<Vhost>, Arc<Exchange>)>)> = None;
+        for letter in letters {
+            let is_same = |(other, _): &&(&Letter, _)| {
+                Arc::ptr_eq(&other.cell, &letter.cell) && Arc::ptr_eq(&other.options, &letter.options)
+            };
+            let place = match last.as_ref().filter(is_same) {
+                Some((_, place)) => place.clone(),
+                None => self.dead_letter_exchange(letter),
+            };
+            outgoing.extend(self.address(letter, place.as_ref()));
+            last = Some((letter, place));
+        }
+        outgoing
+    }
+
+    fn dead_letter_exchange(&self, letter: &Letter) -> Option<(Arc<Vhost>, Arc<Exchange>)> {
+        let vhost = self.broker.vhost(&letter.cell.vhost)?;
+        let exchange = vhost.exchange(&letter.options.dead_letter.as_ref()?.exchange)?;
+        Some((vhost, exchange))
+    }
+
+    fn address(&mut self, letter: &Letter, place: Option<&(Arc<Vhost>, Arc<Exchange>)>) -> Option<Outgoing> {
+        let (message, target) = (letter.entry.message.as_ref()?, letter.options.dead_letter.as_ref()?);
+        let (Some((vhost, exchange)), now_ms) = (place, self.now.time_ms()) else {
+            // RabbitMQ: without the exchange it is gone.
+            let message = message.clone();
+            return Some(Outgoing { message, route: Arc::default(), reached: Vec::new() });
+        };
+        let publisher_deaths = self.broker.settings.publisher_deaths;
+        let dead = DeadLetter::new(message, &letter.cell.name, letter.reason, now_ms, target, publisher_deaths);
+        let (keys, properties) = (dead.routing_keys(), dead.properties());
+        let routed = Routed { keys: &keys, headers: properties.headers(), properties, random: 0 };
+        let mut route = self.route_by(vhost, exchange, &routed);
+        // RabbitMQ does not look for cycles when a consumer rejected it: that is no cycle of the broker's own making.
+        let looks_round = letter.reason != Reason::Rejected;
+        let passes_over =
+            |cell: &QueueCell| letter.reached.contains(&cell.quid) || (looks_round && dead.goes_round(&cell.name));
+        if route.queues.iter().any(|cell| passes_over(cell)) {
+            let queues = route.queues.iter().filter(|cell| !passes_over(cell)).cloned().collect();
+            route = Arc::new(Route::to(queues));
+        }
+        let message = dead.store(&mut self.arena, now_ms);
+        exchange.counters.publish_in.add(1);
+        exchange.counters.publish_out.add(route.queues.len() as u64);
+        Some(Outgoing { message, route, reached: letter.reached.clone() })
+    }
+
+    /// Letters of one queue have been sent: they leave its books, but for those that have to reach a queue and did not.
+    fn take_off_books(&mut self, cell: &Arc<QueueCell>, sent: Vec<(Letter, Outgoing)>) {
+        let mut state = cell.lock();
+        let mut gone = Vec::with_capacity(sent.len());
+        for (mut letter, outgoing) in sent {
+            let at_least_once = letter.options.dead_letter.as_ref().is_some_and(|target| target.at_least_once);
+            let reached_all = outgoing.route.queues.iter().all(|cell| outgoing.reached.contains(&cell.quid));
+            if !at_least_once || (reached_all && !outgoing.reached.is_empty()) || cell.is_dead() {
+                gone.push(letter.entry);
+                continue;
+            }
+            letter.reached = outgoing.reached;
+            state.queue.delivered(1, u64::from(letter.entry.body_len));
+            state.unsent.push_back(letter);
+        }
+        self.remove_entries(cell, &mut state, gone.iter());
+        if !state.unsent.is_empty() {
+            self.look_at(cell, &mut state, self.now.time_ms() + RESEND_AFTER_MS);
+        }
+        cell.publish_gauges(&state);
+        drop(state);
+    }
+
+    /// Sends the letters again that no queue took.
+    pub(super) fn resend(&mut self, state: &mut QueueState) {
+        for letter in std::mem::take(&mut state.unsent) {
+            state.queue.settled(letter.entry.body_len);
+            self.letters.push_back(letter);
+        }
+    }
+
+    /// Has letters read that are on disk only; they come back as a message to this shard.
+    fn read_letters(&mut self, unread: Vec<Letter>) {
+        let mut rest = unread.into_iter().peekable();
+        while let Some(first) = rest.next() {
+            let (cell, level) = (first.cell.clone(), first.entry.level);
+            let mut letters = vec![first];
+            while let Some(next) =
+                rest.next_if(|letter| Arc::ptr_eq(&letter.cell, &cell) && letter.entry.level == level)
+            {
+                letters.push(next);
+            }
+            self.broker.read_letters(&cell, level, letters, self.shard);
+        }
+    }
+
+    /// Puts messages into the queues of their routes; neighbours with the same route together.
+    pub(crate) fn enqueue_all(&mut self, outgoing: &mut [Outgoing]) {
+        let mut at = 0;
+        while at < outgoing.len() {
+            let route = outgoing[at].route.clone();
+            let is_alike = |other: &&Outgoing| Arc::ptr_eq(&other.route, &route);
+            let len = outgoing[at..].iter().take_while(is_alike).count().min(MESSAGES_PER_LOCK);
+            let (messages, end) = (&mut outgoing[at..at + len], at + len);
+            let mut items: Vec<_> = messages.iter().map(|outgoing| super::run::Item::of(&outgoing.message)).collect();
+            let expires = std::mem::replace(&mut self.run.expires, items.iter().any(|item| item.expires));
+            for cell in &route.queues {
+                items.iter_mut().for_each(|item| item.rejected = false);
+                self.enqueue_run(cell, &mut items, &[], false);
+                for (item, outgoing) in items.iter().zip(messages.iter_mut()).filter(|(item, _)| !item.rejected) {
+                    debug_assert!(item.stored.is_some(), "it was not the last queue");
+                    outgoing.reached.push(cell.quid);
+                }
+            }
+            self.run.expires = expires;
+            at = end;
+        }
+    }
+}
+
+impl Letter {
+    /// Its position.
+    pub(crate) fn seq(&self) -> u64 {
+        self.entry.seq
+    }
+
+    /// Bytes of its body, about.
+    pub(crate) fn body_len(&self) -> u32 {
+        self.entry.body_len
+    }
+
+    /// It has been read.
+    pub(crate) fn take_message(&mut self, message: Message) {
+        self.entry.message = Some(message);
+    }
+}

@@ -1,0 +1,277 @@
+//! What a queue with options needs beside deliveries: expiry, limits, waits, its own end.
+//!
+//! Each look does a bounded piece under one hold of the lock, and says when the next is due: there is at most one timer
+//! per queue that counts, in the shard that armed it.
+
+use super::leave::Letter;
+use super::run::Item;
+use super::{Core, MESSAGES_PER_LOCK};
+use crate::dead_letter::Reason;
+use crate::topology::{DelayedRetry, Overflow, QueueCell, QueueState};
+use queue::{Entry, NEVER};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+use store::Lsn;
+
+/// The farthest that a timer of a queue is set ahead, in ms: a queue that is gone must not be remembered for years.
+const FARTHEST_MS: u64 = 600_000;
+
+/// Why a delivery comes back to its queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Return {
+    /// The consumer says that it failed: basic.reject.
+    Failed,
+    /// The consumer gives it back: basic.nack, basic.recover.
+    GivenBack,
+    /// Nobody said anything: the consumer, its channel or its connection is gone.
+    ConsumerGone,
+}
+
+/// When to look at queues.
+#[derive(Default)]
+pub(crate) struct QueueTimers {
+    /// By the time that is due, in ms since 1970; queues by id.
+    due: BinaryHeap<Reverse<(u64, u64)>>,
+    /// Messages that expire before others that are ahead of them: time, queue, priority, position.
+    out_of_turn: BinaryHeap<Reverse<(u64, u64, u8, u64)>>,
+}
+
+impl QueueTimers {
+    /// When the next is due, in ms since 1970.
+    pub(crate) fn next_ms(&self) -> Option<u64> {
+        let look = self.due.peek().map(|Reverse((due_ms, _))| *due_ms);
+        let out_of_turn = self.out_of_turn.peek().map(|Reverse((due_ms, ..))| *due_ms);
+        look.into_iter().chain(out_of_turn).min()
+    }
+}
+
+impl DelayedRetry {
+    /// How long a message waits that came back for this reason, `count` times by now; `None` when it does not.
+    pub(crate) fn wait_ms(self, why: Return, count: u32) -> Option<u64> {
+        let waits = match why {
+            Return::Failed => self.failed,
+            Return::GivenBack => self.returned,
+            Return::ConsumerGone => false,
+        };
+        let wait_ms = self.min_ms.saturating_mul(u64::from(count)).min(self.max_ms);
+        (waits && wait_ms > 0).then_some(wait_ms)
+    }
+}
+
+impl Core {
+    /// Puts messages into a queue that has options, or when some of them expire.
+    pub(super) fn enqueue_with_options(
+        &mut self,
+        cell: &Arc<QueueCell>,
+        state: &mut QueueState,
+        items: &mut [Item],
+        buffer: &[u8],
+        last: bool,
+    ) -> Option<Lsn> {
+        if self.run.expires {
+            state.expect_expirations();
+        }
+        let options = state.options.clone();
+        if let Some(most) = options.as_ref().and_then(|options| options.max_priority) {
+            items.iter_mut().for_each(|item| item.level = item.priority(buffer).min(most));
+        }
+        let overflow = options.as_ref().map(|options| options.overflow).unwrap_or_default();
+        let mut logged = None;
+        if overflow == Overflow::DropHead {
+            logged = self.enqueue_items(cell, state, items, buffer, last);
+        } else {
+            let mut at = 0;
+            while at < items.len() {
+                let room = state.queue.room_for(items[at..].iter().map(|item| item.body_len as u64));
+                if room > 0 {
+                    let end = at.saturating_add(room).min(items.len());
+                    logged = logged.max(self.enqueue_items(cell, state, &mut items[at..end], buffer, last));
+                    at = end;
+                    continue;
+                }
+                items[at].rejected = true;
+                if overflow == Overflow::RejectPublishDlx {
+                    // It never was in the queue, so there is nothing to take off its books.
+                    let entry = Entry::new(self.stored(&mut items[at], buffer, last), 0, false, 0);
+                    self.leave(cell, state, entry, Reason::MaxLength);
+                }
+                at += 1;
+            }
+        }
+        self.tend(cell, state);
+        logged
+    }
+
+    /// Does what is due in a queue, as far as one hold of its lock allows, and sets the time for the next look.
+    pub(crate) fn tend(&mut self, cell: &Arc<QueueCell>, state: &mut QueueState) {
+        let now_ms = self.now.time_ms();
+        let mut expired = Vec::new();
+        let mut look_ms = state.queue.take_expired(now_ms, MESSAGES_PER_LOCK, &mut expired).unwrap_or(NEVER);
+        self.leave_all(cell, state, expired, Reason::Expired);
+        if state.drops_head() {
+            let mut dropped = Vec::new();
+            while state.queue.is_too_long() && dropped.len() < MESSAGES_PER_LOCK {
+                let Some(entry) = state.queue.drop_first() else { break };
+                dropped.push(entry);
+            }
+            if state.queue.is_too_long() {
+                look_ms = now_ms;
+            }
+            self.leave_all(cell, state, dropped, Reason::MaxLength);
+        }
+        if state.looks_for_expiry() {
+            self.fetch_expiry(cell, state);
+        }
+        look_ms = look_ms.min(self.look_for_end(cell, state, now_ms));
+        if let Some((due_ms, _)) = state.waits.keys().next() {
+            look_ms = look_ms.min(*due_ms);
+        }
+        if look_ms <= now_ms {
+            self.schedule(cell, state);
+        } else if look_ms < NEVER {
+            self.look_at(cell, state, look_ms);
+        }
+        state.become_plain();
+    }
+
+    /// When to look whether the queue is unused for too long; a queue that is goes on the list of those to be deleted.
+    fn look_for_end(&mut self, cell: &Arc<QueueCell>, state: &mut QueueState, now_ms: u64) -> u64 {
+        let Some(expires_ms) = state.options.as_ref().and_then(|options| options.expires_ms) else { return NEVER };
+        if state.used_ms == 0 || !state.queue.consumers.is_empty() {
+            state.used_ms = now_ms;
+        }
+        let end_ms = state.used_ms + expires_ms;
+        if end_ms > now_ms {
+            return end_ms;
+        }
+        self.unused.push(cell.clone());
+        NEVER
+    }
+
+    /// A queue was used: declared again, or asked for a message.
+    pub(crate) fn note_use(&mut self, cell: &QueueCell) {
+        let mut state = cell.lock();
+        if state.is_tended {
+            state.used_ms = self.now.time_ms();
+        }
+    }
+
+    /// Looks at a queue for the first time, or after its options have changed.
+    pub(crate) fn look(&mut self, cell: &Arc<QueueCell>) {
+        let mut state = cell.lock();
+        if state.is_tended {
+            self.tend(cell, &mut state);
+            cell.publish_gauges(&state);
+        }
+        drop(state);
+        self.scratch.done.clear();
+    }
+
+    /// Has the queue looked at when it is `due_ms`, in ms since 1970.
+    pub(super) fn look_at(&mut self, cell: &QueueCell, state: &mut QueueState, due_ms: u64) {
+        let due_ms = due_ms.min(self.now.time_ms() + FARTHEST_MS);
+        if state.look_ms.is_none_or(|look_ms| due_ms < look_ms) {
+            state.look_ms = Some(due_ms);
+            self.timers.due.push(Reverse((due_ms, cell.quid)));
+        }
+    }
+
+    /// The message pushed last expires at `due_ms`, before others that are ahead of it.
+    pub(super) fn expire_out_of_turn(&mut self, cell: &Arc<QueueCell>, state: &mut QueueState, level: u8, due_ms: u64) {
+        let seq = state.queue.next_seq() - 1;
+        if due_ms > self.now.time_ms() {
+            self.timers.out_of_turn.push(Reverse((due_ms, cell.quid, level, seq)));
+        } else if let Some(entry) = state.queue.take(level, seq) {
+            self.leave(cell, state, entry, Reason::Expired);
+        }
+    }
+
+    /// Keeps a message that came back for a while before it is ready again.
+    pub(super) fn retry_later(&mut self, cell: &Arc<QueueCell>, state: &mut QueueState, entry: Entry, wait_ms: u64) {
+        let due_ms = self.now.time_ms() + wait_ms;
+        state.waits.insert((due_ms, entry.seq), entry);
+        self.look_at(cell, state, due_ms);
+    }
+
+    /// Ends the waits that are over.
+    pub(super) fn end_waits(&mut self, state: &mut QueueState) {
+        let now_ms = self.now.time_ms();
+        while let Some(first) = state.waits.first_entry().filter(|first| first.key().0 <= now_ms) {
+            let entry = first.remove();
+            state.queue.requeue(entry);
+        }
+    }
+
+    /// Does what is due by time.
+    pub(crate) fn run_queue_timers(&mut self) {
+        let now_ms = self.now.time_ms();
+        for _ in 0..MESSAGES_PER_LOCK {
+            let Some(Reverse((due_ms, quid, level, seq))) = self.timers.out_of_turn.peek().copied() else { break };
+            if due_ms > now_ms {
+                break;
+            }
+            self.timers.out_of_turn.pop();
+            self.expire(quid, level, seq);
+        }
+        for _ in 0..MESSAGES_PER_LOCK {
+            let Some(Reverse((due_ms, quid))) = self.timers.due.peek().copied() else { break };
+            if due_ms > now_ms {
+                break;
+            }
+            self.timers.due.pop();
+            let Some(cell) = self.broker.queue_by_id(quid) else { continue };
+            let mut state = cell.lock();
+            // Another timer may have been set since, for earlier, and have done this already.
+            if state.look_ms.is_some_and(|look_ms| look_ms <= now_ms) && !cell.is_dead() {
+                state.look_ms = None;
+                self.resend(&mut state);
+                self.deliver_ready_locked(&cell, &mut state);
+            }
+            drop(state);
+            self.scratch.done.clear();
+        }
+    }
+
+    /// A message expires, wherever it stands.
+    fn expire(&mut self, quid: u64, level: u8, seq: u64) {
+        let Some(cell) = self.broker.queue_by_id(quid) else { return };
+        let mut state = cell.lock();
+        if let Some(entry) = state.queue.take(level, seq) {
+            self.leave(&cell, &mut state, entry, Reason::Expired);
+            cell.publish_gauges(&state);
+        }
+        drop(state);
+        self.scratch.done.clear();
+    }
+
+    /// Deletes the queues that were found to be unused for too long.
+    pub(crate) fn delete_unused(&mut self) {
+        for cell in std::mem::take(&mut self.unused) {
+            let is_unused = {
+                let state = cell.lock();
+                let expires_ms = state.options.as_ref().and_then(|options| options.expires_ms);
+                let is_over = expires_ms.is_some_and(|expires_ms| state.used_ms + expires_ms <= self.now.time_ms());
+                is_over && state.queue.consumers.is_empty()
+            };
+            if let Some(vhost) = self.broker.vhost(&cell.vhost).filter(|_| is_unused) {
+                let condition = super::DeleteCondition { if_unused: true, if_empty: false };
+                // Somebody may have begun to consume meanwhile; then it stays.
+                let _ = self.delete_queue(&vhost, &cell, condition);
+            }
+        }
+    }
+
+    /// Ends what the turn left to do where nothing is locked.
+    pub(crate) fn end_work(&mut self) {
+        self.send_dead_letters();
+        if !self.unused.is_empty() {
+            self.delete_unused();
+        }
+    }
+
+    /// Takes letters back that have been read.
+    pub(crate) fn take_letters(&mut self, letters: Vec<Letter>) {
+        self.letters.extend(letters);
+    }
+}

@@ -1,0 +1,118 @@
+//! Taking messages out of a queue that have expired, or that it has no room for.
+
+use crate::Entry;
+use crate::queue::Queue;
+use crate::rules::{NEVER, Rules};
+
+impl<C> Queue<C> {
+    /// What takes messages out other than consumers; `None` for a queue where nothing does.
+    #[inline]
+    pub fn rules(&self) -> Option<&Rules> {
+        self.rules.as_deref()
+    }
+
+    /// Sets the rules. They hold for the messages that are there, too.
+    pub fn set_rules(&mut self, rules: Option<Rules>) {
+        let expired = self.rules.take().map(|old| old.expired).unwrap_or_default();
+        self.rules = rules.map(|rules| Box::new(Rules { expired, ..rules }));
+        // The order in which messages expire may be another now.
+        self.zone.latest_due_ms = NEVER;
+        self.levels.iter_mut().flat_map(|levels| levels.iter_mut()).for_each(|(_, zone)| zone.latest_due_ms = NEVER);
+    }
+
+    /// Takes first messages that have expired out of the queue, at most `most`, for [`Queue::take_expired`].
+    pub(crate) fn expire_first(&mut self, now_ms: u64, most: usize) {
+        for _ in 0..most {
+            let Some(rules) = &mut self.rules else { return };
+            let first = match &self.levels {
+                None => self.zone.first(),
+                Some(levels) => levels.get(levels.highest()).unwrap_or(&self.zone).first(),
+            };
+            let Some(first) = first else { return };
+            rules.is_expiring = rules.is_expired(first, now_ms);
+            if !rules.is_expiring {
+                return;
+            }
+            let entry = self.take_first();
+            if let Some(rules) = &mut self.rules {
+                rules.expired.extend(entry);
+            }
+        }
+    }
+
+    /// Takes messages out that have expired at `now_ms`: those at the head of each priority, at most `most`, and those that
+    /// were found when they were to be delivered. Returns when to look again, in ms, or `None` when nothing here expires
+    /// by the head; now, when there is more to do at once.
+    pub fn take_expired(&mut self, now_ms: u64, most: usize, sink: &mut Vec<Entry>) -> Option<u64> {
+        let mut next_ms = NEVER;
+        for level in self.levels_with_messages() {
+            for _ in 0..most {
+                let (Some(rules), Some(zone)) = (&mut self.rules, zone_of(&mut self.zone, &mut self.levels, level))
+                else {
+                    break;
+                };
+                let Some(first) = zone.first() else { break };
+                let Some(message) = &first.message else { break };
+                let due_ms = rules.due_ms(message);
+                rules.is_expiring = due_ms <= now_ms;
+                if !rules.is_expiring {
+                    next_ms = next_ms.min(due_ms);
+                    break;
+                }
+                if sink.len() >= most {
+                    next_ms = now_ms;
+                    break;
+                }
+                sink.extend(self.take_first_of(level));
+            }
+        }
+        if let Some(rules) = &mut self.rules {
+            sink.append(&mut rules.expired);
+        }
+        (next_ms != NEVER).then_some(next_ms)
+    }
+
+    /// True when the first message of some priority has to be read before it is known when it expires.
+    pub fn has_unknown_expiry(&self) -> bool {
+        let is_unknown = |zone: &crate::zone::Zone| match zone.first() {
+            Some(entry) => entry.message.is_none(),
+            None => zone.is_paged(),
+        };
+        let above = self.levels.iter().flat_map(|levels| levels.iter());
+        self.rules.is_some() && std::iter::once((0, &self.zone)).chain(above).any(|(_, zone)| is_unknown(zone))
+    }
+
+    /// True when it holds more than its rules allow.
+    #[inline]
+    pub fn is_too_long(&self) -> bool {
+        self.rules.as_ref().is_some_and(|rules| rules.is_exceeded(self.counts))
+    }
+
+    /// How many of messages with these lengths, in order, the queue has room for without dropping any.
+    pub fn room_for(&self, body_lens: impl Iterator<Item = u64>) -> usize {
+        let Some(rules) = &self.rules else { return usize::MAX };
+        let (most, most_bytes) = (rules.max_length.unwrap_or(NEVER), rules.max_length_bytes.unwrap_or(NEVER));
+        let (mut count, mut bytes) = (self.counts.ready, self.counts.ready_bytes);
+        body_lens
+            .take_while(|body_len| {
+                count += 1;
+                bytes += body_len;
+                count <= most && bytes <= most_bytes
+            })
+            .count()
+    }
+
+    fn levels_with_messages(&self) -> Vec<u8> {
+        let above = self.levels.iter().flat_map(|levels| levels.iter());
+        let zones = std::iter::once((0, &self.zone)).chain(above);
+        zones.filter(|(_, zone)| !zone.is_empty()).map(|(level, _)| level).collect()
+    }
+}
+
+fn zone_of<'a>(
+    zone: &'a mut crate::zone::Zone,
+    levels: &'a mut Option<Box<crate::levels::Levels>>,
+    level: u8,
+) -> Option<&'a mut crate::zone::Zone> {
+    if level == 0 { Some(zone) } else { levels.as_mut()?.get_mut(level) }
+}
