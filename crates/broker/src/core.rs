@@ -5,6 +5,7 @@
 
 pub(crate) mod compact;
 mod deliver;
+mod history;
 pub(crate) mod leave;
 mod overdue;
 pub(crate) mod persist;

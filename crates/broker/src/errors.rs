@@ -264,6 +264,8 @@ error_table! {
             "A consistent-hash exchange with both hash arguments."
         HASH_PROPERTY_UNSUPPORTED = 406 "Unsupported property: {}";
             "A consistent-hash exchange over a property it cannot hash."
+        HISTORY_LENGTH = 406 "Invalid argument {}, 'x-recent-history-length' must be a positive integer";
+            "A recent history exchange with another length."
         LOCAL_RANDOM_KEY = 406 "Non empty binding '{}' key not permitted";
             "Binding to a local random exchange with a key."
         LOCAL_RANDOM_DESTINATION = 406 "Destination not found";

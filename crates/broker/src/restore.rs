@@ -1,14 +1,19 @@
 //! Building the topology from the durable definitions.
 
 use crate::broker::Broker;
+use crate::channel::queue::definition;
+use crate::delivery::Consumer;
 use crate::errors::Resource;
 use crate::message::ShardMessage;
 use crate::messages::{by_queue, restored};
-use crate::topology::{Behaviour, Exchange, ExchangeKind, QueueCell, QueueOptions, QueueState};
+use crate::topology::{
+    Behaviour, Exchange, ExchangeKind, QueueCell, QueueOptions, QueueState, Vhost, exchange_of, hidden_name,
+};
 use amqp::FieldValue;
-use metadata::{DestinationKind, Snapshot};
+use metadata::{DestinationKind, QueueDefinition, Snapshot};
+use queue::Queue;
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use store::Backlog;
 use tracing::warn;
 
@@ -53,6 +58,10 @@ impl Broker {
         for definition in &snapshot.queues {
             let Some(vhost) = self.vhost(&definition.vhost) else { continue };
             let queue = restored(backlogs.remove(&definition.quid).unwrap_or_default());
+            if let Some(exchange) = exchange_of(&definition.name) {
+                self.restore_hidden(&vhost, exchange, definition, queue);
+                continue;
+            }
             let state = QueueState::with_options(queue, QueueOptions::of_arguments(&definition.arguments));
             let cell = vhost.write().insert_queue(QueueCell {
                 durable: definition.durable,
@@ -85,6 +94,67 @@ impl Broker {
                     definition.source, definition.destination, vhost.name
                 );
             }
+        }
+        self.complete_hidden();
+    }
+
+    /// A queue that belongs to an exchange.
+    fn restore_hidden(&self, vhost: &Vhost, exchange: &str, definition: &QueueDefinition, queue: Queue<Arc<Consumer>>) {
+        let exchange = vhost.exchange(exchange);
+        let Some((hidden, options)) = exchange.as_ref().and_then(|exchange| exchange.hidden_queue()) else {
+            warn!("a queue in vhost '{}' left out: it belongs to no exchange", vhost.name);
+            return;
+        };
+        let cell = vhost.write().insert_hidden(QueueCell {
+            durable: definition.durable,
+            is_stored: definition.durable && self.messages.is_some(),
+            state: Mutex::new(QueueState::with_options(queue, options)),
+            ..QueueCell::new(definition.quid, &vhost.name, &definition.name)
+        });
+        self.add_queue(&cell);
+        cell.publish_gauges(&cell.lock());
+        hidden.set(cell);
+    }
+
+    /// Exchanges that came without their hidden queue, as from other definitions, get one.
+    fn complete_hidden(&self) {
+        for vhost in self.vhosts() {
+            for exchange in vhost.exchanges() {
+                let Some((hidden, _)) = exchange.hidden_queue().filter(|(hidden, _)| hidden.get().is_none()) else {
+                    continue;
+                };
+                let Some(cell) = self.new_hidden(&vhost, &exchange) else { continue };
+                let mut topology = vhost.write();
+                let changes = if cell.durable { vec![definition(&cell)] } else { Vec::new() };
+                let cell = topology.insert_hidden(cell);
+                self.add_queue(&cell);
+                hidden.set(cell);
+                self.propose(changes);
+            }
+        }
+    }
+
+    /// A hidden queue for an exchange that needs one.
+    pub(crate) fn new_hidden(&self, vhost: &Vhost, exchange: &Exchange) -> Option<QueueCell> {
+        let (_, options) = exchange.hidden_queue()?;
+        let quid = self.quids.allocate(&*self.journal);
+        Some(QueueCell {
+            durable: exchange.durable,
+            is_stored: exchange.durable && self.messages.is_some(),
+            state: Mutex::new(QueueState::with_options(Queue::default(), options)),
+            ..QueueCell::new(quid, &vhost.name, &hidden_name(&exchange.name))
+        })
+    }
+
+    /// Ends hidden queues whose exchanges are gone, and whose deletion is in the journal.
+    pub(crate) fn end_hidden(&self, cells: Vec<Arc<QueueCell>>) {
+        for cell in cells {
+            let mut messages = Vec::new();
+            let mut state = cell.lock();
+            cell.mark_dead();
+            state.queue.purge(&mut messages);
+            drop(state);
+            self.remove_queue(&cell);
         }
     }
 }

@@ -7,6 +7,7 @@ mod behaviour;
 mod declare;
 mod exchange;
 mod exchange_kind;
+mod hidden;
 mod one_of;
 mod queue_cell;
 mod queue_options;
@@ -16,6 +17,7 @@ mod route;
 pub(crate) use behaviour::Behaviour;
 pub use exchange::Exchange;
 pub use exchange_kind::ExchangeKind;
+pub(crate) use hidden::{HiddenQueue, exchange_of, hidden_name};
 pub use queue_cell::{QueueCell, QueueState};
 pub use queue_options::{DeadLetterTarget, DelayedRetry, Overflow, QueueOptions};
 pub(crate) use route::{Route, Routed};
@@ -88,6 +90,8 @@ pub(crate) struct Topology {
     exchange_names: Map<Arc<str>, u64>,
     queues: Map<u64, Arc<QueueCell>>,
     queue_names: Map<Arc<str>, u64>,
+    /// Queues that clients never see, by name.
+    hidden: Map<Arc<str>, Arc<QueueCell>>,
     /// The exchanges with bindings to a destination, so that removing one does not visit all.
     sources: Map<Destination, Vec<u64>>,
 }
@@ -149,6 +153,16 @@ impl Vhost {
     /// The exchange called `name`; the default exchange for the empty name.
     pub fn exchange(&self, name: &str) -> Option<Arc<Exchange>> {
         self.read().exchange(name).cloned()
+    }
+
+    /// The queue with this id.
+    pub(crate) fn queue_of(&self, quid: u64) -> Option<Arc<QueueCell>> {
+        self.read().queues.get(&quid).cloned()
+    }
+
+    /// The exchange with this id.
+    pub(crate) fn exchange_of(&self, id: u64) -> Option<Arc<Exchange>> {
+        self.read().exchanges.get(&id).map(|entry| entry.exchange.clone())
     }
 
     /// All queues.

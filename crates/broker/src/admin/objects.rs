@@ -89,7 +89,8 @@ impl Broker {
         }
         // One that is dead and on its way out leaves first, with its bindings.
         let dead = topology.queue(name).cloned();
-        let mut changes = dead.map(|dead| topology.remove_queue(&vhost.name, &dead).changes).unwrap_or_default();
+        let removed = dead.map(|dead| topology.remove_queue(&vhost.name, &dead)).unwrap_or_default();
+        let mut changes = removed.changes;
         let cell = topology.insert_queue(new);
         self.add_queue(&cell);
         if durable {
@@ -98,6 +99,7 @@ impl Broker {
         // Proposed under the lock, so that the journal has changes in the order in which they happened.
         let token = self.propose(changes);
         drop(topology);
+        self.end_hidden(removed.hidden);
         self.wait_for(token)?;
         Ok(AdminReply::Created)
     }

@@ -58,6 +58,7 @@ impl Broker {
             let _ = delete_queue(self, &vhost, &cell, DeleteCondition::default());
         }
         writer.commit(Change::DeleteVhost { name: name.to_owned() })?;
+        self.end_hidden(vhost.hidden_queues());
         info!(target: "vhost", "vhost '{name}' deleted");
         Ok(AdminReply::Done)
     }

@@ -134,11 +134,17 @@ impl Core {
         let bound = topology
             .bind(&binding.source, destination, &binding.routing_key, &binding.arguments)
             .map_err(|error| invalid_binding(error, binding))?;
+        let is_new = bound.is_some();
         let changes = match bound {
             Some((info, true)) => vec![Change::PutBinding(binding_definition(&vhost.name, &info))],
             _ => Vec::new(),
         };
-        Ok(self.broker.propose(changes))
+        let token = self.broker.propose(changes);
+        drop(topology);
+        if let Some(history) = source.history().filter(|_| is_new) {
+            self.replay(&vhost, history, destination);
+        }
+        Ok(token)
     }
 
     /// A binding, or even an exchange, that is not there is fine.
@@ -153,7 +159,11 @@ impl Core {
         let Some(destination) = topology.destination(&binding.destination, binding.to_queue) else { return Ok(None) };
         let unbound =
             topology.unbind(&vhost.name, &binding.source, destination, &binding.routing_key, &binding.arguments);
-        Ok(unbound.and_then(|(_, removed)| self.broker.propose(removed.changes)))
+        let Some((_, removed)) = unbound else { return Ok(None) };
+        let token = self.broker.propose(removed.changes);
+        drop(topology);
+        self.broker.end_hidden(removed.hidden);
+        Ok(token)
     }
 }
 

@@ -79,12 +79,7 @@ impl Core {
             }
         };
         let behaviour = Behaviour::of(kind, &arguments, &resource)?;
-        let mut topology = vhost.write();
-        if let Some(existing) = topology.exchange(name) {
-            // Somebody else was faster.
-            return assert_equivalent(existing, &resource, kind, declare, &arguments).map(|()| None);
-        }
-        let created = topology.insert_exchange(Exchange {
+        let new = Exchange {
             durable: declare.durable,
             auto_delete: declare.auto_delete,
             internal: declare.internal,
@@ -92,9 +87,24 @@ impl Core {
             alternate,
             behaviour,
             ..Exchange::new(vhost.next_exchange_id(), name, kind)
-        });
+        };
+        let hidden = self.broker.new_hidden(vhost, &new);
+        let mut topology = vhost.write();
+        if let Some(existing) = topology.exchange(name) {
+            // Somebody else was faster.
+            return assert_equivalent(existing, &resource, kind, declare, &new.arguments).map(|()| None);
+        }
+        let created = topology.insert_exchange(new);
         // Proposed under the lock, so that the journal has changes in the order in which they happened.
-        let changes = if created.durable { vec![definition(vhost, &created)] } else { Vec::new() };
+        let mut changes = if created.durable { vec![definition(vhost, &created)] } else { Vec::new() };
+        if let (Some(cell), Some((hidden, _))) = (hidden, created.hidden_queue()) {
+            if cell.durable {
+                changes.push(super::queue::definition(&cell));
+            }
+            let cell = topology.insert_hidden(cell);
+            self.broker.add_queue(&cell);
+            hidden.set(cell);
+        }
         Ok(self.broker.propose(changes))
     }
 
@@ -113,7 +123,7 @@ impl Core {
             return Err(errors::SYSTEM_EXCHANGE.with(&[&resource]));
         }
         self.check_exchange(conn, &name, Permission::Configure)?;
-        let mut token = None;
+        let (mut token, mut hidden) = (None, Vec::new());
         let mut topology = vhost.write();
         if let Some(exchange) = topology.exchange(&name).cloned() {
             if delete.if_unused && topology.is_bound(&exchange) {
@@ -121,8 +131,10 @@ impl Core {
             }
             let removed = topology.remove_exchange(&vhost.name, &exchange);
             token = self.broker.propose(removed.changes);
+            hidden = removed.hidden;
         }
         drop(topology);
+        self.broker.end_hidden(hidden);
         self.reply(conn, number, token, delete.nowait, &Method::ExchangeDeleteOk(exchange::DeleteOk {}));
         Ok(())
     }

@@ -120,7 +120,8 @@ impl Core {
         }
         // One that is dead and on its way out leaves first, with its bindings.
         let dead = topology.queue(name).cloned();
-        let mut changes = dead.map(|dead| topology.remove_queue(&vhost.name, &dead).changes).unwrap_or_default();
+        let removed = dead.map(|dead| topology.remove_queue(&vhost.name, &dead)).unwrap_or_default();
+        let mut changes = removed.changes;
         let cell = topology.insert_queue(QueueCell {
             // Exclusive queues go with their connection, so there is nothing to keep of them.
             durable: declare.durable && !declare.exclusive,
@@ -139,6 +140,7 @@ impl Core {
         }
         let token = self.broker.propose(changes);
         drop(topology);
+        self.broker.end_hidden(removed.hidden);
         self.look(&cell);
         Ok((cell, token))
     }

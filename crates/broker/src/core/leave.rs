@@ -5,6 +5,7 @@
 //! only then taken off the books of the old one. In the log the new records come first, so that a crash in between
 //! leaves it in both, and never in none.
 
+use super::history::Replay;
 use super::{Core, MESSAGES_PER_LOCK};
 use crate::dead_letter::{DeadLetter, Reason};
 use crate::topology::{Exchange, QueueCell, QueueOptions, QueueState, Route, Routed, Vhost};
@@ -26,6 +27,8 @@ pub struct Letter {
     reason: Reason,
     /// Ids of the queues that have it already.
     reached: Vec<u64>,
+    /// Where it goes as it is, and stays in its queue: a message of a history for a new binding.
+    replay: Option<Replay>,
 }
 
 /// A message on its way to the queues of a route without a connection that published it.
@@ -57,7 +60,7 @@ impl Core {
             Some(options) => {
                 let letter = |entry| {
                     let (cell, options) = (cell.clone(), options.clone());
-                    Letter { cell, options, entry, reason, reached: Vec::new() }
+                    Letter { cell, options, entry, reason, reached: Vec::new(), replay: None }
                 };
                 self.letters.extend(entries.into_iter().map(letter));
             }
@@ -102,6 +105,10 @@ impl Core {
         let mut outgoing = Vec::with_capacity(letters.len());
         let mut last: Option<(&Letter, Option<(Arc<Vhost>, Arc<Exchange>)>)> = None;
         for letter in letters {
+            if let (Some(replay), Some(message)) = (&letter.replay, &letter.entry.message) {
+                outgoing.push(self.replayed(message, replay));
+                continue;
+            }
             let is_same = |(other, _): &&(&Letter, _)| {
                 Arc::ptr_eq(&other.cell, &letter.cell) && Arc::ptr_eq(&other.options, &letter.options)
             };
@@ -152,6 +159,9 @@ impl Core {
         let mut state = cell.lock();
         let mut gone = Vec::with_capacity(sent.len());
         for (mut letter, outgoing) in sent {
+            if letter.replay.is_some() {
+                continue;
+            }
             let at_least_once = letter.options.dead_letter.as_ref().is_some_and(|target| target.at_least_once);
             let reached_all = outgoing.route.queues.iter().all(|cell| outgoing.reached.contains(&cell.quid));
             if !at_least_once || (reached_all && !outgoing.reached.is_empty()) || cell.is_dead() {
@@ -203,6 +213,9 @@ impl Core {
             let (messages, end) = (&mut outgoing[at..at + len], at + len);
             let mut items: Vec<_> = messages.iter().map(|outgoing| super::run::Item::of(&outgoing.message)).collect();
             let expires = std::mem::replace(&mut self.run.expires, items.iter().any(|item| item.expires));
+            if !route.histories.is_empty() {
+                self.remember(&route, &mut items, &[]);
+            }
             for cell in &route.queues {
                 items.iter_mut().for_each(|item| item.rejected = false);
                 self.enqueue_run(cell, &mut items, &[], false);
@@ -218,6 +231,12 @@ impl Core {
 }
 
 impl Letter {
+    /// A message of a history, to be read and given to a new binding.
+    pub(super) fn of_history(cell: &Arc<QueueCell>, entry: Entry, replay: Replay) -> Letter {
+        let (cell, options, reason) = (cell.clone(), Arc::default(), Reason::MaxLength);
+        Letter { cell, options, entry, reason, reached: Vec::new(), replay: Some(replay) }
+    }
+
     /// Its position.
     pub(crate) fn seq(&self) -> u64 {
         self.entry.seq

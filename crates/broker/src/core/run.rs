@@ -220,6 +220,9 @@ impl Core {
             exchange.counters.publish_in.add(count);
             exchange.counters.publish_out.add(count * route.queues.len() as u64);
         }
+        if !route.histories.is_empty() {
+            self.remember(&route, &mut items, buffer);
+        }
         let mut logged = None;
         for (at, cell) in route.queues.iter().enumerate() {
             let last = at + 1 == route.queues.len();

@@ -1,8 +1,8 @@
 //! What an exchange does according to its type and arguments, beyond looking at keys and headers.
 
-use super::ExchangeKind;
+use super::{ExchangeKind, HiddenQueue, QueueOptions};
 use crate::errors::{self, ProtocolError, Resource};
-use amqp::FieldTable;
+use amqp::{FieldTable, FieldValue};
 use routing::{HashSource, HashSourceError};
 
 /// What the type and the arguments of an exchange come to. It costs nothing where it is `Plain`.
@@ -19,7 +19,19 @@ pub(crate) enum Behaviour {
     ModulusHash,
     /// One destination at random.
     Random,
+    /// Every destination, and the last messages are kept for those to come.
+    RecentHistory {
+        /// How many are kept.
+        length: u64,
+        /// Those that are.
+        history: HiddenQueue,
+    },
 }
+
+/// The argument of `x-recent-history` that says how many messages are kept.
+const HISTORY_LENGTH: &str = "x-recent-history-length";
+/// How many it is without the argument.
+const DEFAULT_HISTORY_LENGTH: u64 = 20;
 
 impl Behaviour {
     /// What an exchange of this type with these arguments does; else the refusal of its declaration, in RabbitMQ's
@@ -34,6 +46,9 @@ impl Behaviour {
             ExchangeKind::Headers => Ok(Behaviour::BeyondKeys),
             ExchangeKind::ModulusHash => Ok(Behaviour::ModulusHash),
             ExchangeKind::Random | ExchangeKind::LocalRandom => Ok(Behaviour::Random),
+            ExchangeKind::RecentHistory => {
+                Ok(Behaviour::RecentHistory { length: history_length(arguments)?, history: HiddenQueue::default() })
+            }
             ExchangeKind::ConsistentHash => {
                 HashSource::of_arguments(arguments).map(Behaviour::ConsistentHash).map_err(|error| match error {
                     HashSourceError::Exclusive => errors::HASH_SOURCES_EXCLUSIVE.with(&[]),
@@ -50,7 +65,43 @@ impl Behaviour {
     pub(crate) fn routes_by_key(&self) -> bool {
         match self {
             Behaviour::Plain | Behaviour::ConsistentHash(HashSource::RoutingKey) | Behaviour::ModulusHash => true,
-            Behaviour::BeyondKeys | Behaviour::ConsistentHash(_) | Behaviour::Random => false,
+            Behaviour::BeyondKeys
+            | Behaviour::ConsistentHash(_)
+            | Behaviour::Random
+            | Behaviour::RecentHistory { .. } => false,
         }
     }
+
+    /// The hidden queue that it needs, and what that is to do.
+    pub(super) fn hidden_queue(&self) -> Option<(&HiddenQueue, QueueOptions)> {
+        match self {
+            Behaviour::RecentHistory { length, history } => {
+                let options =
+                    QueueOptions { max_length: Some(*length), ignores_expirations: true, ..QueueOptions::default() };
+                Some((history, options))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A positive integer of a type that the plugin knows.
+fn history_length(arguments: &FieldTable) -> Result<u64, ProtocolError> {
+    let length = match arguments.get(HISTORY_LENGTH) {
+        None => return Ok(DEFAULT_HISTORY_LENGTH),
+        Some(FieldValue::I8(length)) => u64::try_from(*length),
+        Some(FieldValue::I16(length)) => u64::try_from(*length),
+        Some(FieldValue::I32(length)) => u64::try_from(*length),
+        Some(FieldValue::I64(length)) => u64::try_from(*length),
+        Some(other) => return Err(invalid_history_length(other)),
+    };
+    match (length, arguments.get(HISTORY_LENGTH)) {
+        (Ok(length), _) if length > 0 => Ok(length),
+        (_, Some(value)) => Err(invalid_history_length(value)),
+        (_, None) => Ok(DEFAULT_HISTORY_LENGTH),
+    }
+}
+
+fn invalid_history_length(value: &FieldValue) -> ProtocolError {
+    errors::HISTORY_LENGTH.with(&[&amqp::erlang::field_value(value)])
 }

@@ -21,11 +21,13 @@ pub enum ExchangeKind {
     Random,
     /// To one queue of this node at random.
     LocalRandom,
+    /// To every binding, and what came last to each new one too.
+    RecentHistory,
 }
 
 impl ExchangeKind {
     /// Every type, in the order in which lists show them.
-    pub const ALL: [ExchangeKind; 8] = [
+    pub const ALL: [ExchangeKind; 9] = [
         ExchangeKind::Direct,
         ExchangeKind::Fanout,
         ExchangeKind::Topic,
@@ -34,6 +36,7 @@ impl ExchangeKind {
         ExchangeKind::ModulusHash,
         ExchangeKind::Random,
         ExchangeKind::LocalRandom,
+        ExchangeKind::RecentHistory,
     ];
 
     /// The type called `name`.
@@ -52,6 +55,7 @@ impl ExchangeKind {
             ExchangeKind::ModulusHash => "x-modulus-hash",
             ExchangeKind::Random => "x-random",
             ExchangeKind::LocalRandom => "x-local-random",
+            ExchangeKind::RecentHistory => "x-recent-history",
         }
     }
 
@@ -62,9 +66,11 @@ impl ExchangeKind {
             ExchangeKind::Topic => ExchangeType::Topic,
             ExchangeKind::Headers => ExchangeType::Headers,
             ExchangeKind::ConsistentHash => ExchangeType::ConsistentHash,
-            ExchangeKind::Fanout | ExchangeKind::ModulusHash | ExchangeKind::Random | ExchangeKind::LocalRandom => {
-                ExchangeType::Fanout
-            }
+            ExchangeKind::Fanout
+            | ExchangeKind::ModulusHash
+            | ExchangeKind::Random
+            | ExchangeKind::LocalRandom
+            | ExchangeKind::RecentHistory => ExchangeType::Fanout,
         }
     }
 }

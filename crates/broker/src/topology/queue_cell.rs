@@ -79,7 +79,8 @@ impl QueueState {
     /// Sets what it does beyond keeping messages in order. What follows for the messages that are there happens when it is
     /// looked at next, a piece at a time.
     pub(crate) fn set_options(&mut self, options: Option<Arc<QueueOptions>>) {
-        let mut rules = Rules::new(expiration_of);
+        let ignores_expirations = options.as_ref().is_some_and(|options| options.ignores_expirations);
+        let mut rules = Rules::new(if ignores_expirations { |_| None } else { expiration_of });
         if let Some(options) = &options {
             rules.ttl_ms = options.message_ttl_ms;
             rules.max_length = options.max_length;

@@ -30,6 +30,8 @@ pub struct QueueOptions {
     pub delayed_retry: Option<DelayedRetry>,
     /// Messages whose `x-deduplication-header` is that of one in the queue are dropped (`x-message-deduplication`).
     pub deduplicates: bool,
+    /// What messages say of their own expiration does not count: they are kept for others.
+    pub ignores_expirations: bool,
 }
 
 /// What happens to messages that a queue has no room for.
@@ -97,6 +99,7 @@ impl QueueOptions {
                 count("x-delayed-retry-max"),
             ),
             deduplicates: is_set("x-message-deduplication"),
+            ignores_expirations: false,
         }
     }
 

@@ -9,6 +9,8 @@ use std::sync::Arc;
 #[derive(Default)]
 pub(crate) struct Removed {
     pub(crate) exchanges: Vec<Arc<Exchange>>,
+    /// Hidden queues of theirs, which are not dead yet.
+    pub(crate) hidden: Vec<Arc<QueueCell>>,
     pub(crate) changes: Vec<Change>,
 }
 
@@ -108,6 +110,13 @@ impl Topology {
             if exchange.durable {
                 let name = exchange.name.to_string();
                 removed.changes.push(Change::DeleteExchange { vhost: vhost.to_owned(), name });
+            }
+            if let Some(cell) = self.remove_hidden(&exchange) {
+                if cell.durable {
+                    let name = cell.name.to_string();
+                    removed.changes.push(Change::DeleteQueue { vhost: vhost.to_owned(), name });
+                }
+                removed.hidden.push(cell);
             }
             for binding in entry.bindings.iter() {
                 self.forget_source(binding.destination, id);

@@ -1,8 +1,8 @@
 //! Where a message goes: from an exchange through bindings, other exchanges and alternate exchanges to queues.
 
 use super::{Behaviour, Destination, Exchange, QueueCell, Topology, one_of};
-use amqp::TableRef;
 use amqp::properties::PropertiesRef;
+use amqp::{FieldRef, TableRef};
 use std::sync::Arc;
 
 /// What of a message decides where it goes.
@@ -16,6 +16,13 @@ pub(crate) struct Routed<'a> {
     pub(crate) random: u64,
 }
 
+impl Routed<'_> {
+    /// True where the publisher asks for the message not to be kept for bindings to come.
+    fn is_not_for_history(&self) -> bool {
+        matches!(self.headers.and_then(|headers| headers.find("x-recent-history-no-store")), Some(FieldRef::Bool(true)))
+    }
+}
+
 /// A routing decision: queues, each once, and what it depended on.
 #[derive(Default)]
 pub(crate) struct Route {
@@ -24,6 +31,8 @@ pub(crate) struct Route {
     visited: Vec<(Arc<Exchange>, u64)>,
     /// False when something took part that the generations do not tell, such as headers.
     pub(crate) by_key_alone: bool,
+    /// Hidden queues that keep the message for bindings to come.
+    pub(crate) histories: Vec<Arc<QueueCell>>,
     /// True for a message that went to a direct reply consumer and to no queue.
     pub(crate) delivered_directly: bool,
 }
@@ -66,6 +75,9 @@ impl Topology {
             if !exchange.behaviour.routes_by_key() {
                 route.by_key_alone = false;
             }
+            if let Some(history) = exchange.history().filter(|_| !message.is_not_for_history()) {
+                route.histories.push(history.clone());
+            }
             self.destinations_of(&exchange, message, &mut destinations);
             if destinations.is_empty() {
                 self.visit_alternate(&exchange, &mut route);
@@ -97,7 +109,7 @@ impl Topology {
         }
         let Some(entry) = self.exchanges.get(&exchange.id) else { return };
         match &exchange.behaviour {
-            Behaviour::Plain | Behaviour::BeyondKeys => {
+            Behaviour::Plain | Behaviour::BeyondKeys | Behaviour::RecentHistory { .. } => {
                 for key in message.keys {
                     entry.bindings.route(key, message.headers, destinations);
                 }

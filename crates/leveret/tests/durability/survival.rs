@@ -253,3 +253,40 @@ fn consistent_hash_exchanges_keep_their_buckets() {
         assert_eq!(spread(&mut client, "hash", &queues), moved, "{ending:?}");
     }
 }
+
+/// Persistent or not, as RabbitMQ 4.x keeps them.
+#[test]
+fn recent_history_survives() {
+    for ending in Ending::BOTH {
+        let mut broker = start();
+        let mut client = connect(&broker);
+        declare(&mut client, &["old"]);
+        let declare_history = ExchangeDeclare::new("history", "x-recent-history").durable();
+        client.call(1, declare_history.argument("x-recent-history-length", 10));
+        client.call(1, method::queue_bind("old", "history", "", &Vec::new()));
+        for number in 0..10 {
+            client.publish(1, "history", "k", number.to_string());
+        }
+        publish(&mut client, "history", "k", &numbers(10..15));
+        let mut client = ending.restart(&mut broker);
+        assert_eq!(bodies(&mut client, "old"), numbers(10..15), "{ending:?}");
+        declare(&mut client, &["new"]);
+        client.call(1, method::queue_bind("new", "history", "", &Vec::new()));
+        wait_for_count(&mut client, "new", 10);
+        assert_eq!(bodies(&mut client, "new"), numbers(5..15), "{ending:?}");
+        // What comes now pushes out what was before the restart, and deleting the exchange leaves nothing.
+        publish(&mut client, "history", "k", &numbers(15..20));
+        assert_eq!(bodies(&mut client, "new"), numbers(15..20), "{ending:?}");
+        let mut client = ending.restart(&mut broker);
+        declare(&mut client, &["newer"]);
+        client.call(1, method::queue_bind("newer", "history", "", &Vec::new()));
+        wait_for_count(&mut client, "newer", 10);
+        assert_eq!(bodies(&mut client, "newer"), numbers(10..20), "{ending:?}");
+        client.call(1, method::exchange_delete("history", false));
+        client.call(1, ExchangeDeclare::new("history", "x-recent-history").durable());
+        let mut client = ending.restart(&mut broker);
+        declare(&mut client, &["newest"]);
+        client.call(1, method::queue_bind("newest", "history", "", &Vec::new()));
+        assert_eq!(client.message_count(1, "newest"), 0, "{ending:?}");
+    }
+}

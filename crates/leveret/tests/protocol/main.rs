@@ -30,6 +30,7 @@ mod publishing;
 mod queue_features;
 mod queues;
 mod random;
+mod recent_history;
 mod requeue;
 mod support;
 mod timeouts;

@@ -327,6 +327,30 @@ pub const CASES: &[Case] = &[
         "an internal error of the connection in RabbitMQ",
         |s| send(s, |q| ExchangeDeclare::new(q, "x-consistent-hash").argument("hash-header", 1).into()),
     ),
+    case(
+        HISTORY_LENGTH,
+        id::EXCHANGE_DECLARE,
+        "Invalid argument -1, 'x-recent-history-length' must be a positive integer",
+        |s| send(s, |q| history(q, Value::from(-1))),
+    ),
+    case(
+        HISTORY_LENGTH,
+        id::EXCHANGE_DECLARE,
+        "Invalid argument 0, 'x-recent-history-length' must be a positive integer",
+        |s| send(s, |q| history(q, Value::Byte(0))),
+    ),
+    case(
+        HISTORY_LENGTH,
+        id::EXCHANGE_DECLARE,
+        "Invalid argument <<\"5\">>, 'x-recent-history-length' must be a positive integer",
+        |s| send(s, |q| history(q, Value::from("5"))),
+    ),
+    case(
+        HISTORY_LENGTH,
+        id::EXCHANGE_DECLARE,
+        "Invalid argument 5, 'x-recent-history-length' must be a positive integer",
+        |s| send(s, |q| history(q, Value::UnsignedByte(5))),
+    ),
     newer(LOCAL_RANDOM_KEY, id::QUEUE_BIND, "Non empty binding 'k' key not permitted", "from 4.0 on", |s| {
         bind_typed(s, "x-local-random", "k");
     }),
@@ -426,6 +450,11 @@ fn bind_headers(scene: &mut Scene, x_match: Value) {
     declare(scene);
     let arguments = table([("x-match", x_match)]);
     scene.client.send(1, queue_bind(&scene.name, "amq.headers", "", &arguments));
+}
+
+/// Declares an exchange that is to keep so many messages.
+fn history(name: &str, length: Value) -> Method {
+    ExchangeDeclare::new(name, "x-recent-history").argument("x-recent-history-length", length).into()
 }
 
 /// Binds a queue to an exchange of this type, both under the name of the case.

@@ -66,8 +66,9 @@ fn a_cycle_of_expiry_ends_before_the_second_round() {
     let mut client = connect();
     let (one, two, copy) = (unique("one"), unique("two"), queue(&mut client, "copy"));
     let exchange = crate::support::exchange(&mut client, "fanout");
-    let arguments =
-        QueueDeclare::exclusive(&one).argument("x-dead-letter-exchange", exchange.as_str()).argument("x-message-ttl", 10);
+    let arguments = QueueDeclare::exclusive(&one)
+        .argument("x-dead-letter-exchange", exchange.as_str())
+        .argument("x-message-ttl", 10);
     client.declare(1, arguments);
     chained(&mut client, &two, &one, Some(10));
     crate::support::bind(&mut client, &two, &exchange, "");

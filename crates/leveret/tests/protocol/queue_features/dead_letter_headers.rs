@@ -108,7 +108,10 @@ fn the_same_death_again_is_counted() {
     for count in 0..4 {
         let taken = super::waiting::until("the message again", || client.get(1, &source, false));
         let deaths = deaths(&taken);
-        assert_eq!(deaths.iter().map(|death| death.count).collect::<Vec<_>>(), if count == 0 { vec![] } else { vec![count] });
+        assert_eq!(
+            deaths.iter().map(|death| death.count).collect::<Vec<_>>(),
+            if count == 0 { vec![] } else { vec![count] }
+        );
         if let Some(death) = deaths.first() {
             assert_eq!(*first_time_s.get_or_insert(death.time_s), death.time_s, "the time is that of the first");
         }
@@ -162,10 +165,8 @@ fn the_first_death_stays() {
     let mut client = connect();
     let exchange = exchange(&mut client, "direct");
     let second = crate::support::unique("second");
-    let arguments = [
-        ("x-dead-letter-exchange", exchange.as_str().into()),
-        ("x-dead-letter-routing-key", second.as_str().into()),
-    ];
+    let arguments =
+        [("x-dead-letter-exchange", exchange.as_str().into()), ("x-dead-letter-routing-key", second.as_str().into())];
     let first = queue_with(&mut client, "first", arguments);
     let declare = testkit::QueueDeclare::exclusive(&second).argument("x-dead-letter-exchange", "");
     client.declare(1, declare.argument("x-dead-letter-routing-key", first.as_str()));
@@ -196,7 +197,8 @@ fn the_last_death_changes_as_in_4() {
     let source = queue_with(&mut client, "source", to(&middle));
     bind(&mut client, &source, &exchange, "");
     let named = |taken: &Delivery, which: &str| {
-        ["reason", "queue", "exchange"].map(|what| text_header(taken, &format!("x-{which}-death-{what}")).unwrap_or_default())
+        ["reason", "queue", "exchange"]
+            .map(|what| text_header(taken, &format!("x-{which}-death-{what}")).unwrap_or_default())
     };
     client.publish_with(1, Publish::new(&exchange, ""), &Properties::default(), "a");
     take(&mut client, &source, 1);

@@ -3,7 +3,9 @@
 use testkit::method::{queue_bind, reject};
 use testkit::{Delivery, Properties, RawClient, Value, table};
 
-use super::waiting::{await_bodies, await_message, deaths, header, put, put_all, queue_with, take, until, with_dead_letters};
+use super::waiting::{
+    await_bodies, await_message, deaths, header, put, put_all, queue_with, take, until, with_dead_letters,
+};
 use crate::ours_only;
 use crate::support::{bind, connect, delete_exchange, exchange, queue, unique};
 
@@ -36,7 +38,10 @@ fn without_a_key_of_the_queue_the_messages_own_is_used() {
     put_all(&mut client, &source, &["b"]);
     reject_next(&mut client, &source);
     let taken = await_message(&mut client, &dead);
-    assert_eq!((taken.text().as_str(), taken.exchange.as_str(), taken.routing_key.as_str()), ("b", &*exchange, &*source));
+    assert_eq!(
+        (taken.text().as_str(), taken.exchange.as_str(), taken.routing_key.as_str()),
+        ("b", &*exchange, &*source)
+    );
     delete_exchange(&mut client, &exchange);
 }
 

@@ -250,8 +250,7 @@ fn a_dead_letter_can_be_dropped_by_its_target_and_go_on() {
         ("x-dead-letter-routing-key", last.as_str().into()),
     ];
     let middle = queue_with(&mut client, "middle", arguments);
-    let arguments =
-        [("x-dead-letter-exchange", "".into()), ("x-dead-letter-routing-key", middle.as_str().into())];
+    let arguments = [("x-dead-letter-exchange", "".into()), ("x-dead-letter-routing-key", middle.as_str().into())];
     let source = queue_with(&mut client, "source", arguments);
     put_all(&mut client, &source, &["a", "b"]);
     take(&mut client, &source, 2);
@@ -271,8 +270,7 @@ fn a_dead_letter_that_its_full_target_refuses_is_dropped() {
     let mut client = connect();
     let arguments = [("x-max-length", 1.into()), ("x-overflow", "reject-publish".into())];
     let target = queue_with(&mut client, "full", arguments);
-    let arguments =
-        [("x-dead-letter-exchange", "".into()), ("x-dead-letter-routing-key", target.as_str().into())];
+    let arguments = [("x-dead-letter-exchange", "".into()), ("x-dead-letter-routing-key", target.as_str().into())];
     let source = queue_with(&mut client, "source", arguments);
     put_all(&mut client, &source, &["a", "b"]);
     take(&mut client, &source, 2);

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use testkit::method::{ack, nack, qos, queue_purge, reject};
 use testkit::{Consume, Properties, RawClient, Value, pause};
 
-use super::waiting::{await_bodies, await_count, await_message, put, put_all, queue_with, take, until, with_dead_letters};
+use super::waiting::{
+    await_bodies, await_count, await_message, put, put_all, queue_with, take, until, with_dead_letters,
+};
 use crate::support::{connect, queue};
 
 /// RabbitMQ counts in whole milliseconds of its own clock.

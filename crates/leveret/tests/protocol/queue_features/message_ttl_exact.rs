@@ -88,8 +88,7 @@ fn a_thousand_among_others_expire_and_leave_the_others_in_order() {
     await_count(&mut client, &dead, 1000);
     let rest: Vec<String> = (0..2000).step_by(2).map(|number| number.to_string()).collect();
     assert_eq!(client.drain(1, &source), rest);
-    let mut expired: Vec<u32> =
-        client.drain(1, &dead).iter().map(|body| body.parse().expect("a number")).collect();
+    let mut expired: Vec<u32> = client.drain(1, &dead).iter().map(|body| body.parse().expect("a number")).collect();
     expired.sort_unstable();
     assert!(expired.iter().copied().eq((1..2000).step_by(2)), "each of the odd ones once");
 }

@@ -101,7 +101,8 @@ fn bad_values_are_refused() {
         let name = unique("bad");
         client.send(1, QueueDeclare::exclusive(&name).argument("x-max-priority", value));
         let closed = client.expect_close(1);
-        let expected = format!("PRECONDITION_FAILED - invalid arg 'x-max-priority' for queue '{name}' in vhost '/': {text}");
+        let expected =
+            format!("PRECONDITION_FAILED - invalid arg 'x-max-priority' for queue '{name}' in vhost '/': {text}");
         assert_eq!((closed.code, closed.text), (406, expected));
     }
 }

@@ -4,7 +4,9 @@ use testkit::method::{nack, reject};
 use testkit::{Properties, Value};
 
 use super::priorities::{priority, put_priorities};
-use super::waiting::{await_bodies, await_count, await_message, death_counts, put, queue_with, take, with_dead_letters};
+use super::waiting::{
+    await_bodies, await_count, await_message, death_counts, put, queue_with, take, with_dead_letters,
+};
 use crate::ours_only;
 use crate::support::connect;
 
@@ -87,11 +89,8 @@ fn bytes_are_counted_over_all_levels() {
 fn a_full_queue_refuses_any_level() {
     for overflow in ["reject-publish", "reject-publish-dlx"] {
         let mut client = connect();
-        let arguments = [
-            ("x-max-priority", 3.into()),
-            ("x-max-length", 4.into()),
-            ("x-overflow", Value::from(overflow)),
-        ];
+        let arguments =
+            [("x-max-priority", 3.into()), ("x-max-length", 4.into()), ("x-overflow", Value::from(overflow))];
         let queue = queue_with(&mut client, "refuse", arguments);
         put_priorities(&mut client, &queue, &[1, 2, 3, 1, 2, 3, 1, 2, 3]);
         assert_eq!(client.drain(1, &queue), ["3", "2", "1", "1"], "{overflow}");
