@@ -4,7 +4,7 @@
 //! state; what concerns other connections goes through their links or as messages.
 
 pub(crate) mod compact;
-mod deliver;
+pub(crate) mod deliver;
 mod history;
 pub(crate) mod leave;
 mod overdue;

@@ -1,8 +1,14 @@
 //! Who is next: consumers by priority, in turn, as far as their credit goes.
 //!
 //! Only consumers that can take a message stand in a turn ring, so that choosing one costs the same with one consumer
-//! and with thousands that wait for acknowledgements.
+//! and with thousands that wait for acknowledgements. Where there is a single active consumer, only that one does.
 
+mod seat;
+#[cfg(test)]
+mod tests;
+
+use seat::Seat;
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 
 /// Names a consumer of one queue; never names another one later.
@@ -28,6 +34,38 @@ enum Standing {
     Exhausted,
     /// The gate refused.
     Gated,
+    /// Another one is the single active consumer.
+    Waiting,
+}
+
+/// What a consumer does, in RabbitMQ's terms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activity {
+    /// Takes messages in turn with others.
+    Up,
+    /// Cannot take one for now.
+    Blocked,
+    /// Is the single active consumer.
+    SingleActive,
+    /// Waits to become that.
+    Waiting,
+}
+
+impl Activity {
+    /// RabbitMQ's name for it, in lists of consumers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Activity::Up => "up",
+            Activity::Blocked => "blocked",
+            Activity::SingleActive => "single_active",
+            Activity::Waiting => "waiting",
+        }
+    }
+
+    /// True when messages are meant for it.
+    pub fn is_active(self) -> bool {
+        self != Activity::Waiting
+    }
 }
 
 struct Slot<C> {
@@ -56,11 +94,13 @@ pub struct Consumers<C> {
     /// By priority, highest first.
     rings: Vec<Ring>,
     gated: usize,
+    /// Who is the single active consumer, on queues that have one.
+    seat: Option<Box<Seat>>,
 }
 
 impl<C> Default for Consumers<C> {
     fn default() -> Self {
-        Consumers { slots: Vec::new(), free: Vec::new(), rings: Vec::new(), gated: 0 }
+        Consumers { slots: Vec::new(), free: Vec::new(), rings: Vec::new(), gated: 0, seat: None }
     }
 }
 
@@ -81,6 +121,9 @@ impl<C> Consumers<C> {
     }
 
     /// Adds a consumer at the end of its priority's turn. A `limit` of 0 means no limit.
+    ///
+    /// Where there is a single active consumer it becomes that if there is none, and waits otherwise, whatever its
+    /// priority, as on RabbitMQ's classic queues.
     pub fn add(&mut self, handle: C, priority: i32, limit: u32) -> ConsumerKey {
         let credit = if limit == 0 { u32::MAX } else { limit };
         let consumer = Consumer { handle, priority, credit, standing: Standing::InTurn };
@@ -88,8 +131,29 @@ impl<C> Consumers<C> {
             self.slots.push(Slot { generation: 0, state: None });
             (self.slots.len() - 1) as u32
         });
-        let place = &mut self.slots[slot as usize];
-        place.state = Some(consumer);
+        self.slots[slot as usize].state = Some(consumer);
+        self.place(slot);
+        ConsumerKey { slot, generation: self.slots[slot as usize].generation }
+    }
+
+    /// Gives a consumer that stands nowhere its place.
+    fn place(&mut self, slot: u32) {
+        let Some(consumer) = &mut self.slots[slot as usize].state else { return };
+        if let Some(seat) = &mut self.seat
+            && !seat.take(slot)
+        {
+            seat.wait(consumer.priority, slot);
+            consumer.standing = Standing::Waiting;
+            return;
+        }
+        self.enter_ring(slot);
+    }
+
+    fn enter_ring(&mut self, slot: u32) {
+        let Some(consumer) = &mut self.slots[slot as usize].state else { return };
+        let priority = consumer.priority;
+        consumer.standing = if consumer.credit == 0 { Standing::Exhausted } else { Standing::InTurn };
+        let is_in_turn = consumer.standing == Standing::InTurn;
         let at = match self.rings.binary_search_by(|ring| priority.cmp(&ring.priority)) {
             Ok(at) => at,
             Err(at) => {
@@ -98,18 +162,27 @@ impl<C> Consumers<C> {
             }
         };
         self.rings[at].members += 1;
-        self.rings[at].turn.push_back(slot);
-        ConsumerKey { slot, generation: self.slots[slot as usize].generation }
+        if is_in_turn {
+            self.rings[at].turn.push_back(slot);
+        }
     }
 
     /// Removes a consumer; `None` when it has been removed before.
+    ///
+    /// When it was the single active consumer nobody is, and nobody gets messages, until [`Consumers::activate_next`]:
+    /// what comes back from the one has to be there before the next begins.
     pub fn remove(&mut self, key: ConsumerKey) -> Option<C> {
         let place = self.slots.get_mut(key.slot as usize).filter(|place| place.generation == key.generation)?;
         let consumer = place.state.take()?;
         place.generation = place.generation.wrapping_add(1);
         self.free.push(key.slot);
-        if consumer.standing == Standing::Gated {
-            self.gated -= 1;
+        if let Some(seat) = &mut self.seat {
+            seat.leave(consumer.priority, key.slot);
+        }
+        match consumer.standing {
+            Standing::Waiting => return Some(consumer.handle),
+            Standing::Gated => self.gated -= 1,
+            Standing::InTurn | Standing::Exhausted => {}
         }
         if let Ok(at) = self.rings.binary_search_by(|ring| consumer.priority.cmp(&ring.priority)) {
             let ring = &mut self.rings[at];
@@ -122,6 +195,49 @@ impl<C> Consumers<C> {
             }
         }
         Some(consumer.handle)
+    }
+
+    /// Has one consumer at a time get messages, or no longer.
+    pub fn set_single_active(&mut self, on: bool) {
+        if on == self.seat.is_some() {
+            return;
+        }
+        let occupied = |(slot, place): (usize, &Slot<C>)| Some((Reverse(place.state.as_ref()?.priority), slot as u32));
+        let mut slots: Vec<(Reverse<i32>, u32)> = self.slots.iter().enumerate().filter_map(occupied).collect();
+        slots.sort_unstable();
+        self.rings.clear();
+        self.gated = 0;
+        self.seat = on.then(Box::default);
+        slots.into_iter().for_each(|(_, slot)| self.place(slot));
+    }
+
+    /// True when one consumer at a time gets messages.
+    pub fn has_single_active(&self) -> bool {
+        self.seat.is_some()
+    }
+
+    /// After the single active consumer was removed: makes the next the one, which is of those with the highest priority
+    /// the one that has waited longest. True when somebody waited.
+    pub fn activate_next(&mut self) -> bool {
+        let Some(next) = self.seat.as_mut().and_then(|seat| seat.pass_on()) else { return false };
+        self.enter_ring(next);
+        true
+    }
+
+    /// The single active consumer.
+    pub fn single_active(&self) -> Option<ConsumerKey> {
+        let slot = self.seat.as_ref()?.holder()?;
+        Some(ConsumerKey { slot, generation: self.slots.get(slot as usize)?.generation })
+    }
+
+    /// What a consumer does; `None` when it has been removed.
+    pub fn activity(&self, key: ConsumerKey) -> Option<Activity> {
+        Some(match (self.consumer(key)?.standing, &self.seat) {
+            (Standing::Waiting, _) => Activity::Waiting,
+            (_, Some(_)) => Activity::SingleActive,
+            (Standing::InTurn, None) => Activity::Up,
+            (Standing::Exhausted | Standing::Gated, None) => Activity::Blocked,
+        })
     }
 
     /// The handle of a consumer.

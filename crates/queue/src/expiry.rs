@@ -11,6 +11,12 @@ impl<C> Queue<C> {
         self.rules.as_deref()
     }
 
+    /// True for a message in memory that has expired at `now_ms`.
+    #[inline]
+    pub fn is_expired(&self, entry: &Entry, now_ms: u64) -> bool {
+        self.rules.as_ref().is_some_and(|rules| rules.is_expired(entry, now_ms))
+    }
+
     /// Sets the rules. They hold for the messages that are there, too.
     pub fn set_rules(&mut self, rules: Option<Rules>) {
         let expired = self.rules.take().map(|old| old.expired).unwrap_or_default();

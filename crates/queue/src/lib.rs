@@ -18,7 +18,7 @@ mod storage;
 mod tests;
 mod zone;
 
-pub use consumers::{ConsumerKey, Consumers, Gate};
+pub use consumers::{Activity, ConsumerKey, Consumers, Gate};
 pub use entry::{Counts, Entry};
 pub use queue::{Queue, UNLIMITED};
 pub use rules::{NEVER, Rules};

@@ -4,6 +4,7 @@ use super::tx::Fate;
 use super::{Channel, Mode};
 use crate::connection::{Connection, Park};
 use crate::core::Core;
+use crate::core::deliver::counted_header;
 use crate::core::tend::Return;
 use crate::delivery::{ChannelLimit, Content, Deliveries, Unacked, encode_get_ok};
 use crate::errors::{self, ProtocolError};
@@ -266,12 +267,18 @@ impl Core {
         let tag = deliveries.take_tag();
         let told = (tag, entry.redelivered, remaining);
         let Some(message) = entry.message.clone() else { return };
+        let counts = state.counts_deliveries();
+        let counted = if counts { counted_header(&entry, message.parts().header) } else { None };
         if !no_ack {
             let timeout = cell.consumer_timeout_ms.or(self.broker.settings.consumer_timeout_ms);
             let due_ms = timeout.map_or(u64::MAX, |timeout| self.now.mono_ms() + timeout);
             deliveries.keep(Unacked { tag, queue: cell.clone(), consumer: None, entry, due_ms });
         }
-        encode_get_ok(&mut output.batch, number, conn.frame_max, told, &Content::of(&message));
+        let mut content = Content::of(&message);
+        if let Some(header) = &counted {
+            content.header = header;
+        }
+        encode_get_ok(&mut output.batch, number, conn.frame_max, told, &content);
         drop(output);
         drop(state);
         conn.link.touch(&mut self.touched);

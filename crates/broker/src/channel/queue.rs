@@ -50,7 +50,9 @@ impl Core {
             // RabbitMQ: here an empty name is not the queue declared last, but none.
             let name = clean(declare.queue);
             self.check_passive(conn, auth::Resource::queue(&vhost.name, &name))?;
-            (self.queue(conn, &name)?, None)
+            let cell = self.queue(conn, &name)?;
+            self.note_use(&cell);
+            (cell, None)
         } else {
             let name = match clean(declare.queue) {
                 name if name.is_empty() => self.broker.unique_name("amq.gen-").into(),

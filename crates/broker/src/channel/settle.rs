@@ -81,7 +81,11 @@ impl Core {
     pub(crate) fn end_deliveries(&mut self, conn: &Connection, fate: Fate) {
         match fate {
             Fate::Ack => self.settle(conn),
-            Fate::Reject => self.reject_all(conn),
+            Fate::Reject => {
+                self.reject_all(conn);
+                // What the client does next may well depend on where they are.
+                self.send_dead_letters();
+            }
             Fate::Return(why) => self.requeue(conn, why),
         }
     }

@@ -4,6 +4,7 @@
 //! once and its share encoded, in the order of the messages.
 
 use super::{BYTES_PER_LOCK, Core, MESSAGES_PER_LOCK};
+use crate::dead_letter::with_delivery_count;
 use crate::delivery::{Consumer, Content, OutputGate, Unacked, encode_deliver};
 use crate::link::{Output, OutputGuard};
 use crate::topology::{QueueCell, QueueState};
@@ -91,6 +92,7 @@ impl Core {
         let mut output = link.output();
         let mut undeliverable = Vec::new();
         let short_of_memory = self.broker.is_short_of_memory();
+        let counts_deliveries = state.counts_deliveries();
         for (place, key) in entries {
             let Some(consumer) = state.queue.consumers.handle(*key) else { continue };
             if !Arc::ptr_eq(&consumer.link, &link) {
@@ -106,7 +108,11 @@ impl Core {
                 undeliverable.push(entry);
                 continue;
             };
-            let content = Content::of(message);
+            let mut content = Content::of(message);
+            let counted = if counts_deliveries { counted_header(&entry, content.header) } else { None };
+            if let Some(header) = &counted {
+                content.header = header;
+            }
             encode_deliver(&mut output.batch, consumer, tag, entry.redelivered, frame_max, &content);
             tally.count(consumer, entry.redelivered, entry.body_len as usize);
             if consumer.no_ack {
@@ -181,6 +187,12 @@ impl Core {
             }
         }
     }
+}
+
+/// The content header of a message that came back, with the count that queues with a limit tell.
+#[cold]
+pub(crate) fn counted_header(entry: &Entry, header: &[u8]) -> Option<Vec<u8>> {
+    if entry.delivery_count == 0 { None } else { with_delivery_count(header, entry.delivery_count) }
 }
 
 impl Output {

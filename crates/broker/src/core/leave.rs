@@ -31,6 +31,9 @@ pub struct Letter {
     replay: Option<Replay>,
 }
 
+/// A dead letter exchange and where it is.
+type Place = (Arc<Vhost>, Arc<Exchange>);
+
 /// A message on its way to the queues of a route without a connection that published it.
 pub(crate) struct Outgoing {
     pub(crate) message: Message,
@@ -103,7 +106,7 @@ impl Core {
     /// Where letters go, and as what.
     fn address_all(&mut self, letters: &[Letter]) -> Vec<Outgoing> {
         let mut outgoing = Vec::with_capacity(letters.len());
-        let mut last: Option<(&Letter, Option<(Arc<Vhost>, Arc<Exchange>)>)> = None;
+        let mut last: Option<(&Letter, Option<Place>)> = None;
         for letter in letters {
             if let (Some(replay), Some(message)) = (&letter.replay, &letter.entry.message) {
                 outgoing.push(self.replayed(message, replay));
@@ -122,13 +125,13 @@ impl Core {
         outgoing
     }
 
-    fn dead_letter_exchange(&self, letter: &Letter) -> Option<(Arc<Vhost>, Arc<Exchange>)> {
+    fn dead_letter_exchange(&self, letter: &Letter) -> Option<Place> {
         let vhost = self.broker.vhost(&letter.cell.vhost)?;
         let exchange = vhost.exchange(&letter.options.dead_letter.as_ref()?.exchange)?;
         Some((vhost, exchange))
     }
 
-    fn address(&mut self, letter: &Letter, place: Option<&(Arc<Vhost>, Arc<Exchange>)>) -> Option<Outgoing> {
+    fn address(&mut self, letter: &Letter, place: Option<&Place>) -> Option<Outgoing> {
         let (message, target) = (letter.entry.message.as_ref()?, letter.options.dead_letter.as_ref()?);
         let (Some((vhost, exchange)), now_ms) = (place, self.now.time_ms()) else {
             // RabbitMQ: without the exchange it is gone.

@@ -280,13 +280,18 @@ impl Core {
         if !state.queue.is_stored() {
             return;
         }
-        let levels = if state.queue.has_priorities() { levels_of(entries.clone()) } else { vec![0] };
         let mut settled = std::mem::take(&mut self.waiting.settled);
-        for level in levels {
+        if state.queue.has_priorities() {
+            for level in levels_of(entries.clone()) {
+                settled.clear();
+                let of_level = entries.clone().filter(|entry| entry.stored && entry.level == level);
+                settled.extend(of_level.map(|entry| (entry.seq, entry.body_len)));
+                self.remove_stored(cell, state, level, &settled);
+            }
+        } else {
             settled.clear();
-            let of_level = entries.clone().filter(|entry| entry.stored && entry.level == level);
-            settled.extend(of_level.map(|entry| (entry.seq, entry.body_len)));
-            self.remove_stored(cell, state, level, &settled);
+            settled.extend(entries.filter(|entry| entry.stored).map(|entry| (entry.seq, entry.body_len)));
+            self.remove_stored(cell, state, 0, &settled);
         }
         self.waiting.settled = settled;
     }

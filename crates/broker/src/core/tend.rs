@@ -79,7 +79,13 @@ impl Core {
         let overflow = options.as_ref().map(|options| options.overflow).unwrap_or_default();
         let mut logged = None;
         if overflow == Overflow::DropHead {
-            logged = self.enqueue_items(cell, state, items, buffer, last);
+            // With priorities it matters what is dropped before the next message comes.
+            let room = state.queue.room_for(items.iter().map(|item| item.body_len as u64));
+            let together = if state.queue.has_priorities() && room < items.len() { 1 } else { items.len() };
+            for items in items.chunks_mut(together) {
+                logged = logged.max(self.enqueue_items(cell, state, items, buffer, last));
+                self.drop_heads(cell, state);
+            }
         } else {
             let mut at = 0;
             while at < items.len() {
@@ -109,16 +115,9 @@ impl Core {
         let mut expired = Vec::new();
         let mut look_ms = state.queue.take_expired(now_ms, MESSAGES_PER_LOCK, &mut expired).unwrap_or(NEVER);
         self.leave_all(cell, state, expired, Reason::Expired);
-        if state.drops_head() {
-            let mut dropped = Vec::new();
-            while state.queue.is_too_long() && dropped.len() < MESSAGES_PER_LOCK {
-                let Some(entry) = state.queue.drop_first() else { break };
-                dropped.push(entry);
-            }
-            if state.queue.is_too_long() {
-                look_ms = now_ms;
-            }
-            self.leave_all(cell, state, dropped, Reason::MaxLength);
+        self.drop_heads(cell, state);
+        if state.drops_head() && state.queue.is_too_long() {
+            look_ms = now_ms;
         }
         if state.looks_for_expiry() {
             self.fetch_expiry(cell, state);
@@ -133,6 +132,19 @@ impl Core {
             self.look_at(cell, state, look_ms);
         }
         state.become_plain();
+    }
+
+    /// Drops the first messages of a queue that is too long, as many as one hold of its lock allows.
+    fn drop_heads(&mut self, cell: &Arc<QueueCell>, state: &mut QueueState) {
+        if !state.queue.is_too_long() || !state.drops_head() {
+            return;
+        }
+        let mut dropped = Vec::new();
+        while state.queue.is_too_long() && dropped.len() < MESSAGES_PER_LOCK {
+            let Some(entry) = state.queue.drop_first() else { break };
+            dropped.push(entry);
+        }
+        self.leave_all(cell, state, dropped, Reason::MaxLength);
     }
 
     /// When to look whether the queue is unused for too long; a queue that is goes on the list of those to be deleted.

@@ -98,16 +98,22 @@ fn copy_others<'a>(out: &mut Vec<u8>, headers: TableRef<'a>, trusts: bool) -> Pa
 }
 
 fn write_deaths(out: &mut Vec<u8>, past: ArrayRef<'_>, death: &Death<'_>, limit: usize) {
-    let key = (death.queue, death.reason);
-    let same = past.raw_values().find(|(value, _)| queue_and_reason(*value) == Some(key));
-    match same {
-        Some((FieldRef::Table(table), _)) => write_again(out, table),
-        _ => write_new(out, death, limit),
-    }
+    let mut same = None;
+    let mut others = Vec::with_capacity(8);
     for (value, raw) in past.raw_values() {
         // What is no death, which only a publisher can have put there, is dropped.
-        let is_other = queue_and_reason(value).is_some_and(|other| other != key);
-        if is_other && out.len() + raw.len() <= limit {
+        match queue_and_reason(value) {
+            Some(key) if key != (death.queue, death.reason) => others.push(raw),
+            Some(_) => same = same.or(Some(value)),
+            None => {}
+        }
+    }
+    match same {
+        Some(FieldRef::Table(table)) => write_again(out, table),
+        _ => write_new(out, death, limit),
+    }
+    for raw in others {
+        if out.len() + raw.len() <= limit {
             out.extend_from_slice(raw);
         }
     }

@@ -384,13 +384,13 @@ fn speed() {
     for queue in ["a", "b", "c", "d"] {
         old = dies(&old, queue, Reason::Expired, &to("", None)).store(&mut arena(), 0);
     }
-    let mut arena = arena();
+    let (mut arena, target) = (arena(), to("dlx", None));
     for (what, message) in [("first death", &fresh), ("fifth death", &old)] {
         let rounds = 1_000_000;
         let start = std::time::Instant::now();
         let mut bytes = 0;
         for _ in 0..rounds {
-            let letter = dies(message, "work", Reason::Expired, &to("dlx", None));
+            let letter = dies(message, "work", Reason::Expired, &target);
             bytes += usize::from(letter.goes_round("other")) + letter.store(&mut arena, 0).memory();
         }
         let ns = start.elapsed().as_nanos() / rounds;

@@ -117,6 +117,13 @@ impl QueueState {
         self.options.as_ref().is_some_and(|options| options.overflow == Overflow::DropHead)
     }
 
+    /// True when deliveries tell how often their message came back: quorum queues of RabbitMQ do, which always have a
+    /// limit.
+    #[inline]
+    pub(crate) fn counts_deliveries(&self) -> bool {
+        self.options.as_ref().is_some_and(|options| options.delivery_limit.is_some())
+    }
+
     /// True when the first message is read from disk for no other reason than to see when it expires: where messages
     /// that nobody consumes count, or go somewhere.
     pub(crate) fn looks_for_expiry(&self) -> bool {

@@ -176,7 +176,7 @@ fn a_backlog_beyond_the_memory_for_messages_survives() {
             let delivery = client.get(1, "queue", true).expect("a message");
             assert_eq!(delivery.text().trim_start_matches('0'), number.to_string().trim_start_matches('0'));
         }
-        crate::support::settle(&mut client);
+        settle(&mut client);
         let mut client = ending.restart(&mut broker);
         let found = bodies(&mut client, "queue");
         assert!(found == long(100..COUNT), "{} of {} messages, {ending:?}", found.len(), COUNT - 100);

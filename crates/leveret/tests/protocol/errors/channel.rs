@@ -412,6 +412,14 @@ pub const CASES: &[Case] = &[
         s.client.confirm_select(1);
         s.client.send(1, bare(id::TX_SELECT));
     }),
+    case(PARTIAL_COMMIT, id::TX_COMMIT, "partial tx completion", |s| {
+        let name = s.name.clone();
+        let declare = QueueDeclare::exclusive(&name).argument("x-max-length", 1);
+        s.client.declare(1, declare.argument("x-overflow", "reject-publish"));
+        s.client.call(1, bare(id::TX_SELECT));
+        (0..2).for_each(|_| s.client.publish(1, "", &name, "x"));
+        s.client.send(1, bare(id::TX_COMMIT));
+    }),
     case(NOT_TRANSACTIONAL, id::TX_COMMIT, "channel is not transactional", |s| {
         s.client.send(1, bare(id::TX_COMMIT));
     }),
