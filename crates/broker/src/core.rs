@@ -5,6 +5,7 @@
 
 pub(crate) mod compact;
 pub(crate) mod deliver;
+mod duplicates;
 mod history;
 pub(crate) mod leave;
 mod overdue;

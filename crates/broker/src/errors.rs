@@ -266,6 +266,12 @@ error_table! {
             "A consistent-hash exchange over a property it cannot hash."
         HISTORY_LENGTH = 406 "Invalid argument {}, 'x-recent-history-length' must be a positive integer";
             "A recent history exchange with another length."
+        CACHE_SIZE = 406 "Missing or invalid argument, 'x-cache-size' must be an integer greater than 0";
+            "A deduplication exchange without a size, or with another one."
+        CACHE_TTL = 406 "Invalid argument, 'x-cache-ttl' must be an integer greater than 0";
+            "A deduplication exchange with another time to remember."
+        CACHE_PERSISTENCE = 406 "Invalid argument, 'x-cache-persistence' must be either 'disk' or 'memory'";
+            "A deduplication exchange with another persistence."
         LOCAL_RANDOM_KEY = 406 "Non empty binding '{}' key not permitted";
             "Binding to a local random exchange with a key."
         LOCAL_RANDOM_DESTINATION = 406 "Destination not found";

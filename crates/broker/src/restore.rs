@@ -14,8 +14,11 @@ use metadata::{DestinationKind, QueueDefinition, Snapshot};
 use queue::Queue;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use store::Backlog;
+use store::{Arena, Backlog, Body, Message};
 use tracing::warn;
+
+/// Bytes of bodies that are read at once when everything of a queue is.
+const READ_AT_ONCE: usize = 256 << 10;
 
 impl Broker {
     /// Recreates what a restart finds; what no longer makes sense is named in the log and left out.
@@ -57,11 +60,12 @@ impl Broker {
         }
         for definition in &snapshot.queues {
             let Some(vhost) = self.vhost(&definition.vhost) else { continue };
-            let queue = restored(backlogs.remove(&definition.quid).unwrap_or_default());
+            let parts = backlogs.remove(&definition.quid).unwrap_or_default();
             if let Some(exchange) = exchange_of(&definition.name) {
-                self.restore_hidden(&vhost, exchange, definition, queue);
+                self.restore_hidden(&vhost, exchange, definition, parts);
                 continue;
             }
+            let queue = restored(parts);
             let state = QueueState::with_options(queue, QueueOptions::of_arguments(&definition.arguments));
             let cell = vhost.write().insert_queue(QueueCell {
                 durable: definition.durable,
@@ -99,12 +103,20 @@ impl Broker {
     }
 
     /// A queue that belongs to an exchange.
-    fn restore_hidden(&self, vhost: &Vhost, exchange: &str, definition: &QueueDefinition, queue: Queue<Arc<Consumer>>) {
+    fn restore_hidden(&self, vhost: &Vhost, exchange: &str, definition: &QueueDefinition, parts: Vec<(u16, Backlog)>) {
         let exchange = vhost.exchange(exchange);
         let Some((hidden, options)) = exchange.as_ref().and_then(|exchange| exchange.hidden_queue()) else {
             warn!("a queue in vhost '{}' left out: it belongs to no exchange", vhost.name);
             return;
         };
+        if let Some(window) = exchange.as_ref().and_then(|exchange| exchange.window()) {
+            let backlogs = parts.iter().map(|(_, backlog)| backlog);
+            self.read_small(backlogs, &vhost.name, |seq, message| match message.body() {
+                Body::Whole(body) => window.restore_from(body, seq),
+                Body::Pieces(_) => {}
+            });
+        }
+        let queue: Queue<Arc<Consumer>> = restored(parts);
         let cell = vhost.write().insert_hidden(QueueCell {
             durable: definition.durable,
             is_stored: definition.durable && self.messages.is_some(),
@@ -114,6 +126,27 @@ impl Broker {
         self.add_queue(&cell);
         cell.publish_gauges(&cell.lock());
         hidden.set(cell);
+    }
+
+    /// Reads all messages of backlogs whose messages are small, in order.
+    fn read_small<'a>(
+        &self,
+        backlogs: impl Iterator<Item = &'a Backlog>,
+        vhost: &str,
+        mut found: impl FnMut(u64, &Message),
+    ) {
+        let Some(messages) = &self.messages else { return };
+        let mut arena = Arena::new(self.chunks.clone());
+        for backlog in backlogs {
+            let mut from = backlog.first_seq();
+            while let Some(read) = from.and_then(|from| backlog.read_from(from, READ_AT_ONCE)) {
+                match messages.store.read(&read, &mut arena) {
+                    Ok(run) => run.loaded.iter().for_each(|loaded| found(loaded.seq, &loaded.message)),
+                    Err(failure) => warn!("keys of duplicates in vhost '{vhost}' are lost: {failure}"),
+                }
+                from = read.range().1.checked_add(1);
+            }
+        }
     }
 
     /// Exchanges that came without their hidden queue, as from other definitions, get one.

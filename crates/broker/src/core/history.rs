@@ -76,7 +76,7 @@ impl Core {
             Replay::Queue(route) => route.clone(),
             Replay::Exchange(vhost, exchange) => {
                 let keys = [message.parts().routing_key()];
-                let routed = Routed { keys: &keys, headers: properties.headers(), properties, random: 0 };
+                let routed = Routed { keys: &keys, headers: properties.headers(), properties, ..Routed::default() };
                 self.route_by(vhost, exchange, &routed)
             }
         };

@@ -141,7 +141,7 @@ impl Core {
         let publisher_deaths = self.broker.settings.publisher_deaths;
         let dead = DeadLetter::new(message, &letter.cell.name, letter.reason, now_ms, target, publisher_deaths);
         let (keys, properties) = (dead.routing_keys(), dead.properties());
-        let routed = Routed { keys: &keys, headers: properties.headers(), properties, random: 0 };
+        let routed = Routed { keys: &keys, headers: properties.headers(), properties, ..Routed::default() };
         let mut route = self.route_by(vhost, exchange, &routed);
         // RabbitMQ does not look for cycles when a consumer rejected it: that is no cycle of the broker's own making.
         let looks_round = letter.reason != Reason::Rejected;
@@ -226,6 +226,9 @@ impl Core {
                     debug_assert!(item.stored.is_some(), "it was not the last queue");
                     outgoing.reached.push(cell.quid);
                 }
+            }
+            if !route.claims.is_empty() && messages.iter().all(|outgoing| !outgoing.reached.is_empty()) {
+                self.keep_claims(&route);
             }
             self.run.expires = expires;
             at = end;

@@ -174,11 +174,11 @@ impl Core {
         routed: Routed<'_>,
     ) -> Arc<Route> {
         let Some(vhost) = conn.vhost.clone() else { return Arc::default() };
-        let random = self.random();
+        let (random, now_ms) = (self.random(), self.now.time_ms());
         let Some(channel) = conn.channels.find(number) else { return Arc::default() };
         if !more_keys.is_empty() {
             let keys: Vec<&[u8]> = std::iter::once(key).chain(more_keys.iter().map(Vec::as_slice)).collect();
-            return Arc::new(vhost.read().route(exchange, &Routed { keys: &keys, random, ..routed }));
+            return Arc::new(vhost.read().route(exchange, &Routed { keys: &keys, random, now_ms, ..routed }));
         }
         let last = &mut channel.last_publish;
         if let Some(route) = &last.route
@@ -187,7 +187,7 @@ impl Core {
         {
             return route.clone();
         }
-        let route = find_route(&mut self.routes, &vhost, exchange, &Routed { keys: &[key], random, ..routed });
+        let route = find_route(&mut self.routes, &vhost, exchange, &Routed { keys: &[key], random, now_ms, ..routed });
         if route.by_key_alone {
             last.routing_key.clear();
             last.routing_key.extend_from_slice(key);
@@ -198,8 +198,8 @@ impl Core {
 
     /// Where a message goes that no connection publishes.
     pub(super) fn route_by(&mut self, vhost: &Vhost, exchange: &Arc<Exchange>, message: &Routed<'_>) -> Arc<Route> {
-        let random = self.random();
-        find_route(&mut self.routes, vhost, exchange, &Routed { random, ..*message })
+        let (random, now_ms) = (self.random(), self.now.time_ms());
+        find_route(&mut self.routes, vhost, exchange, &Routed { random, now_ms, ..*message })
     }
 
     /// Publishes a stored message, as tx.commit does.

@@ -232,6 +232,9 @@ impl Core {
                 self.outpaces_consumers = Some(cell.clone());
             }
         }
+        if !route.claims.is_empty() && !items.iter().any(|item| item.rejected) {
+            self.keep_claims(&route);
+        }
         if items.iter().any(|item| item.logged.is_some()) {
             self.park_if_log_is_full(conn, 0);
         }

@@ -1,6 +1,7 @@
 //! What an exchange does according to its type and arguments, beyond looking at keys and headers.
 
 use super::{ExchangeKind, HiddenQueue, QueueOptions};
+use crate::deduplication::Window;
 use crate::errors::{self, ProtocolError, Resource};
 use amqp::{FieldTable, FieldValue};
 use routing::{HashSource, HashSourceError};
@@ -26,7 +27,19 @@ pub(crate) enum Behaviour {
         /// Those that are.
         history: HiddenQueue,
     },
+    /// Every destination, for messages that are no duplicates.
+    Deduplication {
+        /// What was seen.
+        window: Window,
+        /// Its records; `None` for a window that does not survive.
+        records: Option<HiddenQueue>,
+    },
 }
+
+/// The arguments of `x-message-deduplication`: how many keys are remembered, for how long in ms, and whether on disk.
+const CACHE_SIZE: &str = "x-cache-size";
+const CACHE_TTL: &str = "x-cache-ttl";
+const CACHE_PERSISTENCE: &str = "x-cache-persistence";
 
 /// The argument of `x-recent-history` that says how many messages are kept.
 const HISTORY_LENGTH: &str = "x-recent-history-length";
@@ -49,6 +62,7 @@ impl Behaviour {
             ExchangeKind::RecentHistory => {
                 Ok(Behaviour::RecentHistory { length: history_length(arguments)?, history: HiddenQueue::default() })
             }
+            ExchangeKind::MessageDeduplication => deduplication(arguments),
             ExchangeKind::ConsistentHash => {
                 HashSource::of_arguments(arguments).map(Behaviour::ConsistentHash).map_err(|error| match error {
                     HashSourceError::Exclusive => errors::HASH_SOURCES_EXCLUSIVE.with(&[]),
@@ -68,7 +82,8 @@ impl Behaviour {
             Behaviour::BeyondKeys
             | Behaviour::ConsistentHash(_)
             | Behaviour::Random
-            | Behaviour::RecentHistory { .. } => false,
+            | Behaviour::RecentHistory { .. }
+            | Behaviour::Deduplication { .. } => false,
         }
     }
 
@@ -80,9 +95,35 @@ impl Behaviour {
                     QueueOptions { max_length: Some(*length), ignores_expirations: true, ..QueueOptions::default() };
                 Some((history, options))
             }
+            Behaviour::Deduplication { records: Some(records), .. } => Some((records, QueueOptions::default())),
             _ => None,
         }
     }
+}
+
+/// Where the plugin forgets with a restart unless it is told otherwise, a durable exchange remembers here.
+fn deduplication(arguments: &FieldTable) -> Result<Behaviour, ProtocolError> {
+    let size = arguments.get(CACHE_SIZE).and_then(positive).ok_or_else(|| errors::CACHE_SIZE.with(&[]))?;
+    let ttl_ms = match arguments.get(CACHE_TTL) {
+        None => None,
+        Some(ttl_ms) => Some(positive(ttl_ms).ok_or_else(|| errors::CACHE_TTL.with(&[]))?),
+    };
+    let survives = match arguments.get(CACHE_PERSISTENCE).map(FieldValue::as_str) {
+        None | Some(Some("disk")) => true,
+        Some(Some("memory")) => false,
+        Some(_) => return Err(errors::CACHE_PERSISTENCE.with(&[])),
+    };
+    let window = Window::new(usize::try_from(size).unwrap_or(usize::MAX), ttl_ms);
+    Ok(Behaviour::Deduplication { window, records: survives.then(HiddenQueue::default) })
+}
+
+/// An integer above 0, or the text of one.
+fn positive(value: &FieldValue) -> Option<u64> {
+    let value = match value {
+        FieldValue::LongString(_) => value.as_str()?.parse().ok()?,
+        value => value.as_i64()?,
+    };
+    u64::try_from(value).ok().filter(|value| *value > 0)
 }
 
 /// A positive integer of a type that the plugin knows.

@@ -23,11 +23,13 @@ pub enum ExchangeKind {
     LocalRandom,
     /// To every binding, and what came last to each new one too.
     RecentHistory,
+    /// To every binding, but not what was seen before.
+    MessageDeduplication,
 }
 
 impl ExchangeKind {
     /// Every type, in the order in which lists show them.
-    pub const ALL: [ExchangeKind; 9] = [
+    pub const ALL: [ExchangeKind; 10] = [
         ExchangeKind::Direct,
         ExchangeKind::Fanout,
         ExchangeKind::Topic,
@@ -37,6 +39,7 @@ impl ExchangeKind {
         ExchangeKind::Random,
         ExchangeKind::LocalRandom,
         ExchangeKind::RecentHistory,
+        ExchangeKind::MessageDeduplication,
     ];
 
     /// The type called `name`.
@@ -56,6 +59,7 @@ impl ExchangeKind {
             ExchangeKind::Random => "x-random",
             ExchangeKind::LocalRandom => "x-local-random",
             ExchangeKind::RecentHistory => "x-recent-history",
+            ExchangeKind::MessageDeduplication => "x-message-deduplication",
         }
     }
 
@@ -70,7 +74,8 @@ impl ExchangeKind {
             | ExchangeKind::ModulusHash
             | ExchangeKind::Random
             | ExchangeKind::LocalRandom
-            | ExchangeKind::RecentHistory => ExchangeType::Fanout,
+            | ExchangeKind::RecentHistory
+            | ExchangeKind::MessageDeduplication => ExchangeType::Fanout,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! routed by name or lists queues comes upon them. Each belongs to an exchange and goes with it.
 
 use super::{Behaviour, Exchange, QueueCell, Topology, Vhost};
+use crate::deduplication::Window;
 use crate::topology::QueueOptions;
 use std::sync::{Arc, OnceLock};
 
@@ -52,6 +53,14 @@ impl Exchange {
     pub(crate) fn history(&self) -> Option<&Arc<QueueCell>> {
         match &self.behaviour {
             Behaviour::RecentHistory { history, .. } => history.get(),
+            _ => None,
+        }
+    }
+
+    /// What it remembers of the messages that it has seen.
+    pub(crate) fn window(&self) -> Option<&Window> {
+        match &self.behaviour {
+            Behaviour::Deduplication { window, .. } => Some(window),
             _ => None,
         }
     }

@@ -1,6 +1,7 @@
 //! Where a message goes: from an exchange through bindings, other exchanges and alternate exchanges to queues.
 
 use super::{Behaviour, Destination, Exchange, QueueCell, Topology, one_of};
+use crate::deduplication::{self, Claim};
 use amqp::properties::PropertiesRef;
 use amqp::{FieldRef, TableRef};
 use std::sync::Arc;
@@ -14,6 +15,8 @@ pub(crate) struct Routed<'a> {
     pub(crate) properties: PropertiesRef<'a>,
     /// A number of its own for each message, for the types that choose at random.
     pub(crate) random: u64,
+    /// The time, in ms since 1970.
+    pub(crate) now_ms: u64,
 }
 
 impl Routed<'_> {
@@ -33,6 +36,8 @@ pub(crate) struct Route {
     pub(crate) by_key_alone: bool,
     /// Hidden queues that keep the message for bindings to come.
     pub(crate) histories: Vec<Arc<QueueCell>>,
+    /// What exchanges that look for duplicates remember of it, if it reaches its queues.
+    pub(crate) claims: Vec<Claim>,
     /// True for a message that went to a direct reply consumer and to no queue.
     pub(crate) delivered_directly: bool,
 }
@@ -78,7 +83,9 @@ impl Topology {
             if let Some(history) = exchange.history().filter(|_| !message.is_not_for_history()) {
                 route.histories.push(history.clone());
             }
-            self.destinations_of(&exchange, message, &mut destinations);
+            if route.passes_window(&exchange, message) {
+                self.destinations_of(&exchange, message, &mut destinations);
+            }
             if destinations.is_empty() {
                 self.visit_alternate(&exchange, &mut route);
             }
@@ -109,7 +116,10 @@ impl Topology {
         }
         let Some(entry) = self.exchanges.get(&exchange.id) else { return };
         match &exchange.behaviour {
-            Behaviour::Plain | Behaviour::BeyondKeys | Behaviour::RecentHistory { .. } => {
+            Behaviour::Plain
+            | Behaviour::BeyondKeys
+            | Behaviour::RecentHistory { .. }
+            | Behaviour::Deduplication { .. } => {
                 for key in message.keys {
                     entry.bindings.route(key, message.headers, destinations);
                 }
@@ -145,6 +155,17 @@ impl Route {
         if !self.visited.iter().any(|(visited, _)| visited.id == exchange.id) {
             self.visited.push((exchange.clone(), exchange.generation()));
         }
+    }
+
+    /// False for a duplicate at an exchange that looks for them. As in the plugin it then is a message without
+    /// bindings, which an alternate exchange gets.
+    fn passes_window(&mut self, exchange: &Arc<Exchange>, message: &Routed<'_>) -> bool {
+        let Some(window) = exchange.window() else { return true };
+        let Some(key) = deduplication::key_of(message.headers) else { return true };
+        let claim = window.claim(exchange, key, deduplication::ttl_of(message.headers), message.now_ms);
+        let is_new = claim.is_some();
+        self.claims.extend(claim);
+        is_new
     }
 
     fn add(&mut self, cell: Option<&Arc<QueueCell>>) {
