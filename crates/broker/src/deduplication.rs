@@ -9,7 +9,7 @@ mod present;
 mod window;
 
 pub(crate) use present::Present;
-pub(crate) use window::{Claim, Window};
+pub(crate) use window::{Claim, KeyRecord, Window};
 
 use amqp::{FieldRef, TableRef};
 use fingerprint::fingerprint;

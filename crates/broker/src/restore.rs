@@ -2,10 +2,11 @@
 
 use crate::broker::Broker;
 use crate::channel::queue::definition;
+use crate::deduplication::{KeyRecord, Present};
 use crate::delivery::Consumer;
 use crate::errors::Resource;
 use crate::message::ShardMessage;
-use crate::messages::{by_queue, restored};
+use crate::messages::{KEYS_PART, by_queue, keys_group, restored};
 use crate::topology::{
     Behaviour, Exchange, ExchangeKind, QueueCell, QueueOptions, QueueState, Vhost, exchange_of, hidden_name,
 };
@@ -65,8 +66,13 @@ impl Broker {
                 self.restore_hidden(&vhost, exchange, definition, parts);
                 continue;
             }
-            let queue = restored(parts);
-            let state = QueueState::with_options(queue, QueueOptions::of_arguments(&definition.arguments));
+            let options = QueueOptions::of_arguments(&definition.arguments);
+            let (keys, parts): (Vec<_>, Vec<_>) = parts.into_iter().partition(|(part, _)| *part == KEYS_PART);
+            let present = self.restore_keys(&vhost, definition.quid, keys, &parts).filter(|_| options.deduplicates);
+            let mut state = QueueState::with_options(restored(parts), options);
+            if present.is_some() {
+                state.present = present;
+            }
             let cell = vhost.write().insert_queue(QueueCell {
                 durable: definition.durable,
                 is_stored: definition.durable && self.messages.is_some(),
@@ -128,6 +134,35 @@ impl Broker {
         hidden.set(cell);
     }
 
+    /// The keys of the messages of a queue, but for those that a crash left without their message.
+    fn restore_keys(
+        &self,
+        vhost: &Vhost,
+        quid: u64,
+        keys: Vec<(u16, Backlog)>,
+        parts: &[(u16, Backlog)],
+    ) -> Option<Box<Present>> {
+        let (_, backlog) = keys.into_iter().next()?;
+        let (mut present, mut stale) = (Box::<Present>::default(), Vec::new());
+        self.read_small(std::iter::once(&backlog), &vhost.name, |seq, message| {
+            let Body::Whole(body) = message.body() else { return };
+            match KeyRecord::from_bytes(body) {
+                Some(record) if parts.iter().any(|(_, messages)| messages.contains(seq)) => {
+                    present.add(record.key, seq);
+                }
+                _ => stale.push((seq, body.len() as u32)),
+            }
+        });
+        present.backlog = backlog;
+        for (seq, body_len) in &stale {
+            present.backlog.remove(*seq, *body_len);
+        }
+        if let Some(messages) = self.messages.as_ref().filter(|_| !stale.is_empty()) {
+            messages.store.log().append().settle(keys_group(quid), None, &stale);
+        }
+        Some(present)
+    }
+
     /// Reads all messages of backlogs whose messages are small, in order.
     fn read_small<'a>(
         &self,
@@ -140,11 +175,17 @@ impl Broker {
         for backlog in backlogs {
             let mut from = backlog.first_seq();
             while let Some(read) = from.and_then(|from| backlog.read_from(from, READ_AT_ONCE)) {
+                let mut last = None;
                 match messages.store.read(&read, &mut arena) {
-                    Ok(run) => run.loaded.iter().for_each(|loaded| found(loaded.seq, &loaded.message)),
+                    Ok(run) => {
+                        run.loaded.iter().for_each(|loaded| found(loaded.seq, &loaded.message));
+                        let lost = run.lost.last().map(|lost| lost.seq);
+                        last = run.loaded.last().map(|loaded| loaded.seq).max(lost);
+                    }
                     Err(failure) => warn!("keys of duplicates in vhost '{vhost}' are lost: {failure}"),
                 }
-                from = read.range().1.checked_add(1);
+                // A read may end early, but not before its first message.
+                from = last.unwrap_or(read.range().1).checked_add(1);
             }
         }
     }

@@ -79,6 +79,7 @@ impl Core {
         let Some(channel) = conn.channels.find(number) else { return Ok(()) };
         channel.counters.publish.add(1);
         channel.last_publish.pair.add(1);
+        self.settle_claims(conn, buffer);
         let is_reply = exchange.is_default() && crate::reply_to::is_address(incoming.routing_key);
         let route = if is_reply {
             None

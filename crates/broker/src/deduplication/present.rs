@@ -1,5 +1,6 @@
 //! The keys of the messages that are in a queue.
 
+use super::KeyRecord;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use std::collections::BTreeMap;
@@ -37,12 +38,18 @@ impl Present {
         true
     }
 
-    /// Everything has left but for these positions.
-    pub(crate) fn retain(&mut self, stays: impl Fn(u64) -> bool) -> Vec<u64> {
-        let gone: Vec<u64> = self.positions.keys().copied().filter(|seq| !stays(*seq)).collect();
-        gone.iter().for_each(|seq| {
-            self.remove(*seq);
-        });
-        gone
+    /// Messages have left. Adds the positions of their records that are on disk, and the lengths of those, to `records`.
+    pub(crate) fn remove_all(&mut self, seqs: impl Iterator<Item = u64>, records: &mut Vec<(u64, u32)>) {
+        for seq in seqs {
+            if self.remove(seq) && self.backlog.contains(seq) {
+                self.backlog.remove(seq, KeyRecord::LEN);
+                records.push((seq, KeyRecord::LEN));
+            }
+        }
+    }
+
+    /// The positions from `first` to `last` of messages that have a key.
+    pub(crate) fn positions(&self, first: u64, last: u64) -> impl Iterator<Item = u64> {
+        self.positions.range(first..=last).map(|(seq, _)| *seq)
     }
 }

@@ -60,9 +60,17 @@ pub(crate) struct KeyRecord {
 }
 
 impl KeyRecord {
+    /// A key that stays as long as its message.
+    pub(crate) fn of_message(key: u128) -> KeyRecord {
+        KeyRecord { key, due_ms: NEVER }
+    }
+
+    /// Its bytes on disk.
+    pub(crate) const LEN: u32 = 24;
+
     /// The key, then the time, both little-endian.
-    pub(crate) fn to_bytes(self) -> [u8; 24] {
-        let mut bytes = [0; 24];
+    pub(crate) fn to_bytes(self) -> [u8; KeyRecord::LEN as usize] {
+        let mut bytes = [0; KeyRecord::LEN as usize];
         bytes[..16].copy_from_slice(&self.key.to_le_bytes());
         bytes[16..].copy_from_slice(&self.due_ms.to_le_bytes());
         bytes

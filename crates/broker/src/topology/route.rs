@@ -38,6 +38,8 @@ pub(crate) struct Route {
     pub(crate) histories: Vec<Arc<QueueCell>>,
     /// What exchanges that look for duplicates remember of it, if it reaches its queues.
     pub(crate) claims: Vec<Claim>,
+    /// True when one of them had seen it before.
+    pub(crate) met_duplicate: bool,
     /// True for a message that went to a direct reply consumer and to no queue.
     pub(crate) delivered_directly: bool,
 }
@@ -165,6 +167,7 @@ impl Route {
         let claim = window.claim(exchange, key, deduplication::ttl_of(message.headers), message.now_ms);
         let is_new = claim.is_some();
         self.claims.extend(claim);
+        self.met_duplicate |= !is_new;
         is_new
     }
 

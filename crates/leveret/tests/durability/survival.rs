@@ -290,3 +290,70 @@ fn recent_history_survives() {
         assert_eq!(client.message_count(1, "newest"), 0, "{ending:?}");
     }
 }
+
+fn keyed(key: &str) -> Properties {
+    let headers = Some(table([("x-deduplication-header", Value::from(key))]));
+    Properties { headers, ..persistent() }
+}
+
+fn publish_keyed(client: &mut RawClient, exchange: &str, routing_key: &str, keys: &[String]) {
+    client.confirm_select(1);
+    for key in keys {
+        client.publish_with(1, Publish::new(exchange, routing_key), &keyed(key), key);
+    }
+    client.expect_all_confirmed(1, keys.len() as u64);
+}
+
+#[test]
+fn exchanges_remember_what_they_have_seen() {
+    for ending in Ending::BOTH {
+        let mut broker = start();
+        let mut client = connect(&broker);
+        declare(&mut client, &["queue"]);
+        for (name, persistence) in [("remembers", "disk"), ("forgets", "memory")] {
+            let window = ExchangeDeclare::new(name, "x-message-deduplication").durable();
+            let window = window.argument("x-cache-size", 100).argument("x-cache-persistence", persistence);
+            client.call(1, window);
+            client.call(1, method::queue_bind("queue", name, "", &Vec::new()));
+        }
+        publish_keyed(&mut client, "remembers", "", &numbers(0..150));
+        assert_eq!(bodies(&mut client, "queue"), numbers(0..150), "{ending:?}");
+        publish_keyed(&mut client, "forgets", "", &numbers(0..1));
+        assert_eq!(bodies(&mut client, "queue"), numbers(0..1), "{ending:?}");
+        for round in 0..2 {
+            let mut client = ending.restart(&mut broker);
+            assert_eq!(bodies(&mut client, "queue"), [""; 0], "{ending:?}");
+            publish_keyed(&mut client, "forgets", "", &numbers(0..1));
+            assert_eq!(bodies(&mut client, "queue"), numbers(0..1), "{ending:?}");
+            publish_keyed(&mut client, "remembers", "", &numbers(50 + round * 10..150 + round * 10));
+            let new = if round == 0 { 0..0 } else { 150..160 };
+            assert_eq!(bodies(&mut client, "queue"), numbers(new), "{ending:?}");
+            publish_keyed(&mut client, "remembers", "", &numbers(0..1));
+            assert_eq!(bodies(&mut client, "queue"), numbers(if round == 0 { 0..1 } else { 0..0 }), "{ending:?}");
+        }
+    }
+}
+
+#[test]
+fn queues_know_what_is_in_them() {
+    for ending in Ending::BOTH {
+        let mut broker = start();
+        let mut client = connect(&broker);
+        let unique = QueueDeclare::new("unique").durable().argument("x-message-deduplication", true);
+        client.declare(1, unique);
+        publish_keyed(&mut client, "", "unique", &numbers(0..300));
+        for number in 0..100 {
+            assert_eq!(client.get(1, "unique", true).unwrap().body, number.to_string().into_bytes());
+        }
+        settle(&mut client);
+        let mut client = ending.restart(&mut broker);
+        assert_eq!(client.message_count(1, "unique"), 200, "{ending:?}");
+        publish_keyed(&mut client, "", "unique", &numbers(0..301));
+        let expected = [numbers(100..300), numbers(0..100), numbers(300..301)].concat();
+        assert_eq!(bodies(&mut client, "unique"), expected, "{ending:?}");
+        settle(&mut client);
+        let mut client = ending.restart(&mut broker);
+        publish_keyed(&mut client, "", "unique", &numbers(0..301));
+        assert_eq!(bodies(&mut client, "unique"), numbers(0..301), "{ending:?}");
+    }
+}

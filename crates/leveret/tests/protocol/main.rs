@@ -18,6 +18,7 @@ mod concurrency;
 mod confirms;
 mod connections;
 mod consumers;
+mod deduplication;
 mod differential;
 mod direct_reply_to;
 mod errors;

@@ -351,6 +351,34 @@ pub const CASES: &[Case] = &[
         "Invalid argument 5, 'x-recent-history-length' must be a positive integer",
         |s| send(s, |q| history(q, Value::UnsignedByte(5))),
     ),
+    newer(
+        CACHE_SIZE,
+        id::EXCHANGE_DECLARE,
+        "Missing or invalid argument, 'x-cache-size' must be an integer greater than 0",
+        "needs a plugin",
+        |s| send(s, |q| ExchangeDeclare::new(q, "x-message-deduplication").into()),
+    ),
+    newer(
+        CACHE_SIZE,
+        id::EXCHANGE_DECLARE,
+        "Missing or invalid argument, 'x-cache-size' must be an integer greater than 0",
+        "needs a plugin",
+        |s| send(s, |q| cache(q, "x-cache-size", Value::from(0))),
+    ),
+    newer(
+        CACHE_TTL,
+        id::EXCHANGE_DECLARE,
+        "Invalid argument, 'x-cache-ttl' must be an integer greater than 0",
+        "needs a plugin",
+        |s| send(s, |q| cache(q, "x-cache-ttl", Value::from("soon"))),
+    ),
+    newer(
+        CACHE_PERSISTENCE,
+        id::EXCHANGE_DECLARE,
+        "Invalid argument, 'x-cache-persistence' must be either 'disk' or 'memory'",
+        "needs a plugin",
+        |s| send(s, |q| cache(q, "x-cache-persistence", Value::from("tape"))),
+    ),
     newer(LOCAL_RANDOM_KEY, id::QUEUE_BIND, "Non empty binding 'k' key not permitted", "from 4.0 on", |s| {
         bind_typed(s, "x-local-random", "k");
     }),
@@ -463,6 +491,12 @@ fn bind_headers(scene: &mut Scene, x_match: Value) {
 /// Declares an exchange that is to keep so many messages.
 fn history(name: &str, length: Value) -> Method {
     ExchangeDeclare::new(name, "x-recent-history").argument("x-recent-history-length", length).into()
+}
+
+/// Declares an exchange that looks for duplicates, with this argument too.
+fn cache(name: &str, argument: &str, value: Value) -> Method {
+    let declare = ExchangeDeclare::new(name, "x-message-deduplication").argument(argument, value);
+    if argument == "x-cache-size" { declare.into() } else { declare.argument("x-cache-size", 10).into() }
 }
 
 /// Binds a queue to an exchange of this type, both under the name of the case.
