@@ -170,6 +170,28 @@ pub fn field_value(value: &FieldValue) -> String {
     }
 }
 
+/// A value that came as JSON as RabbitMQ holds it and `~tp` prints it, in one line: a text is a binary, an object a map,
+/// a list a list, null an atom.
+pub fn json_value(value: &FieldValue) -> String {
+    match value {
+        FieldValue::Array(values) => list(values.iter().map(json_value)),
+        FieldValue::Table(table) => {
+            let fields: Vec<String> = table
+                .iter()
+                .map(|(name, value)| format!("{} => {}", binary(name.as_bytes()), json_value(value)))
+                .collect();
+            format!("#{}", tuple(fields))
+        }
+        FieldValue::Void => "null".into(),
+        other => field_value(other),
+    }
+}
+
+/// The fields of an object as `~tp` prints a list of pairs: `[{<<"name">>,1}]`.
+pub fn json_fields<'a>(fields: impl IntoIterator<Item = (&'a str, &'a FieldValue)>) -> String {
+    list(fields.into_iter().map(|(name, value)| tuple([binary(name.as_bytes()), json_value(value)])))
+}
+
 /// A float as Erlang prints it: the shortest digits that read back, always with a point, and with an exponent where that
 /// is shorter or the number is beyond 2^53.
 pub fn float(value: f64) -> String {

@@ -113,12 +113,14 @@ impl<'a> PropertiesRef<'a> {
         self.flags & flags != 0
     }
 
-    /// True when there is nothing in it but perhaps a delivery mode, so that there is nothing to look into.
+    /// True when there is nothing in it but perhaps a delivery mode and a priority, so that there is nothing to look into.
     #[inline]
     pub fn is_plain(&self) -> bool {
+        const BOTH: u16 = DELIVERY_MODE | PRIORITY;
         match self.flags {
             0 => self.bytes.is_empty(),
-            DELIVERY_MODE => self.bytes.len() == 1,
+            DELIVERY_MODE | PRIORITY => self.bytes.len() == 1,
+            BOTH => self.bytes.len() == 2,
             _ => false,
         }
     }

@@ -1,4 +1,4 @@
-//! The regular expressions of permissions.
+//! The regular expressions of permissions and policies.
 //!
 //! RabbitMQ runs them with PCRE. Ours are of the `regex` crate: linear in time whatever the pattern, which look-around,
 //! back-references and atomic groups cannot be. Those are refused when a permission is set, with a text that says so.
@@ -41,6 +41,11 @@ impl Pattern {
             ".*" | "^.*" | ".*$" | "^.*$" => Matcher::Everything,
             other => Matcher::Regex(Regex::new(&from_pcre(other)).map_err(|error| unsupported(other, &error))?),
         }))
+    }
+
+    /// Compiles the pattern of a policy, where an empty one matches every name.
+    pub fn compile_search(pattern: &str) -> Result<Pattern, PatternError> {
+        if pattern.is_empty() { Ok(Pattern(Matcher::Everything)) } else { Pattern::compile(pattern) }
     }
 
     /// True when the pattern is found in `name`.
@@ -160,6 +165,12 @@ mod tests {
     fn an_empty_pattern_matches_the_empty_name_only() {
         check("", &[""], &["a"]);
         check("^$", &[""], &["a"]);
+    }
+
+    #[test]
+    fn an_empty_pattern_of_a_policy_matches_every_name() {
+        assert!(Pattern::compile_search("").unwrap().is_match("a"));
+        assert!(!Pattern::compile_search("^$").unwrap().is_match("a"));
     }
 
     #[test]

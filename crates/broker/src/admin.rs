@@ -9,8 +9,11 @@ mod connections;
 mod error;
 mod memory;
 mod objects;
+mod parameters;
+mod policies;
 mod registry;
 mod snapshot;
+mod user_limits;
 mod vhosts;
 
 pub use command::{AdminCommand, AdminReply, NewPassword, Secret, WhenUserExists};
@@ -49,10 +52,23 @@ impl Broker {
             C::SetTopicPermissions(permission) => self.set_topic_permissions(permission),
             C::ClearTopicPermissions { user, vhost, exchange } => self.clear_topic_permissions(user, vhost, exchange),
 
+            C::ListPolicies { kind, vhost } => self.list_policies(kind, vhost.as_deref()),
+            C::SetPolicy { kind, vhost, name, terms } => self.set_policy(kind, &vhost, &name, &terms),
+            C::ClearPolicy { kind, vhost, name } => self.clear_policy(kind, &vhost, &name),
+            C::ListParameters { component, vhost } => self.list_parameters(component.as_deref(), vhost.as_deref()),
+            C::SetParameter(parameter) => self.set_parameter(parameter),
+            C::ClearParameter { vhost, component, name } => self.clear_parameter(&vhost, &component, &name),
+            C::SetVhostLimit { vhost, limit, value } => self.set_vhost_limit(&vhost, &limit, value),
+            C::ListGlobalParameters => Ok(AdminReply::GlobalParameters(self.definitions().global_parameters.clone())),
+            C::SetGlobalParameter(parameter) => self.set_global_parameter(parameter),
+            C::ClearGlobalParameter { name } => self.clear_global_parameter(&name),
+            C::SetUserLimits { user, limits } => self.set_user_limits(&user, &limits),
+            C::ClearUserLimits { user, limit } => self.clear_user_limits(&user, limit.as_deref()),
+
             C::ListQueues { vhost } => self.list_queues(vhost.as_deref()),
             C::Queue { vhost, name } => self.one_queue(&vhost, &name),
             C::DeclareQueue { vhost, name, durable, auto_delete, arguments } => {
-                self.declare_queue(&vhost, &name, durable, auto_delete, arguments)
+                self.declare_by_operator(&vhost, &name, durable, auto_delete, arguments)
             }
             C::PurgeQueue { vhost, name } => self.purge(&vhost, &name),
             C::DeleteQueue { vhost, name, if_unused, if_empty } => {

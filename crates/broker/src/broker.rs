@@ -2,6 +2,7 @@
 
 use crate::admin::{MemoryControl, Registry};
 use crate::core::compact::COMPACT_FROM;
+use crate::limits::{Tally, UsersInUse};
 use crate::link::ConnectionId;
 use crate::message::ShardMessage;
 use crate::messages::{MessageStore, Messages};
@@ -75,6 +76,10 @@ pub struct Broker {
     pub(crate) queues_by_id: Mutex<std::collections::HashMap<u64, Arc<crate::topology::QueueCell>>>,
     pub(crate) reply_consumers: ReplyConsumers,
     pub(crate) registry: Registry,
+    pub(crate) users_in_use: UsersInUse,
+    /// Those on this node.
+    pub(crate) connections: Arc<Tally>,
+    pub(crate) channels: Arc<Tally>,
     pub(crate) memory_control: OnceLock<Box<dyn MemoryControl>>,
     entropy: Entropy,
 }
@@ -128,6 +133,9 @@ impl Broker {
             queues_by_id: Mutex::default(),
             reply_consumers: ReplyConsumers::default(),
             registry: Registry::new(snapshot),
+            users_in_use: UsersInUse::default(),
+            connections: Arc::default(),
+            channels: Arc::default(),
             memory_control: OnceLock::new(),
             entropy,
         });
@@ -234,8 +242,15 @@ impl Broker {
     }
 
     pub(crate) fn add_vhost(&self, name: &str) -> Arc<Vhost> {
+        self.add_vhost_with(name, |_| {})
+    }
+
+    /// Adds a virtual host that nobody sees before `prepare` is done with it.
+    pub(crate) fn add_vhost_with(&self, name: &str, prepare: impl FnOnce(&Vhost)) -> Arc<Vhost> {
+        let vhost = Vhost::new(name);
+        prepare(&vhost);
         let mut vhosts = self.vhosts.write().unwrap_or_else(PoisonError::into_inner);
-        vhosts.entry(name.into()).or_insert_with(|| Vhost::new(name)).clone()
+        vhosts.entry(name.into()).or_insert(vhost).clone()
     }
 
     pub(crate) fn remove_vhost(&self, name: &str) -> Option<Arc<Vhost>> {

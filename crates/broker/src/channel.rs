@@ -18,6 +18,7 @@ pub(crate) use tx::Transaction;
 use crate::confirms::Confirms;
 use crate::counters::{ChannelCounters, Counter};
 use crate::delivery::{ChannelLimit, Consumer};
+use crate::limits::Place;
 use crate::topology::{Exchange, QueueCell, Route};
 use ::queue::ConsumerKey;
 use foldhash::fast::RandomState;
@@ -87,6 +88,8 @@ pub(crate) struct Channel {
     pub(crate) assembly: Option<Box<Assembly>>,
     pub(crate) last_publish: LastPublish,
     pub(crate) counters: ChannelCounters,
+    /// Where it is counted.
+    pub(crate) places: [Option<Place>; 2],
     /// Publishes by exchange: the pair of a channel and an exchange. A channel and a queue are a [`Consumer`]'s pair.
     pub(crate) published: HashMap<Arc<str>, Arc<Counter>, RandomState>,
 }
@@ -106,6 +109,7 @@ impl Channel {
             assembly: None,
             last_publish: LastPublish::default(),
             counters: ChannelCounters::default(),
+            places: [None, None],
             published: HashMap::default(),
         }
     }

@@ -1,6 +1,7 @@
 //! A connection as its reactor holds it.
 
 use crate::channel::Channels;
+use crate::limits::{Place, UserUse};
 use crate::link::Link;
 use crate::topology::{QueueCell, Vhost};
 use amqp::FieldTable;
@@ -109,6 +110,10 @@ pub(crate) struct Connection {
     pub(crate) last_sent: u64,
     /// A durable change whose method had no reply to hold back; the next reply waits for it.
     pub(crate) undurable: Option<Token>,
+    /// Where it is counted, once it is open.
+    pub(crate) places: Vec<Place>,
+    /// What its user has open.
+    pub(crate) user_use: Option<Arc<UserUse>>,
     /// The queues that go with the connection.
     pub(crate) exclusive_queues: Vec<Arc<QueueCell>>,
     /// Channels that we closed and the client answered for, with the time until which it may not have noticed.
@@ -147,6 +152,8 @@ impl Connection {
             last_read_ms: now_ms,
             last_sent: 0,
             undurable: None,
+            places: Vec::new(),
+            user_use: None,
             exclusive_queues: Vec::new(),
             just_closed: Vec::new(),
             out_of_step: false,

@@ -4,10 +4,12 @@
 //! state; what concerns other connections goes through their links or as messages.
 
 pub(crate) mod compact;
+mod declare;
 pub(crate) mod deliver;
 mod duplicates;
 mod history;
 pub(crate) mod leave;
+mod options;
 mod overdue;
 pub(crate) mod persist;
 mod publish;
@@ -16,6 +18,7 @@ mod run;
 mod settle;
 pub(crate) mod tend;
 
+pub(crate) use declare::{QueueDeclaration, definition};
 pub(crate) use publish::{Incoming, IncomingBody};
 pub(crate) use queues::{DeleteCondition, delete_queue};
 
@@ -61,6 +64,8 @@ pub(crate) struct Core {
     pub(crate) broker: Arc<Broker>,
     pub(crate) shard: usize,
     pub(crate) now: Now,
+    /// [`Now::time_ms`] of this turn.
+    pub(crate) time_ms: u64,
     pub(crate) arena: Arena,
     /// Connections with output to flush.
     pub(crate) touched: Vec<Arc<Link>>,
@@ -101,6 +106,7 @@ impl Core {
             broker,
             shard,
             now: Now::default(),
+            time_ms: 0,
             arena,
             touched: Vec::new(),
             runnable: VecDeque::new(),

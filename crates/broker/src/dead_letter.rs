@@ -96,7 +96,8 @@ impl<'m> DeadLetter<'m> {
         let names =
             names(target.exchange.as_bytes(), target.routing_key.as_deref().map_or(death.routing_key, str::as_bytes));
         let replaces_key = target.routing_key.is_some();
-        let more_keys = if replaces_key { Vec::new() } else { shown_keys };
+        let hidden_keys = message.hidden_keys();
+        let more_keys = if replaces_key { Vec::new() } else { shown_keys.into_iter().chain(hidden_keys).collect() };
         DeadLetter { message, names, header, deaths, more_keys, replaces_key }
     }
 

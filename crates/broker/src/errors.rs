@@ -240,10 +240,14 @@ error_table! {
             "A declare argument that only another queue type knows."
         INVALID_ARGUMENT_TYPE = 406 "invalid type '{}' for arg '{}' in {}";
             "A dead-letter or alternate exchange argument that is no long string."
-        INVALID_PROPERTY = 406 "invalid property '{}' for {}", issue CLUSTER_AND_STREAMS;
-            "A quorum queue or stream declared non-durable, exclusive or auto-delete."
-        SERVER_NAMED_QUEUE_TYPE = 406 "Cannot declare a server-named queue for type {}", issue CLUSTER_AND_STREAMS;
-            "A quorum queue or stream declared without a name."
+        INVALID_PROPERTY = 406 "invalid property '{}' for {}";
+            "A quorum queue declared non-durable, exclusive or auto-delete (`leveret.quorum_as_classic`)."
+        SERVER_NAMED_QUEUE_TYPE = 406 "Cannot declare a server-named queue for type {}";
+            "A quorum queue declared without a name (`leveret.quorum_as_classic`)."
+        NO_QUORUM_QUEUES = 406 "this version has no quorum queues: declare x-queue-type classic, or set leveret.quorum_as_classic = true to get durable classic queues instead; cannot declare {}";
+            "Declaring a quorum queue, by `x-queue-type` or a default queue type."
+        NO_STREAMS = 406 "this version has no streams: declare x-queue-type classic, or keep this one on RabbitMQ; cannot declare {}";
+            "Declaring a stream, by `x-queue-type` or a default queue type."
         UNKNOWN_EXCHANGE_TYPE = 406 "unknown exchange type '{}'";
             "Declaring an exchange of an unknown type (3.13.3 on; see `leveret.compat.unknown_exchange_type`)."
         INVALID_EXCHANGE_TYPE = 406 "invalid exchange type '{}'", issue NEVER_SENT;
@@ -304,11 +308,11 @@ error_table! {
             "Consuming from a stream without a prefetch count."
         ACKNOWLEDGEMENT_TIMEOUT = 406 "delivery acknowledgement on channel {} timed out. Timeout value used: {} ms. This timeout value can be configured, see consumers doc guide to learn more";
             "A delivery outstanding for longer than the consumer timeout."
-        VHOST_QUEUE_LIMIT = 406 "cannot declare queue '{}': queue limit in vhost '{}' ({}) is reached", issue 4;
+        VHOST_QUEUE_LIMIT = 406 "cannot declare queue '{}': queue limit in vhost '{}' ({}) is reached";
             "The virtual host's `max-queues` is reached."
-        QUEUE_LIMIT = 406 "cannot declare queue '{}': queue limit in cluster ({}) is reached", issue 4;
+        QUEUE_LIMIT = 406 "cannot declare queue '{}': queue limit in cluster ({}) is reached";
             "`cluster_queue_limit` is reached."
-        EXCHANGE_LIMIT = 406 "cannot declare {}: exchange limit of {} is reached", issue 4;
+        EXCHANGE_LIMIT = 406 "cannot declare {}: exchange limit of {} is reached";
             "`cluster_exchange_limit` is reached."
     }
     Connection {
@@ -320,11 +324,11 @@ error_table! {
             "connection.open of a virtual host where the user has no permissions."
         VHOST_DOWN = 541 "access to vhost '{}' refused for user '{}': vhost '{}' is down", issue CLUSTER_AND_STREAMS;
             "connection.open of a virtual host that is stopped on this node."
-        VHOST_CONNECTION_LIMIT = 530 "access to vhost '{}' refused for user '{}': connection limit ({}) is reached", issue 4;
+        VHOST_CONNECTION_LIMIT = 530 "access to vhost '{}' refused for user '{}': connection limit ({}) is reached";
             "The virtual host's `max-connections` is reached."
-        USER_CONNECTION_LIMIT = 530 "connection refused for user '{}': user connection limit ({}) is reached", issue 4;
+        USER_CONNECTION_LIMIT = 530 "connection refused for user '{}': user connection limit ({}) is reached";
             "The user's `max-connections` is reached."
-        NODE_CONNECTION_LIMIT = 530 "connection refused: node connection limit ({}) is reached", issue 4;
+        NODE_CONNECTION_LIMIT = 530 "connection refused: node connection limit ({}) is reached";
             "`connection_max` is reached."
         NEGOTIATED_TOO_LOW = 530 "negotiated {} = {} is lower than the minimum allowed value ({})";
             "connection.tune-ok with frame_max or channel_max below the minimum; method is connection.tune."
@@ -332,9 +336,9 @@ error_table! {
             "connection.tune-ok above the server's value; 0 prints as `0 (no limit)`; method is connection.tune."
         CHANNEL_MAX = 530 "number of channels opened ({}) has reached the negotiated channel_max ({})";
             "Opening more channels at once than negotiated."
-        USER_CHANNEL_LIMIT = 530 "number of channels opened for user '{}' has reached the maximum allowed user limit of {}", issue 4;
+        USER_CHANNEL_LIMIT = 530 "number of channels opened for user '{}' has reached the maximum allowed user limit of {}";
             "The user's `max-channels` is reached."
-        NODE_CHANNEL_LIMIT = 530 "number of channels opened on node '{}' has reached the maximum allowed limit of {}", issue 4;
+        NODE_CHANNEL_LIMIT = 530 "number of channels opened on node '{}' has reached the maximum allowed limit of {}";
             "`channel_max_per_node` is reached."
         UNKNOWN_MECHANISM = 503 "unknown authentication mechanism '{}'";
             "connection.start-ok with a mechanism that does not exist."

@@ -22,11 +22,13 @@ mod deduplication;
 mod delivery;
 pub mod errors;
 mod inbound;
+mod limits;
 mod link;
 mod message;
 mod messages;
 mod names;
 mod output;
+mod policy;
 mod properties;
 mod reply_to;
 mod restore;
@@ -45,11 +47,12 @@ pub use connection::Ends;
 pub use link::{ConnectionId, Flushed, Link, Transport};
 pub use message::{ShardMessage, Which};
 pub use messages::MessageStore;
-pub use settings::{ConsumerTimeoutAction, PassiveDeclare, PublisherDeaths, Settings};
+pub use policy::{InForce, Policy};
+pub use settings::{ConsumerTimeoutAction, DefaultVhostLimits, OnRedeclare, PassiveDeclare, PublisherDeaths, Settings};
 pub use shard::Shard;
 pub use topology::{
-    BindingInfo, DeadLetterTarget, DelayedRetry, Destination, Exchange, ExchangeKind, Overflow, QueueCell,
-    QueueOptions, Vhost,
+    BindingInfo, DeadLetterTarget, DelayedRetry, Destination, Exchange, ExchangeKind, ExchangeOptions, Overflow,
+    QueueCell, QueueOptions, QueueTerms, Vhost,
 };
 
 /// The time of a turn; the driver reads the clocks once for it.

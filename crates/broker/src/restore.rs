@@ -1,16 +1,17 @@
 //! Building the topology from the durable definitions.
 
 use crate::broker::Broker;
-use crate::channel::queue::definition;
+use crate::core::definition;
 use crate::deduplication::{KeyRecord, Present};
 use crate::delivery::Consumer;
 use crate::errors::Resource;
 use crate::message::ShardMessage;
 use crate::messages::{KEYS_PART, by_queue, keys_group, restored};
+use crate::policy::{Policies, Policy};
 use crate::topology::{
-    Behaviour, Exchange, ExchangeKind, QueueCell, QueueOptions, QueueState, Vhost, exchange_of, hidden_name,
+    Behaviour, Exchange, ExchangeKind, QueueCell, QueueOptions, QueueState, QueueTerms, Vhost, exchange_of, hidden_name,
 };
-use amqp::FieldValue;
+use amqp::FieldTable;
 use metadata::{DestinationKind, QueueDefinition, Snapshot};
 use queue::Queue;
 use std::collections::HashMap;
@@ -26,7 +27,11 @@ impl Broker {
     pub(crate) fn restore(&self, snapshot: &Snapshot, backlogs: HashMap<u64, Backlog>) {
         let mut backlogs = by_queue(backlogs);
         for vhost in &snapshot.vhosts {
-            self.add_vhost(&vhost.name);
+            self.add_vhost(&vhost.name).set_default_queue_type(vhost.default_queue_type.as_deref());
+        }
+        self.restore_policies(snapshot);
+        for parameter in &snapshot.parameters {
+            self.parameter_changed(&parameter.vhost, &parameter.component, Some(&parameter.value));
         }
         for definition in &snapshot.exchanges {
             let Some(vhost) = self.vhost(&definition.vhost) else { continue };
@@ -47,16 +52,15 @@ impl Broker {
             };
             let mut topology = vhost.write();
             if topology.exchange(&definition.name).is_none() {
-                let alternate = definition.arguments.get("alternate-exchange").and_then(FieldValue::as_str);
-                topology.insert_exchange(Exchange {
+                let exchange = Exchange {
                     durable: definition.durable,
                     auto_delete: definition.auto_delete,
                     internal: definition.internal,
-                    alternate: alternate.map(Into::into),
                     behaviour,
                     arguments: definition.arguments.clone(),
                     ..Exchange::new(vhost.next_exchange_id(), &definition.name, kind)
-                });
+                };
+                topology.insert_exchange(exchange.under(vhost.policies().for_exchange(&definition.name)));
             }
         }
         for definition in &snapshot.queues {
@@ -66,22 +70,20 @@ impl Broker {
                 self.restore_hidden(&vhost, exchange, definition, parts);
                 continue;
             }
-            let options = QueueOptions::of_arguments(&definition.arguments);
             let (keys, parts): (Vec<_>, Vec<_>) = parts.into_iter().partition(|(part, _)| *part == KEYS_PART);
-            let present = self.restore_keys(&vhost, definition.quid, keys, &parts).filter(|_| options.deduplicates);
-            let mut state = QueueState::with_options(restored(parts), options);
-            if present.is_some() {
-                state.present = present;
-            }
-            let cell = vhost.write().insert_queue(QueueCell {
+            let present = self.restore_keys(&vhost, definition.quid, keys, &parts);
+            // Options that drop no duplicates let go of the keys.
+            let state = QueueState { queue: restored(parts), present, ..QueueState::default() };
+            let cell = QueueCell {
                 durable: definition.durable,
                 is_stored: definition.durable && self.messages.is_some(),
                 state: Mutex::new(state),
                 auto_delete: definition.auto_delete,
-                consumer_timeout_ms: crate::channel::queue_arguments::timeout_argument(&definition.arguments),
-                arguments: definition.arguments.clone(),
                 ..QueueCell::new(definition.quid, &vhost.name, &definition.name)
-            });
+            };
+            let policies = vhost.policies().for_queue(&definition.name, &definition.arguments);
+            let terms = QueueTerms { arguments: definition.arguments.clone(), policies };
+            let cell = vhost.write().insert_queue(cell.on_terms(terms));
             self.add_queue(&cell);
             cell.publish_gauges(&cell.lock());
             self.post(0, ShardMessage::Look(cell));
@@ -126,7 +128,7 @@ impl Broker {
         let cell = vhost.write().insert_hidden(QueueCell {
             durable: definition.durable,
             is_stored: definition.durable && self.messages.is_some(),
-            state: Mutex::new(QueueState::with_options(queue, options)),
+            state: Mutex::new(hidden_state(queue, options)),
             ..QueueCell::new(definition.quid, &vhost.name, &definition.name)
         });
         self.add_queue(&cell);
@@ -199,7 +201,7 @@ impl Broker {
                 };
                 let Some(cell) = self.new_hidden(&vhost, &exchange) else { continue };
                 let mut topology = vhost.write();
-                let changes = if cell.durable { vec![definition(&cell)] } else { Vec::new() };
+                let changes = if cell.durable { vec![definition(&cell, &FieldTable::new())] } else { Vec::new() };
                 let cell = topology.insert_hidden(cell);
                 self.add_queue(&cell);
                 hidden.set(cell);
@@ -215,7 +217,7 @@ impl Broker {
         Some(QueueCell {
             durable: exchange.durable,
             is_stored: exchange.durable && self.messages.is_some(),
-            state: Mutex::new(QueueState::with_options(Queue::default(), options)),
+            state: Mutex::new(hidden_state(Queue::default(), options)),
             ..QueueCell::new(quid, &vhost.name, &hidden_name(&exchange.name))
         })
     }
@@ -231,4 +233,26 @@ impl Broker {
             self.remove_queue(&cell);
         }
     }
+
+    /// Compiles the policies of every virtual host, and puts them in force for the exchanges that it has already.
+    fn restore_policies(&self, snapshot: &Snapshot) {
+        for vhost in self.vhosts() {
+            let mut policies = Policies::default();
+            for definition in snapshot.policies.iter().filter(|policy| *policy.vhost == *vhost.name) {
+                match Policy::compile(definition.clone()) {
+                    Ok(policy) => policies = policies.with(policy),
+                    Err(error) => {
+                        warn!("policy '{}' in vhost '{}' left out: {error}", definition.name, vhost.name);
+                    }
+                }
+            }
+            self.apply_policies(&vhost, policies);
+        }
+    }
+}
+
+fn hidden_state(queue: Queue<Arc<Consumer>>, options: QueueOptions) -> QueueState {
+    let mut state = QueueState { queue, ..QueueState::default() };
+    state.set_options(options.boxed());
+    state
 }

@@ -4,6 +4,7 @@ use crate::connection::{Capabilities, Connection, Park, Phase};
 use crate::core::{Core, DeleteCondition};
 use crate::errors::{self, ProtocolError};
 use crate::inbound::undecodable;
+use crate::limits::Place;
 use crate::properties::server_properties;
 use amqp::method::{channel, connection};
 use amqp::{FieldTable, FieldValue, Method, ProtocolHeader};
@@ -164,6 +165,7 @@ impl Core {
 
     fn open(&mut self, conn: &mut Connection, open: &connection::Open<'_>) -> Result<(), ProtocolError> {
         let name = open.virtual_host;
+        conn.places = self.admit(conn, name)?;
         self.broker.access.check_vhost(conn.user_name(), name).map_err(|refused| match refused {
             VhostRefused::NotFound { vhost } => errors::VHOST_NOT_FOUND.with(&[&vhost]),
             VhostRefused::Refused { vhost, user } => errors::VHOST_REFUSED.with(&[&vhost, &user]),
@@ -174,6 +176,28 @@ impl Core {
         info!(target: "connection", "{}: user '{}' authenticated and granted access to vhost '{name}'", conn.name(), conn.user_name());
         self.send(conn, 0, &Method::ConnectionOpenOk(connection::OpenOk {}));
         Ok(())
+    }
+
+    /// Counts a connection where there are limits. RabbitMQ asks for those of the node, the virtual host and the user in
+    /// this order, before anything else.
+    fn admit(&self, conn: &mut Connection, vhost: &str) -> Result<Vec<Place>, ProtocolError> {
+        let in_use = self.broker.user_in_use(conn.user_name());
+        conn.user_use = Some(in_use.clone());
+        let (broker, user) = (&self.broker, conn.user_name());
+        let on_node = broker
+            .connections
+            .enter(broker.settings.connection_limit)
+            .map_err(|most| errors::NODE_CONNECTION_LIMIT.with(&[&most]))?;
+        let limits = &broker.vhost(vhost).ok_or_else(|| errors::VHOST_NOT_FOUND.with(&[&vhost]))?.limits;
+        let in_vhost = limits
+            .connections
+            .enter(limits.max_connections.most())
+            .map_err(|most| errors::VHOST_CONNECTION_LIMIT.with(&[&vhost, &user, &most]))?;
+        let of_user = in_use
+            .connections
+            .enter(in_use.max_connections.most())
+            .map_err(|most| errors::USER_CONNECTION_LIMIT.with(&[&user, &most]))?;
+        Ok(vec![on_node, in_vhost, of_user])
     }
 
     /// connection.close from the client: everything of the connection is gone before close-ok. Then, as RabbitMQ does, we
@@ -211,18 +235,21 @@ impl Core {
     pub(crate) fn release(&mut self, conn: &mut Connection) {
         // The consumers of all channels go before a delivery of any returns: it must not be given to one of them, who
         // may not acknowledge, and be lost with it.
+        let mut vacated = Vec::new();
         for number in conn.channels.numbers() {
-            self.end_subscriptions(conn, number);
+            vacated.extend(self.end_subscriptions(conn, number));
         }
         for number in conn.channels.numbers() {
-            self.release_channel(conn, number);
+            self.release_deliveries(conn, number);
         }
+        vacated.iter().for_each(|cell| self.activate_next(cell));
         if let Some(vhost) = conn.vhost.clone() {
             for cell in std::mem::take(&mut conn.exclusive_queues) {
                 // Without a condition nothing can be in the way.
                 let _ = self.delete_queue(&vhost, &cell, DeleteCondition::default());
             }
         }
+        conn.places = Vec::new();
         conn.partial_body = None;
         conn.leftover = Vec::new();
     }

@@ -37,6 +37,46 @@ pub struct Settings {
     pub passive_declare: PassiveDeclare,
     /// What an x-death header set by a publisher is taken for.
     pub publisher_deaths: PublisherDeaths,
+    /// Connections that may be open at once; `None` = no limit, here and below.
+    pub connection_limit: Option<u64>,
+    /// Channels that may be open at once, over all connections.
+    pub channel_limit: Option<u64>,
+    /// Queues that there may be.
+    pub queue_limit: Option<u64>,
+    /// Exchanges that there may be, those that every virtual host has among them.
+    pub exchange_limit: Option<u64>,
+    /// Virtual hosts that there may be.
+    pub vhost_limit: Option<u64>,
+    /// Type of queues declared without one, where their virtual host has none.
+    pub default_queue_type: String,
+    /// Durable classic queues stand in for quorum queues, which are refused otherwise.
+    pub quorum_as_classic: bool,
+    /// What redeclaring a queue with other properties or arguments leads to.
+    pub on_redeclare: OnRedeclare,
+    /// Limits of new virtual hosts.
+    pub default_vhost_limits: Vec<DefaultVhostLimits>,
+}
+
+/// What redeclaring a queue with other properties or arguments leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnRedeclare {
+    /// The channel is closed with 406, as RabbitMQ does.
+    Close,
+    /// The queue stays as it is, and the log says so.
+    Warn,
+    /// The queue takes the arguments that can change in place; where others differ, 406.
+    Alter,
+}
+
+/// Limits that a new virtual host begins with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DefaultVhostLimits {
+    /// Regular expression over the names of virtual hosts; the first that matches counts.
+    pub pattern: String,
+    /// `max-connections`.
+    pub max_connections: Option<i64>,
+    /// `max-queues`.
+    pub max_queues: Option<i64>,
 }
 
 /// What an overdue acknowledgement leads to.
@@ -88,6 +128,15 @@ impl Default for Settings {
             unknown_exchange_type_closes_connection: false,
             passive_declare: PassiveDeclare::Free,
             publisher_deaths: PublisherDeaths::Ignore,
+            connection_limit: None,
+            channel_limit: None,
+            queue_limit: None,
+            exchange_limit: None,
+            vhost_limit: None,
+            default_queue_type: "classic".to_owned(),
+            quorum_as_classic: false,
+            on_redeclare: OnRedeclare::Close,
+            default_vhost_limits: Vec::new(),
         }
     }
 }

@@ -67,6 +67,7 @@ impl Shard {
     pub fn set_now(&mut self, now: Now) {
         self.core.broker.note_turn(self.core.shard, true);
         self.core.now = now;
+        self.core.time_ms = now.time_ms();
     }
 
     /// Has the log written and synced if somebody waits for it; best called before links are flushed, which takes time.

@@ -15,19 +15,21 @@ mod remove;
 mod route;
 
 pub(crate) use behaviour::Behaviour;
-pub use exchange::Exchange;
+pub use exchange::{Exchange, ExchangeOptions};
 pub use exchange_kind::ExchangeKind;
 pub(crate) use hidden::{HiddenQueue, exchange_of, hidden_name};
-pub use queue_cell::{QueueCell, QueueState};
+pub use queue_cell::{QueueCell, QueueState, QueueTerms};
 pub use queue_options::{DeadLetterTarget, DelayedRetry, Overflow, QueueOptions};
 pub(crate) use route::{Route, Routed};
 
+use crate::limits::{ObjectCounts, VhostLimits};
+use crate::policy::Policies;
 use amqp::FieldTable;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use metadata::BindingDefinition;
 use routing::BindingTable;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// What a binding leads to.
@@ -46,6 +48,12 @@ pub struct Vhost {
     pub(crate) default_exchange: Arc<Exchange>,
     topology: RwLock<Topology>,
     next_exchange: AtomicU64,
+    /// A leaf; who declares something takes it within the topology's lock, and who changes policies before that.
+    policies: RwLock<Arc<Policies>>,
+    pub(crate) limits: VhostLimits,
+    /// The type of queues declared without one, where it is not the node's.
+    default_queue_type: RwLock<Option<Arc<str>>>,
+    counts: Arc<ObjectCounts>,
 }
 
 /// A binding as lists show it.
@@ -94,6 +102,7 @@ pub(crate) struct Topology {
     hidden: Map<Arc<str>, Arc<QueueCell>>,
     /// The exchanges with bindings to a destination, so that removing one does not visit all.
     sources: Map<Destination, Vec<u64>>,
+    counts: Arc<ObjectCounts>,
 }
 
 /// Exchanges that every virtual host has.
@@ -109,10 +118,15 @@ const PREDECLARED: [(&str, ExchangeKind, bool); 6] = [
 impl Vhost {
     /// A virtual host with the predeclared exchanges.
     pub(crate) fn new(name: &str) -> Arc<Vhost> {
+        let counts = Arc::new(ObjectCounts::default());
         let vhost = Vhost {
             name: name.into(),
+            policies: RwLock::default(),
+            limits: VhostLimits::default(),
+            default_queue_type: RwLock::default(),
+            counts: counts.clone(),
             default_exchange: Arc::new(Exchange::new(0, "", ExchangeKind::Direct)),
-            topology: RwLock::default(),
+            topology: RwLock::new(Topology { counts, ..Topology::default() }),
             next_exchange: AtomicU64::new(1),
         };
         let mut topology = vhost.write();
@@ -123,6 +137,7 @@ impl Vhost {
             sorted: one_of::Sorted::default(),
         };
         topology.exchanges.insert(0, default);
+        topology.count();
         topology.exchange_names.insert("".into(), 0);
         for (name, kind, internal) in PREDECLARED {
             let id = vhost.next_exchange_id();
@@ -134,7 +149,7 @@ impl Vhost {
     }
 
     pub(crate) fn next_exchange_id(&self) -> u64 {
-        self.next_exchange.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+        self.next_exchange.fetch_add(1, Ordering::Relaxed)
     }
 
     pub(crate) fn read(&self) -> RwLockReadGuard<'_, Topology> {
@@ -143,6 +158,37 @@ impl Vhost {
 
     pub(crate) fn write(&self) -> RwLockWriteGuard<'_, Topology> {
         self.topology.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The policies as they are now.
+    pub(crate) fn policies(&self) -> Arc<Policies> {
+        self.policies.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Replaces them for what is declared from now on; what is there is the caller's to go over.
+    pub(crate) fn set_policies(&self, policies: Policies) {
+        *self.policies.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policies);
+    }
+
+    /// The type of queues declared without one, where it is not the node's.
+    pub(crate) fn default_queue_type(&self) -> Option<Arc<str>> {
+        self.default_queue_type.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Changes it for queues declared from now on; what stands for none in RabbitMQ is none.
+    pub(crate) fn set_default_queue_type(&self, name: Option<&str>) {
+        let name = name.filter(|name| !matches!(*name, "" | "undefined")).map(Into::into);
+        *self.default_queue_type.write().unwrap_or_else(PoisonError::into_inner) = name;
+    }
+
+    /// Queues, without the topology's lock.
+    pub(crate) fn queue_count(&self) -> usize {
+        self.counts.queues.load(Ordering::Relaxed)
+    }
+
+    /// Exchanges, without the topology's lock.
+    pub(crate) fn exchange_count(&self) -> usize {
+        self.counts.exchanges.load(Ordering::Relaxed)
     }
 
     /// The queue called `name`.
@@ -189,6 +235,17 @@ impl Topology {
 
     pub(crate) fn exchange(&self, name: &str) -> Option<&Arc<Exchange>> {
         self.entry(name).map(|entry| &entry.exchange)
+    }
+
+    /// Number of queues.
+    pub(crate) fn queue_count(&self) -> usize {
+        self.queues.len()
+    }
+
+    /// Brings the counts up to date that are read without the lock.
+    fn count(&self) {
+        self.counts.queues.store(self.queues.len(), Ordering::Relaxed);
+        self.counts.exchanges.store(self.exchanges.len(), Ordering::Relaxed);
     }
 
     fn entry(&self, name: &str) -> Option<&Entry> {

@@ -8,6 +8,12 @@ pub(crate) struct Arguments {
     pub(crate) vhost: Option<String>,
     pub(crate) node: Option<String>,
     pub(crate) data_dir: Option<String>,
+    pub(crate) user: Option<String>,
+    pub(crate) priority: Option<String>,
+    pub(crate) apply_to: Option<String>,
+    pub(crate) description: Option<String>,
+    pub(crate) tags: Option<String>,
+    pub(crate) default_queue_type: Option<String>,
     pub(crate) formatter: Formatter,
     pub(crate) quiet: bool,
     pub(crate) silent: bool,
@@ -87,8 +93,12 @@ impl Arguments {
             "--data-dir" => &mut self.data_dir,
             // Answers come within the client's own bound; there is no cookie.
             "-t" | "--timeout" | "--erlang-cookie" => return missing(name, value).map(drop),
-            // Of commands that are not here yet; those say so themselves.
-            "--priority" | "--apply-to" => return missing(name, value).map(drop),
+            "--user" => &mut self.user,
+            "--priority" => &mut self.priority,
+            "--apply-to" => &mut self.apply_to,
+            "-d" | "--description" => &mut self.description,
+            "--tags" => &mut self.tags,
+            "--default-queue-type" => &mut self.default_queue_type,
             "--formatter" => {
                 self.formatter = match missing(name, value)?.as_str() {
                     "table" => Formatter::Table,

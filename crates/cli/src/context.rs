@@ -146,6 +146,15 @@ impl<'a> Context<'a> {
         print(&table.format(self.arguments.formatter, headers))
     }
 
+    /// Prints a list in the format asked for, its texts as they are; RabbitMQ prints an empty line for an empty one.
+    pub(crate) fn print_plain_table(&self, table: &Table) -> Result<(), Failure> {
+        if table.rows.is_empty() && self.arguments.formatter == Formatter::Table {
+            return print("\n");
+        }
+        let headers = !self.arguments.silent && !self.arguments.no_table_headers;
+        print(&table.format_plain(self.arguments.formatter, headers))
+    }
+
     /// A failure for an argument that makes no sense, with the usage.
     pub(crate) fn invalid(&self, problem: &str, code: u8) -> Failure {
         help::invalid(self.invocation, Some(self.command), problem, code)

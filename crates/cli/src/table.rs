@@ -24,6 +24,17 @@ impl Table {
         }
     }
 
+    /// The same without escapes in columns, as RabbitMQ prints what an operator has written.
+    pub(crate) fn format_plain(&self, formatter: Formatter, headers: bool) -> String {
+        match formatter {
+            Formatter::Table => self.separated("\t", headers, &str::to_owned, &|value| match value {
+                Value::String(text) => text.clone(),
+                other => value::cell(other),
+            }),
+            other => self.format(other, headers),
+        }
+    }
+
     fn separated(
         &self,
         separator: &str,
@@ -88,6 +99,13 @@ mod tests {
             users().format(Formatter::Csv, true),
             "\"user\",\"tags\"\n\"guest\",\"[administrator]\"\n\"a\"\"b\",\"[]\"\n"
         );
+    }
+
+    #[test]
+    fn plain_texts_have_no_escapes() {
+        let table = Table { columns: vec!["pattern".to_owned()], rows: vec![vec![json!("^q\\.")]] };
+        assert_eq!(table.format(Formatter::Table, false), "^q\\\\.\n");
+        assert_eq!(table.format_plain(Formatter::Table, false), "^q\\.\n");
     }
 
     #[test]

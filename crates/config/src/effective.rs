@@ -7,9 +7,9 @@ use crate::key::{Effect, KeySpec};
 use crate::kind::Value;
 use crate::load::Loader;
 use crate::options::{
-    AnonymousLogin, AuthMechanism, Compat, Config, ConsumerTimeoutAction, DefaultUser, DiskFreeLimit, LogLevel,
-    LogOptions, MemoryWatermark, PassiveDeclarePermission, Permissions, PublisherXDeath, Secret, Sync,
-    TcpListenOptions, UnknownExchangeType,
+    AnonymousLogin, AuthMechanism, Compat, Config, ConsumerTimeoutAction, DefaultUser, DefaultVhostLimits,
+    DiskFreeLimit, LogLevel, LogOptions, MemoryWatermark, OnRedeclare, PassiveDeclarePermission, Permissions,
+    PublisherXDeath, Secret, Sync, TcpListenOptions, UnknownExchangeType,
 };
 use crate::origin::Setting;
 use crate::table::row;
@@ -52,6 +52,16 @@ impl Checked {
             channel_max: self.integer("max_channels_per_connection"),
             connection_max: self.limit("max_connections"),
             channel_max_per_node: self.limit("channel_max_per_node"),
+            vhost_max: self.limit("vhost_max"),
+            queue_limit: self.limit("cluster_queue_limit"),
+            exchange_limit: self.limit("cluster_exchange_limit"),
+            default_vhost_limits: self.default_vhost_limits(),
+            default_queue_type: match self.value("default_queue_type") {
+                Some(Value::Word(word)) => word,
+                _ => "classic",
+            },
+            quorum_as_classic: self.boolean("leveret.quorum_as_classic"),
+            on_redeclare: self.choice("leveret.on_redeclare", OnRedeclare::from_word),
             consumer_max_per_channel: self.limit("consumer_max_per_channel"),
             max_message_size_bytes: self.integer("max_message_size"),
             consumer_timeout_ms: self.limit("consumer_timeout"),
@@ -137,6 +147,27 @@ impl Checked {
                 read: self.text("default_permissions.read"),
             },
         }
+    }
+
+    /// By the id in their keys, `default_limits.vhosts.ID.FIELD`.
+    fn default_vhost_limits(&self) -> Vec<DefaultVhostLimits> {
+        let mut limits: BTreeMap<&str, DefaultVhostLimits> = BTreeMap::new();
+        for CheckedSetting { setting, value, .. } in self.settings.values() {
+            let Some(field) = setting.spec.pattern.strip_prefix("default_limits.vhosts.$id.") else { continue };
+            let id = setting.key.split('.').nth(2).unwrap_or_default();
+            let of = limits.entry(id).or_insert_with(|| DefaultVhostLimits {
+                pattern: ".*".to_owned(),
+                max_connections: None,
+                max_queues: None,
+            });
+            match (field, value) {
+                ("pattern", Value::Text(text)) => of.pattern.clone_from(text),
+                ("max_connections", Value::Integer(most)) => of.max_connections = Some(*most),
+                ("max_queues", Value::Integer(most)) => of.max_queues = Some(*most),
+                _ => {}
+            }
+        }
+        limits.into_values().collect()
     }
 
     fn loopback_users(&self) -> BTreeSet<String> {

@@ -29,9 +29,9 @@ pub use kind::Kind;
 pub use load::Loader;
 pub use markdown::markdown_table;
 pub use options::{
-    AnonymousLogin, AuthMechanism, Compat, Config, ConsumerTimeoutAction, DefaultUser, DiskFreeLimit, LogLevel,
-    LogOptions, MemoryWatermark, PassiveDeclarePermission, Permissions, PublisherXDeath, Secret, Sync,
-    TcpListenOptions, UnknownExchangeType,
+    AnonymousLogin, AuthMechanism, Compat, Config, ConsumerTimeoutAction, DefaultUser, DefaultVhostLimits,
+    DiskFreeLimit, LogLevel, LogOptions, MemoryWatermark, OnRedeclare, PassiveDeclarePermission, Permissions,
+    PublisherXDeath, Secret, Sync, TcpListenOptions, UnknownExchangeType,
 };
 pub use origin::{Origin, Setting};
 pub use table::table;

@@ -31,6 +31,20 @@ pub struct Config {
     pub connection_max: Option<u64>,
     /// Channels this node accepts at once, over all connections.
     pub channel_max_per_node: Option<u64>,
+    /// Virtual hosts this node may have.
+    pub vhost_max: Option<u64>,
+    /// Queues this node may have.
+    pub queue_limit: Option<u64>,
+    /// Exchanges this node may have.
+    pub exchange_limit: Option<u64>,
+    /// Limits that new virtual hosts begin with, in the order of their ids.
+    pub default_vhost_limits: Vec<DefaultVhostLimits>,
+    /// Type of queues declared without one, where their virtual host has none.
+    pub default_queue_type: &'static str,
+    /// Durable classic queues stand in for quorum queues.
+    pub quorum_as_classic: bool,
+    /// What declaring a queue again with other properties or arguments leads to.
+    pub on_redeclare: OnRedeclare,
     /// Consumers one channel may have.
     pub consumer_max_per_channel: Option<u64>,
     /// Largest message body, at most 512 MiB.
@@ -75,6 +89,17 @@ pub struct Config {
     pub ignored: Vec<String>,
     /// Every key that was given, sorted by name; defaults are not among them.
     pub settings: Vec<Setting>,
+}
+
+/// `default_limits.vhosts.ID.*`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DefaultVhostLimits {
+    /// Regular expression over names of virtual hosts.
+    pub pattern: String,
+    /// Connections such a virtual host may have.
+    pub max_connections: Option<i64>,
+    /// Queues such a virtual host may have.
+    pub max_queues: Option<i64>,
 }
 
 /// `tcp_listen_options.*`.
@@ -243,6 +268,18 @@ words! {
         External = "EXTERNAL",
         /// RabbitMQ's demonstration of challenge and response.
         RabbitCrDemo = "RABBIT-CR-DEMO",
+    }
+}
+
+words! {
+    /// `leveret.on_redeclare`.
+    OnRedeclare {
+        /// The channel is closed with 406, as RabbitMQ does.
+        Close = "close",
+        /// The queue stays as it is, and the log says so.
+        Warn = "warn",
+        /// The queue takes the arguments that can change in place.
+        Alter = "alter",
     }
 }
 

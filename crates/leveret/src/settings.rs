@@ -1,7 +1,7 @@
 //! From the configuration's terms to those of the engine and the driver.
 
 use auth::{DefaultUser, LoginSettings, Mechanism};
-use broker::{ConsumerTimeoutAction, PassiveDeclare, PublisherDeaths, Settings};
+use broker::{ConsumerTimeoutAction, DefaultVhostLimits, OnRedeclare, PassiveDeclare, PublisherDeaths, Settings};
 use config::{Config, MemoryWatermark, PassiveDeclarePermission, PublisherXDeath, UnknownExchangeType};
 use server::{FreeLimit, SocketOptions, Watermark};
 use std::time::Duration;
@@ -21,6 +21,19 @@ pub(crate) fn settings(config: &Config) -> Settings {
         heartbeat_s: config.heartbeat_s,
         handshake_timeout_ms: config.handshake_timeout_ms.unwrap_or(FOREVER_MS),
         max_message_size: config.max_message_size_bytes,
+        connection_limit: config.connection_max,
+        channel_limit: config.channel_max_per_node,
+        queue_limit: config.queue_limit,
+        exchange_limit: config.exchange_limit,
+        vhost_limit: config.vhost_max,
+        default_queue_type: config.default_queue_type.to_owned(),
+        quorum_as_classic: config.quorum_as_classic,
+        on_redeclare: match config.on_redeclare {
+            config::OnRedeclare::Close => OnRedeclare::Close,
+            config::OnRedeclare::Warn => OnRedeclare::Warn,
+            config::OnRedeclare::Alter => OnRedeclare::Alter,
+        },
+        default_vhost_limits: config.default_vhost_limits.iter().map(vhost_limits).collect(),
         consumers_per_channel: config.consumer_max_per_channel,
         default_prefetch: config.default_consumer_prefetch,
         consumer_timeout_ms: config.consumer_timeout_ms,
@@ -41,6 +54,11 @@ pub(crate) fn settings(config: &Config) -> Settings {
         },
         ..Settings::default()
     }
+}
+
+fn vhost_limits(limits: &config::DefaultVhostLimits) -> DefaultVhostLimits {
+    let config::DefaultVhostLimits { pattern, max_connections, max_queues } = limits.clone();
+    DefaultVhostLimits { pattern, max_connections, max_queues }
 }
 
 /// When messages are synced.

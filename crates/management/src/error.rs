@@ -26,6 +26,14 @@ impl ApiError {
         ApiError { status: StatusCode::NOT_FOUND, error: "Object Not Found", reason, missing: None }
     }
 
+    /// The same error, in RabbitMQ's words where something was to be put into a virtual host that is not there.
+    pub(crate) fn or_no_vhost(self) -> ApiError {
+        match self.missing {
+            Some(Missing::Vhost) => ApiError { error: "not_found", reason: "vhost_not_found".to_owned(), ..self },
+            _ => self,
+        }
+    }
+
     /// The broker is stopped, and only the process runs.
     pub(crate) fn stopped() -> ApiError {
         ApiError::unavailable("the broker is stopped; start it with 'rabbitmqctl start_app'".to_owned())

@@ -34,7 +34,8 @@ pub(crate) fn to_table(object: &Map<String, Value>) -> FieldTable {
     object.iter().map(|(name, value)| (name.clone(), to_field(value))).collect()
 }
 
-fn to_field(value: &Value) -> FieldValue {
+/// Any JSON value.
+pub(crate) fn to_field(value: &Value) -> FieldValue {
     match value {
         Value::Null => FieldValue::Void,
         Value::Bool(flag) => FieldValue::Bool(*flag),

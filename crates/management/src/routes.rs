@@ -1,8 +1,11 @@
 //! The router: RabbitMQ's paths under `/api`, and what RabbitMQ's HTTP API has no path for under `/api/leveret`.
 
 mod connections;
+mod limits;
 mod node;
+mod parameters;
 mod permissions;
+mod policies;
 mod queues;
 mod topology;
 mod users;
@@ -19,6 +22,7 @@ use axum::routing::{delete, get, post, put};
 use broker::AdminReply;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 /// Largest body of a request in bytes (RabbitMQ's `management.http.max_body_size`).
 const BODY_LIMIT: usize = 10_000_000;
@@ -60,6 +64,33 @@ pub(crate) fn router(shared: Shared) -> Router {
             get(permissions::topic_one).put(permissions::topic_put).delete(permissions::topic_delete),
         )
         .route("/topic-permissions/{vhost}/{user}/{exchange}", delete(permissions::topic_delete_exchange))
+        .route("/policies", get(policies::list))
+        .route("/policies/{vhost}", get(policies::of_vhost))
+        .route("/policies/{vhost}/{name}", get(policies::one).put(policies::put).delete(policies::delete))
+        .route("/operator-policies", get(policies::operator_list))
+        .route("/operator-policies/{vhost}", get(policies::operator_of_vhost))
+        .route(
+            "/operator-policies/{vhost}/{name}",
+            get(policies::operator_one).put(policies::operator_put).delete(policies::operator_delete),
+        )
+        .route("/parameters", get(parameters::list))
+        .route("/parameters/{component}", get(parameters::of_component))
+        .route("/parameters/{component}/{vhost}", get(parameters::of_vhost))
+        .route(
+            "/parameters/{component}/{vhost}/{name}",
+            get(parameters::one).put(parameters::put).delete(parameters::delete),
+        )
+        .route("/global-parameters", get(parameters::global_list))
+        .route(
+            "/global-parameters/{name}",
+            get(parameters::global_one).put(parameters::global_put).delete(parameters::global_delete),
+        )
+        .route("/vhost-limits", get(limits::vhosts))
+        .route("/vhost-limits/{vhost}", get(limits::vhost))
+        .route("/vhost-limits/{vhost}/{limit}", put(limits::put_vhost).delete(limits::delete_vhost))
+        .route("/user-limits", get(limits::users))
+        .route("/user-limits/{user}", get(limits::user))
+        .route("/user-limits/{user}/{limit}", put(limits::put_user).delete(limits::delete_user))
         .route("/queues", get(queues::list))
         .route("/queues/{vhost}", get(queues::of_vhost))
         .route("/queues/{vhost}/{queue}", get(queues::one).put(queues::put).delete(queues::delete))
@@ -81,6 +112,7 @@ pub(crate) fn router(shared: Shared) -> Router {
         .route("/leveret/authenticate", post(users::authenticate))
         .route("/leveret/alarms/{resource}", put(node::raise_alarm).delete(node::clear_alarm))
         .route("/leveret/memory-watermark", put(node::set_memory_watermark))
+        .route("/leveret/user-limits/{user}", put(limits::put_all_of_user).delete(limits::delete_all_of_user))
         .route("/leveret/channel-max", put(node::set_channel_max))
         .route("/leveret/loopback-users", get(node::loopback_users).put(node::set_loopback_users))
         .fallback(unknown);
@@ -95,6 +127,14 @@ async fn unknown() -> ApiError {
 pub(crate) fn body<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, ApiError> {
     let text: &[u8] = if bytes.is_empty() { b"{}" } else { bytes };
     serde_json::from_slice(text).map_err(|error| ApiError::bad_request(format!("invalid body: {error}")))
+}
+
+/// A body that is an object with these keys; RabbitMQ names all that are missing.
+pub(crate) fn required(bytes: &Bytes, keys: &[&str]) -> Result<Map<String, Value>, ApiError> {
+    let object: Map<String, Value> = body(bytes)?;
+    let missing: Vec<String> =
+        keys.iter().filter(|key| !object.contains_key(**key)).map(|key| format!("{{key_missing,{key}}}")).collect();
+    if missing.is_empty() { Ok(object) } else { Err(ApiError::bad_request(format!("[{}]", missing.join(",")))) }
 }
 
 /// Tags as a list, or with commas between them.

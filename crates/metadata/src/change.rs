@@ -110,16 +110,22 @@ impl Change {
     ///
     /// What was read from a connection always can. A table made otherwise may be nested deeper than
     /// [`MAX_DEPTH`] less one, have a name over 255 bytes or a float that is not finite: it must be refused before it is
-    /// proposed, for a journal that wrote it could not be opened again. So must arguments of more than 256 KiB.
+    /// proposed, for a journal that wrote it could not be opened again. So must arguments, policies and parameters of
+    /// more than 256 KiB.
     pub fn is_storable(&self) -> bool {
         match self {
             Change::PutExchange(exchange) => are_storable(&exchange.arguments),
             Change::PutQueue(queue) => are_storable(&queue.arguments),
             Change::PutBinding(binding) => are_storable(&binding.arguments),
-            Change::PutPolicy(policy) => is_storable_table(&policy.definition, MAX_DEPTH),
-            // A lone value is written as the field of a table, which takes one level.
-            Change::PutParameter(parameter) => is_storable_value(&parameter.value, MAX_DEPTH - 1),
-            Change::PutGlobalParameter(parameter) => is_storable_value(&parameter.value, MAX_DEPTH - 1),
+            Change::PutPolicy(policy) => {
+                are_storable(&policy.definition) && policy.name.len() + policy.pattern.len() <= MAX_ARGUMENTS_BYTES
+            }
+            Change::PutParameter(ParameterDefinition { component, name, value, .. }) => {
+                is_storable_parameter(value) && component.len() + name.len() <= MAX_ARGUMENTS_BYTES
+            }
+            Change::PutGlobalParameter(GlobalParameterDefinition { name, value }) => {
+                is_storable_parameter(value) && name.len() <= MAX_ARGUMENTS_BYTES
+            }
             _ => true,
         }
     }
@@ -127,6 +133,15 @@ impl Change {
 
 fn are_storable(arguments: &FieldTable) -> bool {
     is_storable_table(arguments, MAX_DEPTH) && arguments.to_bytes().len() <= MAX_ARGUMENTS_BYTES
+}
+
+/// A lone value is written as the field of a table, which takes one level.
+fn is_storable_parameter(value: &FieldValue) -> bool {
+    let mut bytes = Vec::new();
+    is_storable_value(value, MAX_DEPTH - 1) && {
+        value.encode(&mut bytes);
+        bytes.len() <= MAX_ARGUMENTS_BYTES
+    }
 }
 
 fn is_storable_table(table: &FieldTable, levels: usize) -> bool {

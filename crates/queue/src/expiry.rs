@@ -3,6 +3,7 @@
 use crate::Entry;
 use crate::queue::Queue;
 use crate::rules::{NEVER, Rules};
+use crate::zone::Zone;
 
 impl<C> Queue<C> {
     /// What takes messages out other than consumers; `None` for a queue where nothing does.
@@ -29,7 +30,7 @@ impl<C> Queue<C> {
     /// Takes first messages that have expired out of the queue, at most `most`, for [`Queue::take_expired`].
     pub(crate) fn expire_first(&mut self, now_ms: u64, most: usize) {
         for _ in 0..most {
-            let Some(rules) = &mut self.rules else { return };
+            let Some(rules) = self.rules.as_mut().filter(|rules| rules.earliest_due_ms <= now_ms) else { return };
             let first = match &self.levels {
                 None => self.zone.first(),
                 Some(levels) => levels.get(levels.highest()).unwrap_or(&self.zone).first(),
@@ -50,37 +51,50 @@ impl<C> Queue<C> {
     /// were found when they were to be delivered. Returns when to look again, in ms, or `None` when nothing here expires
     /// by the head; now, when there is more to do at once.
     pub fn take_expired(&mut self, now_ms: u64, most: usize, sink: &mut Vec<Entry>) -> Option<u64> {
+        let rules = self.rules.as_mut()?;
+        sink.append(&mut rules.expired);
         let mut next_ms = NEVER;
-        for level in self.levels_with_messages() {
-            for _ in 0..most {
-                let (Some(rules), Some(zone)) = (&mut self.rules, zone_of(&mut self.zone, &mut self.levels, level))
-                else {
-                    break;
-                };
-                let Some(first) = zone.first() else { break };
-                let Some(message) = &first.message else { break };
-                let due_ms = rules.due_ms(message);
-                rules.is_expiring = due_ms <= now_ms;
-                if !rules.is_expiring {
-                    next_ms = next_ms.min(due_ms);
-                    break;
+        if !rules.is_unordered && rules.earliest_due_ms > now_ms && self.counts.ready > 0 {
+            next_ms = rules.earliest_due_ms;
+        } else {
+            if self.levels.is_none() {
+                next_ms = self.take_expired_of(0, now_ms, most, sink);
+            } else {
+                for level in self.levels_with_messages() {
+                    next_ms = next_ms.min(self.take_expired_of(level, now_ms, most, sink));
                 }
-                if sink.len() >= most {
-                    next_ms = now_ms;
-                    break;
-                }
-                sink.extend(self.take_first_of(level));
             }
-        }
-        if let Some(rules) = &mut self.rules {
-            sink.append(&mut rules.expired);
+            if let Some(rules) = self.rules.as_mut().filter(|rules| !rules.is_unordered) {
+                rules.earliest_due_ms = next_ms;
+            }
         }
         (next_ms != NEVER).then_some(next_ms)
     }
 
+    /// The same for one priority; [`NEVER`] when nothing there expires by the head.
+    fn take_expired_of(&mut self, level: u8, now_ms: u64, most: usize, sink: &mut Vec<Entry>) -> u64 {
+        loop {
+            let zone = match level {
+                0 => Some(&self.zone),
+                _ => self.levels.as_ref().and_then(|levels| levels.get(level)),
+            };
+            let first = zone.and_then(Zone::first).and_then(|first| first.message.as_ref());
+            let (Some(rules), Some(message)) = (&mut self.rules, first) else { return NEVER };
+            let due_ms = rules.due_ms(message);
+            rules.is_expiring = due_ms <= now_ms;
+            if !rules.is_expiring {
+                return due_ms;
+            }
+            if sink.len() >= most {
+                return now_ms;
+            }
+            sink.extend(self.take_first_of(level));
+        }
+    }
+
     /// True when the first message of some priority has to be read before it is known when it expires.
     pub fn has_unknown_expiry(&self) -> bool {
-        let is_unknown = |zone: &crate::zone::Zone| match zone.first() {
+        let is_unknown = |zone: &Zone| match zone.first() {
             Some(entry) => entry.message.is_none(),
             None => zone.is_paged(),
         };
@@ -113,12 +127,4 @@ impl<C> Queue<C> {
         let zones = std::iter::once((0, &self.zone)).chain(above);
         zones.filter(|(_, zone)| !zone.is_empty()).map(|(level, _)| level).collect()
     }
-}
-
-fn zone_of<'a>(
-    zone: &'a mut crate::zone::Zone,
-    levels: &'a mut Option<Box<crate::levels::Levels>>,
-    level: u8,
-) -> Option<&'a mut crate::zone::Zone> {
-    if level == 0 { Some(zone) } else { levels.as_mut()?.get_mut(level) }
 }

@@ -192,8 +192,17 @@ impl<C> Queue<C> {
             self.zone.push(entry);
             return None;
         }
-        let due_ms = match (&self.rules, &entry.message) {
-            (Some(rules), Some(message)) => rules.due_ms(message),
+        let is_first = self.counts.ready == 1;
+        let due_ms = match (&mut self.rules, &entry.message) {
+            (Some(rules), Some(message)) => {
+                let due_ms = rules.due_ms(message);
+                if is_first {
+                    rules.is_unordered = false;
+                    rules.earliest_due_ms = due_ms;
+                }
+                rules.earliest_due_ms = rules.earliest_due_ms.min(due_ms);
+                due_ms
+            }
             _ => NEVER,
         };
         let zone = self.zone_mut(level);
@@ -205,6 +214,9 @@ impl<C> Queue<C> {
         zone.push(entry);
         if let Some(levels) = &mut self.levels {
             levels.occupy(level);
+        }
+        if let Some(rules) = self.rules.as_mut().filter(|_| is_out_of_order) {
+            rules.is_unordered = true;
         }
         is_out_of_order.then_some(due_ms)
     }
@@ -303,6 +315,10 @@ impl<C> Queue<C> {
     /// Puts a message back that was taken out and, as it turned out, not delivered.
     pub fn put_back(&mut self, entry: Entry) {
         self.counts.add_ready(entry.body_len);
+        if let Some(rules) = &mut self.rules {
+            let due_ms = entry.message.as_ref().map_or(0, |message| rules.due_ms(message));
+            rules.earliest_due_ms = rules.earliest_due_ms.min(due_ms);
+        }
         let level = entry.level;
         self.zone_mut(level).put_back(entry);
         if let Some(levels) = &mut self.levels {
@@ -466,6 +482,10 @@ impl<C> Queue<C> {
     pub fn take_read(&mut self, level: u8, run: LoadedRun) -> Vec<(u64, u32, Option<u64>)> {
         let Some(zone) = self.find_zone(level) else { return Vec::new() };
         let lost = zone.take_read(level, run);
+        if let Some(rules) = &mut self.rules {
+            (rules.earliest_due_ms, rules.is_unordered) = (0, true);
+        }
+        let Some(zone) = self.find_zone(level) else { return lost };
         let is_vacant = zone.is_empty();
         lost.iter().for_each(|(_, body_len, _)| self.counts.remove_ready(*body_len));
         if let Some(levels) = self.levels.as_mut().filter(|_| is_vacant) {

@@ -17,6 +17,10 @@ pub struct Rules {
     pub max_length_bytes: Option<u64>,
     /// Reads the time to live in ms that a message has of its own.
     pub expiration_of: fn(&Message) -> Option<u64>,
+    /// No message that is there expires before, in ms; 0 while that is not known.
+    pub(crate) earliest_due_ms: u64,
+    /// Some may expire before others that are ahead of them.
+    pub(crate) is_unordered: bool,
     /// Messages that were found expired when they were to be delivered.
     pub(crate) expired: Vec<Entry>,
     /// The head that was looked at last had expired, so that more may have.
@@ -31,6 +35,8 @@ impl Rules {
             max_length: None,
             max_length_bytes: None,
             expiration_of,
+            earliest_due_ms: 0,
+            is_unordered: true,
             expired: Vec::new(),
             is_expiring: false,
         }

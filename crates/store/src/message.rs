@@ -5,15 +5,16 @@
 //!      0      1  version (1)
 //!      1      1  source protocol (1 = AMQP 0-9-1)
 //!      2      1  flags: bit 0 persistent, bit 1 the body is kept in slices of its own, bit 2 the message is a dead
-//!               letter, bit 3 its routing key was replaced
+//!               letter, bit 3 its routing key was replaced, bit 4 there are hidden keys
 //!      3      1  zero
 //!      4      2  length of the names, little-endian
 //!      6      2  bits 32 to 47 of the time
 //!      8      4  length of the content header, little-endian
 //!     12      4  bits 0 to 31 of the time at which the message was stored, in ms since 1970; 0 = not known
 //!     16      8  length of the body, little-endian
-//!     24         names (exchange and routing key, each a byte of length and its bytes), content header payload, body
-//!                (unless in slices of its own)
+//!     24         names (exchange and routing key, each a byte of length and its bytes; behind them hidden keys, each two
+//!                bytes of length, little-endian, and its bytes), content header payload, body (unless in slices of its
+//!                own)
 //! ```
 
 use crate::arena::{Arena, LARGEST_SLICE, Slice};
@@ -25,8 +26,12 @@ const PERSISTENT: u8 = 1;
 const DETACHED_BODY: u8 = 2;
 const DEAD_LETTER: u8 = 4;
 const KEY_REPLACED: u8 = 8;
+const HIDDEN_KEYS: u8 = 16;
 /// What is known of a message whatever its parts are, and stays when they are rewritten.
 const HISTORY: u8 = DEAD_LETTER | KEY_REPLACED;
+
+/// Bytes of hidden keys that are kept, so that a record fits a slice.
+const MOST_HIDDEN: usize = 32 << 10;
 
 /// Bodies up to this length are stored right behind their header.
 const INLINE_BODY: usize = LARGEST_SLICE / 4;
@@ -144,20 +149,38 @@ impl Message {
         Message { record: Message::record(arena, parts, body.len(), body, flags), body: None }
     }
 
-    /// The same body under another exchange, routing key and header; what is known of its history stays. Bodies of more
-    /// than 64 KiB are shared, smaller ones copied.
+    /// The same body under another exchange, routing key and header; what is known of its history and its hidden keys
+    /// stay. Bodies of more than 64 KiB are shared, smaller ones copied.
     pub fn rewrite(&self, arena: &mut Arena, parts: MessageParts<'_>) -> Message {
-        self.rewrite_with(arena, parts, self.record[2] & HISTORY)
+        self.rewrite_with(arena, parts, self.record[2] & HISTORY, self.hidden())
+    }
+
+    /// The same message with further routing keys that no consumer sees, those of the BCC header: a dead letter goes by
+    /// them too. At most 32 KiB of them are kept.
+    pub fn with_hidden_keys<'a>(&self, arena: &mut Arena, keys: impl Iterator<Item = &'a [u8]>) -> Message {
+        let mut hidden = Vec::new();
+        for key in keys.filter(|key| key.len() <= MOST_HIDDEN) {
+            if hidden.len() + key.len() + 2 <= MOST_HIDDEN {
+                hidden.extend_from_slice(&(key.len() as u16).to_le_bytes());
+                hidden.extend_from_slice(key);
+            }
+        }
+        self.rewrite_with(arena, self.parts(), self.record[2] & HISTORY, &hidden)
     }
 
     /// [Rewritten](Message::rewrite) as a dead letter, whose routing key is another than it was published with when
-    /// `replaces_key`.
+    /// `replaces_key`; then its hidden keys are gone too.
     pub fn dead_letter(&self, arena: &mut Arena, parts: MessageParts<'_>, replaces_key: bool) -> Message {
         let replaced = if replaces_key { KEY_REPLACED } else { self.record[2] & KEY_REPLACED };
-        self.rewrite_with(arena, parts, DEAD_LETTER | replaced)
+        let hidden = if replaces_key { &[] } else { self.hidden() };
+        self.rewrite_with(arena, parts, DEAD_LETTER | replaced, hidden)
     }
 
-    fn rewrite_with(&self, arena: &mut Arena, parts: MessageParts<'_>, history: u8) -> Message {
+    fn rewrite_with(&self, arena: &mut Arena, parts: MessageParts<'_>, history: u8, hidden: &[u8]) -> Message {
+        if !hidden.is_empty() {
+            let names = [parts.names, hidden].concat();
+            return self.rewrite_with(arena, MessageParts { names: &names, ..parts }, history | HIDDEN_KEYS, &[]);
+        }
         match &self.body {
             None => Message::store_inline(arena, parts, self.inline_body(), history),
             Some(pieces) => {
@@ -169,7 +192,7 @@ impl Message {
 
     #[inline]
     fn record(arena: &mut Arena, parts: MessageParts<'_>, body_len: usize, inline: &[u8], flags: u8) -> Slice {
-        debug_assert!(parts.names.len() <= 512, "names are two short strings");
+        debug_assert!(parts.names.len() <= 512 + MOST_HIDDEN, "names are two short strings and what is hidden");
         let mut fixed = [0; FIXED];
         fixed[0] = VERSION;
         fixed[1] = Protocol::Amqp091 as u8;
@@ -185,9 +208,39 @@ impl Message {
     /// Everything but the body.
     #[inline]
     pub fn parts(&self) -> MessageParts<'_> {
-        let (names, rest) = self.record[FIXED..].split_at(self.names_len());
+        let (mut names, rest) = self.record[FIXED..].split_at(self.names_len());
         let header = &rest[..self.header_len()];
+        if self.record[2] & HIDDEN_KEYS != 0 {
+            names = self.without_hidden(names);
+        }
         MessageParts { names, header, persistent: self.is_persistent(), entered_ms: self.entered_ms() }
+    }
+
+    #[cold]
+    fn without_hidden<'a>(&self, names: &'a [u8]) -> &'a [u8] {
+        &names[..names.len() - self.hidden().len()]
+    }
+
+    /// What stands behind exchange and routing key.
+    fn hidden(&self) -> &[u8] {
+        if self.record[2] & HIDDEN_KEYS == 0 {
+            return &[];
+        }
+        let names = &self.record[FIXED..FIXED + self.names_len()];
+        let exchange = usize::from(names.first().copied().unwrap_or(0)) + 1;
+        let key = usize::from(names.get(exchange).copied().unwrap_or(0)) + 1;
+        names.get(exchange + key..).unwrap_or_default()
+    }
+
+    /// Routing keys that no consumer sees, in their order.
+    pub fn hidden_keys(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = self.hidden();
+        std::iter::from_fn(move || {
+            let (len, behind) = rest.split_first_chunk::<2>()?;
+            let (key, behind) = behind.split_at_checked(usize::from(u16::from_le_bytes(*len)))?;
+            rest = behind;
+            Some(key)
+        })
     }
 
     #[inline]

@@ -54,6 +54,35 @@ fn a_dead_letter_is_known_as_one_wherever_it_goes() {
 }
 
 #[test]
+fn hidden_keys_go_along_until_the_routing_key_is_replaced() {
+    let mut arena = Arena::new(ChunkPool::new(4));
+    let long = vec![b'k'; 300];
+    for len in [3, 100_000] {
+        let published = Message::store(&mut arena, parts(b"\x01e\x01q", b"header"), &vec![7; len]);
+        assert_eq!(published.hidden_keys().count(), 0);
+        let keys = [&b"one"[..], b"", &long];
+        let hiding = published.with_hidden_keys(&mut arena, keys.into_iter());
+        let rewritten = hiding.rewrite(&mut arena, parts(b"\0\x01r", b"other"));
+        let dead = rewritten.dead_letter(&mut arena, parts(b"\0\x01r", b"other"), false);
+        let stored: Vec<u8> = dead.stored_slices().flat_map(|slice| slice.to_vec()).collect();
+        let read = Message::from_stored(arena.append([&stored[..]])).expect("a record");
+        for message in [&hiding, &rewritten, &dead, &read] {
+            assert_eq!(message.hidden_keys().collect::<Vec<_>>(), keys);
+            assert_eq!(whole(message), vec![7; len]);
+        }
+        assert_eq!((hiding.parts().names, hiding.parts().header), (&b"\x01e\x01q"[..], &b"header"[..]));
+        assert_eq!((read.parts().names, read.parts().header), (&b"\0\x01r"[..], &b"other"[..]));
+        assert!(read.is_dead_letter() && !read.has_replaced_key());
+        let replaced = read.dead_letter(&mut arena, parts(b"\0\x01s", b"h"), true);
+        assert_eq!((replaced.hidden_keys().count(), replaced.parts().names), (0, &b"\0\x01s"[..]));
+    }
+    let message = Message::store(&mut arena, parts(b"\0\x01q", b"h"), b"body");
+    let many = vec![vec![b'k'; 1000]; 100];
+    let kept = message.with_hidden_keys(&mut arena, many.iter().map(Vec::as_slice));
+    assert_eq!(kept.hidden_keys().count(), 32);
+}
+
+#[test]
 fn a_body_that_arrived_in_pieces_is_whole() {
     let mut arena = Arena::new(ChunkPool::new(4));
     let pieces = vec![arena.append([b"one "]), arena.append([b"two "]), arena.append([b"three"])];

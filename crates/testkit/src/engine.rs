@@ -14,7 +14,7 @@ mod wire;
 
 pub use client::{Arrival, Client, write_publish};
 pub use hostile::{Hostile, hostile_stream};
-pub use load::{Acknowledge, Arrive, Load};
+pub use load::{Acknowledge, Arrive, Load, Options as LoadOptions};
 pub use random::Random;
 pub use reactor::Reactor;
 pub use storage::{Checkpoint, Storage, StorageStep};
@@ -233,6 +233,19 @@ impl Engine {
 
     /// Declares a queue that may be durable and is not exclusive.
     pub fn declare_as(&mut self, client: &mut Client, channel: u16, queue: &str, durable: bool) {
+        self.declare_with(client, channel, queue, durable, &amqp::FieldTable::new());
+    }
+
+    /// The same with arguments.
+    pub fn declare_with(
+        &mut self,
+        client: &mut Client,
+        channel: u16,
+        queue: &str,
+        durable: bool,
+        arguments: &amqp::FieldTable,
+    ) {
+        let arguments = arguments.to_bytes();
         let declare = queue::Declare {
             queue,
             passive: false,
@@ -240,7 +253,7 @@ impl Engine {
             exclusive: false,
             auto_delete: false,
             nowait: false,
-            arguments: TableRef::default(),
+            arguments: TableRef::new(&arguments),
         };
         let answer = self.call(client, channel, &Method::QueueDeclare(declare));
         assert!(matches!(answer.method(), Method::QueueDeclareOk(_)), "declared: {:?}", answer.method());

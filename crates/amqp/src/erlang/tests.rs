@@ -1,4 +1,5 @@
 use super::*;
+use crate::FieldTable;
 
 #[test]
 fn binaries_print_as_erlang_prints_them() {
@@ -91,8 +92,8 @@ fn field_values_print_as_the_terms_rabbitmq_holds() {
     check(FieldValue::Void, "undefined");
     check(FieldValue::Decimal { scale: 1, value: 5 }, "{1,5}");
     check(vec![FieldValue::I32(1), FieldValue::from("a")], r#"[{signedint,1},{longstr,<<"a">>}]"#);
-    let mut table = crate::FieldTable::new();
-    table.insert("a", crate::FieldTable::new());
+    let mut table = FieldTable::new();
+    table.insert("a", FieldTable::new());
     table.insert("b", vec![FieldValue::I64(-1)]);
     check(table, r#"[{<<"a">>,table,[]},{<<"b">>,array,[{long,-1}]}]"#);
     assert_eq!(field_value_bare(&"a".into()), "a");
@@ -120,4 +121,15 @@ fn floats_print_as_erlang_prints_them() {
     check(9_007_199_254_740_991.0, "9007199254740991.0");
     check(9_007_199_254_740_992.0, "9.007199254740992e15");
     check(1.2345678901234567e19, "1.2345678901234567e19");
+}
+
+/// As `rabbitmqctl set_policy` of 3.10.8 prints values that it refuses.
+#[test]
+fn values_that_came_as_json() {
+    let text = |text: &str| FieldValue::LongString(text.as_bytes().to_vec());
+    let table = FieldTable::from_iter([("b".to_owned(), FieldValue::I64(1)), ("c".to_owned(), FieldValue::Void)]);
+    let list = FieldValue::Array(vec![text("a"), FieldValue::Table(table.clone())]);
+    assert_eq!(json_value(&list), r#"[<<"a">>,#{<<"b">> => 1,<<"c">> => null}]"#);
+    assert_eq!(json_fields(table.iter()), r#"[{<<"b">>,1},{<<"c">>,null}]"#);
+    assert_eq!(json_value(&FieldValue::Bool(true)), "true");
 }

@@ -5,8 +5,11 @@ use super::{
 };
 use crate::broker::Alarm;
 use crate::message::Which;
-use amqp::FieldTable;
-use metadata::{PermissionDefinition, TopicPermissionDefinition, UserDefinition, VhostDefinition};
+use amqp::{FieldTable, FieldValue};
+use metadata::{
+    GlobalParameterDefinition, ParameterDefinition, PermissionDefinition, PolicyDefinition, PolicyKind,
+    TopicPermissionDefinition, UserDefinition, VhostDefinition,
+};
 use std::fmt;
 
 /// Something that an operator wants to know or to change.
@@ -83,6 +86,84 @@ pub enum AdminCommand {
         vhost: String,
         /// The exchange; `None` for all.
         exchange: Option<String>,
+    },
+
+    /// The policies or operator policies of a virtual host, or of all.
+    ListPolicies {
+        /// Which of the two.
+        kind: PolicyKind,
+        /// The virtual host's name; `None` for all.
+        vhost: Option<String>,
+    },
+    /// Sets a policy or operator policy, and puts it in force for what is there.
+    SetPolicy {
+        /// Which of the two.
+        kind: PolicyKind,
+        /// The virtual host's name.
+        vhost: String,
+        /// Its name.
+        name: String,
+        /// A table of `pattern`, `definition`, `priority` and `apply-to` as they were given, to be validated.
+        terms: FieldValue,
+    },
+    /// Clears a policy or operator policy.
+    ClearPolicy {
+        /// Which of the two.
+        kind: PolicyKind,
+        /// The virtual host's name.
+        vhost: String,
+        /// Its name.
+        name: String,
+    },
+    /// Runtime parameters, operator policies among them.
+    ListParameters {
+        /// What they configure; `None` for everything.
+        component: Option<String>,
+        /// The virtual host's name; `None` for all.
+        vhost: Option<String>,
+    },
+    /// Sets a runtime parameter.
+    SetParameter(ParameterDefinition),
+    /// Clears a runtime parameter.
+    ClearParameter {
+        /// The virtual host's name.
+        vhost: String,
+        /// What it configures.
+        component: String,
+        /// Its name.
+        name: String,
+    },
+    /// Changes one limit of a virtual host.
+    SetVhostLimit {
+        /// The virtual host's name.
+        vhost: String,
+        /// `max-connections` or `max-queues`.
+        limit: String,
+        /// The limit, to be validated; `None` lifts it.
+        value: Option<FieldValue>,
+    },
+    /// Runtime parameters of the whole node.
+    ListGlobalParameters,
+    /// Sets a runtime parameter of the whole node.
+    SetGlobalParameter(GlobalParameterDefinition),
+    /// Clears a runtime parameter of the whole node.
+    ClearGlobalParameter {
+        /// Its name.
+        name: String,
+    },
+    /// Sets limits of a user.
+    SetUserLimits {
+        /// The user's name.
+        user: String,
+        /// A table of `max-connections` and `max-channels`, to be validated; what it does not name stays.
+        limits: FieldValue,
+    },
+    /// Lifts limits of a user.
+    ClearUserLimits {
+        /// The user's name.
+        user: String,
+        /// Which one; `None` for all.
+        limit: Option<String>,
     },
 
     /// The queues of a virtual host, or of all.
@@ -223,6 +304,12 @@ pub enum AdminReply {
     Permissions(Vec<PermissionDefinition>),
     /// Topic permissions by user, virtual host and exchange.
     TopicPermissions(Vec<TopicPermissionDefinition>),
+    /// Policies by priority and name, the lowest first.
+    Policies(Vec<PolicyDefinition>),
+    /// Parameters by virtual host, component and name.
+    Parameters(Vec<ParameterDefinition>),
+    /// Parameters of the whole node by name.
+    GlobalParameters(Vec<GlobalParameterDefinition>),
     /// Queues by virtual host and name.
     Queues(Vec<QueueSnapshot>),
     /// Exchanges by virtual host and name.

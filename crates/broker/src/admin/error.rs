@@ -41,16 +41,22 @@ pub enum Missing {
     Queue,
     /// A connection.
     Connection,
+    /// A policy or operator policy.
+    Policy,
+    /// A runtime parameter.
+    Parameter,
 }
 
 impl Missing {
-    /// The word for it: `user`, `vhost`, `queue`, `connection`.
+    /// The word for it: `user`, `vhost`, `queue`, `connection`, `policy`, `parameter`.
     pub fn as_str(self) -> &'static str {
         match self {
             Missing::User => "user",
             Missing::Vhost => "vhost",
             Missing::Queue => "queue",
             Missing::Connection => "connection",
+            Missing::Policy => "policy",
+            Missing::Parameter => "parameter",
         }
     }
 

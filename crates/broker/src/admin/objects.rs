@@ -2,13 +2,14 @@
 
 use super::{AdminError, AdminReply, BindingSnapshot, ExchangeSnapshot, Missing, QueueSnapshot};
 use crate::broker::Broker;
-use crate::channel::queue::definition;
-use crate::channel::queue_arguments::{assert_queue_arguments_equivalent, check_queue_arguments, timeout_argument};
-use crate::core::{DeleteCondition, delete_queue};
-use crate::errors::{self, ArgumentValue, ProtocolError, Resource};
+use crate::core::{DeleteCondition, QueueDeclaration, delete_queue};
+use crate::errors::{self, ProtocolError};
+use crate::message::ShardMessage;
 use crate::names::is_reserved;
+use crate::policy::Policy;
 use crate::topology::{BindingInfo, QueueCell, Vhost};
 use amqp::FieldTable;
+use metadata::{Change, QueueDefinition};
 use std::sync::Arc;
 
 /// Longest name of a queue in bytes: a short string.
@@ -52,7 +53,7 @@ impl Broker {
     }
 
     /// As queue.declare does, for an operator, who may configure everything.
-    pub(super) fn declare_queue(
+    pub(super) fn declare_by_operator(
         &self,
         vhost: &str,
         name: &str,
@@ -67,41 +68,19 @@ impl Broker {
         if is_reserved(name) {
             return Err(refused(errors::RESERVED_NAME.with(&[&"queue", &name])));
         }
-        check_queue_arguments(&arguments, &Resource::queue(&vhost.name, name)).map_err(refused)?;
-        let new = QueueCell {
-            durable,
-            is_stored: durable && self.messages.is_some(),
-            auto_delete,
-            consumer_timeout_ms: timeout_argument(&arguments),
-            arguments,
-            ..QueueCell::new(self.quids.allocate(&*self.journal), &vhost.name, name)
-        };
-        let change = definition(&new);
-        if !change.is_storable() {
+        let stored = QueueDefinition { arguments: arguments.clone(), ..QueueDefinition::default() };
+        if !Change::PutQueue(stored).is_storable() {
             return Err(AdminError::Invalid(
                 "arguments are larger than 256 KiB, nested too deeply or have names that are too long".to_owned(),
             ));
         }
-        let mut topology = vhost.write();
-        if let Some(existing) = topology.queue(name).filter(|cell| !cell.is_dead()).cloned() {
-            drop(topology);
-            return assert_equivalent(&vhost, &existing, &new).map(|()| AdminReply::Done).map_err(refused);
-        }
-        // One that is dead and on its way out leaves first, with its bindings.
-        let dead = topology.queue(name).cloned();
-        let removed = dead.map(|dead| topology.remove_queue(&vhost.name, &dead)).unwrap_or_default();
-        let mut changes = removed.changes;
-        let cell = topology.insert_queue(new);
-        self.add_queue(&cell);
-        if durable {
-            changes.push(change);
-        }
-        // Proposed under the lock, so that the journal has changes in the order in which they happened.
-        let token = self.propose(changes);
-        drop(topology);
-        self.end_hidden(removed.hidden);
-        self.wait_for(token)?;
-        Ok(AdminReply::Created)
+        let declaration =
+            QueueDeclaration { name, durable, auto_delete, owner: None, arguments, is_server_named: false };
+        let declared = self.declare_queue(&vhost, declaration, &|_| Ok(())).map_err(refused)?;
+        // It may have to be deleted if nobody uses it.
+        self.post(0, ShardMessage::Look(declared.cell.clone()));
+        self.wait_for(declared.token)?;
+        Ok(if declared.is_new { AdminReply::Created } else { AdminReply::Done })
     }
 
     pub(super) fn list_exchanges(&self, vhost: Option<&str>) -> Result<AdminReply, AdminError> {
@@ -120,6 +99,7 @@ impl Broker {
                     auto_delete: exchange.auto_delete,
                     internal: exchange.internal,
                     arguments: exchange.arguments.clone(),
+                    policy: name_of(&exchange.options().policies.user),
                     counters,
                 }
             }));
@@ -158,22 +138,6 @@ fn refused(error: ProtocolError) -> AdminError {
     AdminError::Refused(error.text)
 }
 
-fn assert_equivalent(vhost: &Vhost, existing: &QueueCell, new: &QueueCell) -> Result<(), ProtocolError> {
-    let resource = Resource::queue(&vhost.name, &existing.name);
-    if existing.owner.is_some() {
-        return Err(errors::QUEUE_LOCKED.with(&[&resource]));
-    }
-    for (name, received, current) in
-        [("durable", new.durable, existing.durable), ("auto_delete", new.auto_delete, existing.auto_delete)]
-    {
-        if received != current {
-            let (received, current) = (ArgumentValue::Value(&received), ArgumentValue::Value(&current));
-            return Err(errors::INEQUIVALENT_ARGUMENT.with(&[&name, &resource, &received, &current]));
-        }
-    }
-    assert_queue_arguments_equivalent(&resource, &new.arguments, &existing.arguments)
-}
-
 /// Every queue is bound to the default exchange by its name.
 fn implicit_binding(cell: &QueueCell) -> BindingInfo {
     BindingInfo {
@@ -186,17 +150,25 @@ fn implicit_binding(cell: &QueueCell) -> BindingInfo {
     }
 }
 
+fn name_of(policy: &Option<Arc<Policy>>) -> Option<String> {
+    policy.as_ref().map(|policy| policy.definition.name.clone())
+}
+
 fn describe(cell: &QueueCell) -> QueueSnapshot {
     let gauges = &cell.counters;
     let mut counters = Vec::new();
     gauges.each(|name, value| counters.push((name, value)));
+    let terms = cell.terms();
     QueueSnapshot {
         vhost: cell.vhost.clone(),
         name: cell.name.clone(),
         durable: cell.durable,
         auto_delete: cell.auto_delete,
         owner: cell.owner,
-        arguments: cell.arguments.clone(),
+        arguments: terms.arguments.clone(),
+        policy: name_of(&terms.policies.user),
+        operator_policy: name_of(&terms.policies.operator),
+        effective_policy_definition: terms.policies.definition(),
         messages_ready: gauges.messages_ready.value(),
         messages_unacknowledged: gauges.messages_unacknowledged.value(),
         message_bytes_ready: gauges.message_bytes_ready.value(),

@@ -1,4 +1,4 @@
-//! Users, virtual hosts and permissions as operators see them, and the one way in which commands change them.
+//! Users, virtual hosts, permissions, policies and parameters as operators see them, and the one way in which commands change them.
 
 use super::AdminError;
 use crate::broker::Broker;
@@ -20,6 +20,9 @@ impl Registry {
             users: snapshot.users.clone(),
             permissions: snapshot.permissions.clone(),
             topic_permissions: snapshot.topic_permissions.clone(),
+            policies: snapshot.policies.clone(),
+            parameters: snapshot.parameters.clone(),
+            global_parameters: snapshot.global_parameters.clone(),
             ..Snapshot::default()
         };
         Registry {
@@ -41,7 +44,7 @@ impl Registry {
 }
 
 /// The right to change definitions; one at a time has it.
-pub(super) struct Writer<'a> {
+pub(crate) struct Writer<'a> {
     broker: &'a Broker,
     definitions: MutexGuard<'a, Definitions>,
 }
@@ -51,9 +54,14 @@ impl Writer<'_> {
     pub(super) fn commit(&mut self, change: Change) -> Result<(), AdminError> {
         self.broker.wait_for(Some(self.broker.journal.propose(vec![change.clone()])))?;
         self.broker.access.apply(&change);
-        self.definitions.apply(change);
+        self.definitions.apply(change.clone());
         let snapshot = Arc::new(Snapshot::from(self.definitions.clone()));
         *self.broker.registry.current.write().unwrap_or_else(PoisonError::into_inner) = snapshot;
+        match &change {
+            Change::PutUser(user) => self.broker.users_in_use.changed(user),
+            Change::DeleteUser { name } => self.broker.users_in_use.removed(name),
+            _ => {}
+        }
         Ok(())
     }
 }

@@ -92,6 +92,8 @@ pub struct ConsumerSnapshot {
     pub no_ack: bool,
     /// Consumes exclusively.
     pub exclusive: bool,
+    /// What it does.
+    pub activity: queue::Activity,
     /// Prefetch limit; 0 = none.
     pub prefetch: u16,
     /// Arguments of basic.consume.
@@ -115,6 +117,12 @@ pub struct QueueSnapshot {
     pub owner: Option<ConnectionId>,
     /// Arguments of its declaration.
     pub arguments: FieldTable,
+    /// Name of the policy in force.
+    pub policy: Option<String>,
+    /// Name of the operator policy in force.
+    pub operator_policy: Option<String>,
+    /// What the two add up to; empty without one.
+    pub effective_policy_definition: FieldTable,
     /// Messages ready for delivery.
     pub messages_ready: u64,
     /// Messages delivered and not settled.
@@ -146,6 +154,8 @@ pub struct ExchangeSnapshot {
     pub internal: bool,
     /// Arguments of its declaration.
     pub arguments: FieldTable,
+    /// Name of the policy in force.
+    pub policy: Option<String>,
     /// Counters by name.
     pub counters: Vec<(&'static str, u64)>,
 }

@@ -8,6 +8,7 @@ use crate::core::deliver::counted_header;
 use crate::core::tend::Return;
 use crate::delivery::{ChannelLimit, Content, Deliveries, Unacked, encode_get_ok};
 use crate::errors::{self, ProtocolError};
+use crate::limits::Place;
 use crate::topology::QueueCell;
 use amqp::Method;
 use amqp::method::{access, basic, channel};
@@ -106,6 +107,7 @@ impl Core {
         if conn.channels.len() >= limit {
             return Err(errors::CHANNEL_MAX.with(&[&conn.channels.len(), &limit]));
         }
+        let places = self.admit_channel(conn)?;
         let limit = Arc::new(ChannelLimit::default());
         let mut output = conn.link.output();
         let slot = match output.channels.iter().position(Option::is_none) {
@@ -119,9 +121,22 @@ impl Core {
         drop(output);
         let mut channel = Channel::new(number, slot, self.broker.settings.default_prefetch, limit);
         channel.incarnation = self.broker.next_incarnation();
+        channel.places = places;
         conn.channels.insert(channel);
         self.send(conn, number, &Method::ChannelOpenOk(channel::OpenOk {}));
         Ok(())
+    }
+
+    /// Counts a channel where there are limits; RabbitMQ asks for the user's before the node's.
+    fn admit_channel(&self, conn: &Connection) -> Result<[Option<Place>; 2], ProtocolError> {
+        let (broker, user) = (&self.broker, conn.user_name());
+        let of_user = conn.user_use.as_ref().map(|user| user.channels.enter(user.max_channels.most())).transpose();
+        let of_user = of_user.map_err(|most| errors::USER_CHANNEL_LIMIT.with(&[&user, &most]))?;
+        let on_node = broker
+            .channels
+            .enter(broker.settings.channel_limit)
+            .map_err(|most| errors::NODE_CHANNEL_LIMIT.with(&[&broker.settings.node_name, &most]))?;
+        Ok([of_user, Some(on_node)])
     }
 
     /// Closes a channel with an error; it is gone when the client answers.
@@ -161,7 +176,13 @@ impl Core {
 
     /// Gives up what a channel has: its consumers first, then its deliveries, which return to their queues.
     pub(crate) fn release_channel(&mut self, conn: &mut Connection, number: u16) {
-        self.end_subscriptions(conn, number);
+        let vacated = self.end_subscriptions(conn, number);
+        self.release_deliveries(conn, number);
+        vacated.iter().for_each(|cell| self.activate_next(cell));
+    }
+
+    /// Returns the deliveries of a channel that has no consumers any more.
+    pub(crate) fn release_deliveries(&mut self, conn: &mut Connection, number: u16) {
         let Some(mut channel) = conn.channels.remove(number) else { return };
         let mut deliveries = Vec::new();
         if let Some(place) = conn.link.output().channels.get_mut(channel.slot)
@@ -176,17 +197,24 @@ impl Core {
         self.requeue_all(deliveries, Return::ConsumerGone);
     }
 
-    /// Ends the consumers of a channel.
-    pub(crate) fn end_subscriptions(&mut self, conn: &mut Connection, number: u16) {
+    /// Ends the consumers of a channel, and answers the queues whose [next](Core::activate_next) is to become active when
+    /// their messages are back.
+    pub(crate) fn end_subscriptions(&mut self, conn: &mut Connection, number: u16) -> Vec<Arc<QueueCell>> {
         let vhost = conn.vhost.clone();
-        let Some(channel) = conn.channels.find(number) else { return };
+        let mut vacated = Vec::new();
+        let Some(channel) = conn.channels.find(number) else { return vacated };
         for subscription in std::mem::take(&mut channel.subscriptions) {
             match (subscription.source, &vhost) {
-                (super::Source::Queue { cell, key }, Some(vhost)) => self.remove_consumer(vhost, &cell, key),
+                (super::Source::Queue { cell, key }, Some(vhost)) => {
+                    if self.remove_consumer(vhost, &cell, key) {
+                        vacated.push(cell);
+                    }
+                }
                 (super::Source::Replies { address }, _) => self.broker.reply_consumers.remove(&address),
                 (super::Source::Queue { .. }, None) => {}
             }
         }
+        vacated
     }
 
     fn qos(&mut self, conn: &mut Connection, number: u16, qos: &basic::Qos) -> Result<(), ProtocolError> {
@@ -223,9 +251,9 @@ impl Core {
         // It may have been closed while the connection waited.
         let Some(channel) = conn.channels.find(number).filter(|channel| !channel.closing) else { return };
         let mut state = cell.lock();
-        let popped = state.queue.pop(self.now.time_ms());
+        let popped = state.queue.pop(self.time_ms);
         if state.is_tended {
-            state.used_ms = self.now.time_ms();
+            state.used_ms = self.time_ms;
             self.tend(&cell, &mut state);
         }
         let Some(entry) = popped else {
@@ -270,7 +298,9 @@ impl Core {
         let counts = state.counts_deliveries();
         let counted = if counts { counted_header(&entry, message.parts().header) } else { None };
         if !no_ack {
-            let timeout = cell.consumer_timeout_ms.or(self.broker.settings.consumer_timeout_ms);
+            let own = state.options.as_ref().and_then(|options| options.consumer_timeout_ms);
+            let timeout = own.or(self.broker.settings.consumer_timeout_ms);
+            self.watch_timeout(timeout);
             let due_ms = timeout.map_or(u64::MAX, |timeout| self.now.mono_ms() + timeout);
             deliveries.keep(Unacked { tag, queue: cell.clone(), consumer: None, entry, due_ms });
         }

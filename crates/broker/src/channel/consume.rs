@@ -46,7 +46,7 @@ impl Core {
         let priority = arguments.get("x-priority").and_then(FieldValue::as_i64).unwrap_or(0);
         let priority = priority.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32;
         let timeout_ms = timeout_argument(&arguments)
-            .or(cell.consumer_timeout_ms)
+            .or_else(|| cell.lock().options.as_ref()?.consumer_timeout_ms)
             .or(self.broker.settings.consumer_timeout_ms)
             .filter(|_| !consume.no_ack);
         let Some(channel) = conn.channels.find(number) else { return Ok(()) };
@@ -70,7 +70,8 @@ impl Core {
         if cell.is_dead() {
             return Err(errors::NOT_FOUND.with(&[&resource]));
         }
-        let busy = consume.exclusive && !state.queue.consumers.is_empty();
+        let consumers = &state.queue.consumers;
+        let busy = consume.exclusive && (!consumers.is_empty() || consumers.has_single_active());
         if state.consumed_exclusively || busy {
             return Err(errors::EXCLUSIVE_CONSUMER.with(&[&resource]));
         }
@@ -140,7 +141,11 @@ impl Core {
         let Some(channel) = conn.channels.find(number) else { return Ok(()) };
         if let Some(at) = channel.subscription(cancel.consumer_tag) {
             match channel.subscriptions.remove(at).source {
-                Source::Queue { cell, key } => self.remove_consumer(&vhost, &cell, key),
+                Source::Queue { cell, key } => {
+                    if self.remove_consumer(&vhost, &cell, key) {
+                        self.activate_next(&cell);
+                    }
+                }
                 Source::Replies { address } => self.broker.reply_consumers.remove(&address),
             }
         }

@@ -66,25 +66,28 @@ impl Core {
         if is_reserved(name) {
             return Err(errors::RESERVED_NAME.with(&[&"exchange", &name]));
         }
-        let alternate = match arguments.get(ALTERNATE) {
-            None => None,
+        match arguments.get(ALTERNATE) {
+            None => {}
             Some(FieldValue::LongString(alternate)) => {
                 let alternate = String::from_utf8_lossy(alternate).into_owned();
                 self.check_exchange(conn, name, Permission::Read)?;
                 self.check_exchange(conn, &alternate, Permission::Write)?;
-                Some(alternate.into())
             }
             Some(other) => {
                 return Err(errors::INVALID_ARGUMENT_TYPE.with(&[&other.type_name(), &ALTERNATE, &resource]));
             }
-        };
+        }
+        if let Some(most) = self.broker.settings.exchange_limit
+            && self.broker.vhosts().iter().map(|vhost| vhost.exchange_count()).sum::<usize>() as u64 >= most
+        {
+            return Err(errors::EXCHANGE_LIMIT.with(&[&resource, &most]));
+        }
         let behaviour = Behaviour::of(kind, &arguments, &resource)?;
         let new = Exchange {
             durable: declare.durable,
             auto_delete: declare.auto_delete,
             internal: declare.internal,
             arguments,
-            alternate,
             behaviour,
             ..Exchange::new(vhost.next_exchange_id(), name, kind)
         };
@@ -94,12 +97,13 @@ impl Core {
             // Somebody else was faster.
             return assert_equivalent(existing, &resource, kind, declare, &new.arguments).map(|()| None);
         }
-        let created = topology.insert_exchange(new);
+        // Under the lock: who changes policies meanwhile waits for it, and then sees this exchange.
+        let created = topology.insert_exchange(new.under(vhost.policies().for_exchange(name)));
         // Proposed under the lock, so that the journal has changes in the order in which they happened.
         let mut changes = if created.durable { vec![definition(vhost, &created)] } else { Vec::new() };
         if let (Some(cell), Some((hidden, _))) = (hidden, created.hidden_queue()) {
             if cell.durable {
-                changes.push(super::queue::definition(&cell));
+                changes.push(crate::core::definition(&cell, &FieldTable::new()));
             }
             let cell = topology.insert_hidden(cell);
             self.broker.add_queue(&cell);

@@ -17,9 +17,18 @@ pub(crate) struct Checked<'a> {
     pub(crate) header: Option<Vec<u8>>,
     /// Routing keys of CC and BCC.
     pub(crate) more_keys: Vec<Vec<u8>>,
+    /// Those of them that are of BCC and thus at the end.
+    pub(crate) hidden: usize,
     pub(crate) headers: Option<TableRef<'a>>,
     /// True when it has an expiration.
     pub(crate) expires: bool,
+}
+
+impl Checked<'_> {
+    /// Routing keys that no consumer is to see, as BCC names them; dead letters go by them too.
+    pub(crate) fn hidden_keys(&self) -> impl Iterator<Item = &[u8]> {
+        self.more_keys.iter().rev().take(self.hidden).rev().map(Vec::as_slice)
+    }
 }
 
 impl Core {
@@ -70,7 +79,10 @@ impl Core {
             checked.expires = true;
         }
         if let Some(headers) = properties.headers {
-            checked.more_keys = routing_keys(headers)?;
+            checked.more_keys = routing_keys(headers, "CC")?;
+            let shown = checked.more_keys.len();
+            checked.more_keys.append(&mut routing_keys(headers, "BCC")?);
+            checked.hidden = checked.more_keys.len() - shown;
             if headers.find("BCC").is_some() {
                 without_bcc = without(headers, "BCC");
                 changed.headers = Some(TableRef::new(&without_bcc));
@@ -105,23 +117,16 @@ fn check_user_id(conn: &Connection, user_id: &str) -> Result<(), ProtocolError> 
     Err(errors::USER_ID_MISMATCH.with(&[&user_id, &user.name()]))
 }
 
-/// Routing keys in the CC and BCC headers: arrays of long strings.
-fn routing_keys(headers: TableRef<'_>) -> Result<Vec<Vec<u8>>, ProtocolError> {
-    let mut keys = Vec::new();
-    for name in ["CC", "BCC"] {
-        let Some(value) = headers.find(name) else { continue };
-        let FieldRef::Array(array) = value else {
-            let kind = headers.to_owned().ok().and_then(|table| table.get(name).map(FieldValue::type_name));
-            return Err(errors::INVALID_ROUTING_HEADER.with(&[&name, &kind.unwrap_or("undefined")]));
-        };
-        for item in array.iter() {
-            // RabbitMQ takes the strings and passes over the rest.
-            if let Ok(FieldRef::LongString(key)) = item {
-                keys.push(key.to_vec());
-            }
-        }
-    }
-    Ok(keys)
+/// Routing keys in the header `name`, CC or BCC: an array of long strings.
+fn routing_keys(headers: TableRef<'_>, name: &str) -> Result<Vec<Vec<u8>>, ProtocolError> {
+    let Some(value) = headers.find(name) else { return Ok(Vec::new()) };
+    let FieldRef::Array(array) = value else {
+        let kind = headers.to_owned().ok().and_then(|table| table.get(name).map(FieldValue::type_name));
+        return Err(errors::INVALID_ROUTING_HEADER.with(&[&name, &kind.unwrap_or("undefined")]));
+    };
+    // RabbitMQ takes the strings and passes over the rest.
+    let long_string = |item| if let Ok(FieldRef::LongString(key)) = item { Some(key.to_vec()) } else { None };
+    Ok(array.iter().filter_map(long_string).collect())
 }
 
 /// The time to live of a message in ms, as RabbitMQ reads it: `string:to_integer` and then nothing left over.

@@ -1,19 +1,16 @@
 //! queue.declare, purge and delete.
 
-use super::queue_arguments::{assert_queue_arguments_equivalent, check_queue_arguments, timeout_argument};
 use crate::connection::Connection;
-use crate::core::Core;
-use crate::core::DeleteCondition;
-use crate::errors::{self, ArgumentValue, ProtocolError, Resource};
+use crate::core::{Core, DeleteCondition, QueueDeclaration};
+use crate::errors::{self, ProtocolError, Resource};
 use crate::names::{clean, is_reserved};
 use crate::reply_to;
-use crate::topology::{QueueCell, QueueOptions, QueueState, Vhost};
-use ::queue::Queue;
+use crate::topology::{QueueCell, Vhost};
 use amqp::method::queue;
 use amqp::{FieldTable, FieldValue, Method};
 use auth::Permission;
-use metadata::{Change, QueueDefinition, Token};
-use std::sync::{Arc, Mutex};
+use metadata::Token;
+use std::sync::Arc;
 
 impl Core {
     /// The queue that a method means: an empty name is the one declared last on the channel.
@@ -106,67 +103,44 @@ impl Core {
             .arguments
             .to_owned()
             .map_err(|_| errors::CANNOT_DECODE.with(&[&errors::Octets(declare.arguments.bytes())]))?;
-        if let Some(existing) = vhost.queue(name).filter(|cell| !cell.is_dead()) {
-            assert_equivalent(conn, vhost, &existing, declare, &arguments)?;
-            self.note_use(&existing);
-            return Ok((existing, None));
-        }
-        self.check_new_queue(conn, vhost, name, &arguments)?;
-        let quid = self.broker.quids.allocate(&*self.broker.journal);
-        let mut topology = vhost.write();
-        if let Some(existing) = topology.queue(name).filter(|cell| !cell.is_dead()).cloned() {
-            // Somebody else was faster.
-            drop(topology);
-            assert_equivalent(conn, vhost, &existing, declare, &arguments)?;
-            return Ok((existing, None));
-        }
-        // One that is dead and on its way out leaves first, with its bindings.
-        let dead = topology.queue(name).cloned();
-        let removed = dead.map(|dead| topology.remove_queue(&vhost.name, &dead)).unwrap_or_default();
-        let mut changes = removed.changes;
-        let cell = topology.insert_queue(QueueCell {
-            // Exclusive queues go with their connection, so there is nothing to keep of them.
-            durable: declare.durable && !declare.exclusive,
+        let declaration = QueueDeclaration {
+            name,
+            durable: declare.durable,
             auto_delete: declare.auto_delete,
             owner: declare.exclusive.then_some(conn.link.id),
-            is_stored: declare.durable && !declare.exclusive && self.broker.messages.is_some(),
-            consumer_timeout_ms: timeout_argument(&arguments),
-            state: Mutex::new(QueueState::with_options(Queue::default(), QueueOptions::of_arguments(&arguments))),
             arguments,
-            ..QueueCell::new(quid, &vhost.name, name)
-        });
-        self.broker.add_queue(&cell);
-        // Proposed under the lock, so that the journal has changes in the order in which they happened.
-        if cell.durable {
-            changes.push(definition(&cell));
+            is_server_named: declare.queue.is_empty(),
+        };
+        let authorize = |arguments: &FieldTable| self.check_dead_letter_access(conn, vhost, name, arguments);
+        let declared = self.broker.declare_queue(vhost, declaration, &authorize)?;
+        if declared.is_new {
+            self.look(&declared.cell);
+        } else {
+            self.note_use(&declared.cell);
         }
-        let token = self.broker.propose(changes);
-        drop(topology);
-        self.broker.end_hidden(removed.hidden);
-        self.look(&cell);
-        Ok((cell, token))
+        Ok((declared.cell, declared.token))
     }
 
-    fn check_new_queue(
+    /// Who dead-letters a queue's messages reads them and publishes them elsewhere.
+    fn check_dead_letter_access(
         &self,
         conn: &Connection,
         vhost: &Vhost,
         name: &str,
         arguments: &FieldTable,
     ) -> Result<(), ProtocolError> {
-        let resource = Resource::queue(&vhost.name, name);
         match arguments.get("x-dead-letter-exchange") {
-            None => {}
+            None => Ok(()),
             Some(FieldValue::LongString(exchange)) => {
                 self.check_queue(conn, name, Permission::Read)?;
-                self.check_exchange(conn, &String::from_utf8_lossy(exchange), Permission::Write)?;
+                self.check_exchange(conn, &String::from_utf8_lossy(exchange), Permission::Write)
             }
             Some(other) => {
+                let resource = Resource::queue(&vhost.name, name);
                 let argument = "x-dead-letter-exchange";
-                return Err(errors::INVALID_ARGUMENT_TYPE.with(&[&other.type_name(), &argument, &resource]));
+                Err(errors::INVALID_ARGUMENT_TYPE.with(&[&other.type_name(), &argument, &resource]))
             }
         }
-        check_queue_arguments(arguments, &resource)
     }
 
     pub(crate) fn queue_purge(
@@ -217,38 +191,4 @@ fn remember_exclusive(conn: &mut Connection, cell: &Arc<QueueCell>) {
         own.retain(|other| !other.is_dead());
     }
     own.push(cell.clone());
-}
-
-pub(crate) fn definition(cell: &QueueCell) -> Change {
-    Change::PutQueue(QueueDefinition {
-        quid: cell.quid,
-        vhost: cell.vhost.to_string(),
-        name: cell.name.to_string(),
-        durable: cell.durable,
-        auto_delete: cell.auto_delete,
-        arguments: cell.arguments.clone(),
-    })
-}
-
-fn assert_equivalent(
-    conn: &Connection,
-    vhost: &Vhost,
-    existing: &QueueCell,
-    declare: &queue::Declare<'_>,
-    arguments: &FieldTable,
-) -> Result<(), ProtocolError> {
-    let resource = Resource::queue(&vhost.name, &existing.name);
-    if existing.owner != declare.exclusive.then_some(conn.link.id) {
-        return Err(errors::QUEUE_LOCKED.with(&[&resource]));
-    }
-    let durable = declare.durable && !declare.exclusive;
-    for (name, received, current) in
-        [("durable", durable, existing.durable), ("auto_delete", declare.auto_delete, existing.auto_delete)]
-    {
-        if received != current {
-            let (received, current) = (ArgumentValue::Value(&received), ArgumentValue::Value(&current));
-            return Err(errors::INEQUIVALENT_ARGUMENT.with(&[&name, &resource, &received, &current]));
-        }
-    }
-    assert_queue_arguments_equivalent(&resource, arguments, &existing.arguments)
 }

@@ -39,7 +39,7 @@ impl Core {
         let more = state.queue.plan_ready(
             MESSAGES_PER_LOCK,
             BYTES_PER_LOCK,
-            self.now.time_ms(),
+            self.time_ms,
             &mut OutputGate { cell },
             |entry, key| entries.push((Some(entry), key)),
         );

@@ -133,7 +133,7 @@ impl Core {
 
     fn address(&mut self, letter: &Letter, place: Option<&Place>) -> Option<Outgoing> {
         let (message, target) = (letter.entry.message.as_ref()?, letter.options.dead_letter.as_ref()?);
-        let (Some((vhost, exchange)), now_ms) = (place, self.now.time_ms()) else {
+        let (Some((vhost, exchange)), now_ms) = (place, self.time_ms) else {
             // RabbitMQ: without the exchange it is gone.
             let message = message.clone();
             return Some(Outgoing { message, route: Arc::default(), reached: Vec::new() });
@@ -177,7 +177,7 @@ impl Core {
         }
         self.remove_entries(cell, &mut state, gone.iter());
         if !state.unsent.is_empty() {
-            self.look_at(cell, &mut state, self.now.time_ms() + RESEND_AFTER_MS);
+            self.look_at(cell, &mut state, self.time_ms + RESEND_AFTER_MS);
         }
         cell.publish_gauges(&state);
         drop(state);
@@ -215,7 +215,8 @@ impl Core {
             let len = outgoing[at..].iter().take_while(is_alike).count().min(MESSAGES_PER_LOCK);
             let (messages, end) = (&mut outgoing[at..at + len], at + len);
             let mut items: Vec<_> = messages.iter().map(|outgoing| super::run::Item::of(&outgoing.message)).collect();
-            let expires = std::mem::replace(&mut self.run.expires, items.iter().any(|item| item.expires));
+            let before = (self.run.expires, self.run.rejected);
+            self.run.expires = items.iter().any(|item| item.expires);
             if !route.histories.is_empty() {
                 self.remember(&route, &mut items, &[]);
             }
@@ -230,7 +231,7 @@ impl Core {
             if !route.claims.is_empty() && messages.iter().all(|outgoing| !outgoing.reached.is_empty()) {
                 self.keep_claims(&route);
             }
-            self.run.expires = expires;
+            (self.run.expires, self.run.rejected) = before;
             at = end;
         }
     }

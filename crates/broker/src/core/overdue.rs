@@ -74,6 +74,8 @@ impl Core {
         let at = channel.subscriptions.iter().position(|subscription| is_meant(&subscription.source));
         let timeout_ms = at
             .and_then(|at| channel.subscriptions[at].consumer.timeout_ms)
+            // What basic.get took has the timeout of its queue.
+            .or_else(|| queue.lock().options.as_ref()?.consumer_timeout_ms)
             .or(self.broker.settings.consumer_timeout_ms)
             .unwrap_or_default();
         let cancels = self.broker.settings.consumer_timeout_action == ConsumerTimeoutAction::CancelConsumer
@@ -81,9 +83,10 @@ impl Core {
         match (at, conn.vhost.clone()) {
             (Some(at), Some(vhost)) if cancels => {
                 let subscription = channel.subscriptions.remove(at);
-                if let Source::Queue { cell, key } = subscription.source {
-                    self.remove_consumer(&vhost, &cell, key);
-                }
+                let vacated = match subscription.source {
+                    Source::Queue { cell, key } => self.remove_consumer(&vhost, &cell, key),
+                    Source::Replies { .. } => false,
+                };
                 let consumer_tag = &subscription.consumer.tag;
                 self.send(conn, number, &Method::BasicCancel(basic::Cancel { consumer_tag, nowait: true }));
                 let mut returned = Vec::new();
@@ -91,6 +94,9 @@ impl Core {
                     deliveries.take_of(queue, key, &mut returned);
                 }
                 self.requeue_all(returned, Return::ConsumerGone);
+                if vacated {
+                    self.activate_next(queue);
+                }
             }
             _ => {
                 let error = errors::ACKNOWLEDGEMENT_TIMEOUT.with(&[&number, &timeout_ms]);

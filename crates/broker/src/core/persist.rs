@@ -94,11 +94,8 @@ impl Core {
             if goes_to_disk(cell, state, item, keys.get(at), levels) {
                 any = true;
                 if item.stored.is_none() {
-                    item.stored = Some(Message::store(
-                        &mut self.arena,
-                        item.parts(buffer, self.now.time_ms()),
-                        item.body(buffer),
-                    ));
+                    item.stored =
+                        Some(Message::store(&mut self.arena, item.parts(buffer, self.time_ms), item.body(buffer)));
                 }
             }
         }
@@ -201,8 +198,7 @@ impl Core {
         lsn: Option<Lsn>,
     ) {
         let last = first_tag + items.len() as u64 - 1;
-        let any_rejected = items.iter().any(|item| item.rejected);
-        if lsn.is_none() && !any_rejected {
+        if lsn.is_none() && !self.run.rejected {
             return self.confirm(conn, number, first_tag, last);
         }
         let Some(incarnation) = conn.channels.find(number).map(|channel| channel.incarnation) else { return };

@@ -59,7 +59,7 @@ impl Core {
             ..Item::default()
         };
         let header = checked.header.as_deref().unwrap_or(incoming.header_payload);
-        let entered_ms = self.now.time_ms();
+        let entered_ms = self.time_ms;
         let parts = MessageParts { names: incoming.names, header, persistent: item.persistent, entered_ms };
         match incoming.body {
             IncomingBody::Stored(pieces) => {
@@ -75,6 +75,11 @@ impl Core {
                     body: Span::of(buffer, body),
                 };
             }
+        }
+        if checked.hidden > 0 {
+            // The header was rewritten without them, so that there is a message already.
+            let arena = &mut self.arena;
+            item.stored = item.stored.map(|message| message.with_hidden_keys(arena, checked.hidden_keys()));
         }
         let Some(channel) = conn.channels.find(number) else { return Ok(()) };
         channel.counters.publish.add(1);
@@ -95,7 +100,7 @@ impl Core {
             Mode::Tx(transaction) => {
                 let message = match item.stored.take() {
                     Some(message) => message,
-                    None => Message::store(&mut self.arena, item.parts(buffer, self.now.time_ms()), item.body(buffer)),
+                    None => Message::store(&mut self.arena, item.parts(buffer, self.time_ms), item.body(buffer)),
                 };
                 transaction.publish(exchange, route, message, incoming.mandatory);
                 return Ok(());

@@ -31,14 +31,18 @@ impl Core {
     }
 
     /// Removes a consumer from its queue, and the queue if that was the last one of an auto-delete queue.
-    pub(crate) fn remove_consumer(&mut self, vhost: &Vhost, cell: &Arc<QueueCell>, key: ConsumerKey) {
+    ///
+    /// True when it was the single active consumer: the [next](Core::activate_next) gets nothing before what this one
+    /// gives back is there, so that it finds the messages in order.
+    pub(crate) fn remove_consumer(&mut self, vhost: &Vhost, cell: &Arc<QueueCell>, key: ConsumerKey) -> bool {
         let mut state = cell.lock();
+        let was_single_active = state.queue.consumers.single_active() == Some(key);
         if state.queue.consumers.remove(key).is_none() {
-            return;
+            return false;
         }
         state.consumed_exclusively = false;
         if state.is_tended {
-            state.used_ms = self.now.time_ms();
+            state.used_ms = self.time_ms;
         }
         let unused = cell.auto_delete && state.queue.consumers.is_empty();
         cell.publish_gauges(&state);
@@ -48,6 +52,17 @@ impl Core {
             let condition = DeleteCondition { if_unused: true, if_empty: false };
             let _ = self.delete_queue(vhost, cell, condition);
         }
+        was_single_active
+    }
+
+    /// After the single active consumer of a queue was removed: makes the next the one, and delivers to it.
+    pub(crate) fn activate_next(&mut self, cell: &Arc<QueueCell>) {
+        let mut state = cell.lock();
+        if state.queue.consumers.activate_next() && !state.queue.is_empty() {
+            self.deliver_ready_locked(cell, &mut state);
+        }
+        drop(state);
+        self.scratch.done.clear();
     }
 }
 

@@ -92,6 +92,8 @@ pub(super) struct Run {
     exchange: Option<Arc<Exchange>>,
     /// True when one of them has an expiration of its own.
     pub(super) expires: bool,
+    /// True when a queue refused one of them.
+    pub(super) rejected: bool,
 }
 
 impl Item {
@@ -261,8 +263,8 @@ impl Core {
         if self.run.first_tag > 0 {
             self.confirm_items(conn, self.run.channel, self.run.first_tag, &items, logged);
         }
-        self.rejected_in_transaction |= self.run.first_tag == 0 && items.iter().any(|item| item.rejected);
-        self.run.expires = false;
+        self.rejected_in_transaction |= self.run.rejected && self.run.first_tag == 0;
+        (self.run.expires, self.run.rejected) = (false, false);
         items.clear();
         self.run.items = items;
     }
@@ -331,8 +333,7 @@ impl Core {
             _ => match item.stored.take() {
                 Some(message) => message,
                 None => {
-                    let message =
-                        Message::store(&mut self.arena, item.parts(buffer, self.now.time_ms()), item.body(buffer));
+                    let message = Message::store(&mut self.arena, item.parts(buffer, self.time_ms), item.body(buffer));
                     if !last {
                         item.stored = Some(message.clone());
                     }

@@ -137,7 +137,7 @@ impl Core {
         returned: &mut Vec<(u8, u64, u32)>,
     ) -> Option<Entry> {
         let count = entry.delivery_count.saturating_add(1);
-        if state.queue.is_expired(&entry, self.now.time_ms()) {
+        if state.queue.is_expired(&entry, self.time_ms) {
             // It may not be the first when it returns, so that nobody would look at it.
             state.queue.settled(entry.body_len);
             self.leave(cell, state, entry, Reason::Expired);

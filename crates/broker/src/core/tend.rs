@@ -116,6 +116,7 @@ impl Core {
                     continue;
                 }
                 items[at].rejected = true;
+                self.run.rejected = true;
                 if overflow == Overflow::RejectPublishDlx {
                     // It never was in the queue, so there is nothing to take off its books.
                     let entry = Entry::new(self.stored(&mut items[at], buffer, last), u64::MAX, false, 0);
@@ -129,7 +130,7 @@ impl Core {
 
     /// Does what is due in a queue, as far as one hold of its lock allows, and sets the time for the next look.
     pub(crate) fn tend(&mut self, cell: &Arc<QueueCell>, state: &mut QueueState) {
-        let now_ms = self.now.time_ms();
+        let now_ms = self.time_ms;
         let mut expired = Vec::new();
         let mut look_ms = state.queue.take_expired(now_ms, MESSAGES_PER_LOCK, &mut expired).unwrap_or(NEVER);
         self.leave_all(cell, state, expired, Reason::Expired);
@@ -183,7 +184,7 @@ impl Core {
     pub(crate) fn note_use(&mut self, cell: &QueueCell) {
         let mut state = cell.lock();
         if state.is_tended {
-            state.used_ms = self.now.time_ms();
+            state.used_ms = self.time_ms;
         }
     }
 
@@ -200,7 +201,7 @@ impl Core {
 
     /// Has the queue looked at when it is `due_ms`, in ms since 1970.
     pub(super) fn look_at(&mut self, cell: &QueueCell, state: &mut QueueState, due_ms: u64) {
-        let due_ms = due_ms.min(self.now.time_ms() + FARTHEST_MS);
+        let due_ms = due_ms.min(self.time_ms + FARTHEST_MS);
         if state.look_ms.is_none_or(|look_ms| due_ms < look_ms) {
             state.look_ms = Some(due_ms);
             self.timers.due.push(Reverse((due_ms, cell.quid)));
@@ -210,7 +211,7 @@ impl Core {
     /// The message pushed last expires at `due_ms`, before others that are ahead of it.
     pub(super) fn expire_out_of_turn(&mut self, cell: &Arc<QueueCell>, state: &mut QueueState, level: u8, due_ms: u64) {
         let seq = state.queue.next_seq() - 1;
-        if due_ms > self.now.time_ms() {
+        if due_ms > self.time_ms {
             self.timers.out_of_turn.push(Reverse((due_ms, cell.quid, level, seq)));
         } else if let Some(entry) = state.queue.take(level, seq) {
             self.leave(cell, state, entry, Reason::Expired);
@@ -219,14 +220,14 @@ impl Core {
 
     /// Keeps a message that came back for a while before it is ready again.
     pub(super) fn retry_later(&mut self, cell: &Arc<QueueCell>, state: &mut QueueState, entry: Entry, wait_ms: u64) {
-        let due_ms = self.now.time_ms() + wait_ms;
+        let due_ms = self.time_ms + wait_ms;
         state.waits.insert((due_ms, entry.seq), entry);
         self.look_at(cell, state, due_ms);
     }
 
     /// Ends the waits that are over.
     pub(super) fn end_waits(&mut self, state: &mut QueueState) {
-        let now_ms = self.now.time_ms();
+        let now_ms = self.time_ms;
         while let Some(first) = state.waits.first_entry().filter(|first| first.key().0 <= now_ms) {
             let entry = first.remove();
             state.queue.requeue(entry);
@@ -235,7 +236,7 @@ impl Core {
 
     /// Does what is due by time.
     pub(crate) fn run_queue_timers(&mut self) {
-        let now_ms = self.now.time_ms();
+        let now_ms = self.time_ms;
         for _ in 0..MESSAGES_PER_LOCK {
             let Some(Reverse((due_ms, quid, level, seq))) = self.timers.out_of_turn.peek().copied() else { break };
             if due_ms > now_ms {
@@ -281,7 +282,7 @@ impl Core {
             let is_unused = {
                 let state = cell.lock();
                 let expires_ms = state.options.as_ref().and_then(|options| options.expires_ms);
-                let is_over = expires_ms.is_some_and(|expires_ms| state.used_ms + expires_ms <= self.now.time_ms());
+                let is_over = expires_ms.is_some_and(|expires_ms| state.used_ms + expires_ms <= self.time_ms);
                 is_over && state.queue.consumers.is_empty()
             };
             if let Some(vhost) = self.broker.vhost(&cell.vhost).filter(|_| is_unused) {

@@ -181,6 +181,20 @@ fn cc_stays_and_counts_until_the_key_is_replaced() {
 }
 
 #[test]
+fn hidden_keys_route_and_are_told_nowhere() {
+    let message = published("", "q1", &table(&[("CC", texts(&["cc"]))]));
+    let message = message.with_hidden_keys(&mut arena(), [&b"bcc"[..]].into_iter());
+    let own = dies(&message, "q1", Reason::Rejected, &to("dlx", None));
+    assert_eq!(own.routing_keys(), [&b"q1"[..], b"cc", b"bcc"]);
+    let own = own.store(&mut arena(), 0);
+    let told = headers_of(&own);
+    assert_eq!(told.get("x-death"), Some(&deaths(&[death(1, "rejected", "q1", "", &["q1", "cc"])])));
+    assert_eq!(dies(&own, "q2", Reason::Rejected, &to("dlx", None)).routing_keys(), [&b"q1"[..], b"cc", b"bcc"]);
+    let replaced = dies(&own, "q2", Reason::Rejected, &to("dlx", Some("k"))).store(&mut arena(), 0);
+    assert_eq!(dies(&replaced, "q3", Reason::Rejected, &to("dlx", None)).routing_keys(), [&b"k"[..]]);
+}
+
+#[test]
 fn a_queue_is_passed_over_when_nobody_rejected_the_message_since_it_died_there() {
     use Reason::{DeliveryLimit, Expired, MaxLength, Rejected};
     #[track_caller]

@@ -2,8 +2,9 @@
 
 use super::Shard;
 use crate::admin::{ChannelSnapshot, ConnectionSnapshot, ConsumerSnapshot};
-use crate::channel::{Channel, Mode};
+use crate::channel::{Channel, Mode, Source};
 use crate::connection::{Connection, Park, Phase};
+use queue::Activity;
 use std::sync::atomic::Ordering;
 
 impl Shard {
@@ -55,9 +56,19 @@ fn state(conn: &Connection) -> &'static str {
     }
 }
 
+fn activity(source: &Source) -> Activity {
+    match source {
+        Source::Queue { cell, key } => cell.lock().queue.consumers.activity(*key).unwrap_or(Activity::Up),
+        Source::Replies { .. } => Activity::Up,
+    }
+}
+
 fn describe_channel(conn: &Connection, channel: &Channel) -> ChannelSnapshot {
     let output = conn.link.output();
     let deliveries = output.channels.get(channel.slot).and_then(Option::as_ref);
+    let unacknowledged = deliveries.map_or(0, |deliveries| deliveries.unacked());
+    // A queue's lock, which the consumers below take, comes before it.
+    drop(output);
     let mut counters = Vec::new();
     channel.counters.each(|name, value| counters.push((name, value)));
     let consumers = channel.subscriptions.iter().map(|subscription| {
@@ -67,6 +78,7 @@ fn describe_channel(conn: &Connection, channel: &Channel) -> ChannelSnapshot {
             queue: consumer.queue.to_string(),
             no_ack: consumer.no_ack,
             exclusive: consumer.exclusive,
+            activity: activity(&subscription.source),
             prefetch: consumer.prefetch,
             arguments: consumer.arguments.clone(),
             counters: {
@@ -84,7 +96,7 @@ fn describe_channel(conn: &Connection, channel: &Channel) -> ChannelSnapshot {
         vhost: conn.vhost.as_ref().map(|vhost| vhost.name.to_string()).unwrap_or_default(),
         confirm: matches!(channel.mode, Mode::Confirm(_)),
         transactional: channel.is_transactional(),
-        unacknowledged: deliveries.map_or(0, |deliveries| deliveries.unacked()),
+        unacknowledged,
         unconfirmed: match &channel.mode {
             Mode::Confirm(confirms) => confirms.unconfirmed(),
             _ => 0,

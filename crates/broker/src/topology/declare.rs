@@ -16,6 +16,7 @@ impl Topology {
             exchange.id,
             Entry { exchange: exchange.clone(), bindings, was_bound: false, sorted: Sorted::default() },
         );
+        self.count();
         exchange
     }
 
@@ -24,6 +25,7 @@ impl Topology {
         let cell = Arc::new(cell);
         self.queue_names.insert(cell.name.clone(), cell.quid);
         self.queues.insert(cell.quid, cell.clone());
+        self.count();
         cell
     }
 

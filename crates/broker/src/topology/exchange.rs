@@ -2,9 +2,30 @@
 
 use super::{Behaviour, ExchangeKind};
 use crate::counters::ExchangeCounters;
+use crate::policy::{InForce, Sources};
 use amqp::FieldTable;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// What an exchange's arguments and policies add up to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ExchangeOptions {
+    /// Name of its alternate exchange (`alternate-exchange`); an argument counts before a policy.
+    pub alternate: Option<Arc<str>>,
+    /// Messages with `x-delay` wait before they are routed (argument `x-delayed`, policy key `delayed`).
+    pub delayed: bool,
+    /// The policies in force.
+    pub policies: InForce,
+}
+
+impl ExchangeOptions {
+    /// What arguments and policies, which have been checked, add up to.
+    pub fn effective(arguments: &FieldTable, policies: InForce) -> ExchangeOptions {
+        let definition = policies.definition();
+        let from = Sources { arguments, policies: &definition };
+        ExchangeOptions { alternate: from.alternate(), delayed: from.flag("delayed"), policies }
+    }
+}
 
 /// An exchange.
 pub struct Exchange {
@@ -22,10 +43,12 @@ pub struct Exchange {
     pub internal: bool,
     /// Arguments of its declaration.
     pub arguments: FieldTable,
-    /// Name of its alternate exchange.
-    pub(crate) alternate: Option<Arc<str>>,
     /// What its type and arguments come to.
     pub(crate) behaviour: Behaviour,
+    /// A leaf lock, for as long as it takes to clone what is in it.
+    pub(crate) options: RwLock<Arc<ExchangeOptions>>,
+    /// `options.delayed`, for the message path.
+    pub(crate) delayed: AtomicBool,
     /// What went through it.
     pub counters: ExchangeCounters,
     /// Raised with each change of its bindings and when it is deleted.
@@ -42,8 +65,9 @@ impl Exchange {
             auto_delete: false,
             internal: false,
             arguments: FieldTable::new(),
-            alternate: None,
             behaviour: Behaviour::default(),
+            options: RwLock::default(),
+            delayed: AtomicBool::new(false),
             counters: ExchangeCounters::default(),
             generation: AtomicU64::new(1),
         }
@@ -52,6 +76,36 @@ impl Exchange {
     /// True for the exchange without a name.
     pub fn is_default(&self) -> bool {
         self.name.is_empty()
+    }
+
+    /// The same with what policies and its arguments make of it.
+    pub(crate) fn under(self, policies: InForce) -> Exchange {
+        let options = ExchangeOptions::effective(&self.arguments, policies);
+        Exchange { delayed: AtomicBool::new(options.delayed), options: RwLock::new(Arc::new(options)), ..self }
+    }
+
+    /// Its options as they are now.
+    pub fn options(&self) -> Arc<ExchangeOptions> {
+        self.options.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// True while messages with `x-delay` wait before they are routed.
+    #[inline]
+    pub fn is_delayed(&self) -> bool {
+        self.delayed.load(Ordering::Relaxed)
+    }
+
+    /// Makes other policies effective; remembered routes are stale when that changes where messages go.
+    pub(crate) fn set_policies(&self, policies: InForce) {
+        let options = ExchangeOptions::effective(&self.arguments, policies);
+        let mut current = self.options.write().unwrap_or_else(PoisonError::into_inner);
+        let reroutes = (&current.alternate, current.delayed) != (&options.alternate, options.delayed);
+        self.delayed.store(options.delayed, Ordering::Relaxed);
+        *current = Arc::new(options);
+        drop(current);
+        if reroutes {
+            self.changed();
+        }
     }
 
     #[inline]

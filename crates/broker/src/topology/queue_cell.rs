@@ -5,12 +5,13 @@ use crate::core::leave::Letter;
 use crate::counters::QueueCounters;
 use crate::deduplication::Present;
 use crate::delivery::Consumer;
+use crate::policy::InForce;
 use crate::topology::{Overflow, QueueOptions};
 use amqp::FieldTable;
 use queue::{Entry, Queue, Rules};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use store::Message;
 
 /// Bytes of ready messages that a queue with willing consumers may have before its publishers are slowed down. Small:
@@ -18,6 +19,27 @@ use store::Message;
 const LONG_BYTES: u64 = 64 << 10;
 /// Ready messages, likewise: small ones cost their entries rather than their bytes.
 const LONG_MESSAGES: u64 = 512;
+
+/// What a queue's options come from.
+#[derive(Debug, Default)]
+pub struct QueueTerms {
+    /// Arguments of its declaration.
+    pub arguments: FieldTable,
+    /// The policies in force.
+    pub policies: InForce,
+}
+
+impl QueueTerms {
+    /// The options that they add up to; `None` for a plain queue.
+    pub fn options(&self) -> Option<Arc<QueueOptions>> {
+        QueueOptions::effective(
+            &self.arguments,
+            self.policies.user.as_ref().map(|policy| &policy.definition.definition),
+            self.policies.operator.as_ref().map(|policy| &policy.definition.definition),
+        )
+        .boxed()
+    }
+}
 
 /// A queue.
 pub struct QueueCell {
@@ -35,10 +57,8 @@ pub struct QueueCell {
     pub auto_delete: bool,
     /// The connection that it belongs to and goes with.
     pub owner: Option<ConnectionId>,
-    /// Arguments of its declaration.
-    pub arguments: FieldTable,
-    /// Delivery acknowledgement timeout of its own, in ms.
-    pub(crate) consumer_timeout_ms: Option<u64>,
+    /// A leaf lock, for as long as it takes to clone or replace what is in it.
+    pub(crate) terms: RwLock<Arc<QueueTerms>>,
     /// What happened in it.
     pub counters: QueueCounters,
     pub(crate) dead: AtomicBool,
@@ -72,13 +92,6 @@ pub struct QueueState {
 }
 
 impl QueueState {
-    /// The state of a queue with these messages and options.
-    pub(crate) fn with_options(queue: Queue<Arc<Consumer>>, options: QueueOptions) -> QueueState {
-        let mut state = QueueState { queue, ..QueueState::default() };
-        state.set_options(options.boxed());
-        state
-    }
-
     /// Sets what it does beyond keeping messages in order. What follows for the messages that are there happens when it is
     /// looked at next, a piece at a time.
     pub(crate) fn set_options(&mut self, options: Option<Arc<QueueOptions>>) {
@@ -104,6 +117,8 @@ impl QueueState {
         // Messages that are there may have an expiration of their own.
         self.queue.set_rules((has_any || !self.queue.is_empty()).then_some(rules));
         self.options = options;
+        let single_active = self.options.as_ref().is_some_and(|options| options.single_active_consumer);
+        self.queue.consumers.set_single_active(single_active);
         self.is_tended = self.options.is_some() || self.queue.rules().is_some();
     }
 
@@ -159,11 +174,35 @@ impl QueueCell {
             is_stored: false,
             auto_delete: false,
             owner: None,
-            arguments: FieldTable::new(),
-            consumer_timeout_ms: None,
+            terms: RwLock::default(),
             counters: QueueCounters::default(),
             dead: AtomicBool::new(false),
             state: Mutex::default(),
+        }
+    }
+
+    /// The same on these terms, with the options that they add up to.
+    pub(crate) fn on_terms(mut self, terms: QueueTerms) -> QueueCell {
+        self.state.get_mut().unwrap_or_else(PoisonError::into_inner).set_options(terms.options());
+        self.terms = RwLock::new(Arc::new(terms));
+        self
+    }
+
+    /// What its options come from, as it is now.
+    pub fn terms(&self) -> Arc<QueueTerms> {
+        self.terms.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Replaces what its options come from; [`Broker::refresh_options`](crate::Broker) makes that effective. `None` when
+    /// `change` leaves everything as it is.
+    pub(crate) fn change_terms(&self, change: impl FnOnce(&QueueTerms) -> Option<QueueTerms>) -> bool {
+        let mut terms = self.terms.write().unwrap_or_else(PoisonError::into_inner);
+        match change(&terms) {
+            Some(changed) => {
+                *terms = Arc::new(changed);
+                true
+            }
+            None => false,
         }
     }
 

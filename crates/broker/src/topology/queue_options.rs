@@ -1,6 +1,7 @@
 //! What a queue does beyond keeping messages in order, as its arguments and policies add up.
 
-use amqp::{FieldTable, FieldValue};
+use crate::policy::{Sources, merged};
+use amqp::FieldTable;
 use std::sync::Arc;
 
 /// What arguments and policies make of a queue. The default is a plain one.
@@ -73,32 +74,55 @@ pub struct DelayedRetry {
 impl QueueOptions {
     /// What these arguments, which have been checked, ask for.
     pub fn of_arguments(arguments: &FieldTable) -> QueueOptions {
-        let number = |name| arguments.get(name).and_then(FieldValue::as_i64);
-        let count = |name| number(name).and_then(|value| u64::try_from(value).ok());
-        let word = |name| arguments.get(name).and_then(FieldValue::as_str);
-        let is_set = |name| arguments.get(name) == Some(&FieldValue::Bool(true));
-        let dead_letter = word("x-dead-letter-exchange").map(|exchange| DeadLetterTarget {
+        QueueOptions::effective(arguments, None, None)
+    }
+
+    /// What arguments and policies add up to, all of which have been checked.
+    ///
+    /// The two policies are merged first. Of an argument and a policy, the lower number counts for times, lengths and the
+    /// delivery limit, the policy for the type of delayed retry, and the argument for everything else (RabbitMQ:
+    /// `rabbit_amqqueue_process` for classic queues, `rabbit_quorum_queue` for what only quorum queues have there).
+    pub fn effective(
+        arguments: &FieldTable,
+        policy: Option<&FieldTable>,
+        operator_policy: Option<&FieldTable>,
+    ) -> QueueOptions {
+        let (none, both);
+        let policies = match (policy, operator_policy) {
+            (Some(user), Some(operator)) => {
+                both = merged(user, operator);
+                &both
+            }
+            (Some(one), None) | (None, Some(one)) => one,
+            (None, None) => {
+                none = FieldTable::new();
+                &none
+            }
+        };
+        let from = Sources { arguments, policies };
+        let dead_letter = from.argument_first("dead-letter-exchange").map(|exchange| DeadLetterTarget {
             exchange: exchange.into(),
-            routing_key: word("x-dead-letter-routing-key").map(Into::into),
-            at_least_once: word("x-dead-letter-strategy") == Some("at-least-once"),
+            routing_key: from.argument_first("dead-letter-routing-key").map(Into::into),
+            at_least_once: from.argument_first("dead-letter-strategy") == Some("at-least-once"),
         });
+        let narrow = |limit: u64| u32::try_from(limit).unwrap_or(u32::MAX);
         QueueOptions {
-            message_ttl_ms: count("x-message-ttl"),
-            expires_ms: count("x-expires"),
-            max_length: count("x-max-length"),
-            max_length_bytes: count("x-max-length-bytes"),
-            overflow: word("x-overflow").map(Overflow::from_word).unwrap_or_default(),
+            message_ttl_ms: from.least("message-ttl"),
+            expires_ms: from.least("expires"),
+            max_length: from.least("max-length"),
+            max_length_bytes: from.least("max-length-bytes"),
+            overflow: from.argument_first("overflow").map(Overflow::from_word).unwrap_or_default(),
             dead_letter,
-            max_priority: count("x-max-priority").map(|most| u8::try_from(most).unwrap_or(u8::MAX)),
-            single_active_consumer: is_set("x-single-active-consumer"),
-            delivery_limit: count("x-delivery-limit").map(|limit| u32::try_from(limit).unwrap_or(u32::MAX)),
-            consumer_timeout_ms: count("x-consumer-timeout"),
+            max_priority: from.argument_only("max-priority").map(|most| u8::try_from(most).unwrap_or(u8::MAX)),
+            single_active_consumer: from.argument_is_set("single-active-consumer"),
+            delivery_limit: from.least_limit("delivery-limit").map(narrow),
+            consumer_timeout_ms: from.least("consumer-timeout"),
             delayed_retry: DelayedRetry::of(
-                word("x-delayed-retry-type"),
-                count("x-delayed-retry-min"),
-                count("x-delayed-retry-max"),
+                from.policy_first("delayed-retry-type"),
+                from.least("delayed-retry-min"),
+                from.least("delayed-retry-max"),
             ),
-            deduplicates: is_set("x-message-deduplication"),
+            deduplicates: from.argument_is_set("message-deduplication"),
             ignores_expirations: false,
         }
     }
@@ -121,7 +145,8 @@ impl Overflow {
 }
 
 impl DelayedRetry {
-    /// The value that these three arguments add up to.
+    /// The value that these three add up to; without a shortest wait there is none, and without a longest one every
+    /// wait is the shortest (RabbitMQ 4.3).
     pub fn of(kind: Option<&str>, min_ms: Option<u64>, max_ms: Option<u64>) -> Option<DelayedRetry> {
         let (failed, returned) = match kind? {
             "all" => (true, true),
@@ -129,7 +154,10 @@ impl DelayedRetry {
             "returned" => (false, true),
             _ => return None,
         };
-        let min_ms = min_ms.unwrap_or_default();
-        Some(DelayedRetry { failed, returned, min_ms, max_ms: max_ms.unwrap_or(u64::MAX) })
+        let min_ms = min_ms.filter(|min_ms| *min_ms > 0)?;
+        Some(DelayedRetry { failed, returned, min_ms, max_ms: max_ms.filter(|ms| *ms > 0).unwrap_or(min_ms) })
     }
 }
+
+#[cfg(test)]
+mod tests;

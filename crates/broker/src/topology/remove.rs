@@ -29,6 +29,7 @@ impl Topology {
             "a name is given again after its queue left"
         );
         self.queue_names.remove(&cell.name);
+        self.count();
         if cell.durable && cell.owner.is_none() {
             removed.changes.push(Change::DeleteQueue { vhost: vhost.to_owned(), name: cell.name.to_string() });
         }
@@ -106,6 +107,7 @@ impl Topology {
             let Some(entry) = self.exchanges.remove(&id) else { continue };
             let exchange = entry.exchange;
             self.exchange_names.remove(&exchange.name);
+            self.count();
             exchange.changed();
             if exchange.durable {
                 let name = exchange.name.to_string();

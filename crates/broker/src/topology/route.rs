@@ -142,7 +142,8 @@ impl Topology {
     }
 
     fn visit_alternate(&self, exchange: &Exchange, route: &mut Route) {
-        let Some(name) = &exchange.alternate else { return };
+        let options = exchange.options();
+        let Some(name) = &options.alternate else { return };
         match self.exchange(name) {
             Some(alternate) => route.visit(alternate),
             // It may be declared later.

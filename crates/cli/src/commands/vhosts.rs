@@ -4,12 +4,30 @@ use super::lists;
 use crate::context::{Context, RequestError};
 use crate::exit::{self, Failure};
 use crate::http::segment;
-use serde_json::json;
+use serde_json::{Map, Value};
 
 pub(super) fn add(context: &Context<'_>) -> Result<(), Failure> {
+    const TYPES: [&str; 3] = ["classic", "quorum", "stream"];
     let name = context.argument(0);
+    let mut body = Map::new();
+    match context.arguments.default_queue_type.as_deref() {
+        None => {}
+        Some("") => {
+            return Err(context.invalid("Default queue type must not be an empty string", exit::DATA_ERROR));
+        }
+        Some(kind) if TYPES.contains(&kind) => drop(body.insert("default_queue_type".to_owned(), kind.into())),
+        Some(kind) => {
+            let problem = format!("Default queue type must be one of: {}. Provided: {kind}", TYPES.join(", "));
+            return Err(context.invalid(&problem, exit::DATA_ERROR));
+        }
+    }
+    for (key, value) in [("description", &context.arguments.description), ("tags", &context.arguments.tags)] {
+        if let Some(value) = value {
+            body.insert(key.to_owned(), value.as_str().into());
+        }
+    }
     context.banner(&format!("Adding vhost \"{name}\" ..."))?;
-    context.put(&format!("/api/vhosts/{}", segment(name)), &json!({}))?;
+    context.put(&format!("/api/vhosts/{}", segment(name)), &Value::Object(body))?;
     Ok(())
 }
 

@@ -56,6 +56,23 @@ pub(super) const KEYS: &[Row] = &[
         &["connection_max"],
     ),
     takes("channel_max_per_node", Kind::LIMIT, "infinity", "channels this node accepts at once"),
+    takes("vhost_max", Kind::LIMIT, "infinity", "virtual hosts this node may have"),
+    takes("cluster_queue_limit", Kind::LIMIT, "infinity", "queues this node may have"),
+    takes("cluster_exchange_limit", Kind::LIMIT, "infinity", "exchanges this node may have"),
+    takes(
+        "default_limits.vhosts.$id.pattern",
+        Text,
+        "",
+        "new virtual hosts that begin with these limits; .* when not given",
+    ),
+    takes("default_limits.vhosts.$id.max_connections", Kind::POSITIVE, "", "connections such a virtual host may have"),
+    takes("default_limits.vhosts.$id.max_queues", Kind::POSITIVE, "", "queues such a virtual host may have"),
+    takes(
+        "default_queue_type",
+        Choice(&["classic", "quorum", "stream", "rabbit_classic_queue", "rabbit_quorum_queue", "rabbit_stream_queue"]),
+        "classic",
+        "type of queues declared without one, where their virtual host has none",
+    ),
     takes("consumer_max_per_channel", Kind::LIMIT, "infinity", "consumers one channel may have"),
     takes(
         "max_message_size",

@@ -1,8 +1,10 @@
 //! Keys of Leveret's own.
 
 use super::{Row, takes};
-use crate::kind::Kind::{Choice, Either, InformationUnit, Integer, Interval, Name, Path, Version};
-use crate::options::{ConsumerTimeoutAction, PassiveDeclarePermission, PublisherXDeath, UnknownExchangeType};
+use crate::kind::Kind::{Boolean, Choice, Either, InformationUnit, Integer, Interval, Name, Path, Version};
+use crate::options::{
+    ConsumerTimeoutAction, OnRedeclare, PassiveDeclarePermission, PublisherXDeath, UnknownExchangeType,
+};
 
 pub(super) const KEYS: &[Row] = &[
     takes("leveret.data_dir", Path, "leveret-data", "directory of everything durable"),
@@ -20,6 +22,18 @@ pub(super) const KEYS: &[Row] = &[
         "memory of messages above which those that wait are left to the disk, until they are delivered",
     ),
     takes("leveret.reactors", Integer { min: 0, max: 1024 }, "0", "reactor threads; 0 is one per core"),
+    takes(
+        "leveret.quorum_as_classic",
+        Boolean,
+        "false",
+        "make queues that are declared as quorum queues durable classic ones, instead of refusing them",
+    ),
+    takes(
+        "leveret.on_redeclare",
+        Choice(OnRedeclare::WORDS),
+        "close",
+        "what declaring a queue again with other properties or arguments leads to",
+    ),
     takes("leveret.compat.version", Version, "4.2.0", "version announced to clients in server-properties"),
     takes(
         "leveret.compat.consumer_timeout",

@@ -3,7 +3,7 @@
 use crate::tests::load_all;
 use crate::{
     AnonymousLogin, AuthMechanism, Config, ConsumerTimeoutAction, DiskFreeLimit, Effect, LogLevel, MemoryWatermark,
-    PassiveDeclarePermission, PublisherXDeath, Sync, UnknownExchangeType, table,
+    OnRedeclare, PassiveDeclarePermission, PublisherXDeath, Sync, UnknownExchangeType, table,
 };
 
 /// An assignment, and whether the configuration it leads to is the one expected.
@@ -42,6 +42,19 @@ const OBSERVED: &[Observed] = &[
     ("max_channels_per_connection=128", |c| c.channel_max == 128),
     ("max_connections=1000", |c| c.connection_max == Some(1000)),
     ("channel_max_per_node=500", |c| c.channel_max_per_node == Some(500)),
+    ("vhost_max=7", |c| c.vhost_max == Some(7)),
+    ("cluster_queue_limit=7", |c| c.queue_limit == Some(7)),
+    ("cluster_exchange_limit=7", |c| c.exchange_limit == Some(7)),
+    ("default_limits.vhosts.1.pattern=^t", |c| c.default_vhost_limits.iter().any(|limits| limits.pattern == "^t")),
+    ("default_limits.vhosts.1.max_connections=5", |c| {
+        c.default_vhost_limits.iter().any(|limits| limits.max_connections == Some(5) && limits.pattern == ".*")
+    }),
+    ("default_limits.vhosts.1.max_queues=5", |c| {
+        c.default_vhost_limits.iter().any(|limits| limits.max_queues == Some(5))
+    }),
+    ("default_queue_type=quorum", |c| c.default_queue_type == "quorum"),
+    ("leveret.quorum_as_classic=true", |c| c.quorum_as_classic),
+    ("leveret.on_redeclare=alter", |c| c.on_redeclare == OnRedeclare::Alter),
     ("consumer_max_per_channel=16", |c| c.consumer_max_per_channel == Some(16)),
     ("max_message_size=512MiB", |c| c.max_message_size_bytes == 536_870_912),
     ("consumer_timeout=undefined", |c| c.consumer_timeout_ms.is_none()),

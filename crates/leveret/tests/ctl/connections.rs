@@ -123,6 +123,27 @@ fn channels_and_consumers_are_listed() {
 }
 
 #[test]
+fn the_single_active_consumer_is_told_from_those_that_wait() {
+    let fixture = Fixture::start();
+    let mut client = connect(&fixture, &ConnectOptions::default());
+    client.declare(1, QueueDeclare::new("q").argument("x-single-active-consumer", true));
+    client.declare(1, QueueDeclare::new("plain"));
+    for (queue, tag) in [("q", "first"), ("q", "second"), ("plain", "third")] {
+        client.consume(1, testkit::Consume::new(queue, tag));
+    }
+    let consumers = || {
+        let told = fixture.output_of(&["-s", "list_consumers", "consumer_tag", "active", "activity_status"]);
+        let mut lines: Vec<String> = told.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    let expected = ["first\ttrue\tsingle_active", "second\tfalse\twaiting", "third\ttrue\tup"];
+    assert_eq!(consumers(), expected);
+    client.call(1, testkit::method::cancel("first"));
+    assert_eq!(consumers(), ["second\ttrue\tsingle_active", "third\ttrue\tup"]);
+}
+
+#[test]
 fn an_alarm_by_hand_blocks_publishers() {
     let fixture = Fixture::start();
     let mut client = connect(&fixture, &ConnectOptions::default());

@@ -79,3 +79,23 @@ fn vhosts_and_topology() {
 fn mistakes() {
     check("mistakes");
 }
+
+#[test]
+fn policies() {
+    check("policies");
+}
+
+#[test]
+fn parameters() {
+    check("parameters");
+}
+
+#[test]
+fn limits() {
+    check("limits");
+}
+
+#[test]
+fn vhosts() {
+    check("vhosts");
+}

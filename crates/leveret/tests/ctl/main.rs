@@ -3,6 +3,8 @@
 mod application;
 mod connections;
 mod golden;
+mod http;
+mod policies;
 mod socket;
 
 use std::path::{Path, PathBuf};

@@ -91,3 +91,65 @@ pub fn close_connection(client: &mut RawClient, user: &str, reason: &str) {
     let answer = support::shared().http("DELETE", &path, &[("X-Reason", reason)], "").expect("an answer");
     assert_eq!(answer.status, 204, "{path}: {}", answer.body);
 }
+
+/// Sets limits of a user, a JSON object.
+pub fn set_user_limits(user: &str, limits: &str) {
+    if support::is_external() {
+        control(&["set_user_limits", user, limits]);
+        return;
+    }
+    let path = format!("/api/leveret/user-limits/{}", path_segment(user));
+    support::shared().administer("PUT", &path, &format!(r#"{{"value":{limits}}}"#));
+}
+
+/// Sets the limits of a virtual host, a JSON object.
+pub fn set_vhost_limits(vhost: &str, limits: &str) {
+    if support::is_external() {
+        control(&["set_vhost_limits", "-p", vhost, limits]);
+        return;
+    }
+    let path = format!("/api/parameters/vhost-limits/{}/limits", path_segment(vhost));
+    support::shared().administer("PUT", &path, &format!(r#"{{"value":{limits}}}"#));
+}
+
+/// The two kinds of policies, as commands and paths call them.
+#[derive(Clone, Copy)]
+pub enum Kind {
+    User,
+    Operator,
+}
+
+/// Sets a policy for queues and exchanges in `/`; false where the broker cannot be administered.
+pub fn set_policy(kind: Kind, name: &str, pattern: &str, definition: &str, priority: i32) -> bool {
+    if support::is_external() {
+        let command = match kind {
+            Kind::User => "set_policy",
+            Kind::Operator => "set_operator_policy",
+        };
+        return control(&[command, "--priority", &priority.to_string(), name, pattern, definition]);
+    }
+    let body = format!(r#"{{"pattern":"{pattern}","definition":{definition},"priority":{priority}}}"#);
+    support::shared().administer("PUT", &policy_path(kind, name), &body);
+    true
+}
+
+/// Clears a policy in `/`.
+pub fn clear_policy(kind: Kind, name: &str) {
+    if support::is_external() {
+        let command = match kind {
+            Kind::User => "clear_policy",
+            Kind::Operator => "clear_operator_policy",
+        };
+        control(&[command, name]);
+        return;
+    }
+    support::shared().administer("DELETE", &policy_path(kind, name), "");
+}
+
+fn policy_path(kind: Kind, name: &str) -> String {
+    let kind = match kind {
+        Kind::User => "policies",
+        Kind::Operator => "operator-policies",
+    };
+    format!("/api/{kind}/%2F/{}", path_segment(name))
+}

@@ -4,6 +4,7 @@ mod channel;
 mod connection;
 mod frames;
 mod handshake;
+mod limits;
 mod permissions;
 
 use std::any::Any;
@@ -95,7 +96,9 @@ const fn configured(
 }
 
 fn all() -> impl Iterator<Item = &'static Case> {
-    [channel::CASES, connection::CASES, frames::CASES, handshake::CASES, permissions::CASES].into_iter().flatten()
+    [channel::CASES, connection::CASES, frames::CASES, handshake::CASES, limits::CASES, permissions::CASES]
+        .into_iter()
+        .flatten()
 }
 
 #[test]
@@ -140,6 +143,11 @@ fn frame_errors() {
 #[test]
 fn handshake_errors() {
     run(handshake::CASES);
+}
+
+#[test]
+fn limit_errors() {
+    run(limits::CASES);
 }
 
 #[test]

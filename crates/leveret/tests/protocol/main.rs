@@ -12,6 +12,7 @@
 
 mod acknowledgements;
 mod administration;
+mod arguments;
 mod bindings;
 mod channels;
 mod concurrency;
@@ -27,11 +28,13 @@ mod hash_exchanges;
 mod heartbeats;
 mod model;
 mod overload;
+mod policies;
 mod publishing;
 mod queue_features;
 mod queues;
 mod random;
 mod recent_history;
+mod redeclare;
 mod requeue;
 mod support;
 mod timeouts;

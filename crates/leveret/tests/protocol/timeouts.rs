@@ -1,6 +1,6 @@
 //! Deliveries that stay unacknowledged for too long.
 
-use testkit::method::ack;
+use testkit::method::{ack, qos};
 use testkit::{BrokerProcess, CloseScope, Consume, QueueDeclare, RawClient, Value, id, pause};
 
 use crate::ours_only;
@@ -109,4 +109,35 @@ fn the_setting_can_cancel_the_consumer_instead() {
     assert_eq!(client.expect_method(1, id::BASIC_CANCEL).reader().short_string(), "tag");
     let taken = client.get(1, &queue, true).expect("the message again");
     assert!(taken.redelivered);
+}
+
+/// The next one begins with what the one before had, and not with what came later.
+#[test]
+fn a_single_active_consumer_that_is_cancelled_hands_over_in_order() {
+    let settings = [("consumer_timeout", "700"), ("leveret.compat.consumer_timeout", "cancel_consumer")];
+    let Some(broker) = own_broker(&settings) else { return };
+    let mut client = connect_to(broker.address());
+    let name = unique("single");
+    client.declare(1, QueueDeclare::exclusive(&name).argument("x-single-active-consumer", true));
+    client.open_channel(2);
+    client.call(1, qos(2, false));
+    client.consume(1, Consume::new(&name, "slow"));
+    client.consume(2, Consume::new(&name, "next").no_ack());
+    client.fill(&name, &["a", "b", "c"]);
+    client.expect_bodies(1, &["a", "b"]);
+    assert_eq!(client.expect_method(1, id::BASIC_CANCEL).reader().short_string(), "slow");
+    client.expect_bodies(2, &["a", "b", "c"]);
+}
+
+/// Nobody consumes, so that nothing else makes the broker look.
+#[test]
+fn what_basic_get_took_has_the_timeout_of_its_queue() {
+    ours_only!("3.10 knows no timeout per queue");
+    let Some(broker) = own_broker(&[]) else { return };
+    let mut client = connect_to(broker.address());
+    let name = unique("get");
+    client.declare(1, QueueDeclare::exclusive(&name).argument("x-consumer-timeout", 650));
+    client.publish(1, "", &name, "x");
+    client.get(1, &name, false).expect("the message");
+    expect_timeout(&mut client, 650);
 }

@@ -25,7 +25,7 @@ fn show_exchange(exchange: &ExchangeSnapshot) -> Value {
         "auto_delete": exchange.auto_delete,
         "internal": exchange.internal,
         "arguments": json::table(&exchange.arguments),
-        "policy": null,
+        "policy": exchange.policy,
         "message_stats": { "publish_in": counter("publish_in"), "publish_out": counter("publish_out") },
     })
 }

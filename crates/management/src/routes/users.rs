@@ -18,7 +18,7 @@ fn show(user: &UserDefinition) -> Value {
         "password_hash": user.password_hash,
         "hashing_algorithm": user.hashing_algorithm,
         "tags": user.tags,
-        "limits": {},
+        "limits": super::limits::of_user(user.limits),
     })
 }
 

@@ -3,7 +3,7 @@
 use super::client::write_publish;
 use super::{Checkpoint, Client, Engine, StorageStep};
 use amqp::method::{basic, confirm};
-use amqp::{Method, Properties};
+use amqp::{FieldTable, FieldValue, Method, Properties};
 use broker::Settings;
 use store::simulation::SimulatedDisk;
 
@@ -35,6 +35,33 @@ pub enum Arrive {
     OnePerRead,
 }
 
+/// What the queue is declared with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Options {
+    /// Nothing.
+    #[default]
+    None,
+    /// A time to live and limits that are never reached.
+    Limits,
+    /// Ten priorities; all messages have the same.
+    Priorities,
+}
+
+impl Options {
+    fn arguments(self) -> FieldTable {
+        let far = FieldValue::I64(1 << 32);
+        let arguments = match self {
+            Options::None => Vec::new(),
+            Options::Limits => {
+                let names = ["x-message-ttl", "x-max-length", "x-max-length-bytes"];
+                names.map(|name| (name.to_owned(), far.clone())).to_vec()
+            }
+            Options::Priorities => vec![("x-max-priority".to_owned(), FieldValue::I32(10))],
+        };
+        arguments.into_iter().collect()
+    }
+}
+
 /// The load and the broker that carries it.
 pub struct Load {
     engine: Engine,
@@ -55,8 +82,13 @@ pub struct Load {
 impl Load {
     /// A broker with the load's queue and consumer, and nothing published yet; bodies have `body_len` bytes.
     pub fn new(body_len: usize, acknowledge: Acknowledge, arrive: Arrive) -> Load {
+        Load::with_options(body_len, acknowledge, arrive, Options::default())
+    }
+
+    /// The same with a queue that has options.
+    pub fn with_options(body_len: usize, acknowledge: Acknowledge, arrive: Arrive, options: Options) -> Load {
         let engine = Engine::new(Settings::default(), 1, 1);
-        let mut load = Load::over(engine, false, body_len, acknowledge, arrive);
+        let mut load = Load::over(engine, false, body_len, acknowledge, arrive, options);
         load.measure_delivery();
         load
     }
@@ -65,21 +97,30 @@ impl Load {
     pub fn durable(body_len: usize, acknowledge: Acknowledge, arrive: Arrive, memory_bytes: usize) -> Load {
         let (settings, disk) = (Settings::default(), SimulatedDisk::new());
         let engine = Engine::durable(settings, 1, 1, disk, Checkpoint::default(), memory_bytes);
-        let mut load = Load::over(engine, true, body_len, acknowledge, arrive);
+        let mut load = Load::over(engine, true, body_len, acknowledge, arrive, Options::default());
         load.engine.call(&mut load.publisher, 1, &Method::ConfirmSelect(confirm::Select { nowait: false }));
         load.measure_delivery();
         load.publisher.wire.discard();
         load
     }
 
-    fn over(mut engine: Engine, durable: bool, body_len: usize, acknowledge: Acknowledge, arrive: Arrive) -> Load {
+    fn over(
+        mut engine: Engine,
+        durable: bool,
+        body_len: usize,
+        acknowledge: Acknowledge,
+        arrive: Arrive,
+        options: Options,
+    ) -> Load {
         let mut publisher = engine.connect_with_channel(0);
         let mut consumer = engine.connect_with_channel(0);
-        engine.declare_as(&mut publisher, 1, QUEUE, durable);
+        engine.declare_with(&mut publisher, 1, QUEUE, durable, &options.arguments());
         engine.consume(&mut consumer, 1, QUEUE, CONSUMER, acknowledge == Acknowledge::Automatic);
         let mut publish = Vec::new();
         let frame_max = Settings::default().frame_max as usize;
-        let properties = Properties { delivery_mode: durable.then_some(2), ..Properties::default() };
+        let delivery_mode = durable.then_some(2);
+        let priority = (options == Options::Priorities).then_some(5);
+        let properties = Properties { delivery_mode, priority, ..Properties::default() };
         write_publish(&mut publish, 1, frame_max, super::publish("", QUEUE), &properties, &vec![b'x'; body_len]);
         let (messages, read_size) = match arrive {
             Arrive::Pipelined => (ROUND_BYTES / publish.len(), READ_SIZE),
@@ -118,8 +159,8 @@ impl Load {
         assert_eq!(self.delivered(), self.published, "every message is delivered");
     }
 
-    /// As [`Load::round`], over a store: the consumer comes only when everything is published and has been left to the
-    /// disk, and goes when it has everything.
+    /// As [`Load::round`], but the consumer comes only when everything is published, and goes when it has everything. Over
+    /// a store, what waits is left to the disk.
     ///
     /// # Panics
     /// When not every message is delivered.

@@ -169,7 +169,7 @@ pub fn prepare(scene: &mut Scene) -> bool {
 /// Deletes the case's user and virtual host.
 pub fn clean_up(case: &Case, name: &str) {
     administration::delete_user(name);
-    if case.row.name == VHOST_REFUSED.name {
+    if [VHOST_REFUSED, VHOST_CONNECTION_LIMIT, VHOST_QUEUE_LIMIT].iter().any(|row| row.name == case.row.name) {
         administration::delete_vhost(name);
     }
 }

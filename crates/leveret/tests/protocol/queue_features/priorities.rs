@@ -1,7 +1,7 @@
 //! `x-max-priority` (the cases of RabbitMQ's priority_queue suite and more).
 
 use testkit::method::{ack, nack, qos, queue_purge, reject};
-use testkit::{Consume, Properties, QueueDeclare, RawClient, Value};
+use testkit::{Consume, Delivery, Properties, QueueDeclare, RawClient, Value};
 
 use super::waiting::{await_count, put, queue_with, take};
 use crate::support::{connect, unique};
@@ -184,7 +184,7 @@ fn requeued_messages_keep_their_priority_and_place() {
     let taken = take(&mut client, &queue, 3);
     client.send(1, nack(taken[2].delivery_tag, true, true));
     let again = take(&mut client, &queue, 3);
-    assert_eq!(again.iter().map(|taken| taken.text()).collect::<Vec<_>>(), ["3", "2", "1"]);
+    assert_eq!(again.iter().map(Delivery::text).collect::<Vec<_>>(), ["3", "2", "1"]);
     assert!(again.iter().all(|taken| taken.redelivered));
     for at in [1, 0, 2] {
         client.send(1, reject(again[at].delivery_tag, true));

@@ -1,0 +1,197 @@
+//! Runtime parameters: those of virtual hosts, with the component that they are for, and those of the whole node.
+
+use super::{AdminError, AdminReply, Missing};
+use crate::broker::Broker;
+use crate::policy::{Invalid, integer_or_error, proplist, terms_of};
+use amqp::{FieldTable, FieldValue};
+use metadata::{Change, GlobalParameterDefinition, ParameterDefinition, PolicyKind};
+use tracing::{info, warn};
+
+/// The component of a virtual host's limits, and the one name that it has.
+const VHOST_LIMITS: &str = "vhost-limits";
+const LIMITS: &str = "limits";
+const POLICY: &str = "policy";
+const OPERATOR_POLICY: &str = "operator_policy";
+
+/// Texts of RabbitMQ (`rabbit_runtime_parameters`).
+const POLICY_SET: &str = "policies may not be set using this method";
+const POLICY_CLEARED: &str = "policies may not be cleared using this method";
+
+impl Broker {
+    /// Those of a component, or of all but policies; operator policies are among them, as in RabbitMQ.
+    pub(super) fn list_parameters(
+        &self,
+        component: Option<&str>,
+        vhost: Option<&str>,
+    ) -> Result<AdminReply, AdminError> {
+        vhost.map_or(Ok(()), |vhost| self.check_vhost_exists(vhost))?;
+        let snapshot = self.registry.current();
+        let policies = snapshot.policies.iter().map(|policy| ParameterDefinition {
+            vhost: policy.vhost.clone(),
+            component: if policy.kind == PolicyKind::User { POLICY } else { OPERATOR_POLICY }.to_owned(),
+            name: policy.name.clone(),
+            value: FieldValue::Table(terms_of(policy)),
+        });
+        let mut all: Vec<ParameterDefinition> = snapshot.parameters.iter().cloned().chain(policies).collect();
+        all.retain(|parameter| {
+            let is_shown = component.map_or(parameter.component != POLICY, |wanted| parameter.component == wanted);
+            is_shown && vhost.is_none_or(|vhost| parameter.vhost == vhost)
+        });
+        let key = |of: &ParameterDefinition| (of.vhost.clone(), of.component.clone(), of.name.clone());
+        all.sort_by_key(key);
+        Ok(AdminReply::Parameters(all))
+    }
+
+    pub(super) fn set_parameter(&self, parameter: ParameterDefinition) -> Result<AdminReply, AdminError> {
+        let ParameterDefinition { vhost, component, name, value } = &parameter;
+        match component.as_str() {
+            POLICY => return Err(AdminError::Invalid(POLICY_SET.to_owned())),
+            OPERATOR_POLICY => return self.set_policy(PolicyKind::Operator, vhost, name, value),
+            VHOST_LIMITS if name == LIMITS => check_vhost_limits(value).map_err(invalid)?,
+            VHOST_LIMITS => {
+                return Err(invalid(vec![format!("the limits of a vhost are called {LIMITS}, not {name}")]));
+            }
+            other => return Err(invalid(vec![format!("component {other} not found")])),
+        }
+        let mut writer = self.writer();
+        self.check_vhost_exists(vhost)?;
+        self.commit_parameter(&mut writer, parameter)
+    }
+
+    pub(super) fn clear_parameter(&self, vhost: &str, component: &str, name: &str) -> Result<AdminReply, AdminError> {
+        match component {
+            POLICY => return Err(AdminError::Invalid(POLICY_CLEARED.to_owned())),
+            OPERATOR_POLICY => return self.clear_policy(PolicyKind::Operator, vhost, name),
+            _ => {}
+        }
+        let mut writer = self.writer();
+        self.parameter(vhost, component, name).ok_or_else(|| Missing::Parameter.called(name))?;
+        let [vhost_name, component_name, name] = [vhost, component, name].map(str::to_owned);
+        info!("parameter '{name}' of component '{component}' in vhost '{vhost}' cleared");
+        writer.commit(Change::DeleteParameter { vhost: vhost_name, component: component_name, name })?;
+        self.parameter_changed(vhost, component, None);
+        Ok(AdminReply::Done)
+    }
+
+    /// Changes one limit of a virtual host and keeps the others; `None` lifts it.
+    pub(super) fn set_vhost_limit(
+        &self,
+        vhost: &str,
+        limit: &str,
+        value: Option<FieldValue>,
+    ) -> Result<AdminReply, AdminError> {
+        let mut writer = self.writer();
+        self.check_vhost_exists(vhost)?;
+        let current = self.parameter(vhost, VHOST_LIMITS, LIMITS);
+        let mut limits = current.and_then(|parameter| parameter.value.as_table().cloned()).unwrap_or_default();
+        limits.remove(limit);
+        if let Some(value) = value {
+            limits.insert(limit, value);
+        }
+        let value = FieldValue::Table(sorted(limits));
+        check_vhost_limits(&value).map_err(invalid)?;
+        let [vhost, component, name] = [vhost, VHOST_LIMITS, LIMITS].map(str::to_owned);
+        self.commit_parameter(&mut writer, ParameterDefinition { vhost, component, name, value })?;
+        Ok(AdminReply::Done)
+    }
+
+    /// Sets the limits that a new virtual host of this name begins with.
+    pub(super) fn set_default_limits(
+        &self,
+        writer: &mut super::registry::Writer<'_>,
+        vhost: &str,
+    ) -> Result<(), AdminError> {
+        let matches = |pattern: &str| match auth::Pattern::compile_search(pattern) {
+            Ok(compiled) => compiled.is_match(vhost),
+            Err(error) => {
+                warn!("a default limit of vhosts is left out: {error}");
+                false
+            }
+        };
+        let found = self.settings.default_vhost_limits.iter().find(|limits| matches(&limits.pattern));
+        let Some(defaults) = found else { return Ok(()) };
+        let mut limits = FieldTable::new();
+        for (name, value) in [("max-connections", defaults.max_connections), ("max-queues", defaults.max_queues)] {
+            if let Some(value) = value {
+                limits.insert(name, value);
+            }
+        }
+        let [vhost, component, name] = [vhost, VHOST_LIMITS, LIMITS].map(str::to_owned);
+        let value = FieldValue::Table(limits);
+        self.commit_parameter(writer, ParameterDefinition { vhost, component, name, value }).map(drop)
+    }
+
+    fn commit_parameter(
+        &self,
+        writer: &mut super::registry::Writer<'_>,
+        parameter: ParameterDefinition,
+    ) -> Result<AdminReply, AdminError> {
+        let ParameterDefinition { vhost, component, name, value } = parameter.clone();
+        let existed = self.parameter(&vhost, &component, &name).is_some();
+        let change = Change::PutParameter(parameter);
+        if !change.is_storable() {
+            return Err(too_large());
+        }
+        writer.commit(change)?;
+        info!("parameter '{name}' of component '{component}' in vhost '{vhost}' set");
+        self.parameter_changed(&vhost, &component, Some(&value));
+        Ok(if existed { AdminReply::Done } else { AdminReply::Created })
+    }
+
+    fn parameter(&self, vhost: &str, component: &str, name: &str) -> Option<ParameterDefinition> {
+        let is_meant = |parameter: &&ParameterDefinition| {
+            parameter.vhost == vhost && parameter.component == component && parameter.name == name
+        };
+        self.registry.current().parameters.iter().find(is_meant).cloned()
+    }
+
+    /// Makes a parameter's value effective.
+    pub(crate) fn parameter_changed(&self, vhost: &str, component: &str, value: Option<&FieldValue>) {
+        let (true, Some(vhost)) = (component == VHOST_LIMITS, self.vhost(vhost)) else { return };
+        let limit = |name| value.and_then(FieldValue::as_table)?.get(name)?.as_i64();
+        vhost.limits.max_connections.set(limit("max-connections"));
+        vhost.limits.max_queues.set(limit("max-queues"));
+    }
+
+    pub(super) fn set_global_parameter(&self, parameter: GlobalParameterDefinition) -> Result<AdminReply, AdminError> {
+        let name = parameter.name.clone();
+        let change = Change::PutGlobalParameter(parameter);
+        if !change.is_storable() {
+            return Err(too_large());
+        }
+        let mut writer = self.writer();
+        let existed = self.registry.current().global_parameters.iter().any(|known| known.name == name);
+        writer.commit(change)?;
+        info!("global parameter '{name}' set");
+        Ok(if existed { AdminReply::Done } else { AdminReply::Created })
+    }
+
+    pub(super) fn clear_global_parameter(&self, name: &str) -> Result<AdminReply, AdminError> {
+        let mut writer = self.writer();
+        if !self.registry.current().global_parameters.iter().any(|known| known.name == name) {
+            return Err(Missing::Parameter.called(name));
+        }
+        writer.commit(Change::DeleteGlobalParameter { name: name.to_owned() })?;
+        info!("global parameter '{name}' cleared");
+        Ok(AdminReply::Done)
+    }
+}
+
+fn check_vhost_limits(value: &FieldValue) -> Result<(), Invalid> {
+    proplist(LIMITS, &[("max-connections", integer_or_error, false), ("max-queues", integer_or_error, false)], value)
+}
+
+fn sorted(table: FieldTable) -> FieldTable {
+    let mut fields: Vec<_> = table.iter().map(|(name, value)| (name.to_owned(), value.clone())).collect();
+    fields.sort_by(|(a, _), (b, _)| a.cmp(b));
+    fields.into_iter().collect()
+}
+
+/// What validation has against a value, as RabbitMQ puts it together (`rabbit_runtime_parameters:format_error`).
+pub(super) fn invalid(errors: Invalid) -> AdminError {
+    AdminError::Invalid(format!("Validation failed\n\n{}\n", errors.join("\n")))
+}
+
+fn too_large() -> AdminError {
+    AdminError::Invalid("the parameter takes more than 256 KiB or is nested too deeply".to_owned())
+}

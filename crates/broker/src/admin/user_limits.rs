@@ -1,0 +1,53 @@
+//! Limits of users.
+
+use super::{AdminError, AdminReply, Missing};
+use crate::broker::Broker;
+use crate::policy::{integer_or_error, proplist};
+use amqp::FieldValue;
+use metadata::{Change, UserDefinition};
+use tracing::info;
+
+const MAX_CONNECTIONS: &str = "max-connections";
+const MAX_CHANNELS: &str = "max-channels";
+
+impl Broker {
+    /// Sets those limits of a user that `limits` names and keeps the others.
+    pub(super) fn set_user_limits(&self, name: &str, limits: &FieldValue) -> Result<AdminReply, AdminError> {
+        let checks = [
+            (MAX_CONNECTIONS, integer_or_error as fn(&str, &FieldValue) -> _, false),
+            (MAX_CHANNELS, integer_or_error, false),
+        ];
+        // RabbitMQ has no `Validation failed` before these.
+        proplist("user-limits", &checks, limits).map_err(|errors| AdminError::Invalid(errors.join("\n")))?;
+        let limit = |key| limits.as_table()?.get(key)?.as_i64();
+        self.change_limits(name, |user| {
+            user.limits.max_connections = limit(MAX_CONNECTIONS).or(user.limits.max_connections);
+            user.limits.max_channels = limit(MAX_CHANNELS).or(user.limits.max_channels);
+        })?;
+        info!(target: "user", "limits of user '{name}' set");
+        Ok(AdminReply::Done)
+    }
+
+    /// Lifts one limit of a user, or all; one that does not exist is fine, as in RabbitMQ.
+    pub(super) fn clear_user_limits(&self, name: &str, limit: Option<&str>) -> Result<AdminReply, AdminError> {
+        self.change_limits(name, |user| {
+            if limit.is_none_or(|limit| limit == MAX_CONNECTIONS) {
+                user.limits.max_connections = None;
+            }
+            if limit.is_none_or(|limit| limit == MAX_CHANNELS) {
+                user.limits.max_channels = None;
+            }
+        })?;
+        info!(target: "user", "limits of user '{name}' cleared");
+        Ok(AdminReply::Done)
+    }
+
+    fn change_limits(&self, name: &str, change: impl FnOnce(&mut UserDefinition)) -> Result<(), AdminError> {
+        let mut writer = self.writer();
+        let users = &self.registry.current().users;
+        let mut user =
+            users.iter().find(|user| user.name == name).cloned().ok_or_else(|| Missing::User.called(name))?;
+        change(&mut user);
+        writer.commit(Change::PutUser(user))
+    }
+}

@@ -1,0 +1,113 @@
+//! `/api/policies` and `/api/operator-policies`.
+
+use super::{ask, required, status};
+use crate::error::ApiError;
+use crate::json;
+use crate::service::Shared;
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use broker::AdminCommand;
+use metadata::{PolicyDefinition, PolicyKind};
+use serde_json::{Map, Value, json};
+
+type List = Result<Json<Vec<Value>>, ApiError>;
+type One = Result<Json<Value>, ApiError>;
+type Names = Path<(String, String)>;
+
+fn show(policy: &PolicyDefinition) -> Value {
+    json!({
+        "vhost": policy.vhost,
+        "name": policy.name,
+        "pattern": policy.pattern,
+        "apply-to": policy.apply_to.as_str(),
+        "definition": json::table(&policy.definition),
+        "priority": policy.priority,
+    })
+}
+
+async fn policies(shared: Shared, kind: PolicyKind, vhost: Option<String>) -> List {
+    let policies = ask!(shared, AdminCommand::ListPolicies { kind, vhost }, Policies);
+    Ok(Json(policies.iter().map(show).collect()))
+}
+
+async fn policy(shared: Shared, kind: PolicyKind, vhost: String, name: String) -> One {
+    let policies = ask!(shared, AdminCommand::ListPolicies { kind, vhost: Some(vhost) }, Policies);
+    policies.iter().find(|policy| policy.name == name).map(|policy| Json(show(policy))).ok_or_else(ApiError::not_found)
+}
+
+async fn set(
+    shared: Shared,
+    kind: PolicyKind,
+    vhost: String,
+    name: String,
+    bytes: &Bytes,
+) -> Result<StatusCode, ApiError> {
+    let mut request = required(bytes, &["pattern", "definition"])?;
+    let mut take = |key: &str, default: Value| request.remove(key).unwrap_or(default);
+    let terms = Map::from_iter([
+        ("pattern".to_owned(), take("pattern", Value::Null)),
+        ("definition".to_owned(), take("definition", Value::Null)),
+        ("priority".to_owned(), take("priority", 0.into())),
+        ("apply-to".to_owned(), take("apply-to", "all".into())),
+    ]);
+    let terms = json::to_field(&Value::Object(terms));
+    let command = AdminCommand::SetPolicy { kind, vhost, name, terms };
+    Ok(status(&shared.execute(command).await.map_err(ApiError::or_no_vhost)?))
+}
+
+async fn clear(shared: Shared, kind: PolicyKind, vhost: String, name: String) -> Result<StatusCode, ApiError> {
+    Ok(status(&shared.execute(AdminCommand::ClearPolicy { kind, vhost, name }).await?))
+}
+
+pub(super) async fn list(State(shared): State<Shared>) -> List {
+    policies(shared, PolicyKind::User, None).await
+}
+
+pub(super) async fn of_vhost(State(shared): State<Shared>, Path(vhost): Path<String>) -> List {
+    policies(shared, PolicyKind::User, Some(vhost)).await
+}
+
+pub(super) async fn one(State(shared): State<Shared>, Path((vhost, name)): Names) -> One {
+    policy(shared, PolicyKind::User, vhost, name).await
+}
+
+pub(super) async fn put(
+    State(shared): State<Shared>,
+    Path((vhost, name)): Names,
+    bytes: Bytes,
+) -> Result<StatusCode, ApiError> {
+    set(shared, PolicyKind::User, vhost, name, &bytes).await
+}
+
+pub(super) async fn delete(State(shared): State<Shared>, Path((vhost, name)): Names) -> Result<StatusCode, ApiError> {
+    clear(shared, PolicyKind::User, vhost, name).await
+}
+
+pub(super) async fn operator_list(State(shared): State<Shared>) -> List {
+    policies(shared, PolicyKind::Operator, None).await
+}
+
+pub(super) async fn operator_of_vhost(State(shared): State<Shared>, Path(vhost): Path<String>) -> List {
+    policies(shared, PolicyKind::Operator, Some(vhost)).await
+}
+
+pub(super) async fn operator_one(State(shared): State<Shared>, Path((vhost, name)): Names) -> One {
+    policy(shared, PolicyKind::Operator, vhost, name).await
+}
+
+pub(super) async fn operator_put(
+    State(shared): State<Shared>,
+    Path((vhost, name)): Names,
+    bytes: Bytes,
+) -> Result<StatusCode, ApiError> {
+    set(shared, PolicyKind::Operator, vhost, name, &bytes).await
+}
+
+pub(super) async fn operator_delete(
+    State(shared): State<Shared>,
+    Path((vhost, name)): Names,
+) -> Result<StatusCode, ApiError> {
+    clear(shared, PolicyKind::Operator, vhost, name).await
+}
