@@ -27,7 +27,7 @@ impl Topology {
                     Some(((to_queue, name.as_bytes()), binding.destination))
                 })
                 .collect();
-            named.sort_unstable_by(|(left, _), (right, _)| left.cmp(right));
+            named.sort_unstable_by_key(|(name, _)| *name);
             named.into_iter().map(|(_, destination)| destination).collect()
         })
     }
