@@ -1,4 +1,4 @@
-use super::{KeyRecord, Window};
+use super::{Claim, KeyRecord, Window};
 use crate::errors::Resource;
 use crate::topology::{Behaviour, Exchange, ExchangeKind};
 use amqp::{FieldTable, FieldValue};
@@ -21,7 +21,7 @@ fn window(exchange: &Exchange) -> &Window {
 
 /// True when the message is no duplicate; it stays known.
 fn passes(exchange: &Arc<Exchange>, key: u128, ttl_ms: Option<u64>, now_ms: u64) -> bool {
-    window(exchange).claim(exchange, key, ttl_ms, now_ms).inspect(|claim| claim.keep()).is_some()
+    window(exchange).claim(exchange, key, ttl_ms, now_ms).inspect(Claim::keep).is_some()
 }
 
 #[test]
