@@ -5,6 +5,7 @@
 
 pub(crate) mod compact;
 mod declare;
+mod delay;
 pub(crate) mod deliver;
 mod duplicates;
 mod history;
@@ -33,7 +34,7 @@ use amqp::Method;
 use metadata::Token;
 use queue::{ConsumerKey, Entry};
 use routing::RouteCache;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use store::Arena;
 
@@ -87,7 +88,11 @@ pub(crate) struct Core {
     pub(crate) rejected_in_transaction: bool,
     /// Dead letters to be sent.
     letters: VecDeque<leave::Letter>,
+    /// Those of them that are being read, by queue.
+    unread: HashMap<u64, leave::Unread>,
     pub(crate) timers: tend::QueueTimers,
+    /// Delayed messages are not released before, in ms since 1970: the log was full.
+    release_not_before_ms: u64,
     /// Queues to be deleted because they were not used.
     unused: Vec<Arc<QueueCell>>,
     timeout_interval_ms: Option<u64>,
@@ -120,7 +125,9 @@ impl Core {
             waiting: persist::Waiting::default(),
             rejected_in_transaction: false,
             letters: VecDeque::new(),
+            unread: HashMap::new(),
             timers: tend::QueueTimers::default(),
+            release_not_before_ms: 0,
             unused: Vec::new(),
             timeout_interval_ms: None,
             timeout_interval_changed: false,

@@ -250,6 +250,10 @@ error_table! {
             "Declaring a stream, by `x-queue-type` or a default queue type."
         UNKNOWN_EXCHANGE_TYPE = 406 "unknown exchange type '{}'";
             "Declaring an exchange of an unknown type (3.13.3 on; see `leveret.compat.unknown_exchange_type`)."
+        NO_DELAYED_TYPE = 406 "Invalid argument, 'x-delayed-type' must be an existing exchange type";
+            "Declaring an exchange of type `x-delayed-message` without `x-delayed-type`, or with one that is no string."
+        DELAYED_WITHIN_DELAYED = 406 "Invalid argument, 'x-delayed-message' can't be used for 'x-delayed-type'";
+            "The same with `x-delayed-type` = `x-delayed-message`."
         INVALID_EXCHANGE_TYPE = 406 "invalid exchange type '{}'", issue NEVER_SENT;
             "A type name that happens to be an Erlang atom; here it is just unknown."
         INVALID_X_MATCH = 406 "Invalid x-match field value {}; expected all, any, all-with-x, or any-with-x";

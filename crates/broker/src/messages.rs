@@ -144,20 +144,28 @@ impl Broker {
     }
 
     /// Has dead letters of one queue and priority read, and given to `shard` then.
-    pub(crate) fn read_letters(&self, cell: &Arc<QueueCell>, level: u8, mut letters: Vec<Letter>, shard: usize) {
-        let Some(messages) = &self.messages else { return };
+    ///
+    /// Returns in how many parts they come.
+    pub(crate) fn read_letters(
+        &self,
+        cell: &Arc<QueueCell>,
+        level: u8,
+        mut letters: Vec<Letter>,
+        shard: usize,
+    ) -> usize {
+        let Some(messages) = &self.messages else { return 0 };
         letters.sort_unstable_by_key(Letter::seq);
         let seqs: Vec<u64> = letters.iter().map(Letter::seq).collect();
         let mut reads = {
             let mut state = cell.lock();
-            let Some(storage) = state.queue.storage(level) else { return };
+            let Some(storage) = state.queue.storage(level) else { return 0 };
             // What is not there any more, which is what a deleted queue had, nobody can read.
             letters.retain(|letter| storage.backlog.contains(letter.seq()));
             storage.backlog.read_of(&seqs)
         };
-        // All wait for the last read, which is no harm: what is read earlier is given to them as it comes.
         let mut jobs = messages.reads.jobs();
-        let Some(last) = reads.pop() else { return };
+        let Some(last) = reads.pop() else { return 0 };
+        let parts = reads.len() + 1;
         for read in reads {
             let (first, end) = read.range();
             let from = letters.partition_point(|letter| letter.seq() < first);
@@ -168,6 +176,7 @@ impl Broker {
         jobs.push_back(ReadJob { cell: cell.clone(), level, read: last, letters, shard });
         drop(jobs);
         messages.reads.submitted.notify_one();
+        parts
     }
 
     /// Gives dead letters what was read of them.
@@ -190,7 +199,7 @@ impl Broker {
             }
         }
         // Those without a message were somewhere else by now: they are asked for again.
-        self.post(shard, ShardMessage::DeadLetters(letters));
+        self.post(shard, ShardMessage::DeadLetters(cell, letters));
     }
 
     /// Takes messages off the books that could not be read, so that they are lost once and not at every start.
@@ -216,6 +225,11 @@ impl Broker {
         let mut gone = Vec::new();
         let mut state = cell.lock();
         let count = state.queue.purge(&mut gone);
+        // Those that wait before they are ready again go too; nobody has them.
+        for entry in std::mem::take(&mut state.waits).into_values() {
+            state.queue.settled(entry.body_len);
+            gone.push(entry);
+        }
         if let (None, Some(present)) = (&self.messages, &mut state.present) {
             present.remove_all(gone.iter().map(|entry| entry.seq), &mut Vec::new());
         }
@@ -328,6 +342,12 @@ impl Owners for Broker {
                 std::thread::park_timeout(PAUSE);
             }
         }
+    }
+
+    fn now_ms(&self) -> u64 {
+        // Of the last turn, since the engine reads no clock. That of an idle reactor may be long ago; but as long as
+        // nothing is due nothing has to be loaded, and then it has one.
+        self.noted_time_ms()
     }
 
     fn checkpoint_metadata(&self, below: Lsn) -> Result<(), StoreError> {

@@ -5,11 +5,12 @@ use crate::core::definition;
 use crate::deduplication::{KeyRecord, Present};
 use crate::delivery::Consumer;
 use crate::errors::Resource;
-use crate::message::ShardMessage;
 use crate::messages::{KEYS_PART, by_queue, keys_group, restored};
+use crate::names::DELAYED_QUEUE;
 use crate::policy::{Policies, Policy};
 use crate::topology::{
-    Behaviour, Exchange, ExchangeKind, QueueCell, QueueOptions, QueueState, QueueTerms, Vhost, exchange_of, hidden_name,
+    Behaviour, DELAYED_TYPE, Exchange, ExchangeKind, QueueCell, QueueOptions, QueueState, QueueTerms, Vhost,
+    exchange_of, hidden_name,
 };
 use amqp::FieldTable;
 use metadata::{DestinationKind, QueueDefinition, Snapshot};
@@ -35,7 +36,7 @@ impl Broker {
         }
         for definition in &snapshot.exchanges {
             let Some(vhost) = self.vhost(&definition.vhost) else { continue };
-            let Some(kind) = ExchangeKind::from_name(&definition.kind) else {
+            let Some(kind) = ExchangeKind::of_definition(&definition.kind, &definition.arguments) else {
                 warn!(
                     "exchange '{}' in vhost '{}' left out: unknown type '{}'",
                     definition.name, vhost.name, definition.kind
@@ -57,6 +58,7 @@ impl Broker {
                     auto_delete: definition.auto_delete,
                     internal: definition.internal,
                     behaviour,
+                    is_delayed_type: definition.kind == DELAYED_TYPE,
                     arguments: definition.arguments.clone(),
                     ..Exchange::new(vhost.next_exchange_id(), &definition.name, kind)
                 };
@@ -81,12 +83,20 @@ impl Broker {
                 auto_delete: definition.auto_delete,
                 ..QueueCell::new(definition.quid, &vhost.name, &definition.name)
             };
-            let policies = vhost.policies().for_queue(&definition.name, &definition.arguments);
-            let terms = QueueTerms { arguments: definition.arguments.clone(), policies };
-            let cell = vhost.write().insert_queue(cell.on_terms(terms));
+            let cell = if definition.name == DELAYED_QUEUE {
+                vhost.keep_delayed(QueueCell { holds_delayed: true, ..cell })
+            } else {
+                let policies = vhost.policies().for_queue(&definition.name, &definition.arguments);
+                let terms = QueueTerms { arguments: definition.arguments.clone(), policies };
+                vhost.write().insert_queue(cell.on_terms(terms))
+            };
             self.add_queue(&cell);
-            cell.publish_gauges(&cell.lock());
-            self.post(0, ShardMessage::Look(cell));
+            let state = cell.lock();
+            cell.publish_gauges(&state);
+            if state.is_tended {
+                drop(state);
+                self.have_looked_at(&cell);
+            }
         }
         self.drop_backlogs(backlogs.values().flatten().map(|(_, backlog)| backlog));
         // Where it matters, in the order in which they were made; the sort is stable.

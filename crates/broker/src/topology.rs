@@ -15,6 +15,7 @@ mod remove;
 mod route;
 
 pub(crate) use behaviour::Behaviour;
+pub(crate) use exchange::{DELAYED_TYPE, DELAYED_TYPE_ARGUMENT};
 pub use exchange::{Exchange, ExchangeOptions};
 pub use exchange_kind::ExchangeKind;
 pub(crate) use hidden::{HiddenQueue, exchange_of, hidden_name};
@@ -30,7 +31,7 @@ use hashbrown::HashMap;
 use metadata::BindingDefinition;
 use routing::BindingTable;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// What a binding leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,6 +49,8 @@ pub struct Vhost {
     pub(crate) default_exchange: Arc<Exchange>,
     topology: RwLock<Topology>,
     next_exchange: AtomicU64,
+    /// Where delayed messages wait, once there were any.
+    delayed: OnceLock<Arc<Route>>,
     /// A leaf; who declares something takes it within the topology's lock, and who changes policies before that.
     policies: RwLock<Arc<Policies>>,
     pub(crate) limits: VhostLimits,
@@ -128,6 +131,7 @@ impl Vhost {
             default_exchange: Arc::new(Exchange::new(0, "", ExchangeKind::Direct)),
             topology: RwLock::new(Topology { counts, ..Topology::default() }),
             next_exchange: AtomicU64::new(1),
+            delayed: OnceLock::new(),
         };
         let mut topology = vhost.write();
         let default = Entry {
@@ -209,6 +213,25 @@ impl Vhost {
     /// The exchange with this id.
     pub(crate) fn exchange_of(&self, id: u64) -> Option<Arc<Exchange>> {
         self.read().exchanges.get(&id).map(|entry| entry.exchange.clone())
+    }
+
+    /// Where delayed messages wait; `None` before there was any.
+    #[inline]
+    pub(crate) fn delayed_route(&self) -> Option<&Arc<Route>> {
+        self.delayed.get()
+    }
+
+    /// The queue that delayed messages wait in.
+    pub(crate) fn delayed_queue(&self) -> Option<&Arc<QueueCell>> {
+        self.delayed.get()?.queues.first()
+    }
+
+    /// Gives it its queue for delayed messages, unless it has one; called under the topology's lock, or before there is
+    /// anybody else. Returns the one that counts.
+    pub(crate) fn keep_delayed(&self, cell: QueueCell) -> Arc<QueueCell> {
+        let cell = Arc::new(cell);
+        let route = self.delayed.get_or_init(|| Arc::new(Route::holding(cell.clone())));
+        route.queues.first().cloned().unwrap_or(cell)
     }
 
     /// All queues.

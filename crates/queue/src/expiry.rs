@@ -23,23 +23,30 @@ impl<C> Queue<C> {
         let expired = self.rules.take().map(|old| old.expired).unwrap_or_default();
         self.rules = rules.map(|rules| Box::new(Rules { expired, ..rules }));
         // The order in which messages expire may be another now.
-        self.zone.latest_due_ms = NEVER;
-        self.levels.iter_mut().flat_map(|levels| levels.iter_mut()).for_each(|(_, zone)| zone.latest_due_ms = NEVER);
+        let above = self.levels.iter_mut().flat_map(|levels| levels.iter_mut().map(|(_, zone)| zone));
+        for zone in std::iter::once(&mut self.zone).chain(above) {
+            (zone.latest_due_ms, zone.returned_due_ms) = (NEVER, 0);
+        }
     }
 
-    /// Takes first messages that have expired out of the queue, at most `most`, for [`Queue::take_expired`].
-    pub(crate) fn expire_first(&mut self, now_ms: u64, most: usize) {
-        for _ in 0..most {
-            let Some(rules) = self.rules.as_mut().filter(|rules| rules.earliest_due_ms <= now_ms) else { return };
+    /// Takes first messages that have expired out of the queue, at most `left`, for [`Queue::take_expired`]. False when
+    /// the first has expired all the same, because nothing is left of `left`.
+    pub(crate) fn expire_first(&mut self, now_ms: u64, left: &mut usize) -> bool {
+        loop {
+            let Some(rules) = self.rules.as_mut().filter(|rules| rules.earliest_due_ms <= now_ms) else { return true };
             let first = match &self.levels {
                 None => self.zone.first(),
                 Some(levels) => levels.get(levels.highest()).unwrap_or(&self.zone).first(),
             };
-            let Some(first) = first else { return };
+            let Some(first) = first else { return true };
             rules.is_expiring = rules.is_expired(first, now_ms);
             if !rules.is_expiring {
-                return;
+                return true;
             }
+            if *left == 0 {
+                return false;
+            }
+            *left -= 1;
             let entry = self.take_first();
             if let Some(rules) = &mut self.rules {
                 rules.expired.extend(entry);
@@ -47,9 +54,9 @@ impl<C> Queue<C> {
         }
     }
 
-    /// Takes messages out that have expired at `now_ms`: those at the head of each priority, at most `most`, and those that
-    /// were found when they were to be delivered. Returns when to look again, in ms, or `None` when nothing here expires
-    /// by the head; now, when there is more to do at once.
+    /// Takes messages out that have expired at `now_ms`, at most `most`: at the head of each priority, among those that
+    /// came back, and all that were found when they were to be delivered. Returns when to look again, in ms, or `None`
+    /// when nothing here expires by the head; now, when there is more to do at once.
     pub fn take_expired(&mut self, now_ms: u64, most: usize, sink: &mut Vec<Entry>) -> Option<u64> {
         let rules = self.rules.as_mut()?;
         sink.append(&mut rules.expired);
@@ -73,13 +80,17 @@ impl<C> Queue<C> {
 
     /// The same for one priority; [`NEVER`] when nothing there expires by the head.
     fn take_expired_of(&mut self, level: u8, now_ms: u64, most: usize, sink: &mut Vec<Entry>) -> u64 {
+        let returned_ms = self.expire_returned(level, now_ms, most, sink);
+        returned_ms.min(self.expire_ready(level, now_ms, most, sink))
+    }
+
+    /// Takes expired messages out of those in memory that never left, which expire in their order.
+    fn expire_ready(&mut self, level: u8, now_ms: u64, most: usize, sink: &mut Vec<Entry>) -> u64 {
         loop {
-            let zone = match level {
-                0 => Some(&self.zone),
-                _ => self.levels.as_ref().and_then(|levels| levels.get(level)),
+            let (Some(rules), Some(zone)) = (&mut self.rules, zone_of(&mut self.zone, &mut self.levels, level)) else {
+                return NEVER;
             };
-            let first = zone.and_then(Zone::first).and_then(|first| first.message.as_ref());
-            let (Some(rules), Some(message)) = (&mut self.rules, first) else { return NEVER };
+            let Some(message) = zone.ready.front().and_then(|first| first.message.as_ref()) else { return NEVER };
             let due_ms = rules.due_ms(message);
             rules.is_expiring = due_ms <= now_ms;
             if !rules.is_expiring {
@@ -88,15 +99,44 @@ impl<C> Queue<C> {
             if sink.len() >= most {
                 return now_ms;
             }
-            sink.extend(self.take_first_of(level));
+            sink.extend(self.take_from(level, Zone::take_first_ready));
         }
+    }
+
+    /// Takes expired messages out of those that came back, which are in the order in which they once entered, and were
+    /// away while others entered and left.
+    fn expire_returned(&mut self, level: u8, now_ms: u64, most: usize, sink: &mut Vec<Entry>) -> u64 {
+        let (Some(rules), Some(zone)) = (&self.rules, zone_of(&mut self.zone, &mut self.levels, level)) else {
+            return NEVER;
+        };
+        if zone.returned.is_empty() {
+            zone.returned_due_ms = NEVER;
+        }
+        if zone.returned_due_ms > now_ms {
+            return zone.returned_due_ms;
+        }
+        let (mut expired, mut next_ms) = (Vec::new(), NEVER);
+        for (seq, entry) in &zone.returned {
+            let Some(message) = &entry.message else { continue };
+            let due_ms = rules.due_ms(message);
+            if due_ms <= now_ms && sink.len() + expired.len() < most {
+                expired.push(*seq);
+            } else {
+                next_ms = next_ms.min(due_ms);
+            }
+        }
+        zone.returned_due_ms = next_ms;
+        for seq in expired {
+            sink.extend(self.take(level, seq));
+        }
+        next_ms.max(now_ms)
     }
 
     /// True when the first message of some priority has to be read before it is known when it expires.
     pub fn has_unknown_expiry(&self) -> bool {
-        let is_unknown = |zone: &Zone| match zone.first() {
-            Some(entry) => entry.message.is_none(),
-            None => zone.is_paged(),
+        let is_unread = |entry: &Entry| entry.message.is_none();
+        let is_unknown = |zone: &Zone| {
+            zone.returned.values().next().is_some_and(is_unread) || (zone.ready.is_empty() && zone.is_paged())
         };
         let above = self.levels.iter().flat_map(|levels| levels.iter());
         self.rules.is_some() && std::iter::once((0, &self.zone)).chain(above).any(|(_, zone)| is_unknown(zone))
@@ -127,4 +167,12 @@ impl<C> Queue<C> {
         let zones = std::iter::once((0, &self.zone)).chain(above);
         zones.filter(|(_, zone)| !zone.is_empty()).map(|(level, _)| level).collect()
     }
+}
+
+fn zone_of<'a>(
+    zone: &'a mut Zone,
+    levels: &'a mut Option<Box<crate::levels::Levels>>,
+    level: u8,
+) -> Option<&'a mut Zone> {
+    if level == 0 { Some(zone) } else { levels.as_mut()?.get_mut(level) }
 }

@@ -151,8 +151,8 @@ impl<C> Queue<C> {
     ///
     /// Hands the entries, taken out of the queue in order and in memory, with their consumers to `plan`. Returns true
     /// when it stopped for one of the limits, so that there may be more to do; it also stops, returning false, at a
-    /// message that cannot be delivered yet (see [`Queue::pop`]). Messages that have expired at `now_ms` are left to
-    /// [`Queue::take_expired`].
+    /// message that cannot be delivered yet (see [`Queue::pop`]). Messages that have expired at `now_ms`, of which it takes
+    /// at most `most` out too, are left to [`Queue::take_expired`].
     #[inline]
     pub fn plan_ready(
         &mut self,
@@ -163,9 +163,10 @@ impl<C> Queue<C> {
         mut plan: impl FnMut(Entry, ConsumerKey),
     ) -> bool {
         let mut bytes = 0;
+        let mut may_expire = most;
         for _ in 0..most {
-            if self.rules.is_some() {
-                self.expire_first(now_ms, most);
+            if self.rules.is_some() && !self.expire_first(now_ms, &mut may_expire) {
+                return true;
             }
             if !self.has_deliverable() {
                 return false;
@@ -206,7 +207,7 @@ impl<C> Queue<C> {
             _ => NEVER,
         };
         let zone = self.zone_mut(level);
-        if zone.is_empty() {
+        if zone.has_only_returned() {
             zone.latest_due_ms = 0;
         }
         let is_out_of_order = due_ms < zone.latest_due_ms;
@@ -233,7 +234,8 @@ impl<C> Queue<C> {
     #[inline]
     pub fn pop(&mut self, now_ms: u64) -> Option<Entry> {
         if self.rules.is_some() {
-            self.expire_first(now_ms, UNLIMITED);
+            let mut may_expire = UNLIMITED;
+            self.expire_first(now_ms, &mut may_expire);
         }
         if self.has_deliverable() { self.take_first() } else { None }
     }
@@ -267,20 +269,13 @@ impl<C> Queue<C> {
 
     /// Takes the message at a position out of turn, in memory or not; `None` when it is not ready.
     pub fn take(&mut self, level: u8, seq: u64) -> Option<Entry> {
-        let zone = self.find_zone(level)?;
-        let entry = zone.take(seq)?;
-        let is_vacant = zone.is_empty();
-        if let Some(levels) = self.levels.as_mut().filter(|_| is_vacant) {
-            levels.vacate(level);
-        }
-        self.counts.remove_ready(entry.body_len);
-        Some(Entry { level, ..entry })
+        self.take_from(level, |zone| zone.take(seq))
     }
 
-    /// Takes the first message of a priority that is in memory.
-    pub(crate) fn take_first_of(&mut self, level: u8) -> Option<Entry> {
+    /// Takes a message of a priority.
+    pub(crate) fn take_from(&mut self, level: u8, take: impl FnOnce(&mut Zone) -> Option<Entry>) -> Option<Entry> {
         let zone = self.find_zone(level)?;
-        let entry = zone.take_first()?;
+        let entry = take(zone)?;
         let is_vacant = zone.is_empty();
         if let Some(levels) = self.levels.as_mut().filter(|_| is_vacant) {
             levels.vacate(level);
@@ -315,12 +310,22 @@ impl<C> Queue<C> {
     /// Puts a message back that was taken out and, as it turned out, not delivered.
     pub fn put_back(&mut self, entry: Entry) {
         self.counts.add_ready(entry.body_len);
-        if let Some(rules) = &mut self.rules {
-            let due_ms = entry.message.as_ref().map_or(0, |message| rules.due_ms(message));
-            rules.earliest_due_ms = rules.earliest_due_ms.min(due_ms);
-        }
         let level = entry.level;
-        self.zone_mut(level).put_back(entry);
+        let due_ms = match (&mut self.rules, &entry.message) {
+            (Some(rules), Some(message)) => {
+                let due_ms = rules.due_ms(message);
+                rules.earliest_due_ms = rules.earliest_due_ms.min(due_ms);
+                due_ms
+            }
+            (Some(rules), None) => {
+                rules.earliest_due_ms = 0;
+                NEVER
+            }
+            (None, _) => NEVER,
+        };
+        let zone = self.zone_mut(level);
+        zone.returned_due_ms = zone.returned_due_ms.min(due_ms);
+        zone.put_back(entry);
         if let Some(levels) = &mut self.levels {
             levels.occupy(level);
         }
@@ -446,21 +451,8 @@ impl<C> Queue<C> {
     /// What has to come from or to the disk so that deliveries can go on. Asked when a consumer, or basic.get, wants a
     /// message; what is returned counts as under way.
     pub fn wants(&mut self) -> Wants {
-        self.want(false)
-    }
-
-    /// What has to come from the disk so that it is known when the first message expires.
-    pub fn wants_probe(&mut self) -> Wants {
-        let probe = self.rules.as_ref().is_none_or(|rules| !rules.is_expiring);
-        self.want(probe)
-    }
-
-    fn want(&mut self, probe: bool) -> Wants {
-        if self.levels.is_none() {
-            return self.zone.wants(0, probe);
-        }
         for (level, zone) in self.zones_mut().rev() {
-            match zone.wants(level, probe) {
+            match zone.wants(level) {
                 // What comes after messages that are on disk only need not be looked at.
                 Wants::Nothing if zone.is_paged() => return Wants::Nothing,
                 Wants::Nothing => {}
@@ -468,6 +460,14 @@ impl<C> Queue<C> {
             }
         }
         Wants::Nothing
+    }
+
+    /// What has to come from the disk so that it is known when the first message of each priority expires.
+    pub fn wants_probe(&mut self) -> Wants {
+        // Where one has expired the next may have, too.
+        let ahead = self.rules.as_ref().is_some_and(|rules| rules.is_expiring);
+        let read = self.zones_mut().rev().find_map(|(level, zone)| Some((level, zone.wants_read(!ahead)?)));
+        read.map_or(Wants::Nothing, |(level, read)| Wants::Read { level, read })
     }
 
     /// The mark of a priority is on disk.
@@ -486,6 +486,8 @@ impl<C> Queue<C> {
             (rules.earliest_due_ms, rules.is_unordered) = (0, true);
         }
         let Some(zone) = self.find_zone(level) else { return lost };
+        // When they expire is known now.
+        zone.returned_due_ms = 0;
         let is_vacant = zone.is_empty();
         lost.iter().for_each(|(_, body_len, _)| self.counts.remove_ready(*body_len));
         if let Some(levels) = self.levels.as_mut().filter(|_| is_vacant) {

@@ -128,19 +128,21 @@ impl Storage {
 
     /// Takes the first message that is on disk only, unread.
     pub(crate) fn take_first_paged(&mut self) -> Option<Entry> {
+        self.pass_taken();
         let paged = self.paged.as_mut()?;
-        let mut from = paged.next;
-        let (seq, body_len) = loop {
-            let (seq, body_len) = self.backlog.first_from(from)?;
-            if !self.taken.contains(&seq) {
-                break (seq, body_len);
-            }
-            from = seq + 1;
-        };
+        let (seq, body_len) = self.backlog.first_from(paged.next)?;
         paged.next = seq + 1;
         paged.count -= 1;
         self.forget_empty();
-        Some(Entry::unread(seq, body_len))
+        Some(Entry::unread(seq, body_len, seq < self.recovered_below))
+    }
+
+    /// Has what is on disk only begin with a message that has not left, so that each read finds one at least.
+    fn pass_taken(&mut self) {
+        let Some(paged) = self.paged.as_mut().filter(|_| !self.taken.is_empty()) else { return };
+        while let Some((seq, _)) = self.backlog.first_from(paged.next).filter(|(seq, _)| self.taken.contains(seq)) {
+            paged.next = seq + 1;
+        }
     }
 
     /// Takes the message at this position, unread, if it is one that is on disk only.
@@ -152,7 +154,7 @@ impl Storage {
         }
         paged.count -= 1;
         self.forget_empty();
-        Some(Entry::unread(seq, body_len))
+        Some(Entry::unread(seq, body_len, seq < self.recovered_below))
     }
 
     /// A message that is on disk left while others before it stay.
@@ -253,20 +255,22 @@ impl Zone {
 
     /// What has to come from or to the disk so that deliveries can go on. Asked when a consumer, or basic.get, wants a
     /// message; what is returned counts as under way.
-    ///
-    /// With `probe` only the first message is wanted, to see when it expires.
-    pub(crate) fn wants(&mut self, level: u8, probe: bool) -> Wants {
+    pub(crate) fn wants(&mut self, level: u8) -> Wants {
+        if let Some(read) = self.wants_read(false) {
+            return Wants::Read { level, read };
+        }
         let len = self.len();
-        let Some(storage) = &mut self.storage else { return Wants::Nothing };
         let first = self.returned.values().next().or_else(|| self.ready.front());
-        if let Some(read) = storage.next_read(first, &self.returned, self.resident_bytes, probe) {
-            return Wants::Read { level, read: Box::new(read) };
-        }
-        if probe {
-            return Wants::Nothing;
-        }
+        let Some(storage) = &mut self.storage else { return Wants::Nothing };
         let Some(first) = first.filter(|first| first.stored && !first.redelivered) else { return Wants::Nothing };
         storage.next_mark(level, first.seq, len)
+    }
+
+    /// What has to be read next. With `probe` only the first message is wanted, to see when it expires.
+    pub(crate) fn wants_read(&mut self, probe: bool) -> Option<Box<Read>> {
+        let storage = self.storage.as_mut()?;
+        let first = self.returned.values().next().or_else(|| self.ready.front());
+        storage.next_read(first, &self.returned, self.resident_bytes, probe).map(Box::new)
     }
 
     /// The mark is on disk.
@@ -291,6 +295,9 @@ impl Zone {
         for loaded in run.loaded {
             if let Some(entry) = self.returned.get_mut(&loaded.seq) {
                 entry.message = Some(loaded.message);
+                // It may have been taken out, unread, before anything was known of it.
+                entry.redelivered |= loaded.redelivered;
+                entry.delivery_count = entry.delivery_count.max(loaded.delivery_count);
                 continue;
             }
             let Some(paged) = storage.paged.as_mut().filter(|paged| loaded.seq >= paged.next) else { continue };
@@ -303,6 +310,7 @@ impl Zone {
                 body_len: loaded.message.body_len() as u32,
                 message: Some(loaded.message),
                 delivery_count: loaded.delivery_count,
+                failures: u16::try_from(loaded.delivery_count).unwrap_or(u16::MAX),
                 seq: loaded.seq,
                 redelivered: loaded.redelivered || loaded.seq < storage.recovered_below,
                 stored: true,
@@ -320,6 +328,10 @@ impl Zone {
     /// A ready message on disk cannot be read.
     fn lose(&mut self, seq: u64, body_len: u32) -> Option<(u64, u32, Option<u64>)> {
         let storage = self.storage.as_mut()?;
+        if self.returned.get(&seq).is_some_and(|entry| entry.message.is_some()) {
+            // It came back while it was read, and is in memory.
+            return None;
+        }
         let returned = self.returned.remove(&seq);
         match &mut storage.paged {
             _ if returned.is_some() => {}
@@ -373,6 +385,7 @@ impl Storage {
                 .collect();
             (0, self.backlog.read_of(&seqs).into_iter().next())
         } else {
+            self.pass_taken();
             let enough = if probe { 1 } else { READ_AHEAD_BELOW };
             let paged = self.paged.as_ref().filter(|_| resident_bytes < enough)?;
             (paged.next, self.backlog.read_from(paged.next, if probe { 1 } else { READ_BYTES }))

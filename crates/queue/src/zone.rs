@@ -7,6 +7,9 @@ use std::collections::{BTreeMap, VecDeque};
 /// What a message in memory takes beside its body, in bytes; about right is enough for deciding what goes to disk.
 const OVERHEAD: u64 = 128;
 
+/// Places that were left and are kept, unless they are more than half.
+const MOST_HOLES: usize = 64;
+
 /// Ready messages in the order of their positions: first those that came back, then those in memory that never left,
 /// then those that are [paged out](crate::storage).
 #[derive(Default)]
@@ -19,8 +22,10 @@ pub(crate) struct Zone {
     pub(crate) returned: BTreeMap<u64, Entry>,
     /// Memory of the messages in `ready`.
     pub(crate) resident_bytes: u64,
-    /// When the message expires that is the last to do so of all that are here, as far as is known; in ms.
+    /// When the message expires that is the last to do so of all in `ready` and paged out, as far as is known; in ms.
     pub(crate) latest_due_ms: u64,
+    /// No message in `returned` that is in memory expires before; in ms. Those come back in any order of their expiry.
+    pub(crate) returned_due_ms: u64,
     /// What of it is on disk; only for zones that have something there, or that are to survive a restart.
     pub(crate) storage: Option<Box<Storage>>,
 }
@@ -29,13 +34,19 @@ impl Zone {
     /// True without ready messages.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.ready.is_empty() && self.returned.is_empty() && !self.is_paged()
+        self.returned.is_empty() && self.has_only_returned()
     }
 
     /// True when messages that enter have to go to disk, whatever they are.
     #[inline]
     pub(crate) fn is_paged(&self) -> bool {
         self.storage.as_ref().is_some_and(|storage| storage.is_paged())
+    }
+
+    /// True when all ready messages are ones that came back.
+    #[inline]
+    pub(crate) fn has_only_returned(&self) -> bool {
+        self.ready.is_empty() && !self.is_paged()
     }
 
     /// The first message, when it is one that is known in memory, at least by its position.
@@ -87,6 +98,12 @@ impl Zone {
         if let Some((_, entry)) = self.returned.pop_first() {
             return Some(entry);
         }
+        self.take_first_ready()
+    }
+
+    /// Takes the first message in memory that never left.
+    #[inline]
+    pub(crate) fn take_first_ready(&mut self) -> Option<Entry> {
         let entry = self.ready.pop_front()?;
         self.resident_bytes -= memory(&entry);
         if self.holes > 0 {
@@ -134,6 +151,11 @@ impl Zone {
         self.holes += 1;
         self.resident_bytes -= memory(&entry);
         self.trim();
+        // One that stays for years at the front must not keep the places of all that come and go behind it.
+        if self.holes > MOST_HOLES && self.holes > self.ready.len() / 2 {
+            self.ready.retain(|entry| !entry.is_gone);
+            self.holes = 0;
+        }
         Some(entry)
     }
 

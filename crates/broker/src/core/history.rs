@@ -96,5 +96,9 @@ fn entries_of(cell: &QueueCell) -> Vec<Entry> {
     let Some(storage) = state.queue.storage(0) else { return Vec::new() };
     let first = storage.backlog.first_seq().unwrap_or(end);
     let count = usize::try_from(storage.backlog.len()).unwrap_or(usize::MAX);
-    (first..end).filter(|seq| storage.backlog.contains(*seq)).take(count).map(|seq| Entry::unread(seq, 0)).collect()
+    (first..end)
+        .filter(|seq| storage.backlog.contains(*seq))
+        .take(count)
+        .map(|seq| Entry::unread(seq, 0, false))
+        .collect()
 }

@@ -123,6 +123,9 @@ impl Core {
                 }
                 None => appender.message(owner, options, message),
             };
+            if cell.holds_delayed && !transient {
+                appender.timer(owner, transaction, crate::delayed::due_ms(message));
+            }
             item.logged = Some(place);
             item.durable |= !transient;
             durable |= !transient;

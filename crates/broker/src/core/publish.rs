@@ -50,7 +50,8 @@ impl Core {
         }
         let exchange = self.exchange_to_publish(conn, number, incoming.exchange)?;
         self.check_topic_to_publish(conn, number, &exchange, incoming.routing_key)?;
-        let checked = self.check_properties(conn, number, &incoming)?;
+        let delays = exchange.delays();
+        let checked = self.check_properties(conn, number, &incoming, delays)?;
         let mut item = Item {
             persistent: incoming.header.properties.delivery_mode() == Some(2),
             mandatory: incoming.mandatory,
@@ -88,6 +89,8 @@ impl Core {
         let is_reply = exchange.is_default() && crate::reply_to::is_address(incoming.routing_key);
         let route = if is_reply {
             None
+        } else if delays && checked.headers.is_some_and(|headers| crate::delayed::delay_ms(headers).is_some()) {
+            Some(self.delayed_route(&*self.vhost(conn)?))
         } else {
             let routed =
                 Routed { headers: checked.headers, properties: incoming.header.properties, ..Routed::default() };
@@ -204,6 +207,9 @@ impl Core {
 
     /// Where a message goes that no connection publishes.
     pub(super) fn route_by(&mut self, vhost: &Vhost, exchange: &Arc<Exchange>, message: &Routed<'_>) -> Arc<Route> {
+        if exchange.delays() && message.headers.is_some_and(|headers| crate::delayed::delay_ms(headers).is_some()) {
+            return self.delayed_route(vhost);
+        }
         let (random, now_ms) = (self.random(), self.now.time_ms());
         find_route(&mut self.routes, vhost, exchange, &Routed { random, now_ms, ..*message })
     }

@@ -232,7 +232,8 @@ impl Core {
         let count = items.len() as u64;
         if let Some(exchange) = self.run.exchange.take() {
             exchange.counters.publish_in.add(count);
-            exchange.counters.publish_out.add(count * route.queues.len() as u64);
+            let out = if route.is_delayed { 0 } else { count * route.queues.len() as u64 };
+            exchange.counters.publish_out.add(out);
         }
         if !route.histories.is_empty() {
             self.remember(&route, &mut items, buffer);
@@ -281,11 +282,15 @@ impl Core {
         if cell.is_dead() {
             return Enqueued::default();
         }
-        let logged = if !state.is_tended && !self.run.expires {
+        // What expires does so from the time on at which it is released.
+        let logged = if !state.is_tended && (!self.run.expires || cell.holds_delayed) {
             self.enqueue_items(cell, &mut state, items, buffer, last)
         } else {
             self.enqueue_with_options(cell, &mut state, items, buffer, last)
         };
+        if cell.holds_delayed {
+            self.page_out_delayed(cell, &mut state);
+        }
         self.page_out_if_short(cell, &mut state);
         cell.counters.publish.add(items.len() as u64);
         cell.publish_gauges(&state);
@@ -319,6 +324,9 @@ impl Core {
             let message = self.stored(item, buffer, last);
             let stored = levels.is_paged(state, item) || (cell.is_stored && item.persistent);
             let level = levels.level_of(item);
+            if cell.holds_delayed {
+                self.note_due(cell, state.queue.next_seq(), &message);
+            }
             if let Some(due_ms) = state.queue.push(message, stored, level) {
                 self.expire_out_of_turn(cell, state, level, due_ms);
             }

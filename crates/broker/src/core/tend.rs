@@ -3,7 +3,6 @@
 //! Each look does a bounded piece under one hold of the lock, and says when the next is due: there is at most one timer
 //! per queue that counts, in the shard that armed it.
 
-use super::leave::Letter;
 use super::run::Item;
 use super::{Core, MESSAGES_PER_LOCK};
 use crate::dead_letter::Reason;
@@ -20,12 +19,12 @@ const FARTHEST_MS: u64 = 600_000;
 /// Why a delivery comes back to its queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Return {
-    /// The consumer says that it failed: basic.reject.
+    /// The consumer says that it failed: basic.reject. RabbitMQ 4.3 counts this and the next as failures.
     Failed,
-    /// The consumer gives it back: basic.nack, basic.recover.
-    GivenBack,
     /// Nobody said anything: the consumer, its channel or its connection is gone.
     ConsumerGone,
+    /// The consumer gives it back without saying that it failed: basic.nack, basic.recover.
+    GivenBack,
 }
 
 /// When to look at queues.
@@ -50,9 +49,8 @@ impl DelayedRetry {
     /// How long a message waits that came back for this reason, `count` times by now; `None` when it does not.
     pub(crate) fn wait_ms(self, why: Return, count: u32) -> Option<u64> {
         let waits = match why {
-            Return::Failed => self.failed,
+            Return::Failed | Return::ConsumerGone => self.failed,
             Return::GivenBack => self.returned,
-            Return::ConsumerGone => false,
         };
         let wait_ms = self.min_ms.saturating_mul(u64::from(count)).min(self.max_ms);
         (waits && wait_ms > 0).then_some(wait_ms)
@@ -191,10 +189,7 @@ impl Core {
     /// Looks at a queue for the first time, or after its options have changed.
     pub(crate) fn look(&mut self, cell: &Arc<QueueCell>) {
         let mut state = cell.lock();
-        if state.is_tended {
-            self.tend(cell, &mut state);
-            cell.publish_gauges(&state);
-        }
+        self.deliver_ready_locked(cell, &mut state);
         drop(state);
         self.scratch.done.clear();
     }
@@ -299,10 +294,5 @@ impl Core {
         if !self.unused.is_empty() {
             self.delete_unused();
         }
-    }
-
-    /// Takes letters back that have been read.
-    pub(crate) fn take_letters(&mut self, letters: Vec<Letter>) {
-        self.letters.extend(letters);
     }
 }

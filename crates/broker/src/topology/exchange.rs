@@ -7,6 +7,11 @@ use amqp::FieldTable;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+/// The type of exchanges that delay and route as another type does, which the argument names.
+pub(crate) const DELAYED_TYPE: &str = "x-delayed-message";
+/// That argument.
+pub(crate) const DELAYED_TYPE_ARGUMENT: &str = "x-delayed-type";
+
 /// What an exchange's arguments and policies add up to.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ExchangeOptions {
@@ -45,6 +50,8 @@ pub struct Exchange {
     pub arguments: FieldTable,
     /// What its type and arguments come to.
     pub(crate) behaviour: Behaviour,
+    /// True when it was declared with the type x-delayed-message.
+    pub(crate) is_delayed_type: bool,
     /// A leaf lock, for as long as it takes to clone what is in it.
     pub(crate) options: RwLock<Arc<ExchangeOptions>>,
     /// `options.delayed`, for the message path.
@@ -66,11 +73,23 @@ impl Exchange {
             internal: false,
             arguments: FieldTable::new(),
             behaviour: Behaviour::default(),
+            is_delayed_type: false,
             options: RwLock::default(),
             delayed: AtomicBool::new(false),
             counters: ExchangeCounters::default(),
             generation: AtomicU64::new(1),
         }
+    }
+
+    /// The name of its type, as it was declared.
+    pub fn type_name(&self) -> &'static str {
+        if self.is_delayed_type { DELAYED_TYPE } else { self.kind.name() }
+    }
+
+    /// True when messages with the header x-delay wait before they are routed, for its type or its options.
+    #[inline]
+    pub(crate) fn delays(&self) -> bool {
+        self.is_delayed_type || self.is_delayed()
     }
 
     /// True for the exchange without a name.
@@ -89,7 +108,7 @@ impl Exchange {
         self.options.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// True while messages with `x-delay` wait before they are routed.
+    /// True while its options say that messages with `x-delay` wait before they are routed.
     #[inline]
     pub fn is_delayed(&self) -> bool {
         self.delayed.load(Ordering::Relaxed)

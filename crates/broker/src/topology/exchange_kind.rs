@@ -1,5 +1,7 @@
 //! The exchange types that can be declared.
 
+use super::{DELAYED_TYPE, DELAYED_TYPE_ARGUMENT};
+use amqp::{FieldTable, FieldValue};
 use routing::ExchangeType;
 
 /// An exchange type. Those whose names begin with `x-` are plugins of RabbitMQ, or were before they moved into its core.
@@ -45,6 +47,16 @@ impl ExchangeKind {
     /// The type called `name`.
     pub fn from_name(name: &str) -> Option<ExchangeKind> {
         ExchangeKind::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// How an exchange of this type and with these arguments routes, as its definition has them.
+    pub(crate) fn of_definition(name: &str, arguments: &FieldTable) -> Option<ExchangeKind> {
+        match name {
+            DELAYED_TYPE => {
+                arguments.get(DELAYED_TYPE_ARGUMENT).and_then(FieldValue::as_str).and_then(ExchangeKind::from_name)
+            }
+            name => ExchangeKind::from_name(name),
+        }
     }
 
     /// Its name in exchange.declare.

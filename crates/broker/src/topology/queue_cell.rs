@@ -53,6 +53,8 @@ pub struct QueueCell {
     pub durable: bool,
     /// True when persistent messages in it are kept on disk.
     pub(crate) is_stored: bool,
+    /// True for the one that keeps delayed messages; see [`crate::delayed`].
+    pub(crate) holds_delayed: bool,
     /// Goes with its last consumer.
     pub auto_delete: bool,
     /// The connection that it belongs to and goes with.
@@ -130,9 +132,9 @@ impl QueueState {
         }
     }
 
-    /// A queue without options has nothing to be looked after for once it is empty.
+    /// A queue without options has nothing to be looked after for once it is empty, and nothing can come back that expires.
     pub(crate) fn become_plain(&mut self) {
-        if self.options.is_none() && self.queue.is_empty() && self.unsent.is_empty() && self.waits.is_empty() {
+        if self.options.is_none() && self.queue.is_empty() && self.queue.counts().unacked == 0 {
             self.queue.set_rules(None);
             self.is_tended = false;
         }
@@ -172,6 +174,7 @@ impl QueueCell {
             vhost: vhost.clone(),
             durable: false,
             is_stored: false,
+            holds_delayed: false,
             auto_delete: false,
             owner: None,
             terms: RwLock::default(),

@@ -42,12 +42,19 @@ pub(crate) struct Route {
     pub(crate) met_duplicate: bool,
     /// True for a message that went to a direct reply consumer and to no queue.
     pub(crate) delivered_directly: bool,
+    /// True for a message that waits before it is routed.
+    pub(crate) is_delayed: bool,
 }
 
 impl Route {
     /// The route of a message that has been given to a direct reply consumer.
     pub(crate) fn direct() -> Route {
         Route { delivered_directly: true, ..Route::default() }
+    }
+
+    /// The way of messages that wait in this queue before they are routed.
+    pub(crate) fn holding(cell: Arc<QueueCell>) -> Route {
+        Route { queues: vec![cell], is_delayed: true, ..Route::default() }
     }
 
     /// A route to these queues.

@@ -177,20 +177,19 @@ fn a_limit_that_is_no_integer_is_refused() {
     assert_eq!((closed.code, closed.text), (406, expected));
 }
 
-/// The count belongs to the message in its queue: others of a multiple nack have their own.
 #[test]
 fn every_message_has_a_count_of_its_own() {
     ours_only!("RabbitMQ's classic queues have no delivery limit");
     let mut client = connect();
-    let (source, dead) = with_dead_letters(&mut client, "own", [("x-delivery-limit", 2.into())]);
-    put_all(&mut client, &source, &["a", "b", "c"]);
-    for round in 0..2 {
-        let taken = take(&mut client, &source, 3);
-        client.send(1, reject(taken[round].delivery_tag, true));
-        client.send(1, nack(0, true, true));
-    }
-    let taken = take(&mut client, &source, 3);
-    let counts: Vec<_> = taken.iter().map(|taken| number_header(taken, "x-delivery-count").unwrap_or(0)).collect();
-    assert_eq!(counts, [1, 1, 0]);
-    assert_eq!(client.message_count(1, &dead), 0);
+    let queue = queue_with(&mut client, "own", [("x-delivery-limit", 5.into())]);
+    put_all(&mut client, &queue, &["a", "b", "c"]);
+    let taken = take(&mut client, &queue, 3);
+    client.send(1, reject(taken[0].delivery_tag, true));
+    client.send(1, reject(taken[2].delivery_tag, true));
+    let again = take(&mut client, &queue, 1);
+    client.send(1, reject(again[0].delivery_tag, true));
+    client.send(1, reject(taken[1].delivery_tag, true));
+    let counts: Vec<_> =
+        take(&mut client, &queue, 3).iter().map(|taken| number_header(taken, "x-delivery-count")).collect();
+    assert_eq!(counts, [Some(2), Some(1), Some(1)]);
 }
