@@ -7,6 +7,8 @@ pub(crate) mod compact;
 mod declare;
 mod delay;
 pub(crate) mod deliver;
+mod duplicates;
+mod history;
 pub(crate) mod leave;
 mod options;
 mod overdue;
@@ -17,7 +19,7 @@ mod run;
 mod settle;
 pub(crate) mod tend;
 
-pub(crate) use declare::QueueDeclaration;
+pub(crate) use declare::{QueueDeclaration, definition};
 pub(crate) use publish::{Incoming, IncomingBody};
 pub(crate) use queues::{DeleteCondition, delete_queue};
 
@@ -98,6 +100,8 @@ pub(crate) struct Core {
     compaction: compact::Progress,
     scratch: Scratch,
     frame: Vec<u8>,
+    /// State of the generator behind [`Core::random`]; 0 before its first number.
+    random: u64,
 }
 
 impl Core {
@@ -130,7 +134,17 @@ impl Core {
             compaction: compact::Progress::default(),
             scratch: Scratch::default(),
             frame: Vec::new(),
+            random: 0,
         }
+    }
+
+    /// A random number, for choices that nobody gains from foreseeing: SplitMix64, begun from the engine's entropy.
+    fn random(&mut self) -> u64 {
+        if self.random == 0 {
+            self.random = self.broker.random() | 1;
+        }
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.random
     }
 
     /// Appends a method frame to the connection's output.

@@ -101,9 +101,9 @@ impl<'m> DeadLetter<'m> {
         DeadLetter { message, names, header, deaths, more_keys, replaces_key }
     }
 
-    /// The headers that it is routed by.
-    pub(crate) fn headers(&self) -> Option<TableRef<'_>> {
-        PropertiesRef::of_payload(&self.header)?.headers()
+    /// The properties that it is routed by, headers among them.
+    pub(crate) fn properties(&self) -> PropertiesRef<'_> {
+        PropertiesRef::of_payload(&self.header).unwrap_or_default()
     }
 
     /// Its routing keys: the one in its names first.

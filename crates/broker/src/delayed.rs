@@ -78,9 +78,9 @@ impl Released {
         Released { header, more_keys }
     }
 
-    /// The headers that it is routed by.
-    pub(crate) fn headers(&self) -> Option<TableRef<'_>> {
-        PropertiesRef::of_payload(&self.header)?.headers()
+    /// The properties that it is routed by, headers among them.
+    pub(crate) fn properties(&self) -> PropertiesRef<'_> {
+        PropertiesRef::of_payload(&self.header).unwrap_or_default()
     }
 
     /// Stores it as the message that its queues get, entering them at `entered_ms`.

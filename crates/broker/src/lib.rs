@@ -18,6 +18,7 @@ mod core;
 pub mod counters;
 #[allow(dead_code, reason = "queues give up messages with the next step")]
 mod dead_letter;
+mod deduplication;
 pub(crate) mod delayed;
 mod delivery;
 pub mod errors;

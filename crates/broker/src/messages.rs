@@ -230,6 +230,9 @@ impl Broker {
             state.queue.settled(entry.body_len);
             gone.push(entry);
         }
+        if let (None, Some(present)) = (&self.messages, &mut state.present) {
+            present.remove_all(gone.iter().map(|entry| entry.seq), &mut Vec::new());
+        }
         let token = self.messages.as_ref().and_then(|messages| purge_stored(messages, cell, &mut state, &gone));
         cell.publish_gauges(&state);
         drop(state);
@@ -303,6 +306,10 @@ impl Owners for Broker {
         let (quid, part) = split_group(group);
         let Some(cell) = self.queue_by_id(quid) else { return false };
         let mut state = cell.lock();
+        if let (KEYS_PART, Some(present)) = (part, &mut state.present) {
+            visit(&mut present.backlog);
+            return true;
+        }
         let storage = u8::try_from(part).ok().and_then(|level| state.queue.storage(level));
         match storage {
             Some(storage) => visit(&mut storage.backlog),
@@ -358,6 +365,7 @@ fn purge_stored(messages: &Messages, cell: &QueueCell, state: &mut QueueState, g
     let log = messages.store.log();
     let mut blobs = Vec::new();
     let mut any = false;
+    let mut purged: Vec<u64> = Vec::new();
     for level in state.queue.stored_levels() {
         let of_level = gone.iter().filter(|entry| entry.stored && entry.level == level);
         let stored: Vec<(u64, u32)> = of_level.map(|entry| (entry.seq, entry.body_len)).collect();
@@ -370,9 +378,17 @@ fn purge_stored(messages: &Messages, cell: &QueueCell, state: &mut QueueState, g
     }
     for forgotten in state.queue.forget_paged() {
         let (first, last) = forgotten.range;
+        if let Some(present) = &state.present {
+            purged.extend(present.positions(first, last).filter(|seq| !forgotten.except.contains(seq)));
+        }
         log.append().settle_range(cell.group(forgotten.level), first, last, &forgotten.except);
         blobs.extend(forgotten.blobs);
         any = true;
+    }
+    if let Some(present) = &mut state.present {
+        let mut records = Vec::new();
+        present.remove_all(purged.into_iter().chain(gone.iter().map(|entry| entry.seq)), &mut records);
+        records.chunks(4096).for_each(|piece| log.append().settle(keys_group(cell.quid), None, piece));
     }
     if !any {
         return None;
@@ -394,6 +410,14 @@ impl QueueCell {
     pub(crate) fn group(&self, level: u8) -> u64 {
         self.quid | u64::from(level) << QUID_BITS
     }
+}
+
+/// The part of a queue that is the keys of its messages.
+pub(crate) const KEYS_PART: u16 = 256;
+
+/// The name under which the store knows the keys of a queue's messages.
+pub(crate) fn keys_group(quid: u64) -> u64 {
+    quid | u64::from(KEYS_PART) << QUID_BITS
 }
 
 /// The queue's id and the part, which is a priority below 256.

@@ -45,7 +45,7 @@ impl Entry {
     }
 
     /// A message of which only the position is known: it is on disk.
-    pub(crate) fn unread(seq: u64, body_len: u32, redelivered: bool) -> Entry {
+    pub fn unread(seq: u64, body_len: u32, redelivered: bool) -> Entry {
         let (stored, level, is_gone) = (true, 0, false);
         Entry { message: None, body_len, delivery_count: 0, failures: 0, seq, redelivered, stored, level, is_gone }
     }

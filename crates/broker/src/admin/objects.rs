@@ -146,6 +146,7 @@ fn implicit_binding(cell: &QueueCell) -> BindingInfo {
         to_queue: true,
         routing_key: cell.name.to_string(),
         arguments: FieldTable::new(),
+        order: 0,
     }
 }
 

@@ -73,6 +73,7 @@ impl Broker {
             self.drop_delayed(cell);
         }
         writer.commit(Change::DeleteVhost { name: name.to_owned() })?;
+        self.end_hidden(vhost.hidden_queues());
         info!(target: "vhost", "vhost '{name}' deleted");
         Ok(AdminReply::Done)
     }

@@ -4,7 +4,7 @@ use crate::connection::Connection;
 use crate::core::Core;
 use crate::errors::{self, ArgumentValue, ProtocolError, Resource, Scope};
 use crate::names::{clean, is_reserved};
-use crate::topology::{DELAYED_TYPE, DELAYED_TYPE_ARGUMENT, Exchange, ExchangeKind, Vhost};
+use crate::topology::{Behaviour, DELAYED_TYPE, DELAYED_TYPE_ARGUMENT, Exchange, ExchangeKind, Vhost};
 use amqp::method::exchange;
 use amqp::{FieldTable, FieldValue, Method};
 use auth::Permission;
@@ -96,23 +96,34 @@ impl Core {
         {
             return Err(errors::EXCHANGE_LIMIT.with(&[&resource, &most]));
         }
-        let mut topology = vhost.write();
-        if let Some(existing) = topology.exchange(name) {
-            // Somebody else was faster.
-            return assert_equivalent(existing, &resource, declare, &arguments).map(|()| None);
-        }
-        let exchange = Exchange {
+        let behaviour = Behaviour::of(kind, &arguments, &resource)?;
+        let new = Exchange {
             durable: declare.durable,
             auto_delete: declare.auto_delete,
             internal: declare.internal,
             arguments,
+            behaviour,
             is_delayed_type,
             ..Exchange::new(vhost.next_exchange_id(), name, kind)
         };
+        let hidden = self.broker.new_hidden(vhost, &new);
+        let mut topology = vhost.write();
+        if let Some(existing) = topology.exchange(name) {
+            // Somebody else was faster.
+            return assert_equivalent(existing, &resource, declare, &new.arguments).map(|()| None);
+        }
         // Under the lock: who changes policies meanwhile waits for it, and then sees this exchange.
-        let created = topology.insert_exchange(exchange.under(vhost.policies().for_exchange(name)));
+        let created = topology.insert_exchange(new.under(vhost.policies().for_exchange(name)));
         // Proposed under the lock, so that the journal has changes in the order in which they happened.
-        let changes = if created.durable { vec![definition(vhost, &created)] } else { Vec::new() };
+        let mut changes = if created.durable { vec![definition(vhost, &created)] } else { Vec::new() };
+        if let (Some(cell), Some((hidden, _))) = (hidden, created.hidden_queue()) {
+            if cell.durable {
+                changes.push(crate::core::definition(&cell, &FieldTable::new()));
+            }
+            let cell = topology.insert_hidden(cell);
+            self.broker.add_queue(&cell);
+            hidden.set(cell);
+        }
         Ok(self.broker.propose(changes))
     }
 
@@ -131,7 +142,7 @@ impl Core {
             return Err(errors::SYSTEM_EXCHANGE.with(&[&resource]));
         }
         self.check_exchange(conn, &name, Permission::Configure)?;
-        let mut token = None;
+        let (mut token, mut hidden) = (None, Vec::new());
         let mut topology = vhost.write();
         if let Some(exchange) = topology.exchange(&name).cloned() {
             if delete.if_unused && topology.is_bound(&exchange) {
@@ -139,8 +150,10 @@ impl Core {
             }
             let removed = topology.remove_exchange(&vhost.name, &exchange);
             token = self.broker.propose(removed.changes);
+            hidden = removed.hidden;
         }
         drop(topology);
+        self.broker.end_hidden(hidden);
         self.reply(conn, number, token, delete.nowait, &Method::ExchangeDeleteOk(exchange::DeleteOk {}));
         Ok(())
     }

@@ -12,7 +12,7 @@ use crate::delayed::{self, Released};
 use crate::message::ShardMessage;
 use crate::messages::split_group;
 use crate::names::DELAYED_QUEUE;
-use crate::topology::{QueueCell, QueueOptions, QueueState, Route, Vhost};
+use crate::topology::{QueueCell, QueueOptions, QueueState, Route, Routed, Vhost};
 use amqp::FieldTable;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -185,7 +185,9 @@ impl Core {
         let released = Released::of(message);
         let keys: Vec<&[u8]> =
             std::iter::once(parts.routing_key()).chain(released.more_keys.iter().map(Vec::as_slice)).collect();
-        let route = self.route_by(&vhost, &exchange, &keys, released.headers());
+        let properties = released.properties();
+        let routed = Routed { keys: &keys, headers: properties.headers(), properties, ..Routed::default() };
+        let route = self.route_by(&vhost, &exchange, &routed);
         exchange.counters.publish_out.add(route.queues.len() as u64);
         let message = released.store(message, &mut self.arena, self.now.time_ms());
         Some(Outgoing { message, route, reached: Vec::new() })

@@ -6,9 +6,10 @@
 //! leaves it in both, and never in none.
 
 use super::delay::Release;
+use super::history::Replay;
 use super::{Core, MESSAGES_PER_LOCK};
 use crate::dead_letter::{DeadLetter, Reason};
-use crate::topology::{Exchange, QueueCell, QueueOptions, QueueState, Route, Vhost};
+use crate::topology::{Exchange, QueueCell, QueueOptions, QueueState, Route, Routed, Vhost};
 use queue::Entry;
 use std::sync::Arc;
 use store::Message;
@@ -27,6 +28,8 @@ pub struct Letter {
     reason: Reason,
     /// Ids of the queues that have it already.
     reached: Vec<u64>,
+    /// Where it goes as it is, and stays in its queue: a message of a history for a new binding.
+    replay: Option<Replay>,
     /// Set for a delayed message whose time has come, which is no dead letter but takes the same way.
     release: Option<Release>,
 }
@@ -72,7 +75,7 @@ impl Core {
             Some(options) => {
                 let letter = |entry| {
                     let (cell, options) = (cell.clone(), options.clone());
-                    Letter { cell, options, entry, reason, reached: Vec::new(), release: None }
+                    Letter { cell, options, entry, reason, reached: Vec::new(), replay: None, release: None }
                 };
                 self.letters.extend(entries.into_iter().map(letter));
             }
@@ -134,6 +137,10 @@ impl Core {
         let mut outgoing = Vec::with_capacity(letters.len());
         let mut last: Option<(&Letter, Option<Place>)> = None;
         for letter in letters {
+            if let (Some(replay), Some(message)) = (&letter.replay, &letter.entry.message) {
+                outgoing.push(self.replayed(message, replay));
+                continue;
+            }
             let is_same = |(other, _): &&(&Letter, _)| {
                 Arc::ptr_eq(&other.cell, &letter.cell) && Arc::ptr_eq(&other.options, &letter.options)
             };
@@ -165,7 +172,9 @@ impl Core {
         };
         let publisher_deaths = self.broker.settings.publisher_deaths;
         let dead = DeadLetter::new(message, &letter.cell.name, letter.reason, now_ms, target, publisher_deaths);
-        let mut route = self.route_by(vhost, exchange, &dead.routing_keys(), dead.headers());
+        let (keys, properties) = (dead.routing_keys(), dead.properties());
+        let routed = Routed { keys: &keys, headers: properties.headers(), properties, ..Routed::default() };
+        let mut route = self.route_by(vhost, exchange, &routed);
         // RabbitMQ does not look for cycles when a consumer rejected it: that is no cycle of the broker's own making.
         let looks_round = letter.reason != Reason::Rejected;
         let passes_over =
@@ -186,6 +195,9 @@ impl Core {
         let mut gone = Vec::with_capacity(sent.len());
         let mut released = Vec::new();
         for (mut letter, outgoing) in sent {
+            if letter.replay.is_some() {
+                continue;
+            }
             let at_least_once = letter.options.dead_letter.as_ref().is_some_and(|target| target.at_least_once);
             let reached_all = outgoing.route.queues.iter().all(|cell| outgoing.reached.contains(&cell.quid));
             if !at_least_once || (reached_all && !outgoing.reached.is_empty()) || cell.is_dead() {
@@ -286,6 +298,9 @@ impl Core {
             let mut items: Vec<_> = messages.iter().map(|outgoing| super::run::Item::of(&outgoing.message)).collect();
             let before = (self.run.expires, self.run.rejected);
             self.run.expires = items.iter().any(|item| item.expires);
+            if !route.histories.is_empty() {
+                self.remember(&route, &mut items, &[]);
+            }
             for cell in &route.queues {
                 items.iter_mut().for_each(|item| item.rejected = false);
                 self.enqueue_run(cell, &mut items, &[], false);
@@ -294,6 +309,9 @@ impl Core {
                     outgoing.reached.push(cell.quid);
                 }
             }
+            if !route.claims.is_empty() && messages.iter().all(|outgoing| !outgoing.reached.is_empty()) {
+                self.keep_claims(&route);
+            }
             (self.run.expires, self.run.rejected) = before;
             at = end;
         }
@@ -301,6 +319,12 @@ impl Core {
 }
 
 impl Letter {
+    /// A message of a history, to be read and given to a new binding.
+    pub(super) fn of_history(cell: &Arc<QueueCell>, entry: Entry, replay: Replay) -> Letter {
+        let (cell, options, reason) = (cell.clone(), Arc::default(), Reason::MaxLength);
+        Letter { cell, options, entry, reason, reached: Vec::new(), replay: Some(replay), release: None }
+    }
+
     /// A delayed message whose time has come.
     pub(super) fn released(
         cell: &Arc<QueueCell>,
@@ -309,7 +333,7 @@ impl Letter {
         release: Release,
     ) -> Letter {
         let (cell, options, reason) = (cell.clone(), options.clone(), Reason::Expired);
-        Letter { cell, options, entry, reason, reached: Vec::new(), release: Some(release) }
+        Letter { cell, options, entry, reason, reached: Vec::new(), replay: None, release: Some(release) }
     }
 
     /// Its position.

@@ -116,11 +116,15 @@ impl Item {
 
     /// The priority that its publisher gave it; 0 when none.
     pub(super) fn priority(&self, buffer: &[u8]) -> u8 {
-        let header = match &self.stored {
+        amqp::properties::priority_of(self.header(buffer)).unwrap_or(0)
+    }
+
+    /// Its content header.
+    pub(super) fn header<'a>(&'a self, buffer: &'a [u8]) -> &'a [u8] {
+        match &self.stored {
             Some(message) => message.parts().header,
             None => self.place.header.in_buffer(buffer),
-        };
-        amqp::properties::priority_of(header).unwrap_or(0)
+        }
     }
 
     pub(super) fn parts<'a>(&'a self, buffer: &'a [u8], entered_ms: u64) -> MessageParts<'a> {
@@ -219,6 +223,14 @@ impl Core {
         self.run.items.push(item);
     }
 
+    /// Sends them on their way if it depends on what becomes of them whether the next one is a duplicate.
+    #[inline]
+    pub(super) fn settle_claims(&mut self, conn: &mut Connection, buffer: &[u8]) {
+        if self.run.route.as_ref().is_some_and(|route| !route.claims.is_empty()) {
+            self.flush_run(conn, buffer);
+        }
+    }
+
     /// Sends the publishes gathered so far on their way.
     pub(crate) fn flush_run(&mut self, conn: &mut Connection, buffer: &[u8]) {
         let Some(route) = self.run.route.take() else { return };
@@ -229,6 +241,9 @@ impl Core {
             let out = if route.is_delayed { 0 } else { count * route.queues.len() as u64 };
             exchange.counters.publish_out.add(out);
         }
+        if !route.histories.is_empty() {
+            self.remember(&route, &mut items, buffer);
+        }
         let mut logged = None;
         for (at, cell) in route.queues.iter().enumerate() {
             let last = at + 1 == route.queues.len();
@@ -237,6 +252,14 @@ impl Core {
             if enqueued.outpaces_consumers {
                 self.outpaces_consumers = Some(cell.clone());
             }
+        }
+        if route.met_duplicate {
+            // It is confirmed as the one before it is, which may still be on its way to the disk.
+            logged = logged.max(self.end_of_log());
+            items.iter_mut().for_each(|item| item.durable = true);
+        }
+        if !route.claims.is_empty() && !items.iter().any(|item| item.rejected) {
+            self.keep_claims(&route);
         }
         if items.iter().any(|item| item.logged.is_some()) {
             self.park_if_log_is_full(conn, 0);

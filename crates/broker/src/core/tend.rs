@@ -70,6 +70,25 @@ impl Core {
         if let Some(most) = options.as_ref().and_then(|options| options.max_priority) {
             items.iter_mut().for_each(|item| item.level = item.priority(buffer).min(most));
         }
+        let logged = if state.present.is_some() {
+            self.enqueue_unless_present(cell, state, items, buffer, last)
+        } else {
+            self.enqueue_within_limits(cell, state, items, buffer, last)
+        };
+        self.tend(cell, state);
+        logged
+    }
+
+    /// Puts messages into a queue that may have no room for them.
+    pub(super) fn enqueue_within_limits(
+        &mut self,
+        cell: &Arc<QueueCell>,
+        state: &mut QueueState,
+        items: &mut [Item],
+        buffer: &[u8],
+        last: bool,
+    ) -> Option<Lsn> {
+        let options = state.options.clone();
         let overflow = options.as_ref().map(|options| options.overflow).unwrap_or_default();
         let mut logged = None;
         if overflow == Overflow::DropHead {
@@ -94,13 +113,12 @@ impl Core {
                 self.run.rejected = true;
                 if overflow == Overflow::RejectPublishDlx {
                     // It never was in the queue, so there is nothing to take off its books.
-                    let entry = Entry::new(self.stored(&mut items[at], buffer, last), 0, false, 0);
+                    let entry = Entry::new(self.stored(&mut items[at], buffer, last), u64::MAX, false, 0);
                     self.leave(cell, state, entry, Reason::MaxLength);
                 }
                 at += 1;
             }
         }
-        self.tend(cell, state);
         logged
     }
 

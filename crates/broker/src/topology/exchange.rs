@@ -1,67 +1,11 @@
 //! An exchange: what it was declared as, and when its bindings last changed.
 
+use super::{Behaviour, ExchangeKind};
 use crate::counters::ExchangeCounters;
 use crate::policy::{InForce, Sources};
-use amqp::{FieldTable, FieldValue};
-use routing::ExchangeType;
+use amqp::FieldTable;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-
-/// The exchange types that can be declared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExchangeKind {
-    /// By equal routing key.
-    Direct,
-    /// To every binding.
-    Fanout,
-    /// By pattern over the words of the routing key.
-    Topic,
-    /// By headers.
-    Headers,
-}
-
-impl ExchangeKind {
-    /// The type called `name`.
-    pub fn from_name(name: &str) -> Option<ExchangeKind> {
-        [ExchangeKind::Direct, ExchangeKind::Fanout, ExchangeKind::Topic, ExchangeKind::Headers]
-            .into_iter()
-            .find(|kind| kind.name() == name)
-    }
-
-    /// Its name in exchange.declare.
-    pub fn name(self) -> &'static str {
-        match self {
-            ExchangeKind::Direct => "direct",
-            ExchangeKind::Fanout => "fanout",
-            ExchangeKind::Topic => "topic",
-            ExchangeKind::Headers => "headers",
-        }
-    }
-
-    /// How an exchange of this type and with these arguments routes, as its definition has them.
-    pub(crate) fn of_definition(name: &str, arguments: &FieldTable) -> Option<ExchangeKind> {
-        match name {
-            DELAYED_TYPE => {
-                arguments.get(DELAYED_TYPE_ARGUMENT).and_then(FieldValue::as_str).and_then(ExchangeKind::from_name)
-            }
-            name => ExchangeKind::from_name(name),
-        }
-    }
-
-    pub(crate) fn binding_type(self) -> ExchangeType {
-        match self {
-            ExchangeKind::Direct => ExchangeType::Direct,
-            ExchangeKind::Fanout => ExchangeType::Fanout,
-            ExchangeKind::Topic => ExchangeType::Topic,
-            ExchangeKind::Headers => ExchangeType::Headers,
-        }
-    }
-
-    /// True when the routing key alone decides, so that a decision can be remembered.
-    pub(crate) fn routes_by_key(self) -> bool {
-        self != ExchangeKind::Headers
-    }
-}
 
 /// The type of exchanges that delay and route as another type does, which the argument names.
 pub(crate) const DELAYED_TYPE: &str = "x-delayed-message";
@@ -104,6 +48,8 @@ pub struct Exchange {
     pub internal: bool,
     /// Arguments of its declaration.
     pub arguments: FieldTable,
+    /// What its type and arguments come to.
+    pub(crate) behaviour: Behaviour,
     /// True when it was declared with the type x-delayed-message.
     pub(crate) is_delayed_type: bool,
     /// A leaf lock, for as long as it takes to clone what is in it.
@@ -126,6 +72,7 @@ impl Exchange {
             auto_delete: false,
             internal: false,
             arguments: FieldTable::new(),
+            behaviour: Behaviour::default(),
             is_delayed_type: false,
             options: RwLock::default(),
             delayed: AtomicBool::new(false),
