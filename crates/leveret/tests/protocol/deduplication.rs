@@ -78,7 +78,7 @@ fn an_exchange_remembers_so_many_and_so_long() {
     let lasting = || [key("lasts"), table([("x-cache-ttl", Value::from(60_000))])].concat();
     publish(&mut client, &brief, "k", key("brief"), "brief");
     publish(&mut client, &brief, "k", lasting(), "lasts");
-    std::thread::sleep(Duration::from_millis(80));
+    testkit::pause(Duration::from_millis(80));
     publish(&mut client, &brief, "k", key("brief"), "brief again");
     publish(&mut client, &brief, "k", lasting(), "lasts again");
     assert_eq!(client.drain(1, &queue), ["brief", "lasts", "brief again"]);
@@ -188,7 +188,7 @@ fn keys_go_with_messages_however_they_leave() {
 
     let expiring = Properties { headers: Some(key("a")), expiration: Some("1".into()), ..Properties::default() };
     client.publish_with(1, Publish::new("", &queue), &expiring, "expired");
-    std::thread::sleep(Duration::from_millis(50));
+    testkit::pause(Duration::from_millis(50));
     publish(&mut client, "", &queue, key("a"), "not expired");
     assert_eq!(client.drain(1, &queue), ["not expired"]);
 

@@ -143,12 +143,12 @@ fn expirations_begin_with_the_replay() {
     let history = history_of(&mut client, 10);
     let properties = Properties { expiration: Some("1".into()), ..Properties::default() };
     client.publish_with(1, Publish::new(&history, "k"), &properties, "gone soon");
-    std::thread::sleep(std::time::Duration::from_millis(20));
+    testkit::pause(std::time::Duration::from_millis(20));
     let properties = Properties { expiration: Some("60000".into()), ..Properties::default() };
     client.publish_with(1, Publish::new(&history, "k"), &properties, "stays");
     let queue = queue(&mut client, "q");
     bind(&mut client, &queue, &history, "");
-    std::thread::sleep(std::time::Duration::from_millis(20));
+    testkit::pause(std::time::Duration::from_millis(20));
     assert_eq!(client.drain(1, &queue), ["stays"]);
     delete_exchange(&mut client, &history);
 }
