@@ -28,6 +28,8 @@ pub struct Letter {
     reason: Reason,
     /// Ids of the queues that have it already.
     reached: Vec<u64>,
+    /// It was sent before, and no queue took it.
+    is_again: bool,
     /// Where it goes as it is, and stays in its queue: a message of a history for a new binding.
     replay: Option<Replay>,
     /// Set for a delayed message whose time has come, which is no dead letter but takes the same way.
@@ -75,7 +77,16 @@ impl Core {
             Some(options) => {
                 let letter = |entry| {
                     let (cell, options) = (cell.clone(), options.clone());
-                    Letter { cell, options, entry, reason, reached: Vec::new(), replay: None, release: None }
+                    Letter {
+                        cell,
+                        options,
+                        entry,
+                        reason,
+                        reached: Vec::new(),
+                        is_again: false,
+                        replay: None,
+                        release: None,
+                    }
                 };
                 self.letters.extend(entries.into_iter().map(letter));
             }
@@ -194,18 +205,26 @@ impl Core {
         let mut state = cell.lock();
         let mut gone = Vec::with_capacity(sent.len());
         let mut released = Vec::new();
+        let (mut again, mut again_in_vain) = (0, 0);
+        let short_of_memory = self.broker.is_short_of_memory();
         for (mut letter, outgoing) in sent {
             if letter.replay.is_some() {
                 continue;
             }
             let at_least_once = letter.options.dead_letter.as_ref().is_some_and(|target| target.at_least_once);
+            again += usize::from(letter.is_again);
             let reached_all = outgoing.route.queues.iter().all(|cell| outgoing.reached.contains(&cell.quid));
             if !at_least_once || (reached_all && !outgoing.reached.is_empty()) || cell.is_dead() {
                 gone.push(letter.entry);
                 released.extend(letter.release);
                 continue;
             }
+            again_in_vain += usize::from(letter.is_again);
+            letter.is_again = true;
             letter.reached = outgoing.reached;
+            if letter.entry.stored && short_of_memory {
+                letter.entry.message = None;
+            }
             state.queue.delivered(1, u64::from(letter.entry.body_len));
             state.unsent.push_back(letter);
         }
@@ -213,18 +232,33 @@ impl Core {
         // Only now: until the log has it that they left, the calendar has to know of them.
         released.into_iter().for_each(Release::finish);
         if !state.unsent.is_empty() {
-            self.look_at(cell, &mut state, self.time_ms + RESEND_AFTER_MS);
+            let goes_well = again > 2 * again_in_vain;
+            self.look_at(cell, &mut state, self.time_ms + if goes_well { 1 } else { RESEND_AFTER_MS });
         }
         cell.publish_gauges(&state);
         drop(state);
     }
 
-    /// Sends the letters again that no queue took.
-    pub(super) fn resend(&mut self, state: &mut QueueState) {
-        for letter in std::mem::take(&mut state.unsent) {
+    /// Sends letters again that no queue took, the next few of them, and where the queue's options say now. Where they say
+    /// nothing any more those letters are dropped, as RabbitMQ does.
+    pub(super) fn resend(&mut self, cell: &Arc<QueueCell>, state: &mut QueueState) {
+        let options = state.options.clone().filter(|options| options.dead_letter.is_some());
+        let mut gone = Vec::new();
+        for mut letter in state.unsent.drain(..state.unsent.len().min(MESSAGES_PER_LOCK)) {
             state.queue.settled(letter.entry.body_len);
-            self.letters.push_back(letter);
+            match &options {
+                Some(options) => {
+                    letter.options = options.clone();
+                    self.letters.push_back(letter);
+                }
+                None => gone.push(letter.entry),
+            }
         }
+        if options.is_none() && !state.unsent.is_empty() {
+            self.look_at(cell, state, self.time_ms + 1);
+        }
+        self.remove_entries(cell, state, gone.iter());
+        self.scratch.done.extend(gone);
     }
 
     /// Takes the next `count` letters, but for those that are on disk only, which are read first, and those that came
@@ -322,7 +356,16 @@ impl Letter {
     /// A message of a history, to be read and given to a new binding.
     pub(super) fn of_history(cell: &Arc<QueueCell>, entry: Entry, replay: Replay) -> Letter {
         let (cell, options, reason) = (cell.clone(), Arc::default(), Reason::MaxLength);
-        Letter { cell, options, entry, reason, reached: Vec::new(), replay: Some(replay), release: None }
+        Letter {
+            cell,
+            options,
+            entry,
+            reason,
+            reached: Vec::new(),
+            is_again: false,
+            replay: Some(replay),
+            release: None,
+        }
     }
 
     /// A delayed message whose time has come.
@@ -333,7 +376,16 @@ impl Letter {
         release: Release,
     ) -> Letter {
         let (cell, options, reason) = (cell.clone(), options.clone(), Reason::Expired);
-        Letter { cell, options, entry, reason, reached: Vec::new(), replay: None, release: Some(release) }
+        Letter {
+            cell,
+            options,
+            entry,
+            reason,
+            reached: Vec::new(),
+            is_again: false,
+            replay: None,
+            release: Some(release),
+        }
     }
 
     /// Its position.

@@ -240,7 +240,7 @@ impl Core {
             // Another timer may have been set since, for earlier, and have done this already.
             if state.look_ms.is_some_and(|look_ms| look_ms <= now_ms) && !cell.is_dead() {
                 state.look_ms = None;
-                self.resend(&mut state);
+                self.resend(&cell, &mut state);
                 self.deliver_ready_locked(&cell, &mut state);
             }
             drop(state);
