@@ -251,12 +251,15 @@ impl Core {
     /// Deletes the queues that were found to be unused for too long.
     pub(crate) fn delete_unused(&mut self) {
         for cell in std::mem::take(&mut self.unused) {
-            let is_unused = {
-                let state = cell.lock();
-                let expires_ms = state.options.as_ref().and_then(|options| options.expires_ms);
-                let is_over = expires_ms.is_some_and(|expires_ms| state.used_ms + expires_ms <= self.time_ms);
-                is_over && state.queue.consumers.is_empty()
-            };
+            let mut state = cell.lock();
+            let expires_ms = state.options.as_ref().and_then(|options| options.expires_ms);
+            let end_ms = expires_ms.map_or(NEVER, |expires_ms| state.used_ms + expires_ms);
+            let is_unused = end_ms <= self.time_ms && state.queue.consumers.is_empty();
+            if !is_unused && end_ms < NEVER {
+                // It was used in this very moment; nobody else looks when that is over.
+                self.look_at(&cell, &mut state, end_ms.max(self.time_ms + 1));
+            }
+            drop(state);
             if let Some(vhost) = self.broker.vhost(&cell.vhost).filter(|_| is_unused) {
                 let condition = super::DeleteCondition { if_unused: true, if_empty: false };
                 // Somebody may have begun to consume meanwhile; then it stays.
