@@ -494,7 +494,7 @@ impl World {
         }
         self.rest();
         self.check();
-        if self.oracle.queues.iter().all(|queue| queue.is_at_rest()) {
+        if self.oracle.queues.iter().all(crate::oracle::Queue::is_at_rest) {
             self.publisher.wire.break_off();
             self.taker.wire.break_off();
             self.engine.settle();
