@@ -6,6 +6,7 @@
 mod access;
 mod command;
 mod connections;
+mod delayed;
 mod error;
 mod memory;
 mod objects;
@@ -21,7 +22,8 @@ pub use error::{AdminError, Missing};
 pub use memory::{MemoryControl, MemoryFigures, MemoryWatermark};
 pub(crate) use registry::Registry;
 pub use snapshot::{
-    BindingSnapshot, ChannelSnapshot, ConnectionSnapshot, ConsumerSnapshot, ExchangeSnapshot, Overview, QueueSnapshot,
+    BindingSnapshot, ChannelSnapshot, ConnectionSnapshot, ConsumerSnapshot, DelayedSnapshot, ExchangeSnapshot,
+    Overview, QueueSnapshot,
 };
 
 use crate::broker::Broker;
@@ -76,6 +78,11 @@ impl Broker {
             }
             C::ListExchanges { vhost } => self.list_exchanges(vhost.as_deref()),
             C::ListBindings { vhost } => self.list_bindings(vhost.as_deref()),
+
+            C::ListDelayed { vhost, exchange, from, most } => {
+                self.list_delayed(&vhost, exchange.as_deref(), from, most)
+            }
+            C::CancelDelayed { vhost, id } => self.cancel_delayed(&vhost, id),
 
             C::ListConnections => Ok(AdminReply::Connections(self.inspect()?.0)),
             C::ListChannels => Ok(AdminReply::Channels(self.inspect()?.1)),

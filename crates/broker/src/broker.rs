@@ -14,9 +14,9 @@ use auth::AccessControl;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use metadata::{Change, Journal, QuidAllocator, Snapshot, Token};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
-use store::ChunkPool;
+use store::{Calendar, ChunkPool};
 
 /// Free message chunks (1 MiB each) that a busy broker keeps.
 const FREE_CHUNKS: usize = 8;
@@ -74,6 +74,12 @@ pub struct Broker {
     pub(crate) messages: Option<Messages>,
     /// All queues by id, which is how the store and timers name them. A queue leaves when its deletion is in the journal.
     pub(crate) queues_by_id: Mutex<std::collections::HashMap<u64, Arc<crate::topology::QueueCell>>>,
+    /// When what is due, for a broker without a store.
+    calendar: Calendar,
+    /// The engine's time at the last turn of the first reactor, in ms since 1970.
+    time_ms: AtomicU64,
+    /// Delayed messages that are being released.
+    pub(crate) releasing: AtomicUsize,
     pub(crate) reply_consumers: ReplyConsumers,
     pub(crate) registry: Registry,
     pub(crate) users_in_use: UsersInUse,
@@ -131,6 +137,9 @@ impl Broker {
             next_incarnation: AtomicU64::new(1),
             messages,
             queues_by_id: Mutex::default(),
+            calendar: Calendar::in_memory(),
+            time_ms: AtomicU64::new(0),
+            releasing: AtomicUsize::new(0),
             reply_consumers: ReplyConsumers::default(),
             registry: Registry::new(snapshot),
             users_in_use: UsersInUse::default(),
@@ -214,6 +223,23 @@ impl Broker {
                 inbox.turns.store(turns + 1, Ordering::SeqCst);
             }
         }
+    }
+
+    /// When what is due.
+    #[inline]
+    pub(crate) fn calendar(&self) -> &Calendar {
+        self.messages.as_ref().map_or(&self.calendar, |messages| messages.store.calendar())
+    }
+
+    /// A turn of the first reactor begins at this time of the engine, in ms since 1970.
+    #[inline]
+    pub(crate) fn note_time(&self, time_ms: u64) {
+        self.time_ms.store(time_ms, Ordering::Relaxed);
+    }
+
+    /// The engine's time when the first reactor began its last turn, in ms since 1970.
+    pub(crate) fn noted_time_ms(&self) -> u64 {
+        self.time_ms.load(Ordering::Relaxed)
     }
 
     /// Turns that a reactor has begun and ended: odd during a turn.

@@ -6,7 +6,7 @@ mod confirm;
 mod consume;
 pub(crate) mod content;
 pub(crate) mod exchange;
-mod properties;
+pub(crate) mod properties;
 pub(crate) mod queue;
 pub(crate) mod queue_arguments;
 mod settle;

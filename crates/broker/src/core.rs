@@ -5,7 +5,10 @@
 
 pub(crate) mod compact;
 mod declare;
+mod delay;
 pub(crate) mod deliver;
+mod duplicates;
+mod history;
 pub(crate) mod leave;
 mod options;
 mod overdue;
@@ -16,7 +19,7 @@ mod run;
 mod settle;
 pub(crate) mod tend;
 
-pub(crate) use declare::QueueDeclaration;
+pub(crate) use declare::{QueueDeclaration, definition};
 pub(crate) use publish::{Incoming, IncomingBody};
 pub(crate) use queues::{DeleteCondition, delete_queue};
 
@@ -31,7 +34,7 @@ use amqp::Method;
 use metadata::Token;
 use queue::{ConsumerKey, Entry};
 use routing::RouteCache;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use store::Arena;
 
@@ -85,7 +88,11 @@ pub(crate) struct Core {
     pub(crate) rejected_in_transaction: bool,
     /// Dead letters to be sent.
     letters: VecDeque<leave::Letter>,
+    /// Those of them that are being read, by queue.
+    unread: HashMap<u64, leave::Unread>,
     pub(crate) timers: tend::QueueTimers,
+    /// Delayed messages are not released before, in ms since 1970: the log was full.
+    release_not_before_ms: u64,
     /// Queues to be deleted because they were not used.
     unused: Vec<Arc<QueueCell>>,
     timeout_interval_ms: Option<u64>,
@@ -93,6 +100,8 @@ pub(crate) struct Core {
     compaction: compact::Progress,
     scratch: Scratch,
     frame: Vec<u8>,
+    /// State of the generator behind [`Core::random`]; 0 before its first number.
+    random: u64,
 }
 
 impl Core {
@@ -116,14 +125,26 @@ impl Core {
             waiting: persist::Waiting::default(),
             rejected_in_transaction: false,
             letters: VecDeque::new(),
+            unread: HashMap::new(),
             timers: tend::QueueTimers::default(),
+            release_not_before_ms: 0,
             unused: Vec::new(),
             timeout_interval_ms: None,
             timeout_interval_changed: false,
             compaction: compact::Progress::default(),
             scratch: Scratch::default(),
             frame: Vec::new(),
+            random: 0,
         }
+    }
+
+    /// A random number, for choices that nobody gains from foreseeing: SplitMix64, begun from the engine's entropy.
+    fn random(&mut self) -> u64 {
+        if self.random == 0 {
+            self.random = self.broker.random() | 1;
+        }
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.random
     }
 
     /// Appends a method frame to the connection's output.

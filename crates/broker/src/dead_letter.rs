@@ -101,9 +101,9 @@ impl<'m> DeadLetter<'m> {
         DeadLetter { message, names, header, deaths, more_keys, replaces_key }
     }
 
-    /// The headers that it is routed by.
-    pub(crate) fn headers(&self) -> Option<TableRef<'_>> {
-        PropertiesRef::of_payload(&self.header)?.headers()
+    /// The properties that it is routed by, headers among them.
+    pub(crate) fn properties(&self) -> PropertiesRef<'_> {
+        PropertiesRef::of_payload(&self.header).unwrap_or_default()
     }
 
     /// Its routing keys: the one in its names first.
@@ -149,10 +149,9 @@ impl<'m> DeadLetter<'m> {
     }
 }
 
-/// The content header `header` with `x-delivery-count` set, which redeliveries have where returns are counted; `None`
-/// when it is none.
-pub(crate) fn with_delivery_count(header: &[u8], count: u32) -> Option<Vec<u8>> {
-    amqp::properties::with_header(header, "x-delivery-count", count.into())
+/// The content header `header` with a count set in the header `name`; `None` when it is none, or the count is 0.
+pub(crate) fn with_count(header: &[u8], name: &str, count: u32) -> Option<Vec<u8>> {
+    if count == 0 { None } else { amqp::properties::with_header(header, name, count.into()) }
 }
 
 /// Routing keys in the CC header: long strings, as at its publish.

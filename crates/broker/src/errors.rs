@@ -250,6 +250,10 @@ error_table! {
             "Declaring a stream, by `x-queue-type` or a default queue type."
         UNKNOWN_EXCHANGE_TYPE = 406 "unknown exchange type '{}'";
             "Declaring an exchange of an unknown type (3.13.3 on; see `leveret.compat.unknown_exchange_type`)."
+        NO_DELAYED_TYPE = 406 "Invalid argument, 'x-delayed-type' must be an existing exchange type";
+            "Declaring an exchange of type `x-delayed-message` without `x-delayed-type`, or with one that is no string."
+        DELAYED_WITHIN_DELAYED = 406 "Invalid argument, 'x-delayed-message' can't be used for 'x-delayed-type'";
+            "The same with `x-delayed-type` = `x-delayed-message`."
         INVALID_EXCHANGE_TYPE = 406 "invalid exchange type '{}'", issue NEVER_SENT;
             "A type name that happens to be an Erlang atom; here it is just unknown."
         INVALID_X_MATCH = 406 "Invalid x-match field value {}; expected all, any, all-with-x, or any-with-x";
@@ -258,16 +262,28 @@ error_table! {
             "Binding to a headers exchange with an `x-match` that is no long string."
         TOPIC_WILDCARDS = 406 "Topic binding key '{}' uses {} '#' wildcards, at most 2 are allowed", issue NEVER_SENT;
             "A binding key with more than two `#` (4.3); any number is accepted here, as before 4.3."
-        HASH_WEIGHT_NOT_INTEGER = 406 "The binding key must be an integer: {}", issue 4;
+        HASH_WEIGHT_NOT_INTEGER = 406 "The binding key must be an integer: {}";
             "Binding to a consistent-hash exchange with a key that is no number."
-        HASH_WEIGHT_TOO_LOW = 406 "The binding key must be greater than 0", issue 4;
+        HASH_WEIGHT_TOO_LOW = 406 "The binding key must be greater than 0";
             "Binding to a consistent-hash exchange with a weight below 1."
-        HASH_WEIGHT_TOO_HIGH = 406 "The binding key must not exceed 10000", issue 4;
+        HASH_WEIGHT_TOO_HIGH = 406 "The binding key must not exceed 10000";
             "Binding to a consistent-hash exchange with a weight above 10000."
-        HASH_SOURCES_EXCLUSIVE = 406 "hash-header and hash-property are mutually exclusive", issue 4;
+        HASH_SOURCES_EXCLUSIVE = 406 "hash-header and hash-property are mutually exclusive";
             "A consistent-hash exchange with both hash arguments."
-        HASH_PROPERTY_UNSUPPORTED = 406 "Unsupported property: {}", issue 4;
+        HASH_PROPERTY_UNSUPPORTED = 406 "Unsupported property: {}";
             "A consistent-hash exchange over a property it cannot hash."
+        HISTORY_LENGTH = 406 "Invalid argument {}, 'x-recent-history-length' must be a positive integer";
+            "A recent history exchange with another length."
+        CACHE_SIZE = 406 "Missing or invalid argument, 'x-cache-size' must be an integer greater than 0";
+            "A deduplication exchange without a size, or with another one."
+        CACHE_TTL = 406 "Invalid argument, 'x-cache-ttl' must be an integer greater than 0";
+            "A deduplication exchange with another time to remember."
+        CACHE_PERSISTENCE = 406 "Invalid argument, 'x-cache-persistence' must be either 'disk' or 'memory'";
+            "A deduplication exchange with another persistence."
+        LOCAL_RANDOM_KEY = 406 "Non empty binding '{}' key not permitted";
+            "Binding to a local random exchange with a key."
+        LOCAL_RANDOM_DESTINATION = 406 "Destination not found";
+            "Binding an exchange to a local random exchange, which leads to queues only."
         INVALID_EXPIRATION = 406 "invalid expiration '{}': {}";
             "Publishing with an expiration that is no decimal number of milliseconds in range."
         USER_ID_MISMATCH = 406 "user_id property set to '{}' but authenticated user was '{}'";

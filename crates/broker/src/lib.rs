@@ -18,6 +18,8 @@ mod core;
 pub mod counters;
 #[allow(dead_code, reason = "queues give up messages with the next step")]
 mod dead_letter;
+mod deduplication;
+pub(crate) mod delayed;
 mod delivery;
 pub mod errors;
 mod inbound;
@@ -38,8 +40,8 @@ mod topology;
 
 pub use admin::{
     AdminCommand, AdminError, AdminReply, BindingSnapshot, ChannelSnapshot, ConnectionSnapshot, ConsumerSnapshot,
-    ExchangeSnapshot, MemoryControl, MemoryFigures, MemoryWatermark, Missing, NewPassword, Overview, QueueSnapshot,
-    Secret, WhenUserExists,
+    DelayedSnapshot, ExchangeSnapshot, MemoryControl, MemoryFigures, MemoryWatermark, Missing, NewPassword, Overview,
+    QueueSnapshot, Secret, WhenUserExists,
 };
 pub use broker::{Alarm, Broker, Entropy};
 pub use connection::Ends;

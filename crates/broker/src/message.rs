@@ -28,8 +28,10 @@ pub enum Which {
 
 /// A message for a reactor.
 pub enum ShardMessage {
-    /// Dead letters that have been read from disk, or have to be read again.
-    DeadLetters(Vec<Letter>),
+    /// Dead letters of a queue that have been read from disk, or have to be read again.
+    DeadLetters(Arc<QueueCell>, Vec<Letter>),
+    /// For the first reactor: something is due earlier than anything was before.
+    DueEarlier,
     /// A queue is to be looked at: its options are new.
     Look(Arc<QueueCell>),
     /// The journal has made everything up to this token durable.

@@ -144,20 +144,28 @@ impl Broker {
     }
 
     /// Has dead letters of one queue and priority read, and given to `shard` then.
-    pub(crate) fn read_letters(&self, cell: &Arc<QueueCell>, level: u8, mut letters: Vec<Letter>, shard: usize) {
-        let Some(messages) = &self.messages else { return };
+    ///
+    /// Returns in how many parts they come.
+    pub(crate) fn read_letters(
+        &self,
+        cell: &Arc<QueueCell>,
+        level: u8,
+        mut letters: Vec<Letter>,
+        shard: usize,
+    ) -> usize {
+        let Some(messages) = &self.messages else { return 0 };
         letters.sort_unstable_by_key(Letter::seq);
         let seqs: Vec<u64> = letters.iter().map(Letter::seq).collect();
         let mut reads = {
             let mut state = cell.lock();
-            let Some(storage) = state.queue.storage(level) else { return };
+            let Some(storage) = state.queue.storage(level) else { return 0 };
             // What is not there any more, which is what a deleted queue had, nobody can read.
             letters.retain(|letter| storage.backlog.contains(letter.seq()));
             storage.backlog.read_of(&seqs)
         };
-        // All wait for the last read, which is no harm: what is read earlier is given to them as it comes.
         let mut jobs = messages.reads.jobs();
-        let Some(last) = reads.pop() else { return };
+        let Some(last) = reads.pop() else { return 0 };
+        let parts = reads.len() + 1;
         for read in reads {
             let (first, end) = read.range();
             let from = letters.partition_point(|letter| letter.seq() < first);
@@ -168,6 +176,7 @@ impl Broker {
         jobs.push_back(ReadJob { cell: cell.clone(), level, read: last, letters, shard });
         drop(jobs);
         messages.reads.submitted.notify_one();
+        parts
     }
 
     /// Gives dead letters what was read of them.
@@ -190,7 +199,7 @@ impl Broker {
             }
         }
         // Those without a message were somewhere else by now: they are asked for again.
-        self.post(shard, ShardMessage::DeadLetters(letters));
+        self.post(shard, ShardMessage::DeadLetters(cell, letters));
     }
 
     /// Takes messages off the books that could not be read, so that they are lost once and not at every start.
@@ -216,6 +225,14 @@ impl Broker {
         let mut gone = Vec::new();
         let mut state = cell.lock();
         let count = state.queue.purge(&mut gone);
+        // Those that wait before they are ready again go too; nobody has them.
+        for entry in std::mem::take(&mut state.waits).into_values() {
+            state.queue.settled(entry.body_len);
+            gone.push(entry);
+        }
+        if let (None, Some(present)) = (&self.messages, &mut state.present) {
+            present.remove_all(gone.iter().map(|entry| entry.seq), &mut Vec::new());
+        }
         let token = self.messages.as_ref().and_then(|messages| purge_stored(messages, cell, &mut state, &gone));
         cell.publish_gauges(&state);
         drop(state);
@@ -289,6 +306,10 @@ impl Owners for Broker {
         let (quid, part) = split_group(group);
         let Some(cell) = self.queue_by_id(quid) else { return false };
         let mut state = cell.lock();
+        if let (KEYS_PART, Some(present)) = (part, &mut state.present) {
+            visit(&mut present.backlog);
+            return true;
+        }
         let storage = u8::try_from(part).ok().and_then(|level| state.queue.storage(level));
         match storage {
             Some(storage) => visit(&mut storage.backlog),
@@ -323,6 +344,12 @@ impl Owners for Broker {
         }
     }
 
+    fn now_ms(&self) -> u64 {
+        // Of the last turn, since the engine reads no clock. That of an idle reactor may be long ago; but as long as
+        // nothing is due nothing has to be loaded, and then it has one.
+        self.noted_time_ms()
+    }
+
     fn checkpoint_metadata(&self, below: Lsn) -> Result<(), StoreError> {
         self.journal.checkpoint(Token(below.0)).map_err(|failure| match failure {
             CommitError::NoSpace(_) => StoreError::NoSpace { file: "metadata.redb".to_owned() },
@@ -338,6 +365,7 @@ fn purge_stored(messages: &Messages, cell: &QueueCell, state: &mut QueueState, g
     let log = messages.store.log();
     let mut blobs = Vec::new();
     let mut any = false;
+    let mut purged: Vec<u64> = Vec::new();
     for level in state.queue.stored_levels() {
         let of_level = gone.iter().filter(|entry| entry.stored && entry.level == level);
         let stored: Vec<(u64, u32)> = of_level.map(|entry| (entry.seq, entry.body_len)).collect();
@@ -350,9 +378,17 @@ fn purge_stored(messages: &Messages, cell: &QueueCell, state: &mut QueueState, g
     }
     for forgotten in state.queue.forget_paged() {
         let (first, last) = forgotten.range;
+        if let Some(present) = &state.present {
+            purged.extend(present.positions(first, last).filter(|seq| !forgotten.except.contains(seq)));
+        }
         log.append().settle_range(cell.group(forgotten.level), first, last, &forgotten.except);
         blobs.extend(forgotten.blobs);
         any = true;
+    }
+    if let Some(present) = &mut state.present {
+        let mut records = Vec::new();
+        present.remove_all(purged.into_iter().chain(gone.iter().map(|entry| entry.seq)), &mut records);
+        records.chunks(4096).for_each(|piece| log.append().settle(keys_group(cell.quid), None, piece));
     }
     if !any {
         return None;
@@ -374,6 +410,14 @@ impl QueueCell {
     pub(crate) fn group(&self, level: u8) -> u64 {
         self.quid | u64::from(level) << QUID_BITS
     }
+}
+
+/// The part of a queue that is the keys of its messages.
+pub(crate) const KEYS_PART: u16 = 256;
+
+/// The name under which the store knows the keys of a queue's messages.
+pub(crate) fn keys_group(quid: u64) -> u64 {
+    quid | u64::from(KEYS_PART) << QUID_BITS
 }
 
 /// The queue's id and the part, which is a priority below 256.

@@ -67,6 +67,9 @@ impl Shard {
     pub fn set_now(&mut self, now: Now) {
         self.core.broker.note_turn(self.core.shard, true);
         self.core.now = now;
+        if self.core.shard == 0 {
+            self.core.broker.note_time(now.time_ms());
+        }
         self.core.time_ms = now.time_ms();
     }
 
@@ -181,7 +184,9 @@ impl Shard {
 
     fn message(&mut self, message: ShardMessage) {
         match message {
-            ShardMessage::DeadLetters(letters) => self.core.take_letters(letters),
+            // That it has been woken is enough: it looks at the calendar before it waits.
+            ShardMessage::DueEarlier => {}
+            ShardMessage::DeadLetters(cell, letters) => self.core.take_letters(&cell, letters),
             ShardMessage::Look(cell) => self.core.look(&cell),
             ShardMessage::Durable(token) => self.journal_advanced(token),
             ShardMessage::Deliver(cell) => {

@@ -3,17 +3,25 @@
 //! A virtual host's topology is one structure behind one lock, which is held for a lookup or a change and never
 //! together with a queue's lock. The message path asks it only when its caches miss.
 
+mod behaviour;
 mod declare;
 mod exchange;
+mod exchange_kind;
+mod hidden;
+mod one_of;
 mod queue_cell;
 mod queue_options;
 mod remove;
 mod route;
 
-pub use exchange::{Exchange, ExchangeKind, ExchangeOptions};
+pub(crate) use behaviour::Behaviour;
+pub(crate) use exchange::{DELAYED_TYPE, DELAYED_TYPE_ARGUMENT};
+pub use exchange::{Exchange, ExchangeOptions};
+pub use exchange_kind::ExchangeKind;
+pub(crate) use hidden::{HiddenQueue, exchange_of, hidden_name};
 pub use queue_cell::{QueueCell, QueueState, QueueTerms};
 pub use queue_options::{DeadLetterTarget, DelayedRetry, Overflow, QueueOptions};
-pub(crate) use route::Route;
+pub(crate) use route::{Route, Routed};
 
 use crate::limits::{ObjectCounts, VhostLimits};
 use crate::policy::Policies;
@@ -23,7 +31,7 @@ use hashbrown::HashMap;
 use metadata::BindingDefinition;
 use routing::BindingTable;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// What a binding leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,6 +49,8 @@ pub struct Vhost {
     pub(crate) default_exchange: Arc<Exchange>,
     topology: RwLock<Topology>,
     next_exchange: AtomicU64,
+    /// Where delayed messages wait, once there were any.
+    delayed: OnceLock<Arc<Route>>,
     /// A leaf; who declares something takes it within the topology's lock, and who changes policies before that.
     policies: RwLock<Arc<Policies>>,
     pub(crate) limits: VhostLimits,
@@ -62,6 +72,8 @@ pub struct BindingInfo {
     pub routing_key: String,
     /// Its arguments.
     pub arguments: FieldTable,
+    /// Its place among the bindings of an exchange for which their order matters, where it has just been made; else 0.
+    pub order: u64,
 }
 
 struct Entry {
@@ -69,6 +81,8 @@ struct Entry {
     bindings: BindingTable<Destination>,
     /// True once it had a binding, which is when auto-delete begins to count.
     was_bound: bool,
+    /// The destinations of its bindings in order of their names, for the types that choose one of them.
+    sorted: one_of::Sorted,
 }
 
 impl Entry {
@@ -87,6 +101,8 @@ pub(crate) struct Topology {
     exchange_names: Map<Arc<str>, u64>,
     queues: Map<u64, Arc<QueueCell>>,
     queue_names: Map<Arc<str>, u64>,
+    /// Queues that clients never see, by name.
+    hidden: Map<Arc<str>, Arc<QueueCell>>,
     /// The exchanges with bindings to a destination, so that removing one does not visit all.
     sources: Map<Destination, Vec<u64>>,
     counts: Arc<ObjectCounts>,
@@ -115,19 +131,22 @@ impl Vhost {
             default_exchange: Arc::new(Exchange::new(0, "", ExchangeKind::Direct)),
             topology: RwLock::new(Topology { counts, ..Topology::default() }),
             next_exchange: AtomicU64::new(1),
+            delayed: OnceLock::new(),
         };
         let mut topology = vhost.write();
         let default = Entry {
             exchange: vhost.default_exchange.clone(),
             bindings: BindingTable::new(routing::ExchangeType::Direct),
             was_bound: false,
+            sorted: one_of::Sorted::default(),
         };
         topology.exchanges.insert(0, default);
         topology.count();
         topology.exchange_names.insert("".into(), 0);
         for (name, kind, internal) in PREDECLARED {
             let id = vhost.next_exchange_id();
-            topology.insert_exchange(Exchange { durable: true, internal, ..Exchange::new(id, name, kind) });
+            let behaviour = if kind == ExchangeKind::Headers { Behaviour::BeyondKeys } else { Behaviour::Plain };
+            topology.insert_exchange(Exchange { durable: true, internal, behaviour, ..Exchange::new(id, name, kind) });
         }
         drop(topology);
         Arc::new(vhost)
@@ -184,6 +203,35 @@ impl Vhost {
     /// The exchange called `name`; the default exchange for the empty name.
     pub fn exchange(&self, name: &str) -> Option<Arc<Exchange>> {
         self.read().exchange(name).cloned()
+    }
+
+    /// The queue with this id.
+    pub(crate) fn queue_of(&self, quid: u64) -> Option<Arc<QueueCell>> {
+        self.read().queues.get(&quid).cloned()
+    }
+
+    /// The exchange with this id.
+    pub(crate) fn exchange_of(&self, id: u64) -> Option<Arc<Exchange>> {
+        self.read().exchanges.get(&id).map(|entry| entry.exchange.clone())
+    }
+
+    /// Where delayed messages wait; `None` before there was any.
+    #[inline]
+    pub(crate) fn delayed_route(&self) -> Option<&Arc<Route>> {
+        self.delayed.get()
+    }
+
+    /// The queue that delayed messages wait in.
+    pub(crate) fn delayed_queue(&self) -> Option<&Arc<QueueCell>> {
+        self.delayed.get()?.queues.first()
+    }
+
+    /// Gives it its queue for delayed messages, unless it has one; called under the topology's lock, or before there is
+    /// anybody else. Returns the one that counts.
+    pub(crate) fn keep_delayed(&self, cell: QueueCell) -> Arc<QueueCell> {
+        let cell = Arc::new(cell);
+        let route = self.delayed.get_or_init(|| Arc::new(Route::holding(cell.clone())));
+        route.queues.first().cloned().unwrap_or(cell)
     }
 
     /// All queues.
@@ -245,6 +293,7 @@ impl Topology {
                 to_queue,
                 routing_key: binding.routing_key.to_owned(),
                 arguments: binding.arguments.clone(),
+                order: 0,
             })
         })
     }
@@ -277,5 +326,6 @@ pub(crate) fn binding_definition(vhost: &str, binding: &BindingInfo) -> BindingD
         },
         routing_key: binding.routing_key.clone(),
         arguments: binding.arguments.clone(),
+        order: binding.order,
     }
 }

@@ -1,6 +1,7 @@
 //! The commands, as one table.
 
 mod connections;
+mod delayed;
 mod eval;
 mod limits;
 mod lists;
@@ -286,6 +287,20 @@ pub(crate) const COMMANDS: &[Command] = &[
         "[--vhost <vhost>] <queue_name> [--if-empty|-e] [--if-unused|-u]",
         "Deletes a queue",
         queues::delete,
+    ),
+    command(
+        "list_delayed_messages",
+        (0, 1),
+        "[--vhost <vhost>] [--no-table-headers] [<exchange>]",
+        "Lists messages that wait before they are routed",
+        delayed::list,
+    ),
+    command(
+        "cancel_delayed_message",
+        (1, 1),
+        "[--vhost <vhost>] <id>",
+        "Drops a message that waits before it is routed",
+        delayed::cancel,
     ),
     command(
         "close_connection",

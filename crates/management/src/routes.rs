@@ -1,6 +1,7 @@
 //! The router: RabbitMQ's paths under `/api`, and what RabbitMQ's HTTP API has no path for under `/api/leveret`.
 
 mod connections;
+mod delayed;
 mod limits;
 mod node;
 mod parameters;
@@ -101,6 +102,8 @@ pub(crate) fn router(shared: Shared) -> Router {
         .route("/exchanges/{vhost}/{exchange}", get(topology::exchange))
         .route("/bindings", get(topology::bindings))
         .route("/bindings/{vhost}", get(topology::bindings_of_vhost))
+        .route("/delayed/{vhost}", get(delayed::list))
+        .route("/delayed/{vhost}/{id}", delete(delayed::cancel))
         .route("/connections", get(connections::list).delete(connections::close_all))
         .route("/connections/{name}", get(connections::one).delete(connections::close))
         .route("/connections/{name}/channels", get(connections::channels_of))

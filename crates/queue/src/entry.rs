@@ -11,6 +11,8 @@ pub struct Entry {
     pub body_len: u32,
     /// How often it came back after a delivery.
     pub delivery_count: u32,
+    /// How often of these it was a failure, as far as whoever puts it back counts them.
+    pub failures: u16,
     /// Its position: grows by one with each message that enters the queue.
     pub seq: u64,
     /// True when it may have been delivered before.
@@ -29,13 +31,23 @@ impl Entry {
     pub fn new(message: Message, seq: u64, stored: bool, level: u8) -> Entry {
         let body_len = message.body_len() as u32;
         let message = Some(message);
-        Entry { message, body_len, delivery_count: 0, seq, redelivered: false, stored, level, is_gone: false }
+        Entry {
+            message,
+            body_len,
+            delivery_count: 0,
+            failures: 0,
+            seq,
+            redelivered: false,
+            stored,
+            level,
+            is_gone: false,
+        }
     }
 
     /// A message of which only the position is known: it is on disk.
-    pub(crate) fn unread(seq: u64, body_len: u32, redelivered: bool) -> Entry {
+    pub fn unread(seq: u64, body_len: u32, redelivered: bool) -> Entry {
         let (stored, level, is_gone) = (true, 0, false);
-        Entry { message: None, body_len, delivery_count: 0, seq, redelivered, stored, level, is_gone }
+        Entry { message: None, body_len, delivery_count: 0, failures: 0, seq, redelivered, stored, level, is_gone }
     }
 }
 

@@ -48,9 +48,9 @@ impl<C> Queue<C> {
             queue.next_seq = queue.next_seq.max(backlog.next_seq_after_recovery());
             let is_occupied = !backlog.is_empty();
             let zone = queue.zone_mut(level);
-            zone.storage = Some(Box::new(storage));
             // Nobody knows when they expire before they are read.
             zone.latest_due_ms = NEVER;
+            zone.storage = Some(Box::new(storage));
             if let Some(levels) = queue.levels.as_mut().filter(|_| is_occupied) {
                 levels.occupy(level);
             }
@@ -194,7 +194,7 @@ impl<C> Queue<C> {
             return None;
         }
         let is_first = self.counts.ready == 1;
-        let due_ms = match (&mut self.rules, &entry.message) {
+        let (due_ms, is_own) = match (&mut self.rules, &entry.message) {
             (Some(rules), Some(message)) => {
                 let due_ms = rules.due_ms(message);
                 if is_first {
@@ -202,15 +202,16 @@ impl<C> Queue<C> {
                     rules.earliest_due_ms = due_ms;
                 }
                 rules.earliest_due_ms = rules.earliest_due_ms.min(due_ms);
-                due_ms
+                (due_ms, due_ms != rules.ttl_due_ms(message))
             }
-            _ => NEVER,
+            _ => (NEVER, false),
         };
         let zone = self.zone_mut(level);
-        if zone.has_only_returned() {
+        if zone.is_empty() {
             zone.latest_due_ms = 0;
         }
-        let is_out_of_order = due_ms < zone.latest_due_ms;
+        // Those that expire by the queue's time to live do so in their order, whatever it is.
+        let is_out_of_order = is_own && due_ms < zone.latest_due_ms;
         zone.latest_due_ms = zone.latest_due_ms.max(due_ms);
         zone.push(entry);
         if let Some(levels) = &mut self.levels {
@@ -310,13 +311,19 @@ impl<C> Queue<C> {
     /// Puts a message back that was taken out and, as it turned out, not delivered.
     pub fn put_back(&mut self, entry: Entry) {
         self.counts.add_ready(entry.body_len);
-        let mut due_ms = NEVER;
-        if let Some(rules) = &mut self.rules {
-            due_ms = entry.message.as_ref().map_or(NEVER, |message| rules.due_ms(message));
-            let known_ms = if entry.message.is_some() { due_ms } else { 0 };
-            rules.earliest_due_ms = rules.earliest_due_ms.min(known_ms);
-        }
         let level = entry.level;
+        let due_ms = match (&mut self.rules, &entry.message) {
+            (Some(rules), Some(message)) => {
+                let due_ms = rules.due_ms(message);
+                rules.earliest_due_ms = rules.earliest_due_ms.min(due_ms);
+                due_ms
+            }
+            (Some(rules), None) => {
+                rules.earliest_due_ms = 0;
+                NEVER
+            }
+            (None, _) => NEVER,
+        };
         let zone = self.zone_mut(level);
         zone.returned_due_ms = zone.returned_due_ms.min(due_ms);
         zone.put_back(entry);
@@ -476,12 +483,12 @@ impl<C> Queue<C> {
     pub fn take_read(&mut self, level: u8, run: LoadedRun) -> Vec<(u64, u32, Option<u64>)> {
         let Some(zone) = self.find_zone(level) else { return Vec::new() };
         let lost = zone.take_read(level, run);
-        // When they expire is known now.
-        zone.returned_due_ms = 0;
         if let Some(rules) = &mut self.rules {
             (rules.earliest_due_ms, rules.is_unordered) = (0, true);
         }
         let Some(zone) = self.find_zone(level) else { return lost };
+        // When they expire is known now.
+        zone.returned_due_ms = 0;
         let is_vacant = zone.is_empty();
         lost.iter().for_each(|(_, body_len, _)| self.counts.remove_ready(*body_len));
         if let Some(levels) = self.levels.as_mut().filter(|_| is_vacant) {

@@ -53,6 +53,12 @@ impl Rules {
         }
     }
 
+    /// When a message expires by the time to live of the queue, in ms since 1970.
+    #[inline]
+    pub(crate) fn ttl_due_ms(&self, message: &Message) -> u64 {
+        self.ttl_ms.map_or(NEVER, |ttl_ms| message.entered_ms().saturating_add(ttl_ms))
+    }
+
     /// True when an entry that is in memory has expired.
     #[inline]
     pub(crate) fn is_expired(&self, entry: &Entry, now_ms: u64) -> bool {

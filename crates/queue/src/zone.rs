@@ -7,6 +7,9 @@ use std::collections::{BTreeMap, VecDeque};
 /// What a message in memory takes beside its body, in bytes; about right is enough for deciding what goes to disk.
 const OVERHEAD: u64 = 128;
 
+/// Places that were left and are kept, unless they are more than half.
+const MOST_HOLES: usize = 64;
+
 /// Ready messages in the order of their positions: first those that came back, then those in memory that never left,
 /// then those that are [paged out](crate::storage).
 #[derive(Default)]
@@ -148,6 +151,11 @@ impl Zone {
         self.holes += 1;
         self.resident_bytes -= memory(&entry);
         self.trim();
+        // One that stays for years at the front must not keep the places of all that come and go behind it.
+        if self.holes > MOST_HOLES && self.holes > self.ready.len() / 2 {
+            self.ready.retain(|entry| !entry.is_gone);
+            self.holes = 0;
+        }
         Some(entry)
     }
 

@@ -1,4 +1,4 @@
-//! The exchange types of AMQP 0-9-1 section 3.1.3.
+//! The ways in which exchanges choose: those of AMQP 0-9-1 section 3.1.3, and buckets.
 
 /// How an exchange chooses among its bindings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -11,6 +11,8 @@ pub enum ExchangeType {
     Topic,
     /// Message headers matched against the binding's arguments.
     Headers,
+    /// One binding, by a hash that moves as few messages as possible when bindings change.
+    ConsistentHash,
 }
 
 impl ExchangeType {
@@ -21,6 +23,7 @@ impl ExchangeType {
             "fanout" => Some(ExchangeType::Fanout),
             "topic" => Some(ExchangeType::Topic),
             "headers" => Some(ExchangeType::Headers),
+            "x-consistent-hash" => Some(ExchangeType::ConsistentHash),
             _ => None,
         }
     }
@@ -32,6 +35,7 @@ impl ExchangeType {
             ExchangeType::Fanout => "fanout",
             ExchangeType::Topic => "topic",
             ExchangeType::Headers => "headers",
+            ExchangeType::ConsistentHash => "x-consistent-hash",
         }
     }
 }

@@ -6,6 +6,7 @@ use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use crate::ExchangeType;
+use crate::ring::weight;
 
 /// The argument that says how the others are matched.
 const MATCH: &str = "x-match";
@@ -27,13 +28,27 @@ pub enum BindError {
         /// The value, printed.
         value: String,
     },
+    /// The binding key of a consistent hash exchange is no number.
+    #[error("The binding key must be an integer")]
+    WeightNotInteger,
+    /// It is below 1.
+    #[error("The binding key must be greater than 0")]
+    WeightTooLow,
+    /// It is above 10,000.
+    #[error("The binding key must not exceed 10000")]
+    WeightTooHigh,
 }
 
-/// Whether an exchange of this type takes a binding with these arguments.
-pub fn validate(exchange_type: ExchangeType, arguments: &FieldTable) -> Result<(), BindError> {
-    if exchange_type != ExchangeType::Headers {
-        return Ok(());
+/// Whether an exchange of this type takes a binding with this key and these arguments.
+pub fn validate(exchange_type: ExchangeType, routing_key: &str, arguments: &FieldTable) -> Result<(), BindError> {
+    match exchange_type {
+        ExchangeType::Headers => validate_match(arguments),
+        ExchangeType::ConsistentHash => weight(routing_key).map(|_| ()),
+        ExchangeType::Direct | ExchangeType::Fanout | ExchangeType::Topic => Ok(()),
     }
+}
+
+fn validate_match(arguments: &FieldTable) -> Result<(), BindError> {
     match arguments.get(MATCH) {
         None => Ok(()),
         Some(FieldValue::LongString(text)) if Mode::from_text(text).is_some() => Ok(()),

@@ -11,6 +11,7 @@ use crate::binding::{Binding, BindingRef, hash_table, normalised};
 use crate::destinations::Destinations;
 use crate::headers::{BindError, Rules, validate};
 use crate::keys::{Keys, Target};
+use crate::ring::{HashKey, Ring, weight};
 use crate::scratch::{Marks, Scratch};
 use crate::slab::{NONE, Slab};
 use crate::topic::{Trie, is_wildcard};
@@ -26,7 +27,7 @@ pub struct BindingTable<D> {
     identities: HashTable<u32>,
     keys: Keys<D>,
     destinations: Destinations<D>,
-    index: Index,
+    index: Index<D>,
     /// What a binding without arguments shows.
     no_arguments: FieldTable,
     hasher: RandomState,
@@ -34,12 +35,13 @@ pub struct BindingTable<D> {
 
 /// What an exchange type needs besides the keys and destinations.
 #[derive(Debug)]
-enum Index {
+enum Index<D> {
     Direct,
     Fanout,
     /// The wildcard keys; the others are found as they stand.
     Topic(Trie),
     Headers(Rules),
+    ConsistentHash(Ring<D>),
 }
 
 impl<D: Copy + Eq + Hash> BindingTable<D> {
@@ -56,6 +58,7 @@ impl<D: Copy + Eq + Hash> BindingTable<D> {
                 ExchangeType::Fanout => Index::Fanout,
                 ExchangeType::Topic => Index::Topic(Trie::new()),
                 ExchangeType::Headers => Index::Headers(Rules::new()),
+                ExchangeType::ConsistentHash => Index::ConsistentHash(Ring::new()),
             },
             no_arguments: FieldTable::new(),
             hasher: RandomState::default(),
@@ -69,7 +72,7 @@ impl<D: Copy + Eq + Hash> BindingTable<D> {
 
     /// Adds a binding; true when it is new. Fails where [`validate`] does.
     pub fn bind(&mut self, routing_key: &str, arguments: &FieldTable, destination: D) -> Result<bool, BindError> {
-        validate(self.exchange_type, arguments)?;
+        validate(self.exchange_type, routing_key, arguments)?;
         let arguments = normalised(arguments);
         if self.find(routing_key, arguments.as_ref(), destination).is_some() {
             return Ok(false);
@@ -112,6 +115,27 @@ impl<D: Copy + Eq + Hash> BindingTable<D> {
             Index::Fanout => out.extend_from_slice(self.destinations.every()),
             Index::Topic(trie) => self.route_topic(trie, routing_key, out),
             Index::Headers(rules) => self.route_headers(rules, headers, out),
+            Index::ConsistentHash(ring) => out.extend(ring.find(HashKey::Text(routing_key))),
+        }
+    }
+
+    /// The same for what a consistent hash exchange hashes; any other type has nothing for it.
+    pub fn route_hashed(&self, key: HashKey<'_>, out: &mut Vec<D>) {
+        if let Index::ConsistentHash(ring) = &self.index {
+            out.extend(ring.find(key));
+        }
+    }
+
+    /// What tells the place of the newest binding in the order of all: [`BindingTable::bind`] in the same order, each
+    /// followed by [`BindingTable::continue_after`], makes the same table again. 0 where the order does not matter.
+    pub fn newest_order(&self) -> u64 {
+        if let Index::ConsistentHash(ring) = &self.index { ring.newest_order() } else { 0 }
+    }
+
+    /// Makes bindings from now on come after `order`.
+    pub fn continue_after(&mut self, order: u64) {
+        if let Index::ConsistentHash(ring) = &mut self.index {
+            ring.continue_after(order);
         }
     }
 
@@ -250,8 +274,13 @@ impl<D: Copy + Eq + Hash> BindingTable<D> {
         let owner = self.destinations.destination_mut(binding.destination);
         let next = std::mem::replace(&mut owner.first, id);
         binding.next = next;
-        if let Index::Headers(rules) = &mut self.index {
-            rules.insert(id, binding.arguments.as_deref().unwrap_or(&self.no_arguments));
+        match &mut self.index {
+            Index::Headers(rules) => rules.insert(id, binding.arguments.as_deref().unwrap_or(&self.no_arguments)),
+            // The key has been checked; a table is moved with its ring, so that this is a new binding.
+            Index::ConsistentHash(ring) => {
+                ring.insert(destination, weight(&self.keys.key(binding.key).text).unwrap_or(1));
+            }
+            Index::Direct | Index::Fanout | Index::Topic(_) => {}
         }
         if next != NONE {
             self.bindings[next].previous = id;
@@ -267,8 +296,12 @@ impl<D: Copy + Eq + Hash> BindingTable<D> {
         if let Ok(entry) = self.identities.find_entry(hash, |other| *other == id) {
             entry.remove();
         }
-        if let Index::Headers(rules) = &mut self.index {
-            rules.remove(id);
+        match &mut self.index {
+            Index::Headers(rules) => rules.remove(id),
+            Index::ConsistentHash(ring) => {
+                ring.remove(self.destinations.destination(self.bindings[id].destination).destination);
+            }
+            Index::Direct | Index::Fanout | Index::Topic(_) => {}
         }
         let Some(binding) = self.bindings.remove(id) else { return };
         self.unlink_from_destination(&binding);
@@ -316,6 +349,10 @@ impl<D: Copy + Eq + Hash> BindingTable<D> {
         for (_, binding) in self.bindings.iter() {
             let shown = self.show(binding);
             fresh.insert(shown.routing_key, binding.arguments.clone(), shown.destination);
+        }
+        if let Index::ConsistentHash(_) = &self.index {
+            // Its order is that of the bindings' coming, which the slots do not tell.
+            std::mem::swap(&mut fresh.index, &mut self.index);
         }
         *self = fresh;
     }

@@ -37,6 +37,7 @@ impl Model {
             ExchangeType::Fanout => true,
             ExchangeType::Topic => topic_matches(&words(binding_key), &words(key)),
             ExchangeType::Headers => headers_match(arguments, headers),
+            ExchangeType::ConsistentHash => unreachable!("its model is beside the ring"),
         };
         let found = self.bindings.iter().filter(|(key, arguments, _)| matches(key, arguments));
         let mut found: Vec<u8> = found.map(|(_, _, destination)| *destination).collect();

@@ -25,11 +25,11 @@ fn check(exchange: &BindingTable<u32>, key: &str, expected: &[u32]) {
 
 #[test]
 fn names_of_types_are_exact() {
-    for name in ["direct", "fanout", "topic", "headers"] {
+    for name in ["direct", "fanout", "topic", "headers", "x-consistent-hash"] {
         assert_eq!(ExchangeType::from_name(name).map(ExchangeType::name), Some(name));
     }
     assert_eq!(ExchangeType::from_name("Direct"), None);
-    assert_eq!(ExchangeType::from_name("x-random"), None);
+    assert_eq!(ExchangeType::from_name("x-nothing"), None);
 }
 
 #[test]
@@ -369,4 +369,53 @@ fn headers_bindings_with_a_bad_x_match_are_refused() {
         FieldValue::Array(vec![FieldValue::I32(1), text("a")]),
         r#"Invalid x-match field type array (value [{signedint,1},{longstr,<<"a">>}]); expected longstr"#,
     );
+}
+
+/// Destinations of the keys `0` to `99`.
+fn of_a_hundred_keys(exchange: &BindingTable<u32>) -> Vec<u32> {
+    let mut found = Vec::new();
+    for key in 0..100 {
+        exchange.route(key.to_string().as_bytes(), None, &mut found);
+    }
+    found
+}
+
+#[test]
+fn a_consistent_hash_table_made_again_in_the_same_order_is_the_same() {
+    let mut exchange = bound(ExchangeType::ConsistentHash, &[("3", 30), ("1", 10), ("2", 20)]);
+    let mut orders = vec![exchange.newest_order()];
+    assert_eq!(exchange.bind("5", &FieldTable::new(), 5), Ok(true));
+    orders.push(exchange.newest_order());
+    assert!(orders[0] < orders[1]);
+    let expected = of_a_hundred_keys(&exchange);
+    assert_eq!(expected.len(), 100);
+
+    let mut again = bound(ExchangeType::ConsistentHash, &[("3", 30), ("1", 10), ("2", 20), ("5", 5)]);
+    again.continue_after(1000);
+    assert_eq!(of_a_hundred_keys(&again), expected);
+    assert_eq!(again.bind("1", &FieldTable::new(), 6), Ok(true));
+    assert_eq!(again.newest_order(), 1001);
+    let another = bound(ExchangeType::ConsistentHash, &[("1", 10), ("2", 20), ("3", 30), ("5", 5)]);
+    assert_ne!(of_a_hundred_keys(&another), expected);
+}
+
+#[test]
+fn a_consistent_hash_table_that_shrinks_keeps_its_order() {
+    let mut exchange = BindingTable::new(ExchangeType::ConsistentHash);
+    for destination in 0..2000 {
+        assert_eq!(exchange.bind("1", &FieldTable::new(), destination), Ok(true));
+    }
+    for destination in 50..2000 {
+        assert_eq!(exchange.remove_destination(destination), 1);
+    }
+    let fifty: Vec<_> = (0..50).map(|destination| ("1", destination)).collect();
+    assert_eq!(of_a_hundred_keys(&exchange), of_a_hundred_keys(&bound(ExchangeType::ConsistentHash, &fifty)));
+}
+
+#[test]
+fn a_weight_is_checked_where_a_binding_is_made() {
+    let mut exchange = BindingTable::new(ExchangeType::ConsistentHash);
+    assert_eq!(exchange.bind("k", &FieldTable::new(), 1), Err(BindError::WeightNotInteger));
+    assert!(!exchange.unbind("k", &FieldTable::new(), 1));
+    assert!(of_a_hundred_keys(&exchange).is_empty());
 }

@@ -13,6 +13,7 @@
 
 mod arena;
 mod backlog;
+mod calendar;
 mod cold;
 mod disk;
 mod error;
@@ -29,6 +30,7 @@ mod tests;
 
 pub use arena::{Arena, CHUNK_SIZE, ChunkPool, LARGEST_SLICE, Slice};
 pub use backlog::{Backlog, Read, ReadHint, Removed, SlotFlags};
+pub use calendar::{Calendar, Due};
 pub use cold::{Loaded, LoadedRun, Lost, ReadError};
 pub use disk::{Disk, DiskFile, Space, SystemDisk};
 pub use error::{OpenError, StoreError};

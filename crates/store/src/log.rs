@@ -345,7 +345,7 @@ impl Log {
         *waited.unwrap_or_else(PoisonError::into_inner).0 = false;
     }
 
-    fn ask_for_maintenance(&self) {
+    pub(crate) fn ask_for_maintenance(&self) {
         *self.maintenance.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.maintenance_due.notify_one();
     }

@@ -42,6 +42,8 @@ pub enum Kind {
     TxCommit = 8,
     /// The log ended in good order.
     CleanEnd = 9,
+    /// Something is to happen to a message at a time.
+    Timer = 10,
 }
 
 impl Kind {
@@ -57,6 +59,7 @@ impl Kind {
             7 => Kind::Metadata,
             8 => Kind::TxCommit,
             9 => Kind::CleanEnd,
+            10 => Kind::Timer,
             _ => return None,
         })
     }
@@ -73,7 +76,7 @@ impl Kind {
             7 => "metadata",
             8 => "tx commit",
             9 => "clean end",
-            10 => "delay",
+            10 => "timer",
             11 => "deduplicate",
             12 => "truncate",
             13 => "hard state",

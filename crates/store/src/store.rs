@@ -21,6 +21,7 @@ pub use options::{DiskUse, Opened, Options, Owners, Report};
 
 use crate::arena::Arena;
 use crate::backlog::Read;
+use crate::calendar::Calendar;
 use crate::cold::{self, ColdSegment, LoadedRun, ReadError};
 use crate::disk::Disk;
 use crate::error::OpenError;
@@ -34,6 +35,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub struct Store {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) log: Arc<Log>,
+    calendar: Calendar,
     /// Held by whoever maintains, for as long as a piece of work takes. No queue's lock is held when it is taken.
     maintenance: Mutex<Maintenance>,
     /// False only in tests that must fail then.
@@ -58,6 +60,12 @@ impl Store {
         &self.log
     }
 
+    /// When something is to happen to messages. What is added to it must have its record in the log, appended in the same
+    /// turn ([`Appender::timer`](crate::Appender::timer)), if it is to survive.
+    pub fn calendar(&self) -> &Calendar {
+        &self.calendar
+    }
+
     /// Reads messages, wherever they are, into an arena.
     ///
     /// # Errors
@@ -68,8 +76,12 @@ impl Store {
 
     /// Bytes on disk.
     pub fn disk_bytes(&self) -> DiskUse {
-        let mut used =
-            DiskUse { log_bytes: self.log.disk_bytes(), blob_bytes: self.log.blobs().1, ..DiskUse::default() };
+        let mut used = DiskUse {
+            log_bytes: self.log.disk_bytes(),
+            blob_bytes: self.log.blobs().1,
+            calendar_bytes: self.calendar.disk_bytes(),
+            ..DiskUse::default()
+        };
         for segment in self.cold().values() {
             used.cold_bytes += segment.bytes();
             used.cold_live_bytes += segment.live_bytes();

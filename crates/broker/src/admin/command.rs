@@ -1,7 +1,8 @@
 //! Administrative commands and their replies.
 
 use super::{
-    BindingSnapshot, ChannelSnapshot, ConnectionSnapshot, ExchangeSnapshot, MemoryWatermark, Overview, QueueSnapshot,
+    BindingSnapshot, ChannelSnapshot, ConnectionSnapshot, DelayedSnapshot, ExchangeSnapshot, MemoryWatermark, Overview,
+    QueueSnapshot,
 };
 use crate::broker::Alarm;
 use crate::message::Which;
@@ -220,6 +221,25 @@ pub enum AdminCommand {
         vhost: Option<String>,
     },
 
+    /// Delayed messages of a virtual host, those published first before others.
+    ListDelayed {
+        /// Name of the virtual host.
+        vhost: String,
+        /// Only those that were published to this exchange; `None` = all.
+        exchange: Option<String>,
+        /// Only those with this id or a higher one.
+        from: u64,
+        /// At most so many.
+        most: usize,
+    },
+    /// Drops a delayed message.
+    CancelDelayed {
+        /// Name of the virtual host.
+        vhost: String,
+        /// Its id.
+        id: u64,
+    },
+
     /// All connections.
     ListConnections,
     /// All channels with their consumers.
@@ -316,6 +336,8 @@ pub enum AdminReply {
     Exchanges(Vec<ExchangeSnapshot>),
     /// Bindings by virtual host, source, destination and key.
     Bindings(Vec<BindingSnapshot>),
+    /// Delayed messages, and the id to go on from when there may be more.
+    Delayed(Vec<DelayedSnapshot>, Option<u64>),
     /// Names of users.
     Names(Vec<String>),
     /// Connections by id.

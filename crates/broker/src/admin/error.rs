@@ -41,6 +41,8 @@ pub enum Missing {
     Queue,
     /// A connection.
     Connection,
+    /// A delayed message.
+    DelayedMessage,
     /// A policy or operator policy.
     Policy,
     /// A runtime parameter.
@@ -48,13 +50,14 @@ pub enum Missing {
 }
 
 impl Missing {
-    /// The word for it: `user`, `vhost`, `queue`, `connection`, `policy`, `parameter`.
+    /// The word for it: `user`, `vhost`, `queue`, `connection`, `delayed message`, `policy`, `parameter`.
     pub fn as_str(self) -> &'static str {
         match self {
             Missing::User => "user",
             Missing::Vhost => "vhost",
             Missing::Queue => "queue",
             Missing::Connection => "connection",
+            Missing::DelayedMessage => "delayed message",
             Missing::Policy => "policy",
             Missing::Parameter => "parameter",
         }

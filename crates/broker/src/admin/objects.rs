@@ -4,7 +4,6 @@ use super::{AdminError, AdminReply, BindingSnapshot, ExchangeSnapshot, Missing, 
 use crate::broker::Broker;
 use crate::core::{DeleteCondition, QueueDeclaration, delete_queue};
 use crate::errors::{self, ProtocolError};
-use crate::message::ShardMessage;
 use crate::names::is_reserved;
 use crate::policy::Policy;
 use crate::topology::{BindingInfo, QueueCell, Vhost};
@@ -77,8 +76,9 @@ impl Broker {
         let declaration =
             QueueDeclaration { name, durable, auto_delete, owner: None, arguments, is_server_named: false };
         let declared = self.declare_queue(&vhost, declaration, &|_| Ok(())).map_err(refused)?;
-        // It may have to be deleted if nobody uses it.
-        self.post(0, ShardMessage::Look(declared.cell.clone()));
+        if declared.is_new {
+            self.have_looked_at(&declared.cell);
+        }
         self.wait_for(declared.token)?;
         Ok(if declared.is_new { AdminReply::Created } else { AdminReply::Done })
     }
@@ -94,7 +94,7 @@ impl Broker {
                 ExchangeSnapshot {
                     vhost: vhost.name.clone(),
                     name: exchange.name.clone(),
-                    kind: exchange.kind.name(),
+                    kind: exchange.type_name(),
                     durable: exchange.durable || exchange.is_default(),
                     auto_delete: exchange.auto_delete,
                     internal: exchange.internal,
@@ -146,6 +146,7 @@ fn implicit_binding(cell: &QueueCell) -> BindingInfo {
         to_queue: true,
         routing_key: cell.name.to_string(),
         arguments: FieldTable::new(),
+        order: 0,
     }
 }
 

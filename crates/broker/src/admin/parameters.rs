@@ -193,5 +193,7 @@ pub(super) fn invalid(errors: Invalid) -> AdminError {
 }
 
 fn too_large() -> AdminError {
-    AdminError::Invalid("the parameter takes more than 256 KiB or is nested too deeply".to_owned())
+    AdminError::Invalid(
+        "the parameter is larger than 256 KiB, nested too deeply or has names that are too long".to_owned(),
+    )
 }

@@ -30,7 +30,9 @@ impl Broker {
         let compiled = Policy::compile(definition.clone()).map_err(|error| AdminError::Invalid(error.to_string()))?;
         let change = Change::PutPolicy(definition.clone());
         if !change.is_storable() {
-            return Err(AdminError::Invalid("the policy takes more than 256 KiB or is nested too deeply".to_owned()));
+            return Err(AdminError::Invalid(
+                "the policy is larger than 256 KiB, nested too deeply or has names that are too long".to_owned(),
+            ));
         }
         let mut writer = self.writer();
         self.check_vhost_exists(vhost)?;

@@ -160,6 +160,23 @@ pub struct ExchangeSnapshot {
     pub counters: Vec<(&'static str, u64)>,
 }
 
+/// A message that waits before it is routed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DelayedSnapshot {
+    /// Names it within its virtual host; never given twice.
+    pub id: u64,
+    /// When it is routed, in ms since 1970.
+    pub due_ms: u64,
+    /// The exchange that it was published to.
+    pub exchange: String,
+    /// Its routing key.
+    pub routing_key: String,
+    /// Bytes of its body.
+    pub body_bytes: usize,
+    /// Survives a restart.
+    pub persistent: bool,
+}
+
 /// A binding and its virtual host.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BindingSnapshot {

@@ -69,7 +69,11 @@ impl Broker {
             // Without a condition nothing can be in the way.
             let _ = delete_queue(self, &vhost, &cell, DeleteCondition::default());
         }
+        if let Some(cell) = vhost.delayed_queue() {
+            self.drop_delayed(cell);
+        }
         writer.commit(Change::DeleteVhost { name: name.to_owned() })?;
+        self.end_hidden(vhost.hidden_queues());
         info!(target: "vhost", "vhost '{name}' deleted");
         Ok(AdminReply::Done)
     }

@@ -6,11 +6,12 @@ use crate::core::Core;
 use crate::errors::{self, ProtocolError, Resource};
 use crate::names::clean;
 use crate::reply_to;
-use crate::topology::binding_definition;
+use crate::topology::{ExchangeKind, binding_definition};
 use amqp::method::{exchange, queue};
 use amqp::{FieldTable, FieldValue, Method, TableRef};
 use auth::Permission;
 use metadata::{Change, Token};
+use routing::BindError;
 use std::borrow::Cow;
 
 /// What is to be bound or unbound.
@@ -116,11 +117,14 @@ impl Core {
         self.check_binding(conn, binding)?;
         let vhost = self.vhost(conn)?;
         // RabbitMQ names the source first when both are missing.
-        self.exchange(conn, &binding.source)?;
+        let source = self.exchange(conn, &binding.source)?;
         if binding.to_queue {
             self.queue(conn, &binding.destination)?;
         } else {
             self.exchange(conn, &binding.destination)?;
+        }
+        if source.kind == ExchangeKind::LocalRandom {
+            check_local_random(binding)?;
         }
         let mut topology = vhost.write();
         let Some(destination) = topology.destination(&binding.destination, binding.to_queue) else {
@@ -129,12 +133,18 @@ impl Core {
         };
         let bound = topology
             .bind(&binding.source, destination, &binding.routing_key, &binding.arguments)
-            .map_err(|_| invalid_match(&binding.arguments))?;
+            .map_err(|error| invalid_binding(error, binding))?;
+        let is_new = bound.is_some();
         let changes = match bound {
             Some((info, true)) => vec![Change::PutBinding(binding_definition(&vhost.name, &info))],
             _ => Vec::new(),
         };
-        Ok(self.broker.propose(changes))
+        let token = self.broker.propose(changes);
+        drop(topology);
+        if let Some(history) = source.history().filter(|_| is_new) {
+            self.replay(&vhost, history, destination);
+        }
+        Ok(token)
     }
 
     /// A binding, or even an exchange, that is not there is fine.
@@ -149,8 +159,23 @@ impl Core {
         let Some(destination) = topology.destination(&binding.destination, binding.to_queue) else { return Ok(None) };
         let unbound =
             topology.unbind(&vhost.name, &binding.source, destination, &binding.routing_key, &binding.arguments);
-        Ok(unbound.and_then(|(_, removed)| self.broker.propose(removed.changes)))
+        let Some((_, removed)) = unbound else { return Ok(None) };
+        let token = self.broker.propose(removed.changes);
+        drop(topology);
+        self.broker.end_hidden(removed.hidden);
+        Ok(token)
     }
+}
+
+/// `x-local-random` takes queues and no keys; all queues here are classic and local.
+fn check_local_random(binding: &Binding<'_>) -> Result<(), ProtocolError> {
+    if !binding.routing_key.is_empty() {
+        return Err(errors::LOCAL_RANDOM_KEY.with(&[&binding.routing_key]));
+    }
+    if !binding.to_queue {
+        return Err(errors::LOCAL_RANDOM_DESTINATION.with(&[]));
+    }
+    Ok(())
 }
 
 fn exchange_binding<'a>(
@@ -174,7 +199,20 @@ fn owned(arguments: TableRef<'_>) -> Result<FieldTable, ProtocolError> {
     Ok(fields.into_iter().collect())
 }
 
-/// The one thing that makes a binding's arguments invalid: `x-match` on a headers exchange.
+/// What the exchange's type holds against the binding.
+fn invalid_binding(error: BindError, binding: &Binding<'_>) -> ProtocolError {
+    match error {
+        BindError::MatchValue { .. } | BindError::MatchType { .. } => invalid_match(&binding.arguments),
+        BindError::WeightNotInteger => {
+            let column = "The binding key must be an integer: ".len();
+            errors::HASH_WEIGHT_NOT_INTEGER.with(&[&errors::Binary::new(binding.routing_key.as_bytes(), column)])
+        }
+        BindError::WeightTooLow => errors::HASH_WEIGHT_TOO_LOW.with(&[]),
+        BindError::WeightTooHigh => errors::HASH_WEIGHT_TOO_HIGH.with(&[]),
+    }
+}
+
+/// `x-match` on a headers exchange.
 fn invalid_match(arguments: &FieldTable) -> ProtocolError {
     match arguments.get("x-match") {
         Some(FieldValue::LongString(value)) => {

@@ -4,7 +4,7 @@ use crate::connection::Connection;
 use crate::core::Core;
 use crate::errors::{self, ArgumentValue, ProtocolError, Resource, Scope};
 use crate::names::{clean, is_reserved};
-use crate::topology::{Exchange, ExchangeKind, Vhost};
+use crate::topology::{Behaviour, DELAYED_TYPE, DELAYED_TYPE_ARGUMENT, Exchange, ExchangeKind, Vhost};
 use amqp::method::exchange;
 use amqp::{FieldTable, FieldValue, Method};
 use auth::Permission;
@@ -28,10 +28,12 @@ impl Core {
             self.exchange(conn, &name)?;
             None
         } else {
-            let kind = self.exchange_kind(declare.kind)?;
+            if declare.kind != DELAYED_TYPE {
+                self.exchange_kind(declare.kind)?;
+            }
             refuse_default(&name)?;
             self.check_exchange(conn, &name, Permission::Configure)?;
-            self.declare_exchange(conn, &vhost, &name, kind, declare)?
+            self.declare_exchange(conn, &vhost, &name, declare)?
         };
         self.reply(conn, number, token, declare.nowait, &Method::ExchangeDeclareOk(exchange::DeclareOk {}));
         Ok(())
@@ -47,12 +49,22 @@ impl Core {
         })
     }
 
+    /// How an exchange routes that delays, as its arguments say.
+    fn delayed_kind(&self, arguments: &FieldTable) -> Result<ExchangeKind, ProtocolError> {
+        match arguments.get(DELAYED_TYPE_ARGUMENT) {
+            Some(FieldValue::LongString(name)) if name == DELAYED_TYPE.as_bytes() => {
+                Err(errors::DELAYED_WITHIN_DELAYED.with(&[]))
+            }
+            Some(FieldValue::LongString(name)) => self.exchange_kind(&String::from_utf8_lossy(name)),
+            _ => Err(errors::NO_DELAYED_TYPE.with(&[])),
+        }
+    }
+
     fn declare_exchange(
         &mut self,
         conn: &Connection,
         vhost: &Vhost,
         name: &str,
-        kind: ExchangeKind,
         declare: &exchange::Declare<'_>,
     ) -> Result<Option<Token>, ProtocolError> {
         let arguments = declare
@@ -61,7 +73,7 @@ impl Core {
             .map_err(|_| errors::CANNOT_DECODE.with(&[&errors::Octets(declare.arguments.bytes())]))?;
         let resource = Resource::exchange(&vhost.name, name);
         if let Some(existing) = vhost.exchange(name) {
-            return assert_equivalent(&existing, &resource, kind, declare, &arguments).map(|()| None);
+            return assert_equivalent(&existing, &resource, declare, &arguments).map(|()| None);
         }
         if is_reserved(name) {
             return Err(errors::RESERVED_NAME.with(&[&"exchange", &name]));
@@ -77,27 +89,41 @@ impl Core {
                 return Err(errors::INVALID_ARGUMENT_TYPE.with(&[&other.type_name(), &ALTERNATE, &resource]));
             }
         }
+        let is_delayed_type = declare.kind == DELAYED_TYPE;
+        let kind = if is_delayed_type { self.delayed_kind(&arguments)? } else { self.exchange_kind(declare.kind)? };
         if let Some(most) = self.broker.settings.exchange_limit
             && self.broker.vhosts().iter().map(|vhost| vhost.exchange_count()).sum::<usize>() as u64 >= most
         {
             return Err(errors::EXCHANGE_LIMIT.with(&[&resource, &most]));
         }
-        let mut topology = vhost.write();
-        if let Some(existing) = topology.exchange(name) {
-            // Somebody else was faster.
-            return assert_equivalent(existing, &resource, kind, declare, &arguments).map(|()| None);
-        }
-        let exchange = Exchange {
+        let behaviour = Behaviour::of(kind, &arguments, &resource)?;
+        let new = Exchange {
             durable: declare.durable,
             auto_delete: declare.auto_delete,
             internal: declare.internal,
             arguments,
+            behaviour,
+            is_delayed_type,
             ..Exchange::new(vhost.next_exchange_id(), name, kind)
         };
+        let hidden = self.broker.new_hidden(vhost, &new);
+        let mut topology = vhost.write();
+        if let Some(existing) = topology.exchange(name) {
+            // Somebody else was faster.
+            return assert_equivalent(existing, &resource, declare, &new.arguments).map(|()| None);
+        }
         // Under the lock: who changes policies meanwhile waits for it, and then sees this exchange.
-        let created = topology.insert_exchange(exchange.under(vhost.policies().for_exchange(name)));
+        let created = topology.insert_exchange(new.under(vhost.policies().for_exchange(name)));
         // Proposed under the lock, so that the journal has changes in the order in which they happened.
-        let changes = if created.durable { vec![definition(vhost, &created)] } else { Vec::new() };
+        let mut changes = if created.durable { vec![definition(vhost, &created)] } else { Vec::new() };
+        if let (Some(cell), Some((hidden, _))) = (hidden, created.hidden_queue()) {
+            if cell.durable {
+                changes.push(crate::core::definition(&cell, &FieldTable::new()));
+            }
+            let cell = topology.insert_hidden(cell);
+            self.broker.add_queue(&cell);
+            hidden.set(cell);
+        }
         Ok(self.broker.propose(changes))
     }
 
@@ -116,7 +142,7 @@ impl Core {
             return Err(errors::SYSTEM_EXCHANGE.with(&[&resource]));
         }
         self.check_exchange(conn, &name, Permission::Configure)?;
-        let mut token = None;
+        let (mut token, mut hidden) = (None, Vec::new());
         let mut topology = vhost.write();
         if let Some(exchange) = topology.exchange(&name).cloned() {
             if delete.if_unused && topology.is_bound(&exchange) {
@@ -124,8 +150,10 @@ impl Core {
             }
             let removed = topology.remove_exchange(&vhost.name, &exchange);
             token = self.broker.propose(removed.changes);
+            hidden = removed.hidden;
         }
         drop(topology);
+        self.broker.end_hidden(hidden);
         self.reply(conn, number, token, delete.nowait, &Method::ExchangeDeleteOk(exchange::DeleteOk {}));
         Ok(())
     }
@@ -135,7 +163,7 @@ pub(crate) fn definition(vhost: &Vhost, exchange: &Exchange) -> Change {
     Change::PutExchange(ExchangeDefinition {
         vhost: vhost.name.to_string(),
         name: exchange.name.to_string(),
-        kind: exchange.kind.name().to_owned(),
+        kind: exchange.type_name().to_owned(),
         durable: exchange.durable,
         auto_delete: exchange.auto_delete,
         internal: exchange.internal,
@@ -151,7 +179,6 @@ pub(crate) fn refuse_default(name: &str) -> Result<(), ProtocolError> {
 fn assert_equivalent(
     existing: &Exchange,
     resource: &Resource<'_>,
-    kind: ExchangeKind,
     declare: &exchange::Declare<'_>,
     arguments: &FieldTable,
 ) -> Result<(), ProtocolError> {
@@ -159,8 +186,8 @@ fn assert_equivalent(
         let (received, current) = (ArgumentValue::Value(&received), ArgumentValue::Value(&current));
         Err(errors::INEQUIVALENT_ARGUMENT.with(&[&name, resource, &received, &current]))
     };
-    if existing.kind != kind {
-        return unequal("type", kind.name(), existing.kind.name());
+    if existing.type_name() != declare.kind {
+        return unequal("type", declare.kind, existing.type_name());
     }
     for (name, received, current) in [
         ("durable", declare.durable, existing.durable),

@@ -39,11 +39,12 @@ impl Core {
         conn: &mut Connection,
         number: u16,
         incoming: &Incoming<'a>,
+        delays: bool,
     ) -> Result<Checked<'a>, ProtocolError> {
         if incoming.header.properties.is_plain() {
             Ok(Checked::default())
         } else {
-            self.check_all_properties(conn, number, incoming)
+            self.check_all_properties(conn, number, incoming, delays)
         }
     }
 
@@ -52,6 +53,7 @@ impl Core {
         conn: &mut Connection,
         number: u16,
         incoming: &Incoming<'a>,
+        delays: bool,
     ) -> Result<Checked<'a>, ProtocolError> {
         let raw = incoming.header.properties;
         let malformed = || errors::CANNOT_DECODE.with(&[&errors::Octets(raw.bytes)]).on_connection();
@@ -83,7 +85,9 @@ impl Core {
             let shown = checked.more_keys.len();
             checked.more_keys.append(&mut routing_keys(headers, "BCC")?);
             checked.hidden = checked.more_keys.len() - shown;
-            if headers.find("BCC").is_some() {
+            // What waits is routed later, and needs all its keys then.
+            let waits = delays && crate::delayed::delay_ms(headers).is_some();
+            if !waits && headers.find("BCC").is_some() {
                 without_bcc = without(headers, "BCC");
                 changed.headers = Some(TableRef::new(&without_bcc));
                 rewrite = true;
@@ -118,7 +122,7 @@ fn check_user_id(conn: &Connection, user_id: &str) -> Result<(), ProtocolError> 
 }
 
 /// Routing keys in the header `name`, CC or BCC: an array of long strings.
-fn routing_keys(headers: TableRef<'_>, name: &str) -> Result<Vec<Vec<u8>>, ProtocolError> {
+pub(crate) fn routing_keys(headers: TableRef<'_>, name: &str) -> Result<Vec<Vec<u8>>, ProtocolError> {
     let Some(value) = headers.find(name) else { return Ok(Vec::new()) };
     let FieldRef::Array(array) = value else {
         let kind = headers.to_owned().ok().and_then(|table| table.get(name).map(FieldValue::type_name));

@@ -70,7 +70,8 @@ impl Broker {
         }
         // One that is dead and on its way out leaves first, with its bindings.
         let dead = topology.queue(name).cloned();
-        let mut changes = dead.map(|dead| topology.remove_queue(&vhost.name, &dead).changes).unwrap_or_default();
+        let removed = dead.map(|dead| topology.remove_queue(&vhost.name, &dead)).unwrap_or_default();
+        let mut changes = removed.changes;
         let current = vhost.policies();
         let cell = if Arc::ptr_eq(&policies, &current) {
             cell
@@ -84,6 +85,8 @@ impl Broker {
         // Proposed under the lock, so that the journal has changes in the order in which they happened.
         changes.extend(change);
         let token = self.propose(changes);
+        drop(topology);
+        self.end_hidden(removed.hidden);
         Ok(Declared { cell, token, is_new: true })
     }
 
@@ -210,7 +213,7 @@ fn check_quorum(declaration: &QueueDeclaration<'_>, resource: &Resource<'_>) -> 
     }
 }
 
-fn definition(cell: &QueueCell, arguments: &FieldTable) -> Change {
+pub(crate) fn definition(cell: &QueueCell, arguments: &FieldTable) -> Change {
     Change::PutQueue(QueueDefinition {
         quid: cell.quid,
         vhost: cell.vhost.to_string(),

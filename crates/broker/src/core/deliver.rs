@@ -4,7 +4,7 @@
 //! once and its share encoded, in the order of the messages.
 
 use super::{BYTES_PER_LOCK, Core, MESSAGES_PER_LOCK};
-use crate::dead_letter::with_delivery_count;
+use crate::dead_letter::with_count;
 use crate::delivery::{Consumer, Content, OutputGate, Unacked, encode_deliver};
 use crate::link::{Output, OutputGuard};
 use crate::topology::{QueueCell, QueueState};
@@ -191,10 +191,18 @@ impl Core {
     }
 }
 
-/// The content header of a message that came back, with the count that queues with a limit tell.
+/// Headers of RabbitMQ's quorum queues: how often a message was delivered before, and how often of these it failed.
+const ACQUIRED: &str = "x-acquired-count";
+const FAILED: &str = "x-delivery-count";
+
+/// The content header of a message that came back, with the counts that queues with a limit tell.
 #[cold]
 pub(crate) fn counted_header(entry: &Entry, header: &[u8]) -> Option<Vec<u8>> {
-    if entry.delivery_count == 0 { None } else { with_delivery_count(header, entry.delivery_count) }
+    let mut counted = with_count(header, ACQUIRED, entry.delivery_count);
+    if entry.failures > 0 {
+        counted = with_count(counted.as_deref().unwrap_or(header), FAILED, u32::from(entry.failures));
+    }
+    counted
 }
 
 impl Output {

@@ -5,9 +5,11 @@
 //! only then taken off the books of the old one. In the log the new records come first, so that a crash in between
 //! leaves it in both, and never in none.
 
+use super::delay::Release;
+use super::history::Replay;
 use super::{Core, MESSAGES_PER_LOCK};
 use crate::dead_letter::{DeadLetter, Reason};
-use crate::topology::{Exchange, QueueCell, QueueOptions, QueueState, Route, Vhost};
+use crate::topology::{Exchange, QueueCell, QueueOptions, QueueState, Route, Routed, Vhost};
 use queue::Entry;
 use std::sync::Arc;
 use store::Message;
@@ -26,10 +28,23 @@ pub struct Letter {
     reason: Reason,
     /// Ids of the queues that have it already.
     reached: Vec<u64>,
+    /// Where it goes as it is, and stays in its queue: a message of a history for a new binding.
+    replay: Option<Replay>,
+    /// Set for a delayed message whose time has come, which is no dead letter but takes the same way.
+    release: Option<Release>,
 }
 
 /// A dead letter exchange and where it is.
 type Place = (Arc<Vhost>, Arc<Exchange>);
+
+/// Letters of a queue that are being read, and those that wait for them.
+#[derive(Default)]
+pub(crate) struct Unread {
+    /// Reads that are under way.
+    parts: usize,
+    read: Vec<Letter>,
+    behind: Vec<Letter>,
+}
 
 /// A message on its way to the queues of a route without a connection that published it.
 pub(crate) struct Outgoing {
@@ -60,7 +75,7 @@ impl Core {
             Some(options) => {
                 let letter = |entry| {
                     let (cell, options) = (cell.clone(), options.clone());
-                    Letter { cell, options, entry, reason, reached: Vec::new() }
+                    Letter { cell, options, entry, reason, reached: Vec::new(), replay: None, release: None }
                 };
                 self.letters.extend(entries.into_iter().map(letter));
             }
@@ -68,6 +83,25 @@ impl Core {
                 self.remove_entries(cell, state, entries.iter());
                 self.scratch.done.extend(entries);
             }
+        }
+    }
+
+    /// A message leaves its queue because an entry of the calendar said that its time is over. The entry stays until the
+    /// log has it that the message left.
+    pub(super) fn leave_when_due(
+        &mut self,
+        cell: &Arc<QueueCell>,
+        state: &mut QueueState,
+        entry: Entry,
+        release: Release,
+    ) {
+        let before = self.letters.len();
+        self.leave(cell, state, entry, Reason::Expired);
+        if self.letters.len() == before {
+            return release.finish();
+        }
+        if let Some(letter) = self.letters.back_mut() {
+            letter.release = Some(release);
         }
     }
 
@@ -82,9 +116,7 @@ impl Core {
             return;
         }
         let count = self.letters.len().min(LETTERS_PER_TURN);
-        let (unread, letters): (Vec<Letter>, Vec<Letter>) =
-            self.letters.drain(..count).partition(|letter| letter.entry.message.is_none());
-        self.read_letters(unread);
+        let letters = self.take_readable(count);
         let mut outgoing = self.address_all(&letters);
         self.enqueue_all(&mut outgoing);
         let mut rest = letters.into_iter().zip(outgoing).peekable();
@@ -105,6 +137,10 @@ impl Core {
         let mut outgoing = Vec::with_capacity(letters.len());
         let mut last: Option<(&Letter, Option<Place>)> = None;
         for letter in letters {
+            if let (Some(replay), Some(message)) = (&letter.replay, &letter.entry.message) {
+                outgoing.push(self.replayed(message, replay));
+                continue;
+            }
             let is_same = |(other, _): &&(&Letter, _)| {
                 Arc::ptr_eq(&other.cell, &letter.cell) && Arc::ptr_eq(&other.options, &letter.options)
             };
@@ -125,6 +161,9 @@ impl Core {
     }
 
     fn address(&mut self, letter: &Letter, place: Option<&Place>) -> Option<Outgoing> {
+        if letter.cell.holds_delayed {
+            return self.address_released(&letter.cell, letter.entry.message.as_ref()?);
+        }
         let (message, target) = (letter.entry.message.as_ref()?, letter.options.dead_letter.as_ref()?);
         let (Some((vhost, exchange)), now_ms) = (place, self.time_ms) else {
             // RabbitMQ: without the exchange it is gone.
@@ -133,7 +172,9 @@ impl Core {
         };
         let publisher_deaths = self.broker.settings.publisher_deaths;
         let dead = DeadLetter::new(message, &letter.cell.name, letter.reason, now_ms, target, publisher_deaths);
-        let mut route = self.route_by(vhost, exchange, &dead.routing_keys(), dead.headers());
+        let (keys, properties) = (dead.routing_keys(), dead.properties());
+        let routed = Routed { keys: &keys, headers: properties.headers(), properties, ..Routed::default() };
+        let mut route = self.route_by(vhost, exchange, &routed);
         // RabbitMQ does not look for cycles when a consumer rejected it: that is no cycle of the broker's own making.
         let looks_round = letter.reason != Reason::Rejected;
         let passes_over =
@@ -152,11 +193,16 @@ impl Core {
     fn take_off_books(&mut self, cell: &Arc<QueueCell>, sent: Vec<(Letter, Outgoing)>) {
         let mut state = cell.lock();
         let mut gone = Vec::with_capacity(sent.len());
+        let mut released = Vec::new();
         for (mut letter, outgoing) in sent {
+            if letter.replay.is_some() {
+                continue;
+            }
             let at_least_once = letter.options.dead_letter.as_ref().is_some_and(|target| target.at_least_once);
             let reached_all = outgoing.route.queues.iter().all(|cell| outgoing.reached.contains(&cell.quid));
             if !at_least_once || (reached_all && !outgoing.reached.is_empty()) || cell.is_dead() {
                 gone.push(letter.entry);
+                released.extend(letter.release);
                 continue;
             }
             letter.reached = outgoing.reached;
@@ -164,6 +210,8 @@ impl Core {
             state.unsent.push_back(letter);
         }
         self.remove_entries(cell, &mut state, gone.iter());
+        // Only now: until the log has it that they left, the calendar has to know of them.
+        released.into_iter().for_each(Release::finish);
         if !state.unsent.is_empty() {
             self.look_at(cell, &mut state, self.time_ms + RESEND_AFTER_MS);
         }
@@ -179,7 +227,29 @@ impl Core {
         }
     }
 
-    /// Has letters read that are on disk only; they come back as a message to this shard.
+    /// Takes the next `count` letters, but for those that are on disk only, which are read first, and those that came
+    /// after such of the same queue: the letters of a queue keep their order.
+    fn take_readable(&mut self, count: usize) -> Vec<Letter> {
+        let mut readable = Vec::with_capacity(count);
+        let mut unread: Vec<Letter> = Vec::new();
+        for letter in self.letters.drain(..count) {
+            let quid = letter.cell.quid;
+            if letter.entry.message.is_none() && !self.unread.contains_key(&quid) {
+                unread.push(letter);
+            } else if unread.iter().any(|other| other.cell.quid == quid) {
+                // Behind those that are about to be read.
+                self.unread.entry(quid).or_default().behind.push(letter);
+            } else if let Some(held) = self.unread.get_mut(&quid) {
+                held.behind.push(letter);
+            } else {
+                readable.push(letter);
+            }
+        }
+        self.read_letters(unread);
+        readable
+    }
+
+    /// Has letters read; they come back as messages to this shard.
     fn read_letters(&mut self, unread: Vec<Letter>) {
         let mut rest = unread.into_iter().peekable();
         while let Some(first) = rest.next() {
@@ -190,7 +260,30 @@ impl Core {
             {
                 letters.push(next);
             }
-            self.broker.read_letters(&cell, level, letters, self.shard);
+            let parts = self.broker.read_letters(&cell, level, letters, self.shard);
+            self.unread.entry(cell.quid).or_default().parts += parts;
+            self.take_back(cell.quid);
+        }
+    }
+
+    /// Takes letters of a queue back that have been read.
+    pub(crate) fn take_letters(&mut self, cell: &QueueCell, letters: Vec<Letter>) {
+        let Some(unread) = self.unread.get_mut(&cell.quid) else { return };
+        unread.read.extend(letters);
+        unread.parts -= 1;
+        self.take_back(cell.quid);
+    }
+
+    /// Puts the letters of a queue back on the list when none of them is being read.
+    fn take_back(&mut self, quid: u64) {
+        if self.unread.get(&quid).is_none_or(|unread| unread.parts > 0) {
+            return;
+        }
+        if let Some(Unread { read, behind, .. }) = self.unread.remove(&quid) {
+            // They are older than what is on the list.
+            for letter in read.into_iter().chain(behind).rev() {
+                self.letters.push_front(letter);
+            }
         }
     }
 
@@ -205,6 +298,9 @@ impl Core {
             let mut items: Vec<_> = messages.iter().map(|outgoing| super::run::Item::of(&outgoing.message)).collect();
             let before = (self.run.expires, self.run.rejected);
             self.run.expires = items.iter().any(|item| item.expires);
+            if !route.histories.is_empty() {
+                self.remember(&route, &mut items, &[]);
+            }
             for cell in &route.queues {
                 items.iter_mut().for_each(|item| item.rejected = false);
                 self.enqueue_run(cell, &mut items, &[], false);
@@ -213,6 +309,9 @@ impl Core {
                     outgoing.reached.push(cell.quid);
                 }
             }
+            if !route.claims.is_empty() && messages.iter().all(|outgoing| !outgoing.reached.is_empty()) {
+                self.keep_claims(&route);
+            }
             (self.run.expires, self.run.rejected) = before;
             at = end;
         }
@@ -220,6 +319,23 @@ impl Core {
 }
 
 impl Letter {
+    /// A message of a history, to be read and given to a new binding.
+    pub(super) fn of_history(cell: &Arc<QueueCell>, entry: Entry, replay: Replay) -> Letter {
+        let (cell, options, reason) = (cell.clone(), Arc::default(), Reason::MaxLength);
+        Letter { cell, options, entry, reason, reached: Vec::new(), replay: Some(replay), release: None }
+    }
+
+    /// A delayed message whose time has come.
+    pub(super) fn released(
+        cell: &Arc<QueueCell>,
+        options: &Arc<QueueOptions>,
+        entry: Entry,
+        release: Release,
+    ) -> Letter {
+        let (cell, options, reason) = (cell.clone(), options.clone(), Reason::Expired);
+        Letter { cell, options, entry, reason, reached: Vec::new(), replay: None, release: Some(release) }
+    }
+
     /// Its position.
     pub(crate) fn seq(&self) -> u64 {
         self.entry.seq

@@ -3,7 +3,7 @@
 use crate::broker::Broker;
 use crate::message::ShardMessage;
 use crate::policy::Policies;
-use crate::topology::{QueueCell, QueueOptions, QueueTerms, Vhost};
+use crate::topology::{QueueCell, QueueOptions, QueueState, QueueTerms, Vhost};
 use std::sync::Arc;
 
 impl Broker {
@@ -39,23 +39,33 @@ impl Broker {
         let options = cell.terms().options();
         let changed = state.options != options;
         if changed {
-            state.set_options(options);
+            replace_options(&mut state, options);
         }
         drop(state);
         if changed {
-            self.options_changed(cell);
+            self.have_looked_at(cell);
         }
     }
 
     /// Replaces the options of a queue that is in use, whatever its arguments and policies say.
     pub fn set_options(&self, cell: &Arc<QueueCell>, options: Option<Arc<QueueOptions>>) {
-        cell.lock().set_options(options);
-        self.options_changed(cell);
+        replace_options(&mut cell.lock(), options);
+        self.have_looked_at(cell);
     }
 
-    /// Lets a queue act on its options: a reactor looks at it.
-    fn options_changed(&self, cell: &Arc<QueueCell>) {
+    /// Has a reactor look at a queue whose options are new: what follows for the messages that are there is done by it,
+    /// a piece at a time.
+    pub(crate) fn have_looked_at(&self, cell: &Arc<QueueCell>) {
         let shard = usize::try_from(cell.quid).unwrap_or_default() % self.shards();
-        self.post(shard, ShardMessage::Deliver(cell.clone()));
+        self.post(shard, ShardMessage::Look(cell.clone()));
     }
+}
+
+fn replace_options(state: &mut QueueState, options: Option<Arc<QueueOptions>>) {
+    let expires_ms = |options: &Option<Arc<QueueOptions>>| options.as_ref().and_then(|options| options.expires_ms);
+    if expires_ms(&state.options) != expires_ms(&options) {
+        // RabbitMQ: a new time begins now.
+        state.used_ms = 0;
+    }
+    state.set_options(options);
 }

@@ -4,9 +4,10 @@
 //! they happened to it. Nothing waits: who needs a record on disk is on a list until the log has got that far.
 
 use super::Core;
-use super::run::Item;
+use super::run::{Item, own_due_ms};
 use crate::connection::{Connection, Park};
 use crate::link::ConnectionId;
+use crate::messages::keys_group;
 use crate::topology::{QueueCell, QueueState};
 use metadata::Token;
 use queue::{ConsumerKey, Entry, Wants};
@@ -122,6 +123,14 @@ impl Core {
                 }
                 None => appender.message(owner, options, message),
             };
+            if cell.holds_delayed && !transient {
+                appender.timer(owner, transaction, crate::delayed::due_ms(message));
+            } else if item.expires
+                && !transient
+                && let Some(due_ms) = own_due_ms(message)
+            {
+                appender.timer(owner, transaction, due_ms);
+            }
             item.logged = Some(place);
             item.durable |= !transient;
             durable |= !transient;
@@ -273,6 +282,9 @@ impl Core {
         state: &mut QueueState,
         entries: impl Iterator<Item = &'a Entry> + Clone,
     ) {
+        if state.present.is_some() {
+            self.remove_keys(cell, state, entries.clone());
+        }
         if !state.queue.is_stored() {
             return;
         }
@@ -292,9 +304,45 @@ impl Core {
         self.waiting.settled = settled;
     }
 
+    /// The keys of messages that have left go with them.
+    fn remove_keys<'a>(&mut self, cell: &QueueCell, state: &mut QueueState, entries: impl Iterator<Item = &'a Entry>) {
+        let Some(present) = &mut state.present else { return };
+        let mut records = Vec::new();
+        present.remove_all(entries.map(|entry| entry.seq), &mut records);
+        let Some(log) = self.log().filter(|_| !records.is_empty()) else { return };
+        let transaction = self.waiting.transaction.as_ref().map(|transaction| transaction.id);
+        log.append().settle(keys_group(cell.quid), transaction, &records);
+    }
+
+    /// Puts the key of the message at `seq` on disk, where the message is.
+    pub(super) fn log_key(
+        &mut self,
+        cell: &QueueCell,
+        state: &mut QueueState,
+        seq: u64,
+        record: &Message,
+    ) -> Option<Lsn> {
+        let (log, present) = (self.log()?, state.present.as_mut()?);
+        let tx = self.waiting.transaction.as_ref().map(|transaction| transaction.id);
+        let options = Append { delivered: false, transient: false, tx };
+        let mut appender = log.append();
+        let place = appender.message(Owner { quid: keys_group(cell.quid), seq }, options, record);
+        let end = appender.end();
+        drop(appender);
+        present.backlog.add(seq, place, record.body_len() as u32, blob_flag(&log, record));
+        Some(end)
+    }
+
+    /// Where the log has to be for everything that was appended so far to be safe; `None` when it is.
+    pub(super) fn end_of_log(&self) -> Option<Lsn> {
+        let log = self.log()?;
+        let end = log.append().end();
+        (log.durable() < end).then_some(end)
+    }
+
     /// Removes those of the messages delivered just now that nobody will acknowledge.
     pub(super) fn remove_done(&mut self, cell: &QueueCell, state: &mut QueueState) {
-        if state.queue.is_stored() {
+        if state.queue.is_stored() || state.present.is_some() {
             let done = std::mem::take(&mut self.scratch.done);
             self.remove_entries(cell, state, done.iter());
             self.scratch.done = done;

@@ -6,8 +6,8 @@ use crate::channel::Mode;
 use crate::connection::Connection;
 use crate::delivery::INLINE_BODY;
 use crate::errors::{self, ProtocolError};
-use crate::topology::{Exchange, ExchangeKind, Route, Vhost};
-use amqp::{ContentHeader, TableRef};
+use crate::topology::{Exchange, ExchangeKind, Route, Routed, Vhost};
+use amqp::ContentHeader;
 use routing::RouteCache;
 use std::sync::Arc;
 use store::{Message, MessageParts, Slice};
@@ -50,7 +50,8 @@ impl Core {
         }
         let exchange = self.exchange_to_publish(conn, number, incoming.exchange)?;
         self.check_topic_to_publish(conn, number, &exchange, incoming.routing_key)?;
-        let checked = self.check_properties(conn, number, &incoming)?;
+        let delays = exchange.delays();
+        let checked = self.check_properties(conn, number, &incoming, delays)?;
         let mut item = Item {
             persistent: incoming.header.properties.delivery_mode() == Some(2),
             mandatory: incoming.mandatory,
@@ -84,11 +85,16 @@ impl Core {
         let Some(channel) = conn.channels.find(number) else { return Ok(()) };
         channel.counters.publish.add(1);
         channel.last_publish.pair.add(1);
+        self.settle_claims(conn, buffer);
         let is_reply = exchange.is_default() && crate::reply_to::is_address(incoming.routing_key);
         let route = if is_reply {
             None
+        } else if delays && checked.headers.is_some_and(|headers| crate::delayed::delay_ms(headers).is_some()) {
+            Some(self.delayed_route(&*self.vhost(conn)?))
         } else {
-            Some(self.route(conn, number, &exchange, incoming.routing_key, &checked.more_keys, checked.headers))
+            let routed =
+                Routed { headers: checked.headers, properties: incoming.header.properties, ..Routed::default() };
+            Some(self.route(conn, number, &exchange, incoming.routing_key, &checked.more_keys, routed))
         };
         let Some(channel) = conn.channels.find(number) else { return Ok(()) };
         let tag = match &mut channel.mode {
@@ -174,13 +180,14 @@ impl Core {
         exchange: &Arc<Exchange>,
         key: &[u8],
         more_keys: &[Vec<u8>],
-        headers: Option<TableRef<'_>>,
+        routed: Routed<'_>,
     ) -> Arc<Route> {
         let Some(vhost) = conn.vhost.clone() else { return Arc::default() };
+        let (random, now_ms) = (self.random(), self.now.time_ms());
         let Some(channel) = conn.channels.find(number) else { return Arc::default() };
         if !more_keys.is_empty() {
             let keys: Vec<&[u8]> = std::iter::once(key).chain(more_keys.iter().map(Vec::as_slice)).collect();
-            return Arc::new(vhost.read().route(exchange, &keys, headers));
+            return Arc::new(vhost.read().route(exchange, &Routed { keys: &keys, random, now_ms, ..routed }));
         }
         let last = &mut channel.last_publish;
         if let Some(route) = &last.route
@@ -189,7 +196,7 @@ impl Core {
         {
             return route.clone();
         }
-        let route = find_route(&mut self.routes, &vhost, exchange, key, headers);
+        let route = find_route(&mut self.routes, &vhost, exchange, &Routed { keys: &[key], random, now_ms, ..routed });
         if route.by_key_alone {
             last.routing_key.clear();
             last.routing_key.extend_from_slice(key);
@@ -199,17 +206,12 @@ impl Core {
     }
 
     /// Where a message goes that no connection publishes.
-    pub(super) fn route_by(
-        &mut self,
-        vhost: &Vhost,
-        exchange: &Arc<Exchange>,
-        keys: &[&[u8]],
-        headers: Option<TableRef<'_>>,
-    ) -> Arc<Route> {
-        match keys {
-            [key] => find_route(&mut self.routes, vhost, exchange, key, headers),
-            keys => Arc::new(vhost.read().route(exchange, keys, headers)),
+    pub(super) fn route_by(&mut self, vhost: &Vhost, exchange: &Arc<Exchange>, message: &Routed<'_>) -> Arc<Route> {
+        if exchange.delays() && message.headers.is_some_and(|headers| crate::delayed::delay_ms(headers).is_some()) {
+            return self.delayed_route(vhost);
         }
+        let (random, now_ms) = (self.random(), self.now.time_ms());
+        find_route(&mut self.routes, vhost, exchange, &Routed { random, now_ms, ..*message })
     }
 
     /// Publishes a stored message, as tx.commit does.
@@ -230,14 +232,14 @@ impl Core {
     }
 }
 
-/// Where a message with one key goes, remembered where the key alone decides.
+/// Where a message goes, remembered where one key alone decides.
 fn find_route(
     routes: &mut RouteCache<Option<Arc<Route>>>,
     vhost: &Vhost,
     exchange: &Arc<Exchange>,
-    key: &[u8],
-    headers: Option<TableRef<'_>>,
+    message: &Routed<'_>,
 ) -> Arc<Route> {
+    let [key] = message.keys else { return Arc::new(vhost.read().route(exchange, message)) };
     // Exchange ids are those of a virtual host; its name's address tells virtual hosts apart.
     let scope = (Arc::as_ptr(&exchange.name).cast::<u8>() as u64) ^ exchange.id.rotate_left(32);
     let generation = exchange.generation();
@@ -245,7 +247,7 @@ fn find_route(
     if let Some(route) = known.filter(|route| route.is_for(exchange) && route.is_current()) {
         return route.clone();
     }
-    let route = Arc::new(vhost.read().route(exchange, &[key], headers));
+    let route = Arc::new(vhost.read().route(exchange, message));
     if route.by_key_alone {
         routes.insert(scope, generation, key, Some(route.clone()));
     }

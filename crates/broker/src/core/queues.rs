@@ -97,6 +97,7 @@ pub(crate) fn delete_queue(
     // Proposed under the lock, so that declaring the name again comes later in the journal too.
     let token = broker.propose(removed.changes);
     drop(topology);
+    broker.end_hidden(removed.hidden);
     // Only now: until the deletion is in the journal, the store has to keep what a crash would find again.
     broker.remove_queue(cell);
     drop(messages);

@@ -52,6 +52,12 @@ pub(super) struct InBuffer {
 }
 
 /// A publish of the run.
+/// When a message expires by its own expiration, in ms since 1970.
+pub(super) fn own_due_ms(message: &Message) -> Option<u64> {
+    let ttl_ms = amqp::properties::expiration_of(message.parts().header)?;
+    Some(message.entered_ms().saturating_add(ttl_ms))
+}
+
 #[derive(Default)]
 pub(crate) struct Item {
     pub(super) place: InBuffer,
@@ -110,11 +116,15 @@ impl Item {
 
     /// The priority that its publisher gave it; 0 when none.
     pub(super) fn priority(&self, buffer: &[u8]) -> u8 {
-        let header = match &self.stored {
+        amqp::properties::priority_of(self.header(buffer)).unwrap_or(0)
+    }
+
+    /// Its content header.
+    pub(super) fn header<'a>(&'a self, buffer: &'a [u8]) -> &'a [u8] {
+        match &self.stored {
             Some(message) => message.parts().header,
             None => self.place.header.in_buffer(buffer),
-        };
-        amqp::properties::priority_of(header).unwrap_or(0)
+        }
     }
 
     pub(super) fn parts<'a>(&'a self, buffer: &'a [u8], entered_ms: u64) -> MessageParts<'a> {
@@ -213,6 +223,14 @@ impl Core {
         self.run.items.push(item);
     }
 
+    /// Sends them on their way if it depends on what becomes of them whether the next one is a duplicate.
+    #[inline]
+    pub(super) fn settle_claims(&mut self, conn: &mut Connection, buffer: &[u8]) {
+        if self.run.route.as_ref().is_some_and(|route| !route.claims.is_empty()) {
+            self.flush_run(conn, buffer);
+        }
+    }
+
     /// Sends the publishes gathered so far on their way.
     pub(crate) fn flush_run(&mut self, conn: &mut Connection, buffer: &[u8]) {
         let Some(route) = self.run.route.take() else { return };
@@ -220,7 +238,11 @@ impl Core {
         let count = items.len() as u64;
         if let Some(exchange) = self.run.exchange.take() {
             exchange.counters.publish_in.add(count);
-            exchange.counters.publish_out.add(count * route.queues.len() as u64);
+            let out = if route.is_delayed { 0 } else { count * route.queues.len() as u64 };
+            exchange.counters.publish_out.add(out);
+        }
+        if !route.histories.is_empty() {
+            self.remember(&route, &mut items, buffer);
         }
         let mut logged = None;
         for (at, cell) in route.queues.iter().enumerate() {
@@ -230,6 +252,14 @@ impl Core {
             if enqueued.outpaces_consumers {
                 self.outpaces_consumers = Some(cell.clone());
             }
+        }
+        if route.met_duplicate {
+            // It is confirmed as the one before it is, which may still be on its way to the disk.
+            logged = logged.max(self.end_of_log());
+            items.iter_mut().for_each(|item| item.durable = true);
+        }
+        if !route.claims.is_empty() && !items.iter().any(|item| item.rejected) {
+            self.keep_claims(&route);
         }
         if items.iter().any(|item| item.logged.is_some()) {
             self.park_if_log_is_full(conn, 0);
@@ -258,11 +288,15 @@ impl Core {
         if cell.is_dead() {
             return Enqueued::default();
         }
-        let logged = if !state.is_tended && !self.run.expires {
+        // What expires does so from the time on at which it is released.
+        let logged = if !state.is_tended && (!self.run.expires || cell.holds_delayed) {
             self.enqueue_items(cell, &mut state, items, buffer, last)
         } else {
             self.enqueue_with_options(cell, &mut state, items, buffer, last)
         };
+        if cell.holds_delayed {
+            self.page_out_delayed(cell, &mut state);
+        }
         self.page_out_if_short(cell, &mut state);
         cell.counters.publish.add(items.len() as u64);
         cell.publish_gauges(&state);
@@ -296,7 +330,13 @@ impl Core {
             let message = self.stored(item, buffer, last);
             let stored = levels.is_paged(state, item) || (cell.is_stored && item.persistent);
             let level = levels.level_of(item);
-            if let Some(due_ms) = state.queue.push(message, stored, level) {
+            if cell.holds_delayed {
+                self.note_due(cell, state.queue.next_seq(), &message);
+            }
+            let lasting = item.expires && cell.is_stored && item.persistent && !cell.holds_delayed;
+            let own_due_ms = if lasting { own_due_ms(&message) } else { None };
+            let out_of_turn_ms = state.queue.push(message, stored, level);
+            if let Some(due_ms) = out_of_turn_ms.or(own_due_ms) {
                 self.expire_out_of_turn(cell, state, level, due_ms);
             }
         }

@@ -149,13 +149,20 @@ impl Core {
             }
             return Some(entry);
         };
-        if options.delivery_limit.is_some_and(|limit| count > limit) {
+        let mut entry = entry;
+        if why != Return::GivenBack {
+            entry.failures = entry.failures.saturating_add(1);
+        }
+        let is_limited = options.delivery_limit.is_some();
+        if options.delivery_limit.is_some_and(|limit| u32::from(entry.failures) > limit) {
             state.queue.settled(entry.body_len);
             self.leave(cell, state, entry, Reason::DeliveryLimit);
             return None;
         }
         if entry.stored {
-            returned.push((entry.level, entry.seq, count));
+            // A restart must not forget what the limit counts.
+            let kept = if is_limited { u32::from(entry.failures) } else { count };
+            returned.push((entry.level, entry.seq, kept));
         }
         match options.delayed_retry.and_then(|retry| retry.wait_ms(why, count)) {
             Some(wait_ms) => {

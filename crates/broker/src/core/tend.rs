@@ -3,7 +3,6 @@
 //! Each look does a bounded piece under one hold of the lock, and says when the next is due: there is at most one timer
 //! per queue that counts, in the shard that armed it.
 
-use super::leave::Letter;
 use super::run::Item;
 use super::{Core, MESSAGES_PER_LOCK};
 use crate::dead_letter::Reason;
@@ -12,7 +11,7 @@ use queue::{Entry, NEVER};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
-use store::Lsn;
+use store::{Due, Lsn};
 
 /// The farthest that a timer of a queue is set ahead, in ms: a queue that is gone must not be remembered for years.
 const FARTHEST_MS: u64 = 600_000;
@@ -20,12 +19,12 @@ const FARTHEST_MS: u64 = 600_000;
 /// Why a delivery comes back to its queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Return {
-    /// The consumer says that it failed: basic.reject.
+    /// The consumer says that it failed: basic.reject. RabbitMQ 4.3 counts this and the next as failures.
     Failed,
-    /// The consumer gives it back: basic.nack, basic.recover.
-    GivenBack,
     /// Nobody said anything: the consumer, its channel or its connection is gone.
     ConsumerGone,
+    /// The consumer gives it back without saying that it failed: basic.nack, basic.recover.
+    GivenBack,
 }
 
 /// When to look at queues.
@@ -33,16 +32,12 @@ pub(crate) enum Return {
 pub(crate) struct QueueTimers {
     /// By the time that is due, in ms since 1970; queues by id.
     due: BinaryHeap<Reverse<(u64, u64)>>,
-    /// Messages that expire before others that are ahead of them: time, queue, priority, position.
-    out_of_turn: BinaryHeap<Reverse<(u64, u64, u8, u64)>>,
 }
 
 impl QueueTimers {
     /// When the next is due, in ms since 1970.
     pub(crate) fn next_ms(&self) -> Option<u64> {
-        let look = self.due.peek().map(|Reverse((due_ms, _))| *due_ms);
-        let out_of_turn = self.out_of_turn.peek().map(|Reverse((due_ms, ..))| *due_ms);
-        look.into_iter().chain(out_of_turn).min()
+        self.due.peek().map(|Reverse((due_ms, _))| *due_ms)
     }
 }
 
@@ -50,9 +45,8 @@ impl DelayedRetry {
     /// How long a message waits that came back for this reason, `count` times by now; `None` when it does not.
     pub(crate) fn wait_ms(self, why: Return, count: u32) -> Option<u64> {
         let waits = match why {
-            Return::Failed => self.failed,
+            Return::Failed | Return::ConsumerGone => self.failed,
             Return::GivenBack => self.returned,
-            Return::ConsumerGone => false,
         };
         let wait_ms = self.min_ms.saturating_mul(u64::from(count)).min(self.max_ms);
         (waits && wait_ms > 0).then_some(wait_ms)
@@ -76,6 +70,25 @@ impl Core {
         if let Some(most) = options.as_ref().and_then(|options| options.max_priority) {
             items.iter_mut().for_each(|item| item.level = item.priority(buffer).min(most));
         }
+        let logged = if state.present.is_some() {
+            self.enqueue_unless_present(cell, state, items, buffer, last)
+        } else {
+            self.enqueue_within_limits(cell, state, items, buffer, last)
+        };
+        self.tend(cell, state);
+        logged
+    }
+
+    /// Puts messages into a queue that may have no room for them.
+    pub(super) fn enqueue_within_limits(
+        &mut self,
+        cell: &Arc<QueueCell>,
+        state: &mut QueueState,
+        items: &mut [Item],
+        buffer: &[u8],
+        last: bool,
+    ) -> Option<Lsn> {
+        let options = state.options.clone();
         let overflow = options.as_ref().map(|options| options.overflow).unwrap_or_default();
         let mut logged = None;
         if overflow == Overflow::DropHead {
@@ -100,13 +113,12 @@ impl Core {
                 self.run.rejected = true;
                 if overflow == Overflow::RejectPublishDlx {
                     // It never was in the queue, so there is nothing to take off its books.
-                    let entry = Entry::new(self.stored(&mut items[at], buffer, last), 0, false, 0);
+                    let entry = Entry::new(self.stored(&mut items[at], buffer, last), u64::MAX, false, 0);
                     self.leave(cell, state, entry, Reason::MaxLength);
                 }
                 at += 1;
             }
         }
-        self.tend(cell, state);
         logged
     }
 
@@ -173,10 +185,7 @@ impl Core {
     /// Looks at a queue for the first time, or after its options have changed.
     pub(crate) fn look(&mut self, cell: &Arc<QueueCell>) {
         let mut state = cell.lock();
-        if state.is_tended {
-            self.tend(cell, &mut state);
-            cell.publish_gauges(&state);
-        }
+        self.deliver_ready_locked(cell, &mut state);
         drop(state);
         self.scratch.done.clear();
     }
@@ -190,11 +199,12 @@ impl Core {
         }
     }
 
-    /// The message pushed last expires at `due_ms`, before others that are ahead of it.
+    /// The message pushed last expires at `due_ms`, perhaps before others that are ahead of it, and perhaps after a
+    /// restart, when nobody knows when it does without reading it.
     pub(super) fn expire_out_of_turn(&mut self, cell: &Arc<QueueCell>, state: &mut QueueState, level: u8, due_ms: u64) {
         let seq = state.queue.next_seq() - 1;
         if due_ms > self.time_ms {
-            self.timers.out_of_turn.push(Reverse((due_ms, cell.quid, level, seq)));
+            self.add_due(Due { due_ms, group: cell.group(level), seq });
         } else if let Some(entry) = state.queue.take(level, seq) {
             self.leave(cell, state, entry, Reason::Expired);
         }
@@ -220,14 +230,6 @@ impl Core {
     pub(crate) fn run_queue_timers(&mut self) {
         let now_ms = self.time_ms;
         for _ in 0..MESSAGES_PER_LOCK {
-            let Some(Reverse((due_ms, quid, level, seq))) = self.timers.out_of_turn.peek().copied() else { break };
-            if due_ms > now_ms {
-                break;
-            }
-            self.timers.out_of_turn.pop();
-            self.expire(quid, level, seq);
-        }
-        for _ in 0..MESSAGES_PER_LOCK {
             let Some(Reverse((due_ms, quid))) = self.timers.due.peek().copied() else { break };
             if due_ms > now_ms {
                 break;
@@ -244,18 +246,6 @@ impl Core {
             drop(state);
             self.scratch.done.clear();
         }
-    }
-
-    /// A message expires, wherever it stands.
-    fn expire(&mut self, quid: u64, level: u8, seq: u64) {
-        let Some(cell) = self.broker.queue_by_id(quid) else { return };
-        let mut state = cell.lock();
-        if let Some(entry) = state.queue.take(level, seq) {
-            self.leave(&cell, &mut state, entry, Reason::Expired);
-            cell.publish_gauges(&state);
-        }
-        drop(state);
-        self.scratch.done.clear();
     }
 
     /// Deletes the queues that were found to be unused for too long.
@@ -281,10 +271,5 @@ impl Core {
         if !self.unused.is_empty() {
             self.delete_unused();
         }
-    }
-
-    /// Takes letters back that have been read.
-    pub(crate) fn take_letters(&mut self, letters: Vec<Letter>) {
-        self.letters.extend(letters);
     }
 }

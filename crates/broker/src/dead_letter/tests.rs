@@ -383,7 +383,7 @@ proptest! {
         for message in [damaged, odd] {
             let letter = dies(&message, "q", Reason::Expired, &to("x", None));
             prop_assert!(letter.goes_round("q"));
-            prop_assert!(letter.headers().is_some());
+            prop_assert!(letter.properties().headers().is_some());
         }
     }
 }

@@ -65,13 +65,15 @@ impl Shard {
     pub fn next_timer_ms(&self) -> Option<u64> {
         let armed = self.timers.armed.peek().map(|Reverse((due_ms, _))| *due_ms);
         let queues = self.core.timers.next_ms().map(|due_ms| due_ms.saturating_sub(self.core.now.epoch_ms));
-        armed.into_iter().chain(queues).min()
+        let due = self.core.next_release_ms().map(|due_ms| due_ms.saturating_sub(self.core.now.epoch_ms));
+        armed.into_iter().chain(queues).chain(due).min()
     }
 
     /// Does what is due.
     pub fn run_timers(&mut self) {
         let now_ms = self.core.now.mono_ms();
         self.core.run_queue_timers();
+        self.core.release_due();
         while let Some(timer) = self.timers.due(now_ms) {
             match timer {
                 Timer::Handshake(key, id) if self.is_same(key, id) => self.serve(key, |_, conn| {

@@ -1,5 +1,6 @@
 //! Adding exchanges, queues and bindings.
 
+use super::one_of::Sorted;
 use super::{BindingInfo, Destination, Entry, Exchange, QueueCell, Topology};
 use amqp::FieldTable;
 use routing::{BindError, BindingTable};
@@ -11,7 +12,10 @@ impl Topology {
         let exchange = Arc::new(exchange);
         let bindings = BindingTable::new(exchange.kind.binding_type());
         self.exchange_names.insert(exchange.name.clone(), exchange.id);
-        self.exchanges.insert(exchange.id, Entry { exchange: exchange.clone(), bindings, was_bound: false });
+        self.exchanges.insert(
+            exchange.id,
+            Entry { exchange: exchange.clone(), bindings, was_bound: false, sorted: Sorted::default() },
+        );
         self.count();
         exchange
     }
@@ -41,6 +45,7 @@ impl Topology {
             return Ok(None);
         }
         entry.was_bound = true;
+        entry.sorted.forget();
         entry.exchange.changed();
         let (id, durable) = (entry.exchange.id, entry.exchange.durable && durable_destination);
         let binding = BindingInfo {
@@ -49,12 +54,20 @@ impl Topology {
             to_queue,
             routing_key: routing_key.to_owned(),
             arguments: arguments.clone(),
+            order: entry.bindings.newest_order(),
         };
         let sources = self.sources.entry(destination).or_default();
         if !sources.contains(&id) {
             sources.push(id);
         }
         Ok(Some((binding, durable)))
+    }
+
+    /// Makes bindings from `source` from now on come after `order`, which a binding that was restored had.
+    pub(crate) fn continue_after(&mut self, source: &str, order: u64) {
+        if let Some(entry) = self.entry_mut(source) {
+            entry.bindings.continue_after(order);
+        }
     }
 
     /// The destination called `name`.

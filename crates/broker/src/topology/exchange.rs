@@ -1,57 +1,16 @@
 //! An exchange: what it was declared as, and when its bindings last changed.
 
+use super::{Behaviour, ExchangeKind};
 use crate::counters::ExchangeCounters;
 use crate::policy::{InForce, Sources};
 use amqp::FieldTable;
-use routing::ExchangeType;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// The exchange types that can be declared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExchangeKind {
-    /// By equal routing key.
-    Direct,
-    /// To every binding.
-    Fanout,
-    /// By pattern over the words of the routing key.
-    Topic,
-    /// By headers.
-    Headers,
-}
-
-impl ExchangeKind {
-    /// The type called `name`.
-    pub fn from_name(name: &str) -> Option<ExchangeKind> {
-        [ExchangeKind::Direct, ExchangeKind::Fanout, ExchangeKind::Topic, ExchangeKind::Headers]
-            .into_iter()
-            .find(|kind| kind.name() == name)
-    }
-
-    /// Its name in exchange.declare.
-    pub fn name(self) -> &'static str {
-        match self {
-            ExchangeKind::Direct => "direct",
-            ExchangeKind::Fanout => "fanout",
-            ExchangeKind::Topic => "topic",
-            ExchangeKind::Headers => "headers",
-        }
-    }
-
-    pub(crate) fn binding_type(self) -> ExchangeType {
-        match self {
-            ExchangeKind::Direct => ExchangeType::Direct,
-            ExchangeKind::Fanout => ExchangeType::Fanout,
-            ExchangeKind::Topic => ExchangeType::Topic,
-            ExchangeKind::Headers => ExchangeType::Headers,
-        }
-    }
-
-    /// True when the routing key alone decides, so that a decision can be remembered.
-    pub(crate) fn routes_by_key(self) -> bool {
-        self != ExchangeKind::Headers
-    }
-}
+/// The type of exchanges that delay and route as another type does, which the argument names.
+pub(crate) const DELAYED_TYPE: &str = "x-delayed-message";
+/// That argument.
+pub(crate) const DELAYED_TYPE_ARGUMENT: &str = "x-delayed-type";
 
 /// What an exchange's arguments and policies add up to.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -89,6 +48,10 @@ pub struct Exchange {
     pub internal: bool,
     /// Arguments of its declaration.
     pub arguments: FieldTable,
+    /// What its type and arguments come to.
+    pub(crate) behaviour: Behaviour,
+    /// True when it was declared with the type x-delayed-message.
+    pub(crate) is_delayed_type: bool,
     /// A leaf lock, for as long as it takes to clone what is in it.
     pub(crate) options: RwLock<Arc<ExchangeOptions>>,
     /// `options.delayed`, for the message path.
@@ -109,11 +72,24 @@ impl Exchange {
             auto_delete: false,
             internal: false,
             arguments: FieldTable::new(),
+            behaviour: Behaviour::default(),
+            is_delayed_type: false,
             options: RwLock::default(),
             delayed: AtomicBool::new(false),
             counters: ExchangeCounters::default(),
             generation: AtomicU64::new(1),
         }
+    }
+
+    /// The name of its type, as it was declared.
+    pub fn type_name(&self) -> &'static str {
+        if self.is_delayed_type { DELAYED_TYPE } else { self.kind.name() }
+    }
+
+    /// True when messages with the header x-delay wait before they are routed, for its type or its options.
+    #[inline]
+    pub(crate) fn delays(&self) -> bool {
+        self.is_delayed_type || self.is_delayed()
     }
 
     /// True for the exchange without a name.
@@ -132,7 +108,7 @@ impl Exchange {
         self.options.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// True while messages with `x-delay` wait before they are routed.
+    /// True while its options say that messages with `x-delay` wait before they are routed.
     #[inline]
     pub fn is_delayed(&self) -> bool {
         self.delayed.load(Ordering::Relaxed)

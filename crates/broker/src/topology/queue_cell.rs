@@ -3,6 +3,7 @@
 use crate::ConnectionId;
 use crate::core::leave::Letter;
 use crate::counters::QueueCounters;
+use crate::deduplication::Present;
 use crate::delivery::Consumer;
 use crate::policy::InForce;
 use crate::topology::{Overflow, QueueOptions};
@@ -52,6 +53,8 @@ pub struct QueueCell {
     pub durable: bool,
     /// True when persistent messages in it are kept on disk.
     pub(crate) is_stored: bool,
+    /// True for the one that keeps delayed messages; see [`crate::delayed`].
+    pub(crate) holds_delayed: bool,
     /// Goes with its last consumer.
     pub auto_delete: bool,
     /// The connection that it belongs to and goes with.
@@ -70,6 +73,8 @@ pub struct QueueState {
     pub(crate) queue: Queue<Arc<Consumer>>,
     /// What it does beyond keeping messages in order; `None` for a plain queue.
     pub(crate) options: Option<Arc<QueueOptions>>,
+    /// The keys of its messages, where duplicates are dropped.
+    pub(crate) present: Option<Box<Present>>,
     /// True when it has options, or messages that expire: there is more to do than delivering.
     pub(crate) is_tended: bool,
     /// When it was last used, in ms since 1970; 0 before the first look.
@@ -92,11 +97,20 @@ impl QueueState {
     /// Sets what it does beyond keeping messages in order. What follows for the messages that are there happens when it is
     /// looked at next, a piece at a time.
     pub(crate) fn set_options(&mut self, options: Option<Arc<QueueOptions>>) {
-        let mut rules = Rules::new(expiration_of);
+        let ignores_expirations = options.as_ref().is_some_and(|options| options.ignores_expirations);
+        let mut rules = Rules::new(if ignores_expirations { |_| None } else { expiration_of });
+        if options.is_none() {
+            self.present = None;
+        }
         if let Some(options) = &options {
             rules.ttl_ms = options.message_ttl_ms;
             rules.max_length = options.max_length;
             rules.max_length_bytes = options.max_length_bytes;
+            if !options.deduplicates {
+                self.present = None;
+            } else if self.present.is_none() {
+                self.present = Some(Box::default());
+            }
             if options.max_priority.is_some() {
                 self.queue.have_priorities();
             }
@@ -160,6 +174,7 @@ impl QueueCell {
             vhost: vhost.clone(),
             durable: false,
             is_stored: false,
+            holds_delayed: false,
             auto_delete: false,
             owner: None,
             terms: RwLock::default(),

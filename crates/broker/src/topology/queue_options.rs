@@ -31,6 +31,8 @@ pub struct QueueOptions {
     pub delayed_retry: Option<DelayedRetry>,
     /// Messages whose `x-deduplication-header` is that of one in the queue are dropped (`x-message-deduplication`).
     pub deduplicates: bool,
+    /// What messages say of their own expiration does not count: they are kept for others.
+    pub ignores_expirations: bool,
 }
 
 /// What happens to messages that a queue has no room for.
@@ -121,6 +123,7 @@ impl QueueOptions {
                 from.least("delayed-retry-max"),
             ),
             deduplicates: from.argument_is_set("message-deduplication"),
+            ignores_expirations: false,
         }
     }
 

@@ -9,6 +9,8 @@ use std::sync::Arc;
 #[derive(Default)]
 pub(crate) struct Removed {
     pub(crate) exchanges: Vec<Arc<Exchange>>,
+    /// Hidden queues of theirs, which are not dead yet.
+    pub(crate) hidden: Vec<Arc<QueueCell>>,
     pub(crate) changes: Vec<Change>,
 }
 
@@ -61,6 +63,7 @@ impl Topology {
             return None;
         }
         entry.exchange.changed();
+        entry.sorted.forget();
         let exchange = entry.exchange.clone();
         let still_bound = entry.bindings.bindings_of(destination).next().is_some();
         let unused = entry.is_unused();
@@ -70,6 +73,7 @@ impl Topology {
             to_queue,
             routing_key: routing_key.to_owned(),
             arguments: arguments.clone(),
+            order: 0,
         };
         let mut removed = Removed::default();
         if exchange.durable && durable_destination {
@@ -90,6 +94,7 @@ impl Topology {
             let Some(entry) = self.exchanges.get_mut(&id) else { continue };
             entry.bindings.remove_destination(destination);
             entry.exchange.changed();
+            entry.sorted.forget();
             if entry.is_unused() {
                 unused.push(id);
             }
@@ -107,6 +112,13 @@ impl Topology {
             if exchange.durable {
                 let name = exchange.name.to_string();
                 removed.changes.push(Change::DeleteExchange { vhost: vhost.to_owned(), name });
+            }
+            if let Some(cell) = self.remove_hidden(&exchange) {
+                if cell.durable {
+                    let name = cell.name.to_string();
+                    removed.changes.push(Change::DeleteQueue { vhost: vhost.to_owned(), name });
+                }
+                removed.hidden.push(cell);
             }
             for binding in entry.bindings.iter() {
                 self.forget_source(binding.destination, id);

@@ -1,8 +1,30 @@
 //! Where a message goes: from an exchange through bindings, other exchanges and alternate exchanges to queues.
 
-use super::{Destination, Exchange, QueueCell, Topology};
-use amqp::TableRef;
+use super::{Behaviour, Destination, Exchange, QueueCell, Topology, one_of};
+use crate::deduplication::{self, Claim};
+use amqp::properties::PropertiesRef;
+use amqp::{FieldRef, TableRef};
 use std::sync::Arc;
+
+/// What of a message decides where it goes.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Routed<'a> {
+    /// The routing key, then those of CC and BCC.
+    pub(crate) keys: &'a [&'a [u8]],
+    pub(crate) headers: Option<TableRef<'a>>,
+    pub(crate) properties: PropertiesRef<'a>,
+    /// A number of its own for each message, for the types that choose at random.
+    pub(crate) random: u64,
+    /// The time, in ms since 1970.
+    pub(crate) now_ms: u64,
+}
+
+impl Routed<'_> {
+    /// True where the publisher asks for the message not to be kept for bindings to come.
+    fn is_not_for_history(&self) -> bool {
+        matches!(self.headers.and_then(|headers| headers.find("x-recent-history-no-store")), Some(FieldRef::Bool(true)))
+    }
+}
 
 /// A routing decision: queues, each once, and what it depended on.
 #[derive(Default)]
@@ -12,14 +34,27 @@ pub(crate) struct Route {
     visited: Vec<(Arc<Exchange>, u64)>,
     /// False when something took part that the generations do not tell, such as headers.
     pub(crate) by_key_alone: bool,
+    /// Hidden queues that keep the message for bindings to come.
+    pub(crate) histories: Vec<Arc<QueueCell>>,
+    /// What exchanges that look for duplicates remember of it, if it reaches its queues.
+    pub(crate) claims: Vec<Claim>,
+    /// True when one of them had seen it before.
+    pub(crate) met_duplicate: bool,
     /// True for a message that went to a direct reply consumer and to no queue.
     pub(crate) delivered_directly: bool,
+    /// True for a message that waits before it is routed.
+    pub(crate) is_delayed: bool,
 }
 
 impl Route {
     /// The route of a message that has been given to a direct reply consumer.
     pub(crate) fn direct() -> Route {
         Route { delivered_directly: true, ..Route::default() }
+    }
+
+    /// The way of messages that wait in this queue before they are routed.
+    pub(crate) fn holding(cell: Arc<QueueCell>) -> Route {
+        Route { queues: vec![cell], is_delayed: true, ..Route::default() }
     }
 
     /// A route to these queues.
@@ -41,9 +76,9 @@ impl Route {
 }
 
 impl Topology {
-    /// Routes a message with these keys (the routing key, then those of CC and BCC) from `exchange`.
-    pub(crate) fn route(&self, exchange: &Arc<Exchange>, keys: &[&[u8]], headers: Option<TableRef<'_>>) -> Route {
-        let mut route = Route { by_key_alone: keys.len() == 1, ..Route::default() };
+    /// Routes a message from `exchange`.
+    pub(crate) fn route(&self, exchange: &Arc<Exchange>, message: &Routed<'_>) -> Route {
+        let mut route = Route { by_key_alone: message.keys.len() == 1, ..Route::default() };
         let mut destinations = Vec::new();
         let mut at = 0;
         route.visit(exchange);
@@ -51,11 +86,14 @@ impl Topology {
             let exchange = exchange.clone();
             at += 1;
             destinations.clear();
-            if !exchange.kind.routes_by_key() {
+            if !exchange.behaviour.routes_by_key() {
                 route.by_key_alone = false;
             }
-            for key in keys {
-                self.destinations_of(&exchange, key, headers, &mut destinations);
+            if let Some(history) = exchange.history().filter(|_| !message.is_not_for_history()) {
+                route.histories.push(history.clone());
+            }
+            if route.passes_window(&exchange, message) {
+                self.destinations_of(&exchange, message, &mut destinations);
             }
             if destinations.is_empty() {
                 self.visit_alternate(&exchange, &mut route);
@@ -76,19 +114,37 @@ impl Topology {
         route
     }
 
-    fn destinations_of(
-        &self,
-        exchange: &Exchange,
-        key: &[u8],
-        headers: Option<TableRef<'_>>,
-        destinations: &mut Vec<Destination>,
-    ) {
+    fn destinations_of(&self, exchange: &Exchange, message: &Routed<'_>, destinations: &mut Vec<Destination>) {
         if exchange.is_default() {
-            let name = std::str::from_utf8(key).ok();
-            let queue = name.and_then(|name| self.queue_names.get(name));
-            destinations.extend(queue.map(|id| Destination::Queue(*id)));
-        } else if let Some(entry) = self.exchanges.get(&exchange.id) {
-            entry.bindings.route(key, headers, destinations);
+            for key in message.keys {
+                let name = std::str::from_utf8(key).ok();
+                let queue = name.and_then(|name| self.queue_names.get(name));
+                destinations.extend(queue.map(|id| Destination::Queue(*id)));
+            }
+            return;
+        }
+        let Some(entry) = self.exchanges.get(&exchange.id) else { return };
+        match &exchange.behaviour {
+            Behaviour::Plain
+            | Behaviour::BeyondKeys
+            | Behaviour::RecentHistory { .. }
+            | Behaviour::Deduplication { .. } => {
+                for key in message.keys {
+                    entry.bindings.route(key, message.headers, destinations);
+                }
+            }
+            Behaviour::ConsistentHash(source) => {
+                let key = message.keys.first().copied().unwrap_or_default();
+                entry.bindings.route_hashed(source.key_of(key, message.headers, message.properties), destinations);
+            }
+            Behaviour::ModulusHash => {
+                let sorted = self.sorted(entry);
+                let place = routing::modulus(message.keys.iter().copied(), sorted.len());
+                destinations.extend(place.and_then(|place| sorted.get(place)));
+            }
+            Behaviour::Random => {
+                destinations.extend(one_of::at_random(self.sorted(entry), message.random, exchange.id));
+            }
         }
     }
 
@@ -109,6 +165,18 @@ impl Route {
         if !self.visited.iter().any(|(visited, _)| visited.id == exchange.id) {
             self.visited.push((exchange.clone(), exchange.generation()));
         }
+    }
+
+    /// False for a duplicate at an exchange that looks for them. As in the plugin it then is a message without
+    /// bindings, which an alternate exchange gets.
+    fn passes_window(&mut self, exchange: &Arc<Exchange>, message: &Routed<'_>) -> bool {
+        let Some(window) = exchange.window() else { return true };
+        let Some(key) = deduplication::key_of(message.headers) else { return true };
+        let claim = window.claim(exchange, key, deduplication::ttl_of(message.headers), message.now_ms);
+        let is_new = claim.is_some();
+        self.claims.extend(claim);
+        self.met_duplicate |= !is_new;
+        is_new
     }
 
     fn add(&mut self, cell: Option<&Arc<QueueCell>>) {

@@ -2,8 +2,10 @@
 
 mod application;
 mod connections;
+mod delayed;
 mod golden;
 mod http;
+mod limits;
 mod policies;
 mod socket;
 
@@ -21,7 +23,12 @@ struct Fixture {
 
 impl Fixture {
     fn start() -> Fixture {
-        let broker = BrokerProcess::start(BINARY, &[]);
+        Fixture::start_with(&[])
+    }
+
+    /// A broker with these keys of rabbitmq.conf.
+    fn start_with(settings: &[(&str, &str)]) -> Fixture {
+        let broker = BrokerProcess::start(BINARY, settings);
         let rabbitmqctl = broker.data_dir().join("rabbitmqctl");
         std::os::unix::fs::symlink(BINARY, &rabbitmqctl).expect("a link in the data directory");
         Fixture { broker, rabbitmqctl }

@@ -12,6 +12,7 @@
 
 mod confirms;
 mod content;
+mod delayed;
 mod features;
 mod full_disk;
 mod kill;

@@ -1,9 +1,9 @@
 //! Messages that survive, whole and in order, and those that do not.
 
-use testkit::{BrokerProcess, Properties, Publish, QueueDeclare, Value, table};
+use testkit::{BrokerProcess, ExchangeDeclare, Properties, Publish, QueueDeclare, RawClient, Value, method, table};
 
 use crate::support::{
-    BINARY, Ending, bodies, connect, declare, fanout, numbers, persistent, publish, start, take, wait_for_count,
+    BINARY, Ending, bodies, connect, declare, fanout, numbers, persistent, publish, settle, start, take, wait_for_count,
 };
 
 #[test]
@@ -176,7 +176,7 @@ fn a_backlog_beyond_the_memory_for_messages_survives() {
             let delivery = client.get(1, "queue", true).expect("a message");
             assert_eq!(delivery.text().trim_start_matches('0'), number.to_string().trim_start_matches('0'));
         }
-        crate::support::settle(&mut client);
+        settle(&mut client);
         let mut client = ending.restart(&mut broker);
         let found = bodies(&mut client, "queue");
         assert!(found == long(100..COUNT), "{} of {} messages, {ending:?}", found.len(), COUNT - 100);
@@ -211,4 +211,151 @@ fn the_store_is_sound_after_a_kill() {
     }
     broker.launch();
     assert_eq!(bodies(&mut connect(&broker), "queue"), numbers(0..200));
+}
+
+/// The queues where the keys `0` to `39` arrive, which are known by the first letter of their names.
+fn spread(client: &mut RawClient, exchange: &str, queues: &[&str]) -> String {
+    let mut places = vec!['-'; 40];
+    for key in 0..places.len() {
+        client.publish(1, exchange, &key.to_string(), key.to_string());
+    }
+    for queue in queues {
+        for body in bodies(client, queue) {
+            places[body.parse::<usize>().unwrap()] = queue.chars().next().unwrap();
+        }
+    }
+    places.into_iter().collect()
+}
+
+/// Buckets go by the order of binding, which is not that of the names.
+#[test]
+fn consistent_hash_exchanges_keep_their_buckets() {
+    for ending in Ending::BOTH {
+        let mut broker = start();
+        let mut client = connect(&broker);
+        let queues = ["c", "a", "d", "b"];
+        declare(&mut client, &queues);
+        client.call(1, ExchangeDeclare::new("hash", "x-consistent-hash").durable());
+        for (queue, weight) in queues.iter().zip(["2", "7", "1", "3"]) {
+            client.call(1, method::queue_bind(queue, "hash", weight, &Vec::new()));
+        }
+        let before = spread(&mut client, "hash", &queues);
+        assert!(queues.iter().all(|queue| before.contains(queue)), "{before}");
+        settle(&mut client);
+        let mut client = ending.restart(&mut broker);
+        assert_eq!(spread(&mut client, "hash", &queues), before, "{ending:?}");
+        // What is bound after the restart comes last.
+        client.call(1, method::queue_unbind("a", "hash", "7", &Vec::new()));
+        client.call(1, method::queue_bind("a", "hash", "7", &Vec::new()));
+        let moved = spread(&mut client, "hash", &queues);
+        assert_ne!(moved, before, "{ending:?}");
+        let mut client = ending.restart(&mut broker);
+        assert_eq!(spread(&mut client, "hash", &queues), moved, "{ending:?}");
+    }
+}
+
+/// Persistent or not, as RabbitMQ 4.x keeps them.
+#[test]
+fn recent_history_survives() {
+    for ending in Ending::BOTH {
+        let mut broker = start();
+        let mut client = connect(&broker);
+        declare(&mut client, &["old"]);
+        let declare_history = ExchangeDeclare::new("history", "x-recent-history").durable();
+        client.call(1, declare_history.argument("x-recent-history-length", 10));
+        client.call(1, method::queue_bind("old", "history", "", &Vec::new()));
+        for number in 0..10 {
+            client.publish(1, "history", "k", number.to_string());
+        }
+        publish(&mut client, "history", "k", &numbers(10..15));
+        let mut client = ending.restart(&mut broker);
+        assert_eq!(bodies(&mut client, "old"), numbers(10..15), "{ending:?}");
+        declare(&mut client, &["new"]);
+        client.call(1, method::queue_bind("new", "history", "", &Vec::new()));
+        wait_for_count(&mut client, "new", 10);
+        assert_eq!(bodies(&mut client, "new"), numbers(5..15), "{ending:?}");
+        // What comes now pushes out what was before the restart, and deleting the exchange leaves nothing.
+        publish(&mut client, "history", "k", &numbers(15..20));
+        assert_eq!(bodies(&mut client, "new"), numbers(15..20), "{ending:?}");
+        let mut client = ending.restart(&mut broker);
+        declare(&mut client, &["newer"]);
+        client.call(1, method::queue_bind("newer", "history", "", &Vec::new()));
+        wait_for_count(&mut client, "newer", 10);
+        assert_eq!(bodies(&mut client, "newer"), numbers(10..20), "{ending:?}");
+        client.call(1, method::exchange_delete("history", false));
+        client.call(1, ExchangeDeclare::new("history", "x-recent-history").durable());
+        let mut client = ending.restart(&mut broker);
+        declare(&mut client, &["newest"]);
+        client.call(1, method::queue_bind("newest", "history", "", &Vec::new()));
+        assert_eq!(client.message_count(1, "newest"), 0, "{ending:?}");
+    }
+}
+
+fn keyed(key: &str) -> Properties {
+    let headers = Some(table([("x-deduplication-header", Value::from(key))]));
+    Properties { headers, ..persistent() }
+}
+
+fn publish_keyed(client: &mut RawClient, exchange: &str, routing_key: &str, keys: &[String]) {
+    const CHANNEL: u16 = 2001;
+    client.open_channel(CHANNEL);
+    client.confirm_select(CHANNEL);
+    for key in keys {
+        client.publish_with(CHANNEL, Publish::new(exchange, routing_key), &keyed(key), key);
+    }
+    client.expect_all_confirmed(CHANNEL, keys.len() as u64);
+    client.close_channel(CHANNEL);
+}
+
+#[test]
+fn exchanges_remember_what_they_have_seen() {
+    for ending in Ending::BOTH {
+        let mut broker = start();
+        let mut client = connect(&broker);
+        declare(&mut client, &["queue"]);
+        for (name, persistence) in [("remembers", "disk"), ("forgets", "memory")] {
+            let window = ExchangeDeclare::new(name, "x-message-deduplication").durable();
+            let window = window.argument("x-cache-size", 100).argument("x-cache-persistence", persistence);
+            client.call(1, window);
+            client.call(1, method::queue_bind("queue", name, "", &Vec::new()));
+        }
+        publish_keyed(&mut client, "remembers", "", &numbers(0..150));
+        assert_eq!(bodies(&mut client, "queue"), numbers(0..150), "{ending:?}");
+        publish_keyed(&mut client, "forgets", "", &numbers(0..1));
+        assert_eq!(bodies(&mut client, "queue"), numbers(0..1), "{ending:?}");
+        settle(&mut client);
+        // Of 150 keys the last 100 are known; each restart meets the ones that made room for others in between.
+        for (published, new) in [(50..150, 0..0), (0..10, 0..10), (60..150, 0..0), (0..60, 10..60)] {
+            let mut client = ending.restart(&mut broker);
+            publish_keyed(&mut client, "remembers", "", &numbers(published));
+            assert_eq!(bodies(&mut client, "queue"), numbers(new), "{ending:?}");
+            publish_keyed(&mut client, "forgets", "", &numbers(0..1));
+            assert_eq!(bodies(&mut client, "queue"), numbers(0..1), "{ending:?}");
+            settle(&mut client);
+        }
+    }
+}
+
+#[test]
+fn queues_know_what_is_in_them() {
+    for ending in Ending::BOTH {
+        let mut broker = start();
+        let mut client = connect(&broker);
+        let unique = QueueDeclare::new("unique").durable().argument("x-message-deduplication", true);
+        client.declare(1, unique);
+        publish_keyed(&mut client, "", "unique", &numbers(0..300));
+        for number in 0..100 {
+            assert_eq!(client.get(1, "unique", true).unwrap().body, number.to_string().into_bytes());
+        }
+        settle(&mut client);
+        let mut client = ending.restart(&mut broker);
+        assert_eq!(client.message_count(1, "unique"), 200, "{ending:?}");
+        publish_keyed(&mut client, "", "unique", &numbers(0..301));
+        let expected = [numbers(100..300), numbers(0..100), numbers(300..301)].concat();
+        assert_eq!(bodies(&mut client, "unique"), expected, "{ending:?}");
+        settle(&mut client);
+        let mut client = ending.restart(&mut broker);
+        publish_keyed(&mut client, "", "unique", &numbers(0..301));
+        assert_eq!(bodies(&mut client, "unique"), numbers(0..301), "{ending:?}");
+    }
 }

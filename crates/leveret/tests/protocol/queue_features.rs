@@ -11,6 +11,7 @@ mod dead_letter_headers;
 mod dead_letter_routing;
 mod dead_letters;
 mod delay_ladders;
+mod delayed;
 mod delayed_retry;
 mod delivery_limit;
 mod every_kind;

@@ -18,7 +18,11 @@ fn show(shared: &Shared, vhost: &VhostDefinition) -> Value {
         "description": vhost.description,
         "tags": vhost.tags,
         "default_queue_type": vhost.default_queue_type.as_deref().unwrap_or("classic"),
-        "metadata": { "description": vhost.description, "tags": vhost.tags },
+        "metadata": {
+            "description": vhost.description,
+            "tags": vhost.tags,
+            "default_queue_type": vhost.default_queue_type.as_deref().unwrap_or("classic"),
+        },
         "tracing": vhost.tracing,
         "protected_from_deletion": vhost.protected_from_deletion,
         "cluster_state": { shared.node_name(): "running" },
@@ -40,6 +44,8 @@ pub(super) async fn one(State(shared): State<Shared>, Path(name): Path<String>) 
 struct PutVhost {
     description: Option<String>,
     tags: Option<Tags>,
+    /// RabbitMQ takes this spelling too, which exports of some of its versions have.
+    #[serde(alias = "defaultqueuetype")]
     default_queue_type: Option<String>,
 }
 

@@ -63,7 +63,7 @@ impl DestinationKind {
     }
 }
 
-/// A binding between durable objects; all of its fields together are its identity.
+/// A binding between durable objects; all of its fields but the order together are its identity.
 ///
 /// Arguments are compared as written: whoever wants the order of arguments not to matter sorts them first, as
 /// RabbitMQ does.
@@ -81,4 +81,6 @@ pub struct BindingDefinition {
     pub routing_key: String,
     /// Arguments of the bind.
     pub arguments: FieldTable,
+    /// Its place among the bindings of an exchange for which their order matters; else 0.
+    pub order: u64,
 }

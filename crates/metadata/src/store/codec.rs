@@ -74,6 +74,11 @@ impl<'a> Reader<'a> {
         Reader(bytes)
     }
 
+    /// True when nothing is left.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// `value` if the record has been read to its end.
     pub(super) fn finish<T>(self, value: T) -> Option<T> {
         self.0.is_empty().then_some(value)

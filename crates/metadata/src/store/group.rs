@@ -93,7 +93,7 @@ fn encode(out: &mut Writer, change: &Change) {
         Change::DeleteQueue { vhost, name } => key(out, kind::DELETE_QUEUE, &[vhost, name]),
         Change::PutBinding(binding) => {
             encode_binding_key(out, kind::PUT_BINDING, binding);
-            out.bytes(&record::encode_binding());
+            out.bytes(&record::encode_binding(binding));
         }
         Change::DeleteBinding(binding) => encode_binding_key(out, kind::DELETE_BINDING, binding),
         Change::PutPolicy(policy) => {
@@ -183,8 +183,8 @@ fn decode(input: &mut Reader<'_>) -> Option<Change> {
         kind::DELETE_QUEUE => Change::DeleteQueue { vhost: input.text()?, name: input.text()? },
         kind::PUT_BINDING => {
             let binding = decode_binding_key(input)?;
-            record::check_binding(input.bytes()?)?;
-            Change::PutBinding(binding)
+            let order = record::decode_binding_order(input.bytes()?)?;
+            Change::PutBinding(BindingDefinition { order, ..binding })
         }
         kind::DELETE_BINDING => Change::DeleteBinding(decode_binding_key(input)?),
         kind::PUT_POLICY => {
@@ -229,6 +229,7 @@ fn decode_binding_key(input: &mut Reader<'_>) -> Option<BindingDefinition> {
         destination: input.text()?,
         routing_key: input.text()?,
         arguments: input.table()?,
+        order: 0,
     })
 }
 

@@ -156,9 +156,13 @@ pub(super) fn decode_queue((vhost, name): (&str, &str), bytes: &[u8]) -> Option<
     input.finish(queue)
 }
 
-/// A binding is all key; its record is the version alone.
-pub(super) fn encode_binding() -> Vec<u8> {
-    writer().finish()
+/// A binding is all key; its record is the version, and its order where that matters.
+pub(super) fn encode_binding(binding: &BindingDefinition) -> Vec<u8> {
+    let mut out = writer();
+    if binding.order > 0 {
+        out.u64(binding.order);
+    }
+    out.finish()
 }
 
 pub(super) fn decode_binding(
@@ -172,13 +176,16 @@ pub(super) fn decode_binding(
         destination_kind: decode_destination_kind(kind)?,
         routing_key: routing_key.to_owned(),
         arguments,
+        order: decode_binding_order(bytes)?,
     };
-    check_binding(bytes).map(|()| binding)
+    Some(binding)
 }
 
-/// Nothing may follow the version in the record of a binding.
-pub(super) fn check_binding(bytes: &[u8]) -> Option<()> {
-    reader(bytes)?.finish(())
+/// The order that the record of a binding tells.
+pub(super) fn decode_binding_order(bytes: &[u8]) -> Option<u64> {
+    let mut input = reader(bytes)?;
+    let order = if input.is_empty() { 0 } else { input.u64()? };
+    input.finish(order)
 }
 
 pub(super) fn encode_destination_kind(kind: DestinationKind) -> u8 {

@@ -196,7 +196,7 @@ impl<'txn> Tables<'txn> {
 
     fn put_binding(&mut self, binding: &BindingDefinition) -> Result<(), StorageError> {
         let arguments = encoded_table(&binding.arguments);
-        self.bindings.insert(by_source(binding, &arguments), &*record::encode_binding())?;
+        self.bindings.insert(by_source(binding, &arguments), &*record::encode_binding(binding))?;
         self.bindings_to.insert(by_destination(binding, &arguments), ())?;
         Ok(())
     }

@@ -19,7 +19,7 @@ pub fn change() -> impl Strategy<Value = Change> {
         2 => (name(), name()).prop_map(|(vhost, name)| Change::DeleteExchange { vhost, name }),
         4 => queue().prop_map(Change::PutQueue),
         2 => (name(), name()).prop_map(|(vhost, name)| Change::DeleteQueue { vhost, name }),
-        12 => binding().prop_map(Change::PutBinding),
+        12 => (binding(), 0..4_u64).prop_map(|(binding, order)| Change::PutBinding(BindingDefinition { order, ..binding })),
         3 => binding().prop_map(Change::DeleteBinding),
         3 => policy().prop_map(Change::PutPolicy),
         1 => (name(), policy_kind(), name()).prop_map(|(vhost, kind, name)| Change::DeletePolicy { vhost, kind, name }),
@@ -141,6 +141,7 @@ fn binding() -> impl Strategy<Value = BindingDefinition> {
             destination_kind,
             routing_key,
             arguments,
+            order: 0,
         },
     )
 }

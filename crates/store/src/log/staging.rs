@@ -267,6 +267,12 @@ impl<'a> Appender<'a> {
         self.inline(Header::new(Kind::Delivered, quid, below), None, |_| {});
     }
 
+    /// Something is to happen to a message at `due_ms`, in ms since 1970; what is not said.
+    pub fn timer(&mut self, owner: Owner, tx: Option<TransactionId>, due_ms: u64) {
+        let header = header_of(Kind::Timer, owner, Append { tx, ..Append::default() });
+        self.inline(header, tx, |out| out.extend_from_slice(&due_ms.to_le_bytes()));
+    }
+
     /// A change of the definitions.
     ///
     /// # Panics

@@ -3,6 +3,7 @@
 use super::open::{manifest_error, restore};
 use super::recover::Recovery;
 use crate::backlog::Backlog;
+use crate::calendar;
 use crate::cold::{self, ColdSegment};
 use crate::disk::Disk;
 use crate::error::OpenError;
@@ -24,6 +25,10 @@ pub struct CheckReport {
     pub cold_segments: usize,
     /// Bodies in files of their own.
     pub blobs: usize,
+    /// Files of the calendar.
+    pub calendar_files: usize,
+    /// Times in them, also of messages that are gone.
+    pub calendar_entries: u64,
     /// Bytes of a last batch that was not written whole; after a crash that is no fault.
     pub torn_bytes: u64,
     /// Parts of the log that are lost.
@@ -50,6 +55,8 @@ pub fn check(disk: &Arc<dyn Disk>) -> Result<CheckReport, OpenError> {
         return Ok(report);
     };
     let state = snapshot.state.clone();
+    let calendar = calendar::verify(&**disk, state.log_id, &mut |problem| report.problems.push(problem))?;
+    (report.calendar_files, report.calendar_entries) = calendar;
     let cold = check_cold(disk, &snapshot.cold, &mut report);
     let backlogs = match restore(snapshot, &cold) {
         Ok(backlogs) => backlogs,

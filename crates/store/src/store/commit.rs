@@ -76,8 +76,13 @@ impl Store {
             return Ok(false);
         }
         // The definitions first: once the head has moved on, their records in the retired segment are not read again.
-        let result = owners
-            .checkpoint_metadata(commit.after)
+        // The times of messages too, for the same reason: once the segment is gone, they are in the calendar's files only.
+        let synced = match commit.then {
+            Then::Recycle(_) => self.calendar.sync(),
+            Then::Remove(_) => Ok(()),
+        };
+        let result = synced
+            .and_then(|()| owners.checkpoint_metadata(commit.after))
             .and_then(|()| maintenance.manifest.commit(&commit.change).map_err(store_error));
         if let Err(error) = result {
             maintenance.phase = Phase::Committing(commit);

@@ -1,6 +1,7 @@
 //! Everything that the files say, a line per record, for people.
 
 use super::open::manifest_error;
+use crate::calendar;
 use crate::cold;
 use crate::disk::Disk;
 use crate::error::{OpenError, StoreError};
@@ -30,7 +31,7 @@ pub fn dump(disk: &Arc<dyn Disk>, out: &mut dyn Write) -> Result<(), OpenError> 
         say(out, &format!("{} {bytes} bytes", cold::file_name(*id)))?;
         cold::dump(&**disk, *id, *bytes, &mut |line| writeln!(out, "{line}"))?;
     }
-    Ok(())
+    calendar::dump(&**disk, state.log_id, &mut |line| writeln!(out, "{line}"))
 }
 
 fn say(out: &mut dyn Write, line: &str) -> Result<(), OpenError> {
@@ -109,6 +110,9 @@ fn line(record: &ScannedRecord<'_>) -> String {
         Some(Kind::SettleRange) => log::read_settle_range(header.index, record.payload)
             .map(|(last, except)| write!(line, " to {last} but {}", except.len())),
         Some(Kind::Requeue) => Some(write!(line, " delivered {} times", header.delivery_count)),
+        Some(Kind::Timer) => {
+            record.payload.first_chunk::<8>().map(|due_ms| write!(line, " due {}", u64::from_le_bytes(*due_ms)))
+        }
         Some(Kind::Delivered | Kind::CleanEnd) => None,
         _ => Some(write!(line, " {} bytes", record.payload.len())),
     };

@@ -6,6 +6,7 @@
 use super::commit::Commit;
 use super::retire::Retiring;
 use super::{Owners, Store};
+use crate::calendar::LogPosition;
 use crate::error::StoreError;
 use crate::manifest::{Manifest, State};
 use std::sync::{MutexGuard, PoisonError};
@@ -19,6 +20,8 @@ pub(super) struct Maintenance {
     pub(super) phase: Phase,
     /// The last step found no space; told once.
     pub(super) has_no_space: bool,
+    /// The calendar found none; told once.
+    pub(super) calendar_has_no_space: bool,
     /// Every queue that the manifest may have rows of, and where the search for deleted ones goes on.
     pub(super) known: std::collections::BTreeSet<u64>,
     pub(super) swept: u64,
@@ -84,7 +87,26 @@ impl Store {
             Phase::Retiring(retiring) => self.go_on_retiring(maintenance, retiring, owners)?,
             Phase::Committing(commit) => self.try_commit(maintenance, commit, owners)?,
         };
-        Ok(prepared || worked)
+        let turned = self.turn_calendar(maintenance, owners)?;
+        Ok(prepared || worked || turned)
+    }
+
+    /// A piece of the calendar's work. That there is no space for it must hold up nothing else.
+    fn turn_calendar(&self, maintenance: &mut Maintenance, owners: &dyn Owners) -> Result<bool, StoreError> {
+        let position = || LogPosition { end: self.log.append().end(), durable: self.log.durable() };
+        match self.calendar.maintain(owners.now_ms(), &position) {
+            Err(error) if error.is_no_space() => {
+                if !std::mem::replace(&mut maintenance.calendar_has_no_space, true) {
+                    tracing::warn!("{error}: the times of messages are kept in memory");
+                }
+                Ok(false)
+            }
+            Ok(worked) => {
+                maintenance.calendar_has_no_space &= !worked;
+                Ok(worked)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn begin_something(&self, maintenance: &mut Maintenance, owners: &dyn Owners) -> Result<bool, StoreError> {

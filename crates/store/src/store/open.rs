@@ -10,6 +10,7 @@ use super::maintain::{Maintenance, Phase};
 use super::options::{Opened, Options, Report};
 use super::recover::Recovery;
 use crate::backlog::Backlog;
+use crate::calendar::{self, Calendar};
 use crate::cold::{self, ColdSegment};
 use crate::disk::Disk;
 use crate::error::{OpenError, StoreError};
@@ -43,6 +44,7 @@ pub(super) fn open(disk: Arc<dyn Disk>, options: Options, metadata_applied: Lsn)
     let state = snapshot.state.clone();
     let known = snapshot.queues.iter().map(|(quid, _)| *quid).collect();
     let cold = open_cold(&disk, &snapshot)?;
+    let calendar = Calendar::open(disk.clone(), state.log_id, calendar::Limits::default())?;
     let mut recovery = Recovery::new(restore(snapshot, &cold)?, state.segment_bytes, metadata_applied);
     let from = ScanFrom { log_id: state.log_id, segment_bytes: state.segment_bytes, head: state.log_head };
     let scanned = scan(&disk, &options, from, &mut recovery)?;
@@ -52,13 +54,26 @@ pub(super) fn open(disk: Arc<dyn Disk>, options: Options, metadata_applied: Lsn)
     let mut report = report_of(&scanned, &state, is_new);
     let (log, writer) = open_log(&disk, &state, &options, scanned)?;
     report.removed_files = remove_orphans(&disk, &cold)? + hand_over(&log, &mut recovery)?;
+    for due in recovery.take_timers() {
+        calendar.add(due);
+    }
+    wake_for(&calendar, &log);
     complete(&mut report, &recovery, started);
-    let maintenance = Maintenance { manifest, state, phase: Phase::Idle, has_no_space: false, known, swept: 0 };
+    let maintenance = Maintenance {
+        manifest,
+        state,
+        phase: Phase::Idle,
+        has_no_space: false,
+        calendar_has_no_space: false,
+        known,
+        swept: 0,
+    };
     #[cfg(feature = "simulation")]
     let verify = options.sabotage != Some(Sabotage::NoChecksum);
     #[cfg(not(feature = "simulation"))]
     let verify = true;
-    let store = Arc::new(Store { disk, log, verify, maintenance: Mutex::new(maintenance), cold: Mutex::new(cold) });
+    let store =
+        Arc::new(Store { disk, log, calendar, verify, maintenance: Mutex::new(maintenance), cold: Mutex::new(cold) });
     Ok(Opened { store, writer, backlogs: recovery.backlogs, metadata: recovery.metadata, report })
 }
 
@@ -69,7 +84,8 @@ fn names(disk: &Arc<dyn Disk>) -> Result<Vec<String>, StoreError> {
 /// Without a manifest there must be no log: the manifest is durable before the first file of the log is created. So
 /// somebody removed it, and to begin anew would lose every message without a word.
 fn refuse_orphaned_files(disk: &Arc<dyn Disk>) -> Result<(), OpenError> {
-    let is_ours = |name: &String| ["log-", "cold-", "blob-"].iter().any(|kind| name.starts_with(kind));
+    let is_ours =
+        |name: &String| ["log-", "cold-", "blob-", calendar::PREFIX].iter().any(|kind| name.starts_with(kind));
     match names(disk)?.iter().find(|name| is_ours(name)) {
         None => Ok(()),
         Some(name) => {
@@ -145,6 +161,12 @@ pub(super) fn restore(
         backlogs.insert(quid, backlog);
     }
     Ok(backlogs)
+}
+
+/// The calendar's work is done by the thread that waits for the log's.
+fn wake_for(calendar: &Calendar, log: &Arc<Log>) {
+    let log = Arc::downgrade(log);
+    calendar.on_work(move || log.upgrade().iter().for_each(|log| log.ask_for_maintenance()));
 }
 
 /// Removes cold segments that the manifest does not name: their making or their end was cut off by a crash.

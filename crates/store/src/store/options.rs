@@ -94,12 +94,14 @@ pub struct DiskUse {
     pub cold_live_bytes: u64,
     /// Bodies in files of their own.
     pub blob_bytes: u64,
+    /// Times of messages.
+    pub calendar_bytes: u64,
 }
 
 impl DiskUse {
     /// All of it.
     pub fn total_bytes(&self) -> u64 {
-        self.log_bytes + self.cold_bytes + self.blob_bytes
+        self.log_bytes + self.cold_bytes + self.blob_bytes + self.calendar_bytes
     }
 }
 
@@ -119,4 +121,10 @@ pub trait Owners: std::marker::Sync {
 
     /// Makes the changes of the metadata that are in the log below this position durable elsewhere.
     fn checkpoint_metadata(&self, below: Lsn) -> Result<(), StoreError>;
+
+    /// The time by which entries of the calendar are due, in ms since 1970.
+    fn now_ms(&self) -> u64 {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        since.map_or(0, |since| since.as_millis() as u64)
+    }
 }

@@ -6,6 +6,7 @@
 //! retired is not added again, and what is gone can be removed again.
 
 use crate::backlog::{Backlog, SlotFlags};
+use crate::calendar::Due;
 use crate::error::{OpenError, StoreError};
 use crate::log::{self, Damage, ScannedRecord, Visitor};
 use crate::place::{Lsn, Place, TransactionId};
@@ -16,6 +17,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 pub(super) struct Recovery {
     pub(super) backlogs: HashMap<u64, Backlog>,
     pub(super) metadata: Vec<(Lsn, Vec<u8>)>,
+    /// The times that the log has, also of messages that are gone.
+    timers: Vec<Due>,
     metadata_applied: Lsn,
     segment_bytes: u64,
     /// Bodies above this are in files of their own.
@@ -59,6 +62,7 @@ impl Recovery {
         Recovery {
             backlogs,
             metadata: Vec::new(),
+            timers: Vec::new(),
             metadata_applied,
             segment_bytes,
             blob_bytes: (segment_bytes / 8).min(1 << 20),
@@ -107,6 +111,12 @@ impl Visitor for Recovery {
 }
 
 impl Recovery {
+    /// The times in the log of messages that are there.
+    pub(super) fn take_timers(&mut self) -> impl Iterator<Item = Due> {
+        let timers = std::mem::take(&mut self.timers);
+        timers.into_iter().filter(|due| self.backlogs.get(&due.group).is_some_and(|backlog| backlog.contains(due.seq)))
+    }
+
     fn defer(&mut self, tx: TransactionId, deferred: Deferred) {
         self.transactions.entry(tx).or_default().push(deferred);
     }
@@ -175,6 +185,10 @@ impl Recovery {
             Some(Kind::Delivered) => {
                 let backlog = self.backlogs.entry(quid).or_default();
                 backlog.set_delivered_below(seq);
+            }
+            Some(Kind::Timer) => {
+                let due_ms = payload.first_chunk::<8>().ok_or_else(unreadable)?;
+                self.timers.push(Due { due_ms: u64::from_le_bytes(*due_ms), group: quid, seq });
             }
             Some(Kind::Metadata) => {
                 let end = Lsn(lsn.0 + record::padded(header.payload_len as usize) as u64);

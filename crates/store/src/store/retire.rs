@@ -10,7 +10,7 @@
 //! 4. The queues change over, some messages at a time. Nothing durable has changed yet: a crash finds the old manifest
 //!    and the log as it was.
 //! 5. The states of the queues are taken, `quiesce`, and the end of the log is noted (`commit`). Only when the log is
-//!    durable up to there, and the definitions in it are too, is the manifest committed.
+//!    durable up to there, and the definitions and the times in it are too, is the manifest committed.
 //! 6. Then the segment's file is given back. Not before: a crash would find a manifest that counts on it.
 
 use super::commit::Then;

@@ -290,6 +290,102 @@ pub const CASES: &[Case] = &[
         "Invalid x-match field type signedint (value 1); expected longstr",
         |s| bind_headers(s, Value::from(1)),
     ),
+    case(HASH_WEIGHT_NOT_INTEGER, id::QUEUE_BIND, "The binding key must be an integer: <<\"abc\">>", |s| {
+        bind_typed(s, "x-consistent-hash", "abc");
+    }),
+    case(HASH_WEIGHT_NOT_INTEGER, id::QUEUE_BIND, "The binding key must be an integer: <<>>", |s| {
+        bind_typed(s, "x-consistent-hash", "");
+    }),
+    case(HASH_WEIGHT_TOO_LOW, id::QUEUE_BIND, "The binding key must be greater than 0", |s| {
+        bind_typed(s, "x-consistent-hash", "0");
+    }),
+    case(HASH_WEIGHT_TOO_LOW, id::QUEUE_BIND, "The binding key must be greater than 0", |s| {
+        bind_typed(s, "x-consistent-hash", "-3");
+    }),
+    newer(
+        HASH_WEIGHT_TOO_HIGH,
+        id::QUEUE_BIND,
+        "The binding key must not exceed 10000",
+        "any weight before 4.1",
+        |s| {
+            bind_typed(s, "x-consistent-hash", "10001");
+        },
+    ),
+    case(HASH_SOURCES_EXCLUSIVE, id::EXCHANGE_DECLARE, "hash-header and hash-property are mutually exclusive", |s| {
+        send(s, |q| {
+            let declare = ExchangeDeclare::new(q, "x-consistent-hash").argument("hash-header", "h");
+            declare.argument("hash-property", "message_id").into()
+        });
+    }),
+    case(HASH_PROPERTY_UNSUPPORTED, id::EXCHANGE_DECLARE, "Unsupported property: app_id", |s| {
+        send(s, |q| ExchangeDeclare::new(q, "x-consistent-hash").argument("hash-property", "app_id").into());
+    }),
+    newer(
+        INVALID_ARGUMENT_TYPE,
+        id::EXCHANGE_DECLARE,
+        "invalid type 'signedint' for arg 'hash-header' in exchange '{q}' in vhost '/'",
+        "an internal error of the connection in RabbitMQ",
+        |s| send(s, |q| ExchangeDeclare::new(q, "x-consistent-hash").argument("hash-header", 1).into()),
+    ),
+    case(
+        HISTORY_LENGTH,
+        id::EXCHANGE_DECLARE,
+        "Invalid argument -1, 'x-recent-history-length' must be a positive integer",
+        |s| send(s, |q| history(q, Value::from(-1))),
+    ),
+    case(
+        HISTORY_LENGTH,
+        id::EXCHANGE_DECLARE,
+        "Invalid argument 0, 'x-recent-history-length' must be a positive integer",
+        |s| send(s, |q| history(q, Value::Byte(0))),
+    ),
+    case(
+        HISTORY_LENGTH,
+        id::EXCHANGE_DECLARE,
+        "Invalid argument <<\"5\">>, 'x-recent-history-length' must be a positive integer",
+        |s| send(s, |q| history(q, Value::from("5"))),
+    ),
+    case(
+        HISTORY_LENGTH,
+        id::EXCHANGE_DECLARE,
+        "Invalid argument 5, 'x-recent-history-length' must be a positive integer",
+        |s| send(s, |q| history(q, Value::UnsignedByte(5))),
+    ),
+    newer(
+        CACHE_SIZE,
+        id::EXCHANGE_DECLARE,
+        "Missing or invalid argument, 'x-cache-size' must be an integer greater than 0",
+        "needs a plugin",
+        |s| send(s, |q| ExchangeDeclare::new(q, "x-message-deduplication").into()),
+    ),
+    newer(
+        CACHE_SIZE,
+        id::EXCHANGE_DECLARE,
+        "Missing or invalid argument, 'x-cache-size' must be an integer greater than 0",
+        "needs a plugin",
+        |s| send(s, |q| cache(q, "x-cache-size", Value::from(0))),
+    ),
+    newer(
+        CACHE_TTL,
+        id::EXCHANGE_DECLARE,
+        "Invalid argument, 'x-cache-ttl' must be an integer greater than 0",
+        "needs a plugin",
+        |s| send(s, |q| cache(q, "x-cache-ttl", Value::from("soon"))),
+    ),
+    newer(
+        CACHE_PERSISTENCE,
+        id::EXCHANGE_DECLARE,
+        "Invalid argument, 'x-cache-persistence' must be either 'disk' or 'memory'",
+        "needs a plugin",
+        |s| send(s, |q| cache(q, "x-cache-persistence", Value::from("tape"))),
+    ),
+    newer(LOCAL_RANDOM_KEY, id::QUEUE_BIND, "Non empty binding 'k' key not permitted", "from 4.0 on", |s| {
+        bind_typed(s, "x-local-random", "k");
+    }),
+    newer(LOCAL_RANDOM_DESTINATION, id::EXCHANGE_BIND, "Destination not found", "from 4.0 on", |s| {
+        s.client.call(1, ExchangeDeclare::new(&s.name, "x-local-random"));
+        send(s, |q| exchange_bind("amq.fanout", q, "", &Table::new()));
+    }),
     // Publishing.
     case(INVALID_EXPIRATION, id::BASIC_PUBLISH, "invalid expiration 'abc': no_integer", |s| expiration(s, "abc")),
     case(INVALID_EXPIRATION, id::BASIC_PUBLISH, "invalid expiration '': no_integer", |s| expiration(s, "")),
@@ -390,6 +486,24 @@ fn bind_headers(scene: &mut Scene, x_match: Value) {
     declare(scene);
     let arguments = table([("x-match", x_match)]);
     scene.client.send(1, queue_bind(&scene.name, "amq.headers", "", &arguments));
+}
+
+/// Declares an exchange that is to keep so many messages.
+fn history(name: &str, length: Value) -> Method {
+    ExchangeDeclare::new(name, "x-recent-history").argument("x-recent-history-length", length).into()
+}
+
+/// Declares an exchange that looks for duplicates, with this argument too.
+fn cache(name: &str, argument: &str, value: Value) -> Method {
+    let declare = ExchangeDeclare::new(name, "x-message-deduplication").argument(argument, value);
+    if argument == "x-cache-size" { declare.into() } else { declare.argument("x-cache-size", 10).into() }
+}
+
+/// Binds a queue to an exchange of this type, both under the name of the case.
+fn bind_typed(scene: &mut Scene, exchange_type: &str, key: &str) {
+    declare(scene);
+    scene.client.call(1, ExchangeDeclare::new(&scene.name, exchange_type));
+    scene.client.send(1, queue_bind(&scene.name, &scene.name, key, &Table::new()));
 }
 
 fn publish(scene: &mut Scene, properties: &Properties) {

@@ -21,6 +21,7 @@ fn one_of_each() -> Vec<Change> {
         destination_kind: DestinationKind::Exchange,
         routing_key: s("a.#"),
         arguments: table(),
+        order: 0,
     };
     vec![
         Change::PutVhost(VhostDefinition {
@@ -75,7 +76,7 @@ fn one_of_each() -> Vec<Change> {
             arguments: table(),
         }),
         Change::DeleteQueue { vhost: s("/"), name: s("q") },
-        Change::PutBinding(binding.clone()),
+        Change::PutBinding(BindingDefinition { order: 9, ..binding.clone() }),
         Change::DeleteBinding(binding),
         Change::PutPolicy(PolicyDefinition {
             vhost: s("/"),

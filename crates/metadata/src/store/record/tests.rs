@@ -30,7 +30,10 @@ fn unknown_flags_and_kinds_are_refused() {
     let mut flagged = bytes;
     flagged[1] |= 1 << 3;
     assert_eq!(decode_exchange(("/", "x"), &flagged), None);
-    assert_eq!(decode_binding(("/", "x", 2, "q", "", FieldTable::new()), &encode_binding()), None);
+    assert_eq!(
+        decode_binding(("/", "x", 2, "q", "", FieldTable::new()), &encode_binding(&BindingDefinition::default())),
+        None
+    );
     assert_eq!(decode_policy(("/", 2, "p"), &encode_policy(&PolicyDefinition::default())), None);
 }
 
