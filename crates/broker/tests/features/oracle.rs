@@ -200,7 +200,7 @@ impl Oracle {
         if self.queues[at].options.target.is_some() {
             self.letters.push_back((at, entry, reason, was_there));
             // Which of them comes first depends on which have to be read.
-            self.is_ambiguous |= self.is_scarce && self.letters.len() > 1;
+            self.is_ambiguous |= self.is_on_disk && self.letters.len() > 1;
         }
     }
 
