@@ -127,6 +127,7 @@ impl Core {
                 appender.timer(owner, transaction, crate::delayed::due_ms(message));
             } else if item.expires
                 && !transient
+                && !self.broker.settings.expires_at_head_only
                 && let Some(due_ms) = own_due_ms(message)
             {
                 appender.timer(owner, transaction, due_ms);

@@ -202,6 +202,9 @@ impl Core {
     /// The message pushed last expires at `due_ms`, perhaps before others that are ahead of it, and perhaps after a
     /// restart, when nobody knows when it does without reading it.
     pub(super) fn expire_out_of_turn(&mut self, cell: &Arc<QueueCell>, state: &mut QueueState, level: u8, due_ms: u64) {
+        if self.broker.settings.expires_at_head_only {
+            return;
+        }
         let seq = state.queue.next_seq() - 1;
         if due_ms > self.time_ms {
             self.add_due(Due { due_ms, group: cell.group(level), seq });
