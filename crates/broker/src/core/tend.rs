@@ -128,8 +128,7 @@ impl Core {
         let mut expired = Vec::new();
         let mut look_ms = state.queue.take_expired(now_ms, MESSAGES_PER_LOCK, &mut expired).unwrap_or(NEVER);
         self.leave_all(cell, state, expired, Reason::Expired);
-        self.drop_heads(cell, state);
-        if state.drops_head() && state.queue.is_too_long() {
+        if self.drop_heads(cell, state) {
             look_ms = now_ms;
         }
         if state.looks_for_expiry() {
@@ -148,16 +147,20 @@ impl Core {
     }
 
     /// Drops the first messages of a queue that is too long, as many as one hold of its lock allows.
-    pub(super) fn drop_heads(&mut self, cell: &Arc<QueueCell>, state: &mut QueueState) {
+    ///
+    /// True when there are more to drop.
+    pub(super) fn drop_heads(&mut self, cell: &Arc<QueueCell>, state: &mut QueueState) -> bool {
         if !state.queue.is_too_long() || !state.drops_head() {
-            return;
+            return false;
         }
         let mut dropped = Vec::new();
         while state.queue.is_too_long() && dropped.len() < MESSAGES_PER_LOCK {
             let Some(entry) = state.queue.drop_first() else { break };
             dropped.push(entry);
         }
+        let is_cut_short = dropped.len() == MESSAGES_PER_LOCK && state.queue.is_too_long();
         self.leave_all(cell, state, dropped, Reason::MaxLength);
+        is_cut_short
     }
 
     /// When to look whether the queue is unused for too long; a queue that is goes on the list of those to be deleted.
@@ -220,10 +223,11 @@ impl Core {
         self.look_at(cell, state, due_ms);
     }
 
-    /// Ends the waits that are over.
+    /// Ends waits that are over, as many as one hold of the lock allows; [`Core::tend`] sees to the others.
     pub(super) fn end_waits(&mut self, state: &mut QueueState) {
         let now_ms = self.time_ms;
-        while let Some(first) = state.waits.first_entry().filter(|first| first.key().0 <= now_ms) {
+        for _ in 0..MESSAGES_PER_LOCK {
+            let Some(first) = state.waits.first_entry().filter(|first| first.key().0 <= now_ms) else { break };
             let entry = first.remove();
             state.queue.requeue(entry);
         }
