@@ -215,3 +215,37 @@ fn a_queue_that_is_used_in_the_moment_of_its_end_ends_later() {
     pass(&mut engine, 1100);
     assert!(!exists(&engine), "it was not used any more");
 }
+
+#[test]
+fn dead_letters_wait_while_the_log_is_full() {
+    let disk = SimulatedDisk::new();
+    let mut engine = Engine::durable(Settings::default(), 1, 1, disk, Checkpoint::default(), 1 << 30);
+    let mut client = engine.connect_with_channel(0);
+    let arguments = FieldTable::from_iter([
+        ("x-message-ttl".to_owned(), FieldValue::I64(1000)),
+        ("x-dead-letter-exchange".to_owned(), text("")),
+        ("x-dead-letter-routing-key".to_owned(), text(TARGET)),
+    ]);
+    engine.declare_with(&mut client, 1, QUEUE, true, &arguments);
+    engine.declare_as(&mut client, 1, TARGET, true);
+    let ready = |engine: &Engine, name: &str| {
+        let cell = engine.broker.vhost("/").and_then(|vhost| vhost.queue(name)).expect("the queue is there");
+        cell.counters.messages_ready.value()
+    };
+    // Nobody writes what is staged, until the publisher is parked.
+    let persistent = Properties { delivery_mode: Some(2), ..Properties::default() };
+    let mut published = 0;
+    while ready(&engine, QUEUE) == published {
+        client.publish(1, publish("", QUEUE), &persistent, &[0; 64 << 10]);
+        published += 1;
+        while engine.turn(0) {}
+    }
+    engine.advance_ms(1000);
+    for _ in 0..100 {
+        engine.turn(0);
+    }
+    assert_eq!((ready(&engine, QUEUE), ready(&engine, TARGET)), (0, 0), "expired, and on their way");
+    pass(&mut engine, 1000);
+    pass(&mut engine, 1000);
+    assert_eq!(ready(&engine, TARGET), published, "all arrive when there is room");
+}

@@ -16,6 +16,12 @@ use store::Message;
 
 /// Dead letters sent in one turn.
 const LETTERS_PER_TURN: usize = 4 * MESSAGES_PER_LOCK;
+/// Bytes of their bodies, about, after which a turn sends no more: what is on disk is read for it, and written again.
+const LETTER_BYTES_PER_TURN: u64 = 4 << 20;
+/// Queues whose dead letters are being read, at most.
+const MOST_QUEUES_READ: usize = 16;
+/// While there are that many, or the log is full, it is looked again so much later, in ms.
+const LOOK_AGAIN_MS: u64 = 2;
 /// How long a dead letter waits that no queue took, in ms.
 const RESEND_AFTER_MS: u64 = 1000;
 
@@ -118,16 +124,25 @@ impl Core {
 
     /// True while there are dead letters to send.
     pub(crate) fn has_dead_letters(&self) -> bool {
-        !self.letters.is_empty()
+        self.next_letters_ms().is_some_and(|due_ms| due_ms <= self.time_ms)
+    }
+
+    /// When to send dead letters next, in ms since 1970.
+    pub(crate) fn next_letters_ms(&self) -> Option<u64> {
+        (!self.letters.is_empty()).then_some(self.letters_not_before_ms)
     }
 
     /// Sends dead letters, as many as one turn allows. Sending may make more: their new queues may have no room.
     pub(crate) fn send_dead_letters(&mut self) {
-        if self.letters.is_empty() {
+        if !self.has_dead_letters() {
             return;
         }
-        let count = self.letters.len().min(LETTERS_PER_TURN);
-        let letters = self.take_readable(count);
+        if !self.log_has_room_for(0) {
+            // Publishers wait for it, too.
+            self.letters_not_before_ms = self.time_ms + LOOK_AGAIN_MS;
+            return;
+        }
+        let letters = self.take_readable();
         let mut outgoing = self.address_all(&letters);
         self.enqueue_all(&mut outgoing);
         let mut rest = letters.into_iter().zip(outgoing).peekable();
@@ -261,12 +276,28 @@ impl Core {
         self.scratch.done.extend(gone);
     }
 
-    /// Takes the next `count` letters, but for those that are on disk only, which are read first, and those that came
-    /// after such of the same queue: the letters of a queue keep their order.
-    fn take_readable(&mut self, count: usize) -> Vec<Letter> {
+    /// Takes the next letters, as many as one turn allows, but for those that are on disk only, which are read first, and
+    /// those that came after such of the same queue: the letters of a queue keep their order.
+    fn take_readable(&mut self) -> Vec<Letter> {
+        let count = self.letters.len().min(LETTERS_PER_TURN);
         let mut readable = Vec::with_capacity(count);
         let mut unread: Vec<Letter> = Vec::new();
-        for letter in self.letters.drain(..count) {
+        let mut bytes = 0;
+        for _ in 0..count {
+            let is_another = |letter: &Letter| {
+                letter.entry.message.is_none()
+                    && !self.unread.contains_key(&letter.cell.quid)
+                    && unread.iter().all(|other| !Arc::ptr_eq(&other.cell, &letter.cell))
+            };
+            if self.unread.len() >= MOST_QUEUES_READ && self.letters.front().is_some_and(is_another) {
+                self.letters_not_before_ms = self.time_ms + LOOK_AGAIN_MS;
+                break;
+            }
+            if bytes >= LETTER_BYTES_PER_TURN {
+                break;
+            }
+            let Some(letter) = self.letters.pop_front() else { break };
+            bytes += u64::from(letter.body_len());
             let quid = letter.cell.quid;
             if letter.entry.message.is_none() && !self.unread.contains_key(&quid) {
                 unread.push(letter);
@@ -304,7 +335,8 @@ impl Core {
     pub(crate) fn take_letters(&mut self, cell: &QueueCell, letters: Vec<Letter>) {
         let Some(unread) = self.unread.get_mut(&cell.quid) else { return };
         unread.read.extend(letters);
-        unread.parts -= 1;
+        unread.parts = unread.parts.saturating_sub(1);
+        self.letters_not_before_ms = 0;
         self.take_back(cell.quid);
     }
 
@@ -396,6 +428,11 @@ impl Letter {
     /// Bytes of its body, about.
     pub(crate) fn body_len(&self) -> u32 {
         self.entry.body_len
+    }
+
+    /// True when its message stays in its queue.
+    pub(crate) fn is_replay(&self) -> bool {
+        self.replay.is_some()
     }
 
     /// It has been read.
