@@ -249,3 +249,47 @@ fn dead_letters_wait_while_the_log_is_full() {
     pass(&mut engine, 1000);
     assert_eq!(ready(&engine, TARGET), published, "all arrive when there is room");
 }
+
+#[test]
+fn dead_letters_that_no_queue_takes_hold_up_no_delayed_messages() {
+    // More than may be under way at once.
+    const LETTERS: u64 = 9000;
+    let (mut engine, mut client) = engine();
+    let keys = [("dead-letter-exchange", text("nowhere")), ("dead-letter-strategy", text("at-least-once"))];
+    set_policy(&mut engine, &keys);
+    engine.declare(&mut client, 1, QUEUE);
+    engine.declare(&mut client, 1, TARGET);
+    // The others expire out of turn.
+    for expiration in std::iter::once("1000000").chain((0..LETTERS).map(|_| "10")) {
+        let properties = Properties { expiration: Some(expiration), ..Properties::default() };
+        client.publish(1, publish("", QUEUE), &properties, b"");
+    }
+    engine.settle();
+    pass(&mut engine, 1000);
+    let unsent = engine.broker.vhost("/").and_then(|vhost| vhost.queue(QUEUE)).expect("the queue is there");
+    assert_eq!(unsent.counters.messages_unacknowledged.value(), LETTERS);
+    let arguments = FieldTable::from_iter([("x-delayed-type".to_owned(), text("fanout"))]).to_bytes();
+    let declare = exchange::Declare {
+        exchange: "late",
+        kind: "x-delayed-message",
+        passive: false,
+        durable: false,
+        auto_delete: false,
+        internal: false,
+        nowait: false,
+        arguments: TableRef::new(&arguments),
+    };
+    engine.call(&mut client, 1, &Method::ExchangeDeclare(declare));
+    let bind =
+        queue::Bind { queue: TARGET, exchange: "late", routing_key: "", nowait: false, arguments: TableRef::default() };
+    engine.call(&mut client, 1, &Method::QueueBind(bind));
+    let headers = FieldTable::from_iter([("x-delay".to_owned(), FieldValue::I64(100))]).to_bytes();
+    let properties = Properties { headers: Some(TableRef::new(&headers)), ..Properties::default() };
+    client.publish(1, publish("late", ""), &properties, b"1");
+    for _ in 0..200 {
+        engine.turn(0);
+        engine.advance_ms(1);
+    }
+    let target = engine.broker.vhost("/").and_then(|vhost| vhost.queue(TARGET)).expect("the queue is there");
+    assert_eq!(target.counters.messages_ready.value(), 1);
+}

@@ -33,12 +33,21 @@ pub(super) struct Release {
     broker: Arc<Broker>,
     due: Due,
     is_finished: bool,
+    /// It counts among those that are under way.
+    is_counted: bool,
 }
 
 impl Release {
     fn new(broker: &Arc<Broker>, due: Due) -> Release {
         broker.releasing.fetch_add(1, Ordering::Relaxed);
-        Release { broker: broker.clone(), due, is_finished: false }
+        Release { broker: broker.clone(), due, is_finished: false, is_counted: true }
+    }
+
+    /// Its message stays for now, and may do so for long: others are not to wait for it.
+    pub(super) fn hold(&mut self) {
+        if std::mem::take(&mut self.is_counted) {
+            self.broker.releasing.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     /// The log has it that the message left the queue.
@@ -49,7 +58,7 @@ impl Release {
 
 impl Drop for Release {
     fn drop(&mut self) {
-        self.broker.releasing.fetch_sub(1, Ordering::Relaxed);
+        self.hold();
         if self.is_finished {
             self.broker.calendar().finish(&[self.due]);
         } else {

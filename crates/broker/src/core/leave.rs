@@ -236,6 +236,7 @@ impl Core {
             }
             again_in_vain += usize::from(letter.is_again);
             letter.is_again = true;
+            letter.release.iter_mut().for_each(Release::hold);
             letter.reached = outgoing.reached;
             if letter.entry.stored && short_of_memory {
                 letter.entry.message = None;
