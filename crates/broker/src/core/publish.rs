@@ -214,7 +214,9 @@ impl Core {
         find_route(&mut self.routes, vhost, exchange, &Routed { random, now_ms, ..*message })
     }
 
-    /// Publishes a stored message, as tx.commit does.
+    /// Publishes a stored message, as tx.commit does: it enters its queues now, so that its time to live begins.
+    ///
+    /// A delay began when it was published. RabbitMQ does both alike (the Java client's `transactionalPublishWithGet`).
     pub(crate) fn publish_stored(
         &mut self,
         conn: &mut Connection,
@@ -224,6 +226,12 @@ impl Core {
         mandatory: bool,
     ) {
         let address = route.is_none().then(|| message.parts().routing_key().to_vec());
+        let is_delayed = route.as_ref().is_some_and(|route| route.is_delayed);
+        let message = if is_delayed || message.entered_ms() == self.time_ms {
+            message
+        } else {
+            message.rewrite(&mut self.arena, MessageParts { entered_ms: self.time_ms, ..message.parts() })
+        };
         let item = Item { mandatory, ..Item::of(&message) };
         self.add_to_run(conn, channel, exchange, route.unwrap_or_default(), item, 0, &[]);
         if let Some(address) = address {
