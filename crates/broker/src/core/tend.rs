@@ -66,8 +66,8 @@ impl Core {
         if self.run.expires {
             state.expect_expirations();
         }
-        let options = state.options.clone();
-        if let Some(most) = options.as_ref().and_then(|options| options.max_priority) {
+        let max_priority = state.options.as_ref().and_then(|options| options.max_priority);
+        if let Some(most) = max_priority {
             items.iter_mut().for_each(|item| item.level = item.priority(buffer).min(most));
         }
         let logged = if state.present.is_some() {
@@ -75,6 +75,10 @@ impl Core {
         } else {
             self.enqueue_within_limits(cell, state, items, buffer, last)
         };
+        if max_priority.is_some() {
+            // Their next queue may have none.
+            items.iter_mut().for_each(|item| item.level = 0);
+        }
         self.tend(cell, state);
         logged
     }

@@ -379,6 +379,24 @@ pub const CASES: &[Case] = &[
         "needs a plugin",
         |s| send(s, |q| cache(q, "x-cache-persistence", Value::from("tape"))),
     ),
+    newer(
+        NO_DELAYED_TYPE,
+        id::EXCHANGE_DECLARE,
+        "Invalid argument, 'x-delayed-type' must be an existing exchange type",
+        "needs a plugin",
+        |s| send(s, |q| ExchangeDeclare::new(q, "x-delayed-message").into()),
+    ),
+    newer(
+        DELAYED_WITHIN_DELAYED,
+        id::EXCHANGE_DECLARE,
+        "Invalid argument, 'x-delayed-message' can't be used for 'x-delayed-type'",
+        "needs a plugin",
+        |s| {
+            let kind = "x-delayed-message";
+            let declare = ExchangeDeclare::new(&s.name, kind).argument("x-delayed-type", kind);
+            s.client.send(1, declare);
+        },
+    ),
     newer(LOCAL_RANDOM_KEY, id::QUEUE_BIND, "Non empty binding 'k' key not permitted", "from 4.0 on", |s| {
         bind_typed(s, "x-local-random", "k");
     }),

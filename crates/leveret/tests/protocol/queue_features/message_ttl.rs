@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use testkit::method::{ack, nack, qos, queue_purge, reject};
-use testkit::{Consume, Properties, RawClient, Value, pause};
+use testkit::method::{ack, bare, nack, qos, queue_purge, reject};
+use testkit::{Consume, Properties, RawClient, Value, id, pause};
 
 use super::waiting::{
     await_bodies, await_count, await_message, put, put_all, queue_with, take, until, with_dead_letters,
@@ -156,6 +156,22 @@ fn what_a_closed_channel_held_past_its_time_expires() {
     assert_eq!(client.message_count(1, &dead), 0);
     client.close_channel(2);
     await_bodies(&mut client, &dead, &["x"]);
+}
+
+/// The time of a message begins when it enters its queue, which a commit may do long after the publish.
+#[test]
+fn the_time_of_a_transaction_begins_with_its_commit() {
+    for (ttl_ms, properties) in [(200, Properties::default()), (3_600_000, Properties::default().expiration("200"))] {
+        let mut client = connect();
+        let (source, dead) = with_dead_letters(&mut client, "tx", [("x-message-ttl", ttl_ms.into())]);
+        client.call(1, bare(id::TX_SELECT));
+        put(&mut client, &source, &properties, "x");
+        pause(Duration::from_millis(250));
+        let start = Instant::now();
+        client.call(1, bare(id::TX_COMMIT));
+        await_message(&mut client, &dead);
+        check_dies_between(start.elapsed(), 200, 10_000);
+    }
 }
 
 #[test]
