@@ -293,3 +293,47 @@ fn dead_letters_that_no_queue_takes_hold_up_no_delayed_messages() {
     let target = engine.broker.vhost("/").and_then(|vhost| vhost.queue(TARGET)).expect("the queue is there");
     assert_eq!(target.counters.messages_ready.value(), 1);
 }
+
+#[test]
+fn a_dead_letter_that_is_a_duplicate_has_arrived() {
+    let (mut engine, mut client) = engine();
+    let arguments = FieldTable::from_iter([("x-cache-size".to_owned(), FieldValue::I64(10))]).to_bytes();
+    let declare = exchange::Declare {
+        exchange: "once",
+        kind: "x-message-deduplication",
+        passive: false,
+        durable: false,
+        auto_delete: false,
+        internal: false,
+        nowait: false,
+        arguments: TableRef::new(&arguments),
+    };
+    engine.call(&mut client, 1, &Method::ExchangeDeclare(declare));
+    set_policy(&mut engine, &[("dead-letter-exchange", text("once")), ("dead-letter-strategy", text("at-least-once"))]);
+    engine.declare(&mut client, 1, QUEUE);
+    engine.declare(&mut client, 1, TARGET);
+    let bind = queue::Bind {
+        queue: TARGET,
+        exchange: "once",
+        routing_key: QUEUE,
+        nowait: false,
+        arguments: TableRef::default(),
+    };
+    engine.call(&mut client, 1, &Method::QueueBind(bind));
+    let headers = FieldTable::from_iter([("x-deduplication-header".to_owned(), FieldValue::I64(1))]).to_bytes();
+    for _ in 0..2 {
+        put(
+            &mut engine,
+            &client,
+            &Properties { headers: Some(TableRef::new(&headers)), ..Properties::default() },
+            b"1",
+        );
+        let (_, tag) = get(&mut engine, &mut client, QUEUE).expect("it is there");
+        reject(&mut engine, &client, tag, false);
+    }
+    let counters = |name: &str| {
+        let cell = engine.broker.vhost("/").and_then(|vhost| vhost.queue(name)).expect("the queue is there");
+        (cell.counters.messages_ready.value(), cell.counters.messages_unacknowledged.value())
+    };
+    assert_eq!((counters(TARGET), counters(QUEUE)), ((1, 0), (0, 0)));
+}

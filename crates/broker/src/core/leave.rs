@@ -229,7 +229,9 @@ impl Core {
             let at_least_once = letter.options.dead_letter.as_ref().is_some_and(|target| target.at_least_once);
             again += usize::from(letter.is_again);
             let reached_all = outgoing.route.queues.iter().all(|cell| outgoing.reached.contains(&cell.quid));
-            if !at_least_once || (reached_all && !outgoing.reached.is_empty()) || cell.is_dead() {
+            // An exchange that drops a duplicate has its message.
+            let has_taker = !outgoing.reached.is_empty() || outgoing.route.met_duplicate;
+            if !at_least_once || (reached_all && has_taker) || cell.is_dead() {
                 gone.push(letter.entry);
                 released.extend(letter.release);
                 continue;
