@@ -3,11 +3,11 @@
 
 use amqp::method::{basic, exchange, queue};
 use amqp::{FieldTable, FieldValue, Method, Properties, TableRef};
-use broker::{AdminCommand, Settings};
+use broker::{AdminCommand, DeadLetterTarget, DelayedRetry, Overflow, QueueOptions, Settings};
 use metadata::PolicyKind;
 use std::sync::Arc;
 use store::simulation::SimulatedDisk;
-use testkit::engine::{Checkpoint, Client, Engine, publish};
+use testkit::engine::{Checkpoint, Client, Engine, Random, publish};
 
 const QUEUE: &str = "q";
 const TARGET: &str = "target";
@@ -336,4 +336,117 @@ fn a_dead_letter_that_is_a_duplicate_has_arrived() {
         (cell.counters.messages_ready.value(), cell.counters.messages_unacknowledged.value())
     };
     assert_eq!((counters(TARGET), counters(QUEUE)), ((1, 0), (0, 0)));
+}
+
+/// Options come and go while messages are under way in every state that they can be in.
+fn churn(seed: u64, memory_bytes: usize) {
+    let (disk, checkpoint) = (SimulatedDisk::new(), Checkpoint::default());
+    let mut random = Random::new(seed);
+    let shards = 1 + seed as usize % 2;
+    let mut engine = Engine::durable(Settings::default(), shards, seed, disk.clone(), checkpoint.clone(), memory_bytes);
+    let mut clients: Vec<Client> = (0..2).map(|at| engine.connect_with_channel(at % shards)).collect();
+    engine.declare_as(&mut clients[0], 1, QUEUE, true);
+    engine.declare_as(&mut clients[0], 1, TARGET, true);
+    let mut held: Vec<(usize, u64)> = Vec::new();
+    for _ in 0..400 {
+        let at = random.below(2);
+        match random.below(20) {
+            0..7 => {
+                let expiration = random.pick(&[None, None, Some("5"), Some("300"), Some("5000"), Some("100000")]);
+                let delivery_mode = random.pick(&[None, Some(2)]);
+                let properties = Properties { expiration, delivery_mode, ..Properties::default() };
+                for _ in 0..1 + random.below(20) {
+                    clients[at].publish(1, publish("", QUEUE), &properties, &[0; 200]);
+                }
+                if random.chance(70) {
+                    engine.settle();
+                }
+            }
+            7..11 => held.extend(get(&mut engine, &mut clients[at], QUEUE).map(|(_, tag)| (at, tag))),
+            11..15 if !held.is_empty() => {
+                let (at, delivery_tag) = held.swap_remove(random.below(held.len()));
+                let requeue = random.chance(60);
+                clients[at].method(1, &Method::BasicReject(basic::Reject { delivery_tag, requeue }));
+            }
+            15 => {
+                let target = DeadLetterTarget {
+                    exchange: random.pick(&["", "nowhere"]).into(),
+                    routing_key: Some(TARGET.into()),
+                    at_least_once: random.chance(50),
+                };
+                let min_ms = random.pick(&[10, 700]);
+                let retry = DelayedRetry { failed: true, returned: true, min_ms, max_ms: 10_000 };
+                let (ttl_ms, length) = (random.pick(&[0, 50, 2000]), random.pick(&[0, 3, 40]));
+                let options = QueueOptions {
+                    dead_letter: random.chance(60).then_some(target),
+                    message_ttl_ms: random.chance(40).then_some(ttl_ms),
+                    max_length: random.chance(40).then_some(length),
+                    overflow: random.pick(&[Overflow::DropHead, Overflow::RejectPublish, Overflow::RejectPublishDlx]),
+                    delayed_retry: random.chance(40).then_some(retry),
+                    delivery_limit: random.chance(30).then_some(2),
+                    ..QueueOptions::default()
+                };
+                set_options(&engine, options.boxed());
+            }
+            16 if random.chance(50) => set_options(&engine, None),
+            17 if random.chance(20) => {
+                engine.call(&mut clients[at], 1, &Method::QueuePurge(queue::Purge { queue: QUEUE, nowait: false }));
+            }
+            _ => pass(&mut engine, random.pick(&[1, 20, 400, 1500])),
+        }
+        engine.turn(at % shards);
+    }
+    set_options(&engine, None);
+    for (at, delivery_tag) in held {
+        clients[at].method(1, &Method::BasicReject(basic::Reject { delivery_tag, requeue: true }));
+    }
+    pass(&mut engine, 5000);
+    for name in [QUEUE, TARGET] {
+        while let Some((_, delivery_tag)) = get(&mut engine, &mut clients[0], name) {
+            clients[0].method(1, &Method::BasicAck(basic::Ack { delivery_tag, multiple: false }));
+        }
+    }
+    pass(&mut engine, 5000);
+    let counts = |engine: &Engine| {
+        [QUEUE, TARGET].map(|name| {
+            let cell = engine.broker.vhost("/").and_then(|vhost| vhost.queue(name)).expect("the queue is there");
+            let counters = &cell.counters;
+            [
+                &counters.messages_ready,
+                &counters.messages_unacknowledged,
+                &counters.message_bytes_ready,
+                &counters.message_bytes_unacknowledged,
+            ]
+            .map(broker::counters::Counter::value)
+        })
+    };
+    assert_eq!(counts(&engine), [[0; 4]; 2]);
+    let broker = engine.broker.clone();
+    engine.storage.take().expect("a store").finish(&broker).expect("the disk does not fail");
+    drop((engine, broker));
+    let mut engine = Engine::durable(Settings::default(), 1, seed, disk, checkpoint, memory_bytes);
+    engine.settle();
+    assert_eq!(counts(&engine), [[0; 4]; 2], "nothing comes back");
+}
+
+fn set_options(engine: &Engine, options: Option<Arc<QueueOptions>>) {
+    let cell = engine.broker.vhost("/").and_then(|vhost| vhost.queue(QUEUE)).expect("the queue is there");
+    engine.broker.set_options(&cell, options);
+}
+
+#[test]
+fn nothing_is_left_behind_when_options_come_and_go() {
+    let seeds = match std::env::var("SEED") {
+        Ok(seed) => {
+            let seed = seed.parse().expect("a number");
+            seed..seed + 1
+        }
+        Err(_) => 0..std::env::var("RUNS").map_or(20, |runs| runs.parse().expect("a number")),
+    };
+    for seed in seeds {
+        for memory_bytes in [4096, 1 << 30] {
+            let result = std::panic::catch_unwind(|| churn(seed, memory_bytes));
+            assert!(result.is_ok(), "repeat it with SEED={seed}, {memory_bytes} bytes of memory");
+        }
+    }
 }
