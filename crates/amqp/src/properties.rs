@@ -116,13 +116,11 @@ impl<'a> PropertiesRef<'a> {
     /// True when there is nothing in it but perhaps a delivery mode and a priority, so that there is nothing to look into.
     #[inline]
     pub fn is_plain(&self) -> bool {
-        const BOTH: u16 = DELIVERY_MODE | PRIORITY;
-        match self.flags {
-            0 => self.bytes.is_empty(),
-            DELIVERY_MODE | PRIORITY => self.bytes.len() == 1,
-            BOTH => self.bytes.len() == 2,
-            _ => false,
+        if self.flags == 0 {
+            return self.bytes.is_empty();
         }
+        let octets = usize::from(self.has(DELIVERY_MODE)) + usize::from(self.has(PRIORITY));
+        !self.has(!(DELIVERY_MODE | PRIORITY)) && self.bytes.len() == octets
     }
 
     /// Reads every property; the headers table stays to be read on demand.

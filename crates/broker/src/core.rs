@@ -88,6 +88,8 @@ pub(crate) struct Core {
     pub(crate) rejected_in_transaction: bool,
     /// Dead letters to be sent.
     letters: VecDeque<leave::Letter>,
+    /// None is sent before, in ms since 1970: the log was full.
+    letters_not_before_ms: u64,
     /// Those of them that are being read, by queue.
     unread: HashMap<u64, leave::Unread>,
     pub(crate) timers: tend::QueueTimers,
@@ -127,6 +129,7 @@ impl Core {
             letters: VecDeque::new(),
             unread: HashMap::new(),
             timers: tend::QueueTimers::default(),
+            letters_not_before_ms: 0,
             release_not_before_ms: 0,
             unused: Vec::new(),
             timeout_interval_ms: None,

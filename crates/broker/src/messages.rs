@@ -186,7 +186,12 @@ impl Broker {
         let mut lost = Vec::new();
         for gone in &run.lost {
             if let Ok(at) = letters.binary_search_by_key(&gone.seq, Letter::seq) {
-                let body_len = letters.remove(at).body_len();
+                let letter = letters.remove(at);
+                if letter.is_replay() {
+                    // It is its queue's to lose.
+                    continue;
+                }
+                let body_len = letter.body_len();
                 let blob = state.queue.storage(level).and_then(|storage| storage.remove(gone.seq, body_len));
                 lost.push((gone.seq, body_len, blob));
             }

@@ -37,6 +37,8 @@ pub struct Settings {
     pub passive_declare: PassiveDeclare,
     /// What an x-death header set by a publisher is taken for.
     pub publisher_deaths: PublisherDeaths,
+    /// Messages expire once they are the first of their queue, as in RabbitMQ, and not when their time comes.
+    pub expires_at_head_only: bool,
     /// Connections that may be open at once; `None` = no limit, here and below.
     pub connection_limit: Option<u64>,
     /// Channels that may be open at once, over all connections.
@@ -128,6 +130,7 @@ impl Default for Settings {
             unknown_exchange_type_closes_connection: false,
             passive_declare: PassiveDeclare::Free,
             publisher_deaths: PublisherDeaths::Ignore,
+            expires_at_head_only: false,
             connection_limit: None,
             channel_limit: None,
             queue_limit: None,

@@ -10,7 +10,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::backtrace::Backtrace;
 use std::cell::{Cell, RefCell};
-use testkit::engine::{Acknowledge, Arrive, Engine, Load};
+use testkit::engine::{Acknowledge, Arrive, Engine, Load, LoadOptions};
 
 /// Rounds that fill pools and grow buffers before anything is counted.
 const WARM_UP: usize = 3;
@@ -24,6 +24,9 @@ const MESSAGES_PER_GROWTH: u64 = 128;
 /// Memory for messages with which none is left to the disk, and with which all are that wait, in bytes.
 const PLENTY: usize = 1 << 30;
 const SCARCE: usize = 4096;
+
+/// Allocations of a round in which a consumer comes and reads a backlog: it takes a few, and so does a read of a part.
+const PER_CONSUMER: u64 = 120;
 
 /// One turn of the engine.
 type Turn<'a> = dyn FnMut(&mut Engine) + 'a;
@@ -117,14 +120,18 @@ fn count_rounds(load: &mut Load, round: impl Fn(&mut Load, &mut Turn<'_>)) -> (u
 }
 
 fn check(acknowledge: Acknowledge, arrive: Arrive) {
+    check_with_options(acknowledge, arrive, LoadOptions::None);
+}
+
+fn check_with_options(acknowledge: Acknowledge, arrive: Arrive, options: LoadOptions) {
     for body_len in [16, 128, 1024] {
-        let (allocations, messages) = count(&mut Load::new(body_len, acknowledge, arrive));
+        let (allocations, messages) = count(&mut Load::with_options(body_len, acknowledge, arrive, options));
         let stored = if acknowledge == Acknowledge::Automatic { 0 } else { messages as usize * (body_len + RECORD) };
         let allowed = stored.div_ceil(store::CHUNK_SIZE) as u64;
         let sites = SITES.take().join("\n");
         assert!(
             allocations <= allowed,
-            "{allocations} allocations, {allowed} allowed, for {messages} messages of {body_len} bytes; some of them:\n{sites}"
+            "{allocations} allocations, {allowed} allowed, for {messages} messages of {body_len} bytes ({options:?}); some of them:\n{sites}"
         );
     }
 }
@@ -163,8 +170,7 @@ fn persistent_messages_with_one_publish_per_read() {
 fn a_backlog_that_is_left_to_the_disk() {
     for body_len in [16, 128, 1024] {
         let mut load = Load::durable(body_len, Acknowledge::Multiple(1), Arrive::Pipelined, SCARCE);
-        // A read of a part of the backlog takes a few, and so does a consumer that comes.
-        check_durable(&mut load, body_len, 120, |load, turn| load.paged_round(turn));
+        check_durable(&mut load, body_len, PER_CONSUMER, |load, turn| load.paged_round(turn));
     }
 }
 
@@ -186,6 +192,40 @@ fn acknowledgements_of_a_hundred_pipelined() {
 #[test]
 fn acknowledgements_of_a_hundred_with_one_publish_per_read() {
     check(Acknowledge::Multiple(100), Arrive::OnePerRead);
+}
+
+/// Options that a queue may have, and none of which may cost an allocation per message.
+const OPTIONS: [LoadOptions; 2] = [LoadOptions::Limits, LoadOptions::Priorities];
+
+#[test]
+fn queues_with_options() {
+    for options in OPTIONS {
+        check_with_options(Acknowledge::Automatic, Arrive::Pipelined, options);
+        check_with_options(Acknowledge::Automatic, Arrive::OnePerRead, options);
+        check_with_options(Acknowledge::Multiple(100), Arrive::Pipelined, options);
+        check_with_options(Acknowledge::Each(1), Arrive::OnePerRead, options);
+    }
+}
+
+#[test]
+fn queues_with_options_that_fill_up() {
+    for options in OPTIONS {
+        let mut load = Load::with_options(128, Acknowledge::Multiple(100), Arrive::Pipelined, options);
+        check_durable(&mut load, 128, PER_CONSUMER, |load, turn| load.paged_round(turn));
+    }
+}
+
+#[test]
+fn persistent_messages_in_queues_with_options() {
+    for options in OPTIONS {
+        let (each, hundred) = (Acknowledge::Each(1), Acknowledge::Multiple(100));
+        let mut load = Load::durable_with_options(128, hundred, Arrive::Pipelined, PLENTY, options);
+        check_durable(&mut load, 128, 3, |load, turn| load.round(turn));
+        let mut load = Load::durable_with_options(128, each, Arrive::OnePerRead, PLENTY, options);
+        check_durable(&mut load, 128, 3, |load, turn| load.round(turn));
+        let mut load = Load::durable_with_options(128, Acknowledge::Multiple(1), Arrive::Pipelined, SCARCE, options);
+        check_durable(&mut load, 128, PER_CONSUMER, |load, turn| load.paged_round(turn));
+    }
 }
 
 #[test]

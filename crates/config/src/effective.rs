@@ -8,8 +8,8 @@ use crate::kind::Value;
 use crate::load::Loader;
 use crate::options::{
     AnonymousLogin, AuthMechanism, Compat, Config, ConsumerTimeoutAction, DefaultUser, DefaultVhostLimits,
-    DiskFreeLimit, LogLevel, LogOptions, MemoryWatermark, OnRedeclare, PassiveDeclarePermission, Permissions,
-    PublisherXDeath, Secret, Sync, TcpListenOptions, UnknownExchangeType,
+    DiskFreeLimit, LogLevel, LogOptions, MemoryWatermark, MessageExpiry, OnRedeclare, PassiveDeclarePermission,
+    Permissions, PublisherXDeath, Secret, Sync, TcpListenOptions, UnknownExchangeType,
 };
 use crate::origin::Setting;
 use crate::table::row;
@@ -221,6 +221,7 @@ impl Checked {
             passive_declare_permission: self
                 .choice("leveret.compat.passive_declare_permission", PassiveDeclarePermission::from_word),
             publisher_x_death: self.choice("leveret.compat.publisher_x_death", PublisherXDeath::from_word),
+            message_expiry: self.choice("leveret.compat.message_expiry", MessageExpiry::from_word),
         }
     }
 

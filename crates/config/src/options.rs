@@ -208,6 +208,8 @@ pub struct Compat {
     pub passive_declare_permission: PassiveDeclarePermission,
     /// What an `x-death` header set by the publisher is taken for.
     pub publisher_x_death: PublisherXDeath,
+    /// When messages with an expiration of their own leave their queue.
+    pub message_expiry: MessageExpiry,
 }
 
 /// Text that is never shown: `Debug` prints asterisks and nothing implements `Display`.
@@ -346,5 +348,15 @@ words! {
         Ignore = "ignore",
         /// It counts as the message's history, as in 3.x.
         Interpret = "interpret",
+    }
+}
+
+words! {
+    /// `leveret.compat.message_expiry`.
+    MessageExpiry {
+        /// When their time comes, wherever they stand.
+        Exact = "exact",
+        /// Once they are the first of their queue, as in RabbitMQ.
+        Head = "head",
     }
 }

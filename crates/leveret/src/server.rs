@@ -16,15 +16,9 @@ use tracing::info;
 /// Permissions of a new data directory: nobody else reads messages and password hashes.
 const DATA_DIR_MODE: u32 = 0o750;
 
-/// Keys that have a place in the configuration already and that nothing uses yet.
-const NOT_YET: [&str; 4] =
-    ["channel_max_per_node", "connection_max", "leveret.compat.publisher_x_death", "max_connections"];
-
 /// The given keys that do nothing here, sorted.
 fn keys_without_effect(config: &Config) -> Vec<String> {
-    let given = config.settings.iter().map(|setting| setting.key.clone());
-    let mut keys: Vec<String> = given.filter(|key| NOT_YET.contains(&key.as_str())).collect();
-    keys.extend(config.ignored.iter().cloned());
+    let mut keys = config.ignored.clone();
     keys.sort_unstable();
     keys.dedup();
     keys

@@ -2,7 +2,7 @@
 
 use auth::{DefaultUser, LoginSettings, Mechanism};
 use broker::{ConsumerTimeoutAction, DefaultVhostLimits, OnRedeclare, PassiveDeclare, PublisherDeaths, Settings};
-use config::{Config, MemoryWatermark, PassiveDeclarePermission, PublisherXDeath, UnknownExchangeType};
+use config::{Config, MemoryWatermark, MessageExpiry, PassiveDeclarePermission, PublisherXDeath, UnknownExchangeType};
 use server::{FreeLimit, SocketOptions, Watermark};
 use std::time::Duration;
 
@@ -52,6 +52,7 @@ pub(crate) fn settings(config: &Config) -> Settings {
             PublisherXDeath::Ignore => PublisherDeaths::Ignore,
             PublisherXDeath::Interpret => PublisherDeaths::Interpret,
         },
+        expires_at_head_only: config.compat.message_expiry == MessageExpiry::Head,
         ..Settings::default()
     }
 }

@@ -5,6 +5,10 @@ use crate::queue::Queue;
 use crate::rules::{NEVER, Rules};
 use crate::zone::Zone;
 
+/// Messages that came back that are looked at for each ms that passes: all of them are for each that expires, of which
+/// there may be one in every ms.
+const LOOKED_AT_PER_MS: usize = 1024;
+
 impl<C> Queue<C> {
     /// What takes messages out other than consumers; `None` for a queue where nothing does.
     #[inline]
@@ -71,8 +75,12 @@ impl<C> Queue<C> {
                     next_ms = next_ms.min(self.expire_level(level, now_ms, most, sink));
                 }
             }
+            // Those that came back may be looked at later than they expire.
+            let above = self.levels.iter().flat_map(|levels| levels.iter().map(|(_, zone)| zone));
+            let returned = std::iter::once(&self.zone).chain(above).filter(|zone| !zone.returned.is_empty());
+            let earliest_ms = returned.map(|zone| zone.returned_due_ms).fold(next_ms, u64::min);
             if let Some(rules) = self.rules.as_mut().filter(|rules| !rules.is_unordered) {
-                rules.earliest_due_ms = next_ms;
+                rules.earliest_due_ms = earliest_ms;
             }
         }
         (next_ms != NEVER).then_some(next_ms)
@@ -115,21 +123,37 @@ impl<C> Queue<C> {
         if zone.returned_due_ms > now_ms {
             return zone.returned_due_ms;
         }
-        let (mut expired, mut next_ms) = (Vec::new(), NEVER);
+        if zone.returned_look_ms > now_ms {
+            return zone.returned_look_ms;
+        }
+        let (mut expired, mut next_ms, mut is_cut_short) = (Vec::new(), NEVER, false);
         for (seq, entry) in &zone.returned {
             let Some(message) = &entry.message else { continue };
             let due_ms = rules.due_ms(message);
-            if due_ms <= now_ms && sink.len() + expired.len() < most {
-                expired.push(*seq);
-            } else {
+            if due_ms > now_ms {
                 next_ms = next_ms.min(due_ms);
+                continue;
+            }
+            if sink.len() + expired.len() >= most {
+                is_cut_short = true;
+                break;
+            }
+            expired.push(*seq);
+        }
+        if is_cut_short {
+            next_ms = now_ms;
+        } else {
+            zone.returned_due_ms = next_ms;
+            let pause_ms = zone.returned.len() / LOOKED_AT_PER_MS;
+            zone.returned_look_ms = now_ms.saturating_add(pause_ms as u64);
+            if next_ms < NEVER {
+                next_ms = next_ms.max(zone.returned_look_ms);
             }
         }
-        zone.returned_due_ms = next_ms;
         for seq in expired {
             sink.extend(self.take(level, seq));
         }
-        next_ms.max(now_ms)
+        next_ms
     }
 
     /// True when the first message of some priority has to be read before it is known when it expires.

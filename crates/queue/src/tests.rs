@@ -209,3 +209,36 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn many_that_came_back_are_not_all_looked_at_for_each_that_expires() {
+    const COUNT: u64 = 8192;
+    let mut arena = Arena::new(ChunkPool::new(1 << 20));
+    let mut queue: Queue<u32> = Queue::default();
+    queue.set_rules(Some(Rules { ttl_ms: Some(COUNT), ..Rules::new(|_| None) }));
+    let mut entries = Vec::new();
+    for entered_ms in 0..COUNT {
+        let parts = MessageParts { names: b"\0\x01q", header: b"", persistent: false, entered_ms };
+        queue.push(Message::store(&mut arena, parts, b"body"), false, 0);
+        entries.extend(queue.pop(entered_ms));
+        queue.delivered(1, 4);
+    }
+    entries.into_iter().for_each(|entry| queue.requeue(entry));
+    let (mut looks, mut expired, mut now_ms) = (0, Vec::new(), COUNT);
+    while !queue.is_empty() {
+        looks += 1;
+        assert!(now_ms < 3 * COUNT, "they expire in time");
+        let next_ms = queue.take_expired(now_ms, 512, &mut expired);
+        for entry in expired.drain(..) {
+            let late_ms = now_ms - COUNT - entry.seq;
+            assert!(late_ms <= COUNT / 1024, "{late_ms} ms late");
+        }
+        // Whenever that is asked.
+        if let Some(entry) = queue.pop(now_ms + 1) {
+            assert!(COUNT + entry.seq > now_ms + 1, "nothing is delivered that has expired");
+            queue.put_back(entry);
+        }
+        now_ms = next_ms.unwrap_or(now_ms + 1).max(now_ms + 1);
+    }
+    assert!(looks < COUNT / 2, "{looks} looks");
+}

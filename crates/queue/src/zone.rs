@@ -26,6 +26,8 @@ pub(crate) struct Zone {
     pub(crate) latest_due_ms: u64,
     /// No message in `returned` that is in memory expires before; in ms. Those come back in any order of their expiry.
     pub(crate) returned_due_ms: u64,
+    /// All in `returned` are not looked at again before, in ms.
+    pub(crate) returned_look_ms: u64,
     /// What of it is on disk; only for zones that have something there, or that are to survive a restart.
     pub(crate) storage: Option<Box<Storage>>,
 }

@@ -252,6 +252,10 @@ impl Core {
         let Some(channel) = conn.channels.find(number).filter(|channel| !channel.closing) else { return };
         let mut state = cell.lock();
         let popped = state.queue.pop(self.time_ms);
+        if let Some(entry) = popped.as_ref().filter(|_| !no_ack) {
+            // Before the queue is looked at, which may be plain once nothing is left of it.
+            state.queue.delivered(1, u64::from(entry.body_len));
+        }
         if state.is_tended {
             state.used_ms = self.time_ms;
             self.tend(&cell, &mut state);
@@ -277,7 +281,6 @@ impl Core {
         let (of_queue, of_channel) = if no_ack {
             (&cell.counters.get_no_ack, &channel.counters.get_no_ack)
         } else {
-            state.queue.delivered(1, u64::from(entry.body_len));
             (&cell.counters.get, &channel.counters.get)
         };
         of_queue.add(1);

@@ -64,7 +64,7 @@ impl Core {
             // After a restart they have to be read first.
             None => {
                 let letters = entries.into_iter().map(|entry| Letter::of_history(history, entry, replay.clone()));
-                self.broker.read_letters(history, 0, letters.collect(), self.shard);
+                self.letters.extend(letters);
             }
         }
     }

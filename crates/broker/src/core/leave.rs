@@ -16,6 +16,12 @@ use store::Message;
 
 /// Dead letters sent in one turn.
 const LETTERS_PER_TURN: usize = 4 * MESSAGES_PER_LOCK;
+/// Bytes of their bodies, about, after which a turn sends no more: what is on disk is read for it, and written again.
+const LETTER_BYTES_PER_TURN: u64 = 4 << 20;
+/// Queues whose dead letters are being read, at most.
+const MOST_QUEUES_READ: usize = 16;
+/// While there are that many, or the log is full, it is looked again so much later, in ms.
+const LOOK_AGAIN_MS: u64 = 2;
 /// How long a dead letter waits that no queue took, in ms.
 const RESEND_AFTER_MS: u64 = 1000;
 
@@ -28,6 +34,8 @@ pub struct Letter {
     reason: Reason,
     /// Ids of the queues that have it already.
     reached: Vec<u64>,
+    /// It was sent before, and no queue took it.
+    is_again: bool,
     /// Where it goes as it is, and stays in its queue: a message of a history for a new binding.
     replay: Option<Replay>,
     /// Set for a delayed message whose time has come, which is no dead letter but takes the same way.
@@ -75,7 +83,16 @@ impl Core {
             Some(options) => {
                 let letter = |entry| {
                     let (cell, options) = (cell.clone(), options.clone());
-                    Letter { cell, options, entry, reason, reached: Vec::new(), replay: None, release: None }
+                    Letter {
+                        cell,
+                        options,
+                        entry,
+                        reason,
+                        reached: Vec::new(),
+                        is_again: false,
+                        replay: None,
+                        release: None,
+                    }
                 };
                 self.letters.extend(entries.into_iter().map(letter));
             }
@@ -107,16 +124,25 @@ impl Core {
 
     /// True while there are dead letters to send.
     pub(crate) fn has_dead_letters(&self) -> bool {
-        !self.letters.is_empty()
+        self.next_letters_ms().is_some_and(|due_ms| due_ms <= self.time_ms)
+    }
+
+    /// When to send dead letters next, in ms since 1970.
+    pub(crate) fn next_letters_ms(&self) -> Option<u64> {
+        (!self.letters.is_empty()).then_some(self.letters_not_before_ms)
     }
 
     /// Sends dead letters, as many as one turn allows. Sending may make more: their new queues may have no room.
     pub(crate) fn send_dead_letters(&mut self) {
-        if self.letters.is_empty() {
+        if !self.has_dead_letters() {
             return;
         }
-        let count = self.letters.len().min(LETTERS_PER_TURN);
-        let letters = self.take_readable(count);
+        if !self.log_has_room_for(0) {
+            // Publishers wait for it, too.
+            self.letters_not_before_ms = self.time_ms + LOOK_AGAIN_MS;
+            return;
+        }
+        let letters = self.take_readable();
         let mut outgoing = self.address_all(&letters);
         self.enqueue_all(&mut outgoing);
         let mut rest = letters.into_iter().zip(outgoing).peekable();
@@ -194,18 +220,26 @@ impl Core {
         let mut state = cell.lock();
         let mut gone = Vec::with_capacity(sent.len());
         let mut released = Vec::new();
+        let (mut again, mut again_in_vain) = (0, 0);
+        let short_of_memory = self.broker.is_short_of_memory();
         for (mut letter, outgoing) in sent {
             if letter.replay.is_some() {
                 continue;
             }
             let at_least_once = letter.options.dead_letter.as_ref().is_some_and(|target| target.at_least_once);
+            again += usize::from(letter.is_again);
             let reached_all = outgoing.route.queues.iter().all(|cell| outgoing.reached.contains(&cell.quid));
             if !at_least_once || (reached_all && !outgoing.reached.is_empty()) || cell.is_dead() {
                 gone.push(letter.entry);
                 released.extend(letter.release);
                 continue;
             }
+            again_in_vain += usize::from(letter.is_again);
+            letter.is_again = true;
             letter.reached = outgoing.reached;
+            if letter.entry.stored && short_of_memory {
+                letter.entry.message = None;
+            }
             state.queue.delivered(1, u64::from(letter.entry.body_len));
             state.unsent.push_back(letter);
         }
@@ -213,26 +247,57 @@ impl Core {
         // Only now: until the log has it that they left, the calendar has to know of them.
         released.into_iter().for_each(Release::finish);
         if !state.unsent.is_empty() {
-            self.look_at(cell, &mut state, self.time_ms + RESEND_AFTER_MS);
+            let goes_well = again > 2 * again_in_vain;
+            self.look_at(cell, &mut state, self.time_ms + if goes_well { 1 } else { RESEND_AFTER_MS });
         }
         cell.publish_gauges(&state);
         drop(state);
     }
 
-    /// Sends the letters again that no queue took.
-    pub(super) fn resend(&mut self, state: &mut QueueState) {
-        for letter in std::mem::take(&mut state.unsent) {
+    /// Sends letters again that no queue took, the next few of them, and where the queue's options say now. Where they say
+    /// nothing any more those letters are dropped, as RabbitMQ does.
+    pub(super) fn resend(&mut self, cell: &Arc<QueueCell>, state: &mut QueueState) {
+        let options = state.options.clone().filter(|options| options.dead_letter.is_some());
+        let mut gone = Vec::new();
+        for mut letter in state.unsent.drain(..state.unsent.len().min(MESSAGES_PER_LOCK)) {
             state.queue.settled(letter.entry.body_len);
-            self.letters.push_back(letter);
+            match &options {
+                Some(options) => {
+                    letter.options = options.clone();
+                    self.letters.push_back(letter);
+                }
+                None => gone.push(letter.entry),
+            }
         }
+        if options.is_none() && !state.unsent.is_empty() {
+            self.look_at(cell, state, self.time_ms + 1);
+        }
+        self.remove_entries(cell, state, gone.iter());
+        self.scratch.done.extend(gone);
     }
 
-    /// Takes the next `count` letters, but for those that are on disk only, which are read first, and those that came
-    /// after such of the same queue: the letters of a queue keep their order.
-    fn take_readable(&mut self, count: usize) -> Vec<Letter> {
+    /// Takes the next letters, as many as one turn allows, but for those that are on disk only, which are read first, and
+    /// those that came after such of the same queue: the letters of a queue keep their order.
+    fn take_readable(&mut self) -> Vec<Letter> {
+        let count = self.letters.len().min(LETTERS_PER_TURN);
         let mut readable = Vec::with_capacity(count);
         let mut unread: Vec<Letter> = Vec::new();
-        for letter in self.letters.drain(..count) {
+        let mut bytes = 0;
+        for _ in 0..count {
+            let is_another = |letter: &Letter| {
+                letter.entry.message.is_none()
+                    && !self.unread.contains_key(&letter.cell.quid)
+                    && unread.iter().all(|other| !Arc::ptr_eq(&other.cell, &letter.cell))
+            };
+            if self.unread.len() >= MOST_QUEUES_READ && self.letters.front().is_some_and(is_another) {
+                self.letters_not_before_ms = self.time_ms + LOOK_AGAIN_MS;
+                break;
+            }
+            if bytes >= LETTER_BYTES_PER_TURN {
+                break;
+            }
+            let Some(letter) = self.letters.pop_front() else { break };
+            bytes += u64::from(letter.body_len());
             let quid = letter.cell.quid;
             if letter.entry.message.is_none() && !self.unread.contains_key(&quid) {
                 unread.push(letter);
@@ -270,7 +335,8 @@ impl Core {
     pub(crate) fn take_letters(&mut self, cell: &QueueCell, letters: Vec<Letter>) {
         let Some(unread) = self.unread.get_mut(&cell.quid) else { return };
         unread.read.extend(letters);
-        unread.parts -= 1;
+        unread.parts = unread.parts.saturating_sub(1);
+        self.letters_not_before_ms = 0;
         self.take_back(cell.quid);
     }
 
@@ -322,7 +388,16 @@ impl Letter {
     /// A message of a history, to be read and given to a new binding.
     pub(super) fn of_history(cell: &Arc<QueueCell>, entry: Entry, replay: Replay) -> Letter {
         let (cell, options, reason) = (cell.clone(), Arc::default(), Reason::MaxLength);
-        Letter { cell, options, entry, reason, reached: Vec::new(), replay: Some(replay), release: None }
+        Letter {
+            cell,
+            options,
+            entry,
+            reason,
+            reached: Vec::new(),
+            is_again: false,
+            replay: Some(replay),
+            release: None,
+        }
     }
 
     /// A delayed message whose time has come.
@@ -333,7 +408,16 @@ impl Letter {
         release: Release,
     ) -> Letter {
         let (cell, options, reason) = (cell.clone(), options.clone(), Reason::Expired);
-        Letter { cell, options, entry, reason, reached: Vec::new(), replay: None, release: Some(release) }
+        Letter {
+            cell,
+            options,
+            entry,
+            reason,
+            reached: Vec::new(),
+            is_again: false,
+            replay: None,
+            release: Some(release),
+        }
     }
 
     /// Its position.
@@ -344,6 +428,11 @@ impl Letter {
     /// Bytes of its body, about.
     pub(crate) fn body_len(&self) -> u32 {
         self.entry.body_len
+    }
+
+    /// True when its message stays in its queue.
+    pub(crate) fn is_replay(&self) -> bool {
+        self.replay.is_some()
     }
 
     /// It has been read.

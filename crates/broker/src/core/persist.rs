@@ -112,7 +112,7 @@ impl Core {
                 continue;
             }
             let Some(message) = &item.stored else { continue };
-            let owner = Owner { quid: cell.group(levels.level_of(item)), seq: first_seq + at as u64 };
+            let owner = Owner { quid: cell.group(item.level), seq: first_seq + at as u64 };
             let transient = !(cell.is_stored && item.persistent);
             let options = Append { delivered: at < keys.len(), transient, tx: transaction };
             let body_len = item.body_len as u32;
@@ -127,6 +127,7 @@ impl Core {
                 appender.timer(owner, transaction, crate::delayed::due_ms(message));
             } else if item.expires
                 && !transient
+                && !self.broker.settings.expires_at_head_only
                 && let Some(due_ms) = own_due_ms(message)
             {
                 appender.timer(owner, transaction, due_ms);
@@ -533,11 +534,6 @@ impl Levels {
     #[inline]
     pub(super) fn of(state: &QueueState) -> Levels {
         Levels { has_priorities: state.queue.has_priorities(), is_paged: state.queue.is_paged(0) }
-    }
-
-    #[inline]
-    pub(super) fn level_of(self, item: &Item) -> u8 {
-        if self.has_priorities { item.level } else { 0 }
     }
 
     /// True when messages that enter there have to go to disk.

@@ -34,6 +34,7 @@ pub(crate) enum IncomingBody<'a> {
 
 impl Core {
     /// Takes a publish. `buffer` is the read buffer that `incoming` borrows from, the same for a whole run.
+    #[inline]
     pub(crate) fn publish(
         &mut self,
         conn: &mut Connection,
@@ -44,6 +45,18 @@ impl Core {
         if self.continues_run(conn, number, &incoming, buffer) {
             return Ok(());
         }
+        self.publish_first(conn, number, incoming, buffer)
+    }
+
+    /// A publish that is not like the one before. Apart, because what few publishes need makes the others dearer.
+    #[inline(never)]
+    fn publish_first(
+        &mut self,
+        conn: &mut Connection,
+        number: u16,
+        incoming: Incoming<'_>,
+        buffer: &[u8],
+    ) -> Result<(), ProtocolError> {
         let body_len = incoming.body.len();
         if body_len as u64 > self.broker.settings.max_message_size {
             return Err(errors::MESSAGE_TOO_LARGE.with(&[&body_len, &self.broker.settings.max_message_size]));

@@ -1,6 +1,7 @@
 //! Queues coming and going: consumers, deletion, and what happens when a connection ends.
 
 use super::Core;
+use super::leave::Letter;
 use crate::broker::Broker;
 use crate::delivery::Consumer;
 use crate::errors::{self, ProtocolError, Resource};
@@ -88,6 +89,10 @@ pub(crate) fn delete_queue(
     }
     cell.mark_dead();
     let count = state.queue.purge(&mut messages);
+    // Letters hold on to their queue, and nobody sends them or ends waits any more.
+    let (waits, unsent) = (std::mem::take(&mut state.waits), std::mem::take(&mut state.unsent));
+    let kept_back = waits.values().map(|entry| entry.body_len).chain(unsent.iter().map(Letter::body_len));
+    kept_back.for_each(|body_len| state.queue.settled(body_len));
     let keys: Vec<ConsumerKey> = state.queue.consumers.iter().map(|(key, _)| key).collect();
     consumers.extend(keys.into_iter().filter_map(|key| state.queue.consumers.remove(key)));
     cell.publish_gauges(&state);
@@ -100,7 +105,7 @@ pub(crate) fn delete_queue(
     broker.end_hidden(removed.hidden);
     // Only now: until the deletion is in the journal, the store has to keep what a crash would find again.
     broker.remove_queue(cell);
-    drop(messages);
+    drop((messages, waits, unsent));
     for consumer in consumers {
         let address = Address { key: consumer.link.key, id: consumer.link.id };
         let (channel, tag) = (consumer.channel, consumer.tag.clone());

@@ -51,13 +51,19 @@ pub(super) struct InBuffer {
     pub(super) body: Span,
 }
 
-/// A publish of the run.
+/// Apart, so that what is not stored is encoded without a call.
+#[inline(never)]
+fn stored_content(message: &Message) -> Content<'_> {
+    Content::of(message)
+}
+
 /// When a message expires by its own expiration, in ms since 1970.
 pub(super) fn own_due_ms(message: &Message) -> Option<u64> {
     let ttl_ms = amqp::properties::expiration_of(message.parts().header)?;
     Some(message.entered_ms().saturating_add(ttl_ms))
 }
 
+/// A publish of the run.
 #[derive(Default)]
 pub(crate) struct Item {
     pub(super) place: InBuffer,
@@ -74,7 +80,7 @@ pub(crate) struct Item {
     pub(super) expires: bool,
     /// True when a queue had no room for it and refuses what it has no room for.
     pub(super) rejected: bool,
-    /// Its priority in the queue that it is being put into, if that has priorities.
+    /// Its priority in the queue that it is being put into; 0 where that has none.
     pub(super) level: u8,
 }
 
@@ -136,9 +142,10 @@ impl Item {
         }
     }
 
+    #[inline]
     fn content<'a>(&'a self, buffer: &'a [u8]) -> Content<'a> {
         if let Some(message) = &self.stored {
-            return Content::of(message);
+            return stored_content(message);
         }
         let (names, header) = (self.place.names.in_buffer(buffer), self.place.header.in_buffer(buffer));
         Content { names, header, body: ContentBody::Bytes(self.body(buffer)) }
@@ -329,7 +336,7 @@ impl Core {
         for item in rest {
             let message = self.stored(item, buffer, last);
             let stored = levels.is_paged(state, item) || (cell.is_stored && item.persistent);
-            let level = levels.level_of(item);
+            let level = item.level;
             if cell.holds_delayed {
                 self.note_due(cell, state.queue.next_seq(), &message);
             }
@@ -375,7 +382,6 @@ impl Core {
         sent.clear();
         sent.resize(items.len(), false);
         let first_seq = state.queue.take_seqs(items.len() as u64);
-        let levels = Levels::of(state);
         let mut tally = Tally::default();
         let mut undeliverable = Vec::new();
         let short_of_memory = self.broker.is_short_of_memory();
@@ -396,7 +402,7 @@ impl Core {
                 sent[at] = true;
                 let item = &mut items[at];
                 let stored = cell.is_stored && item.persistent && !consumer.no_ack;
-                let level = levels.level_of(item);
+                let level = item.level;
                 let entry = |message| Entry::new(message, first_seq + at as u64, stored, level);
                 let Some(tag) = output.take_tag(consumer) else {
                     undeliverable.push((at, entry(self.stored(item, buffer, last))));

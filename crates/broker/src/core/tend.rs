@@ -66,8 +66,8 @@ impl Core {
         if self.run.expires {
             state.expect_expirations();
         }
-        let options = state.options.clone();
-        if let Some(most) = options.as_ref().and_then(|options| options.max_priority) {
+        let max_priority = state.options.as_ref().and_then(|options| options.max_priority);
+        if let Some(most) = max_priority {
             items.iter_mut().for_each(|item| item.level = item.priority(buffer).min(most));
         }
         let logged = if state.present.is_some() {
@@ -75,6 +75,10 @@ impl Core {
         } else {
             self.enqueue_within_limits(cell, state, items, buffer, last)
         };
+        if max_priority.is_some() {
+            // Their next queue may have none.
+            items.iter_mut().for_each(|item| item.level = 0);
+        }
         self.tend(cell, state);
         logged
     }
@@ -128,8 +132,7 @@ impl Core {
         let mut expired = Vec::new();
         let mut look_ms = state.queue.take_expired(now_ms, MESSAGES_PER_LOCK, &mut expired).unwrap_or(NEVER);
         self.leave_all(cell, state, expired, Reason::Expired);
-        self.drop_heads(cell, state);
-        if state.drops_head() && state.queue.is_too_long() {
+        if self.drop_heads(cell, state) {
             look_ms = now_ms;
         }
         if state.looks_for_expiry() {
@@ -148,16 +151,20 @@ impl Core {
     }
 
     /// Drops the first messages of a queue that is too long, as many as one hold of its lock allows.
-    pub(super) fn drop_heads(&mut self, cell: &Arc<QueueCell>, state: &mut QueueState) {
+    ///
+    /// True when there are more to drop.
+    pub(super) fn drop_heads(&mut self, cell: &Arc<QueueCell>, state: &mut QueueState) -> bool {
         if !state.queue.is_too_long() || !state.drops_head() {
-            return;
+            return false;
         }
         let mut dropped = Vec::new();
         while state.queue.is_too_long() && dropped.len() < MESSAGES_PER_LOCK {
             let Some(entry) = state.queue.drop_first() else { break };
             dropped.push(entry);
         }
+        let is_cut_short = dropped.len() == MESSAGES_PER_LOCK && state.queue.is_too_long();
         self.leave_all(cell, state, dropped, Reason::MaxLength);
+        is_cut_short
     }
 
     /// When to look whether the queue is unused for too long; a queue that is goes on the list of those to be deleted.
@@ -202,6 +209,9 @@ impl Core {
     /// The message pushed last expires at `due_ms`, perhaps before others that are ahead of it, and perhaps after a
     /// restart, when nobody knows when it does without reading it.
     pub(super) fn expire_out_of_turn(&mut self, cell: &Arc<QueueCell>, state: &mut QueueState, level: u8, due_ms: u64) {
+        if self.broker.settings.expires_at_head_only {
+            return;
+        }
         let seq = state.queue.next_seq() - 1;
         if due_ms > self.time_ms {
             self.add_due(Due { due_ms, group: cell.group(level), seq });
@@ -217,10 +227,11 @@ impl Core {
         self.look_at(cell, state, due_ms);
     }
 
-    /// Ends the waits that are over.
+    /// Ends waits that are over, as many as one hold of the lock allows; [`Core::tend`] sees to the others.
     pub(super) fn end_waits(&mut self, state: &mut QueueState) {
         let now_ms = self.time_ms;
-        while let Some(first) = state.waits.first_entry().filter(|first| first.key().0 <= now_ms) {
+        for _ in 0..MESSAGES_PER_LOCK {
+            let Some(first) = state.waits.first_entry().filter(|first| first.key().0 <= now_ms) else { break };
             let entry = first.remove();
             state.queue.requeue(entry);
         }
@@ -240,7 +251,7 @@ impl Core {
             // Another timer may have been set since, for earlier, and have done this already.
             if state.look_ms.is_some_and(|look_ms| look_ms <= now_ms) && !cell.is_dead() {
                 state.look_ms = None;
-                self.resend(&mut state);
+                self.resend(&cell, &mut state);
                 self.deliver_ready_locked(&cell, &mut state);
             }
             drop(state);
@@ -251,12 +262,15 @@ impl Core {
     /// Deletes the queues that were found to be unused for too long.
     pub(crate) fn delete_unused(&mut self) {
         for cell in std::mem::take(&mut self.unused) {
-            let is_unused = {
-                let state = cell.lock();
-                let expires_ms = state.options.as_ref().and_then(|options| options.expires_ms);
-                let is_over = expires_ms.is_some_and(|expires_ms| state.used_ms + expires_ms <= self.time_ms);
-                is_over && state.queue.consumers.is_empty()
-            };
+            let mut state = cell.lock();
+            let expires_ms = state.options.as_ref().and_then(|options| options.expires_ms);
+            let end_ms = expires_ms.map_or(NEVER, |expires_ms| state.used_ms + expires_ms);
+            let is_unused = end_ms <= self.time_ms && state.queue.consumers.is_empty();
+            if !is_unused && end_ms < NEVER {
+                // It was used in this very moment; nobody else looks when that is over.
+                self.look_at(&cell, &mut state, end_ms.max(self.time_ms + 1));
+            }
+            drop(state);
             if let Some(vhost) = self.broker.vhost(&cell.vhost).filter(|_| is_unused) {
                 let condition = super::DeleteCondition { if_unused: true, if_empty: false };
                 // Somebody may have begun to consume meanwhile; then it stays.

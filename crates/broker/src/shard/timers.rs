@@ -66,7 +66,8 @@ impl Shard {
         let armed = self.timers.armed.peek().map(|Reverse((due_ms, _))| *due_ms);
         let queues = self.core.timers.next_ms().map(|due_ms| due_ms.saturating_sub(self.core.now.epoch_ms));
         let due = self.core.next_release_ms().map(|due_ms| due_ms.saturating_sub(self.core.now.epoch_ms));
-        armed.into_iter().chain(queues).chain(due).min()
+        let letters = self.core.next_letters_ms().map(|due_ms| due_ms.saturating_sub(self.core.now.epoch_ms));
+        armed.into_iter().chain(queues).chain(due).chain(letters).min()
     }
 
     /// Does what is due.

@@ -116,8 +116,8 @@ impl QueueState {
             }
         }
         let has_any = rules.ttl_ms.is_some() || rules.max_length.is_some() || rules.max_length_bytes.is_some();
-        // Messages that are there may have an expiration of their own.
-        self.queue.set_rules((has_any || !self.queue.is_empty()).then_some(rules));
+        // Messages that are there, or come back, may have an expiration of their own.
+        self.queue.set_rules((has_any || self.holds_any()).then_some(rules));
         self.options = options;
         let single_active = self.options.as_ref().is_some_and(|options| options.single_active_consumer);
         self.queue.consumers.set_single_active(single_active);
@@ -134,10 +134,15 @@ impl QueueState {
 
     /// A queue without options has nothing to be looked after for once it is empty, and nothing can come back that expires.
     pub(crate) fn become_plain(&mut self) {
-        if self.options.is_none() && self.queue.is_empty() && self.queue.counts().unacked == 0 {
+        if self.options.is_none() && !self.holds_any() {
             self.queue.set_rules(None);
             self.is_tended = false;
         }
+    }
+
+    /// True with messages: ready, unacknowledged, or kept back for a while, which count as unacknowledged.
+    fn holds_any(&self) -> bool {
+        !self.queue.is_empty() || self.queue.counts().unacked > 0
     }
 
     /// True when the first messages make room for new ones.

@@ -1,13 +1,14 @@
 //! A crash in the middle of what happens: every message that was confirmed, or in a queue before, is afterwards where it
 //! was, or on its way further along, perhaps in both places, and never in none.
 
+use crate::history::message_of;
 use crate::oracle::{Back, Death, Message, Oracle, QUEUES};
-use crate::world::{Kept, World, death, name};
+use crate::world::{Kept, World, name};
+use amqp::Method;
 use amqp::method::basic;
-use amqp::{FieldValue, Method};
 use broker::Settings;
 use std::collections::BTreeMap;
-use testkit::engine::{Arrival, Engine, StorageStep};
+use testkit::engine::{Engine, StorageStep};
 
 /// Where a message is, and its history.
 type Place = (usize, Vec<Death>);
@@ -134,12 +135,4 @@ impl World {
             );
         }
     }
-}
-
-fn message_of(arrival: &Arrival) -> (u32, Vec<Death>) {
-    let properties = arrival.properties();
-    let id: u32 = properties.message_id.and_then(|id| id.parse().ok()).expect("a message of the test");
-    let headers = properties.headers.map(|headers| headers.to_owned().expect("headers are a table"));
-    let deaths = headers.as_ref().and_then(|headers| headers.get("x-death")).and_then(FieldValue::as_array);
-    (id, deaths.unwrap_or_default().iter().map(death).collect())
 }

@@ -8,6 +8,8 @@
 //! A failure names its seed; `SEED=n cargo test -p broker --test features` repeats that run, `RUNS=n` makes more.
 
 mod crash;
+mod history;
+mod options;
 mod oracle;
 mod world;
 

@@ -62,6 +62,8 @@ pub struct Entry {
     level: u8,
     due_ms: u64,
     delivery_count: u32,
+    /// Returns that count as failures: all but basic.nack.
+    failures: u32,
     pub redelivered: Redelivered,
     by_consumer: bool,
 }
@@ -168,6 +170,7 @@ impl Oracle {
             level: options.max_priority.map_or(0, |most| message.priority.min(most)),
             due_ms: least.map_or(u64::MAX, |ms| now_ms + ms),
             delivery_count: 0,
+            failures: 0,
             redelivered: Redelivered::No,
             by_consumer: false,
             message,
@@ -197,7 +200,7 @@ impl Oracle {
         if self.queues[at].options.target.is_some() {
             self.letters.push_back((at, entry, reason, was_there));
             // Which of them comes first depends on which have to be read.
-            self.is_ambiguous |= self.is_scarce && self.letters.len() > 1;
+            self.is_ambiguous |= self.is_on_disk && self.letters.len() > 1;
         }
     }
 
@@ -293,12 +296,13 @@ impl Oracle {
             self.is_ambiguous |= self.is_scarce;
             return self.leave(at, entry, "expired", true);
         }
-        if options.delivery_limit.is_some_and(|limit| count > limit) {
+        entry.failures += u32::from(why != Back::Nack);
+        if options.delivery_limit.is_some_and(|limit| entry.failures > limit) {
             return self.leave(at, entry, "delivery_limit", true);
         }
         entry.delivery_count = count;
         let wait_ms = options.retry_ms.map_or(0, |(min_ms, max_ms)| (min_ms * u64::from(count)).min(max_ms));
-        if wait_ms > 0 && why != Back::Gone {
+        if wait_ms > 0 {
             self.queues[at].waits.push((self.now_ms + wait_ms, entry));
         } else {
             self.queues[at].insert(entry);
@@ -377,6 +381,10 @@ impl Oracle {
             let back: Vec<Entry> = delivered.into_iter().chain(unsent).collect();
             back.into_iter().for_each(|entry| queue.insert(entry));
             queue.ready.retain(|entry| entry.message.persistent);
+            if queue.options.delivery_limit.is_some() {
+                // On disk is what the limit counts.
+                queue.ready.iter_mut().for_each(|entry| entry.delivery_count = entry.failures);
+            }
         }
         let before: Vec<usize> = self.queues.iter().map(|queue| queue.ready.len()).collect();
         self.do_what_is_due();

@@ -1,17 +1,20 @@
 //! The broker, a publisher and a client that takes messages, and the oracle beside them.
 
-use crate::oracle::{Back, Death, Entry, Message, NOWHERE, Options, Oracle, Overflow, QUEUES, Redelivered};
-use amqp::method::{basic, channel, confirm, queue, tx};
+mod taker;
+
+use crate::history::check_delivery;
+use crate::options::{arguments, options};
+use crate::oracle::{Message, NOWHERE, Oracle, Overflow, QUEUES};
+use amqp::method::{channel, confirm, queue, tx};
 use amqp::{FieldTable, FieldValue, Method, Properties, TableRef};
 use broker::Settings;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use store::simulation::{self, SimulatedDisk};
-use testkit::engine::{Arrival, Checkpoint, Client, Engine, Random, StorageStep, consume, publish};
+use testkit::engine::{Arrival, Checkpoint, Client, Engine, Random, StorageStep, publish};
 
 /// Rounds without an end in sight.
 const MOST_ROUNDS: usize = 10_000;
-const REASONS: [&str; 4] = ["rejected", "expired", "maxlen", "delivery_limit"];
 
 /// Where messages are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,52 +44,6 @@ pub struct World {
 
 pub fn name(queue: usize) -> String {
     if queue == NOWHERE { "nowhere".to_owned() } else { format!("q{queue}") }
-}
-
-fn options(random: &mut Random) -> Options {
-    let target = random.chance(75).then(|| random.below(QUEUES + 1));
-    Options {
-        ttl_ms: random.chance(50).then(|| 50 + random.number() % 5000),
-        max_length: random.chance(40).then(|| random.below(6)),
-        max_length_bytes: random.chance(15).then(|| random.below(2000)),
-        overflow: random.pick(&[Overflow::DropHead, Overflow::DropHead, Overflow::Reject, Overflow::RejectDlx]),
-        target,
-        at_least_once: target.is_some() && random.chance(30),
-        max_priority: random.chance(40).then(|| random.pick(&[1, 3, 10, 255])),
-        delivery_limit: random.chance(35).then(|| random.below(4) as u32),
-        retry_ms: random.chance(30).then(|| (30 + random.number() % 900, 30 + random.number() % 2000)),
-    }
-}
-
-fn arguments(options: &Options) -> FieldTable {
-    let mut table = FieldTable::new();
-    let mut number = |name: &str, value: Option<u64>| {
-        value.into_iter().for_each(|value| table.insert(name, FieldValue::I64(value as i64)));
-    };
-    number("x-message-ttl", options.ttl_ms);
-    number("x-max-length", options.max_length.map(|most| most as u64));
-    number("x-max-length-bytes", options.max_length_bytes.map(|most| most as u64));
-    number("x-max-priority", options.max_priority.map(u64::from));
-    number("x-delivery-limit", options.delivery_limit.map(u64::from));
-    number("x-delayed-retry-min", options.retry_ms.map(|(min_ms, _)| min_ms));
-    number("x-delayed-retry-max", options.retry_ms.map(|(_, max_ms)| max_ms));
-    let mut word = |name: &str, value: &str| table.insert(name, FieldValue::LongString(value.as_bytes().to_vec()));
-    match options.overflow {
-        Overflow::DropHead => {}
-        Overflow::Reject => word("x-overflow", "reject-publish"),
-        Overflow::RejectDlx => word("x-overflow", "reject-publish-dlx"),
-    }
-    if let Some(target) = options.target {
-        word("x-dead-letter-exchange", "");
-        word("x-dead-letter-routing-key", &name(target));
-    }
-    if options.at_least_once {
-        word("x-dead-letter-strategy", "at-least-once");
-    }
-    if options.retry_ms.is_some() {
-        word("x-delayed-retry-type", "all");
-    }
-    table
 }
 
 impl World {
@@ -320,81 +277,6 @@ impl World {
         assert!(matches!(self.publisher.expect(2).method(), Method::TxCommitOk(_)));
     }
 
-    fn get(&mut self) {
-        let at = self.random.below(QUEUES);
-        let entry = self.oracle.get(at);
-        self.trace(|| format!("get from {at}: {entry:?}"));
-        self.taker.method(1 + at as u16, &Method::BasicGet(basic::Get { queue: &name(at), no_ack: false }));
-        self.rest();
-        self.observe();
-        let arrival = self.taker.expect(1 + at as u16);
-        match (arrival.method(), entry) {
-            (Method::BasicGetOk(got), Some(entry)) => {
-                check_delivery(&arrival, got.redelivered, &entry);
-                self.held.insert((at, entry.seq), got.delivery_tag);
-            }
-            (Method::BasicGetEmpty(_), None) => {}
-            (found, expected) => panic!("queue {at}: {found:?} instead of {expected:?}"),
-        }
-    }
-
-    fn consume(&mut self) {
-        let at = self.random.below(QUEUES);
-        if self.oracle.queues[at].consumer.is_some() {
-            return;
-        }
-        let prefetch_count = 1 + self.random.below(3) as u16;
-        let channel = 1 + at as u16;
-        self.taker.method(channel, &Method::BasicQos(basic::Qos { prefetch_size: 0, prefetch_count, global: false }));
-        self.taker.method(channel, &Method::BasicConsume(consume(&name(at), &name(at), false)));
-        self.trace(|| format!("consume from {at} with {prefetch_count}"));
-        self.oracle.consume(at, usize::from(prefetch_count));
-        self.rest();
-        assert!(matches!(self.taker.expect(channel).method(), Method::BasicQosOk(_)));
-        assert!(matches!(self.taker.expect(channel).method(), Method::BasicConsumeOk(_)));
-    }
-
-    fn settle(&mut self) {
-        self.rest();
-        self.observe();
-        let Some((&(at, seq), &delivery_tag)) = self.held.iter().nth(self.random.below(self.held.len().max(1))) else {
-            return;
-        };
-        let how = self.random.below(4);
-        let done = self.try_in_oracle(|oracle| match how {
-            0 => oracle.ack(at, seq),
-            1 => oracle.reject(at, seq),
-            2 => oracle.requeue(at, seq, Back::Reject),
-            _ => oracle.requeue(at, seq, Back::Nack),
-        });
-        if done.is_none() {
-            return;
-        }
-        let method = match how {
-            0 => Method::BasicAck(basic::Ack { delivery_tag, multiple: false }),
-            1 | 2 => Method::BasicReject(basic::Reject { delivery_tag, requeue: how == 2 }),
-            _ => Method::BasicNack(basic::Nack { delivery_tag, multiple: false, requeue: true }),
-        };
-        self.trace(|| format!("settle {seq} of {at}: {method:?}"));
-        self.held.remove(&(at, seq));
-        self.taker.method(1 + at as u16, &method);
-        self.rest();
-        self.observe();
-    }
-
-    fn break_off(&mut self) {
-        if self.try_in_oracle(Oracle::break_off).is_none() {
-            return;
-        }
-        self.trace(|| "break off".to_owned());
-        self.taker.wire.break_off();
-        self.rest();
-        self.held.clear();
-        self.taker = self.engine.connect_with_channel(self.shards - 1);
-        self.open_channels();
-        self.pass_to(self.engine.now().time_ms());
-    }
-
     /// The process is killed, or the power cut; everything was at rest.
     fn restart(&mut self) {
         let Kept::OnDisk { memory_bytes } = self.kept else { return };
@@ -467,71 +349,4 @@ impl World {
             assert!(model.sent.is_empty(), "queue {at} did not deliver {:?}", model.sent);
         }
     }
-
-    /// Everything is taken out; then nothing is left.
-    pub fn finish(mut self) {
-        self.rest();
-        self.observe();
-        for ((at, seq), delivery_tag) in std::mem::take(&mut self.held) {
-            self.oracle.queues[at].consumer = None;
-            self.taker
-                .method(1 + at as u16, &Method::BasicCancel(basic::Cancel { consumer_tag: &name(at), nowait: true }));
-            self.rest();
-            self.taker.method(1 + at as u16, &Method::BasicAck(basic::Ack { delivery_tag, multiple: false }));
-            self.oracle.ack(at, seq);
-            self.rest();
-            self.observe();
-        }
-        for at in 0..QUEUES {
-            while let Some(entry) = self.oracle.get(at) {
-                self.taker.method(1 + at as u16, &Method::BasicGet(basic::Get { queue: &name(at), no_ack: true }));
-                self.rest();
-                self.oracle.ack(at, entry.seq);
-                let arrival = self.taker.expect(1 + at as u16);
-                let Method::BasicGetOk(got) = arrival.method() else { panic!("queue {at} has {entry:?}") };
-                check_delivery(&arrival, got.redelivered, &entry);
-            }
-        }
-        self.rest();
-        self.check();
-        if self.oracle.queues.iter().all(|queue| queue.is_at_rest()) {
-            self.publisher.wire.break_off();
-            self.taker.wire.break_off();
-            self.engine.settle();
-            for shard in 0..self.shards {
-                self.engine.reactor(shard).rest();
-            }
-            assert_eq!(self.engine.broker.message_memory(), 0, "bytes of message memory");
-            if let Some(storage) = &self.engine.storage {
-                assert_eq!(storage.store.disk_bytes().cold_live_bytes, 0, "bytes of messages in cold segments");
-            }
-        }
-    }
-}
-
-/// It is this message, with this history.
-fn check_delivery(arrival: &Arrival, redelivered: bool, expected: &Entry) {
-    let properties = arrival.properties();
-    let id: u32 = properties.message_id.and_then(|id| id.parse().ok()).expect("a message of the test");
-    let message = &expected.message;
-    assert_eq!(id, message.id, "the message delivered, instead of {expected:?}");
-    assert!(arrival.body == vec![id as u8; message.body_len], "the body of {id}");
-    let expiration = message.expiration_ms.map(|ms| ms.to_string());
-    assert_eq!(properties.expiration, expiration.as_deref(), "the expiration of {expected:?}");
-    let headers = properties.headers.map(|headers| headers.to_owned().expect("headers are a table"));
-    let deaths = headers.as_ref().and_then(|headers| headers.get("x-death")).and_then(FieldValue::as_array);
-    let deaths: Vec<Death> = deaths.unwrap_or_default().iter().map(death).collect();
-    assert_eq!(deaths, message.deaths, "x-death of {expected:?}");
-    match expected.redelivered {
-        Redelivered::Maybe => {}
-        known => assert_eq!(redelivered, known == Redelivered::Yes, "redelivered, of {expected:?}"),
-    }
-}
-
-pub fn death(value: &FieldValue) -> Death {
-    let table = value.as_table().expect("a death is a table");
-    let word = |name| table.get(name).and_then(FieldValue::as_str).expect("a death has it");
-    let queue = (0..QUEUES).find(|at| name(*at) == word("queue")).expect("a queue of the test");
-    let reason = REASONS.into_iter().find(|reason| *reason == word("reason")).expect("a reason");
-    Death { queue, reason, count: table.get("count").and_then(FieldValue::as_i64).expect("a count") }
 }

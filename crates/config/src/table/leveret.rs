@@ -3,7 +3,7 @@
 use super::{Row, takes};
 use crate::kind::Kind::{Boolean, Choice, Either, InformationUnit, Integer, Interval, Name, Path, Version};
 use crate::options::{
-    ConsumerTimeoutAction, OnRedeclare, PassiveDeclarePermission, PublisherXDeath, UnknownExchangeType,
+    ConsumerTimeoutAction, MessageExpiry, OnRedeclare, PassiveDeclarePermission, PublisherXDeath, UnknownExchangeType,
 };
 
 pub(super) const KEYS: &[Row] = &[
@@ -58,5 +58,11 @@ pub(super) const KEYS: &[Row] = &[
         Choice(PublisherXDeath::WORDS),
         "ignore",
         "whether an x-death header from the publisher counts as the message's history",
+    ),
+    takes(
+        "leveret.compat.message_expiry",
+        Choice(MessageExpiry::WORDS),
+        "exact",
+        "when a message with an expiration of its own leaves its queue: when its time comes, or once it is the first",
     ),
 ];

@@ -3,7 +3,7 @@
 use crate::tests::load_all;
 use crate::{
     AnonymousLogin, AuthMechanism, Config, ConsumerTimeoutAction, DiskFreeLimit, Effect, LogLevel, MemoryWatermark,
-    OnRedeclare, PassiveDeclarePermission, PublisherXDeath, Sync, UnknownExchangeType, table,
+    MessageExpiry, OnRedeclare, PassiveDeclarePermission, PublisherXDeath, Sync, UnknownExchangeType, table,
 };
 
 /// An assignment, and whether the configuration it leads to is the one expected.
@@ -27,6 +27,7 @@ const OBSERVED: &[Observed] = &[
     ("leveret.compat.passive_declare_permission=any", |c| {
         c.compat.passive_declare_permission == PassiveDeclarePermission::Any
     }),
+    ("leveret.compat.message_expiry=head", |c| c.compat.message_expiry == MessageExpiry::Head),
     ("leveret.compat.publisher_x_death=interpret", |c| c.compat.publisher_x_death == PublisherXDeath::Interpret),
     ("listeners.tcp=none", |c| c.listeners.is_empty()),
     ("listeners.tcp.default=127.0.0.1:5673", |c| c.listeners == ["127.0.0.1:5673".parse().unwrap()]),

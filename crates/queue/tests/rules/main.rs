@@ -155,3 +155,45 @@ proptest! {
         world.drain();
     }
 }
+
+fn script(steps: impl IntoIterator<Item = Step>) {
+    let mut world = World::new(false);
+    for step in steps {
+        world.step(step);
+        world.check();
+    }
+    world.drain();
+}
+
+fn push_one(persistent: bool, expiration_ms: Option<u64>) -> Step {
+    Step::Push { level: 0, persistent, body_len: 10, expiration_ms }
+}
+
+fn ttl(ttl_ms: u64) -> Step {
+    Step::SetRules { ttl_ms: Some(ttl_ms), max_length: None, max_length_bytes: None }
+}
+
+#[test]
+fn nothing_expired_is_delivered_behind_more_that_has_expired_than_one_call_takes() {
+    let plan = Step::Plan { most: 2, most_bytes: usize::MAX };
+    script([ttl(1)].into_iter().chain((0..6).map(|_| push_one(false, None))).chain([Step::Advance(1), plan]));
+}
+
+#[test]
+fn looking_for_the_next_expiry_passes_messages_that_have_left() {
+    let page_out = Step::PageOut { keep_bytes: 0, most: usize::MAX };
+    let pushes = (0..3).map(|_| push_one(true, None));
+    script([ttl(1)].into_iter().chain(pushes).chain([page_out, Step::Take(0), Step::Advance(1), Step::Tend]));
+}
+
+#[test]
+fn a_message_that_came_back_does_not_hide_that_the_next_expires() {
+    let out = [push_one(false, Some(1000)), Step::Pop, push_one(false, Some(10))];
+    let back = [Step::Requeue { at: 0, forget: false }, Step::Advance(10), Step::Tend];
+    script(out.into_iter().chain(back));
+}
+
+#[test]
+fn what_was_taken_unread_and_put_back_does_not_look_new_after_a_restart() {
+    script([push_one(true, None), Step::Want, Step::Restart, Step::DropFirst, Step::PutBack(0)]);
+}

@@ -1,16 +1,16 @@
 //! The queue, the store under it, and the list.
 
+mod disk;
+mod out;
+
 use crate::Step;
 use crate::list::{Limits, List, Listed};
-use crate::store_under::{Owning, append, expiration_of, group, message, number, number_of, open};
-use queue::{ConsumerKey, Counts, Entry, Gate, Queue, Rules, Storage, Wants};
+use crate::store_under::{append, expiration_of, message, number, open};
+use queue::{ConsumerKey, Counts, Entry, Gate, Queue, Rules};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use store::simulation::SimulatedDisk;
-use store::{Arena, ChunkPool, LoadedRun, LogWriter, Lost, Opened, Read, SlotFlags, Store};
-
-/// Bytes of a record that only fills the log.
-const FILLER: usize = 48 << 10;
+use store::{Arena, ChunkPool, LoadedRun, LogWriter, Opened, Read, SlotFlags, Store};
 
 enum Reading {
     Asked(Box<Read>),
@@ -259,7 +259,8 @@ impl World {
                 self.leaves(entry, &listed);
             }
         }
-        loop {
+        for round in 0.. {
+            assert!(round < 10_000, "looking for what has expired comes to an end");
             let before = self.list.ready.len();
             let next_ms = self.take_expired(usize::MAX);
             assert!(next_ms.is_none_or(|next_ms| next_ms > now_ms), "all of it was to be taken");
@@ -286,283 +287,6 @@ impl World {
         }
         let late = self.list.ready.iter().find(|listed| !listed.is_vague && listed.due_ms(rules) <= now_ms);
         assert!(late.is_none(), "{late:?} is there after its time, {now_ms}, under {rules:?}");
-    }
-
-    fn page_out(&mut self, keep_bytes: u64, most: usize) {
-        let (mut sink, store) = (Vec::new(), self.store.clone());
-        let mut refused = false;
-        let logged = |level, seq, message: &_| Some(append(&store, level, seq, message, true));
-        // What is before the last message that was retired cannot go to the log any more.
-        let is_retired = !self.is_exact;
-        self.queue.page_out(keep_bytes, most, &mut sink, logged);
-        refused |= is_retired;
-        assert!(sink.len() <= most);
-        let is_done = most < usize::MAX || refused || self.queue.resident_bytes() <= keep_bytes;
-        assert!(is_done, "all of it can be paged out here");
-    }
-
-    fn store_below(&mut self, at: usize) {
-        if self.list.ready.is_empty() {
-            return;
-        }
-        let Listed { level, seq, .. } = self.list.ready[at % self.list.ready.len()];
-        let store = self.store.clone();
-        while self.queue.store_below(level, seq, 3, |seq, message| append(&store, level, seq, message, true)) {}
-    }
-
-    fn retire(&mut self) {
-        for _ in 0..(1 << 20) / FILLER {
-            self.store.log().append().metadata(&vec![0; FILLER]);
-            self.writer.write().expect("the log is written");
-        }
-        self.writer.sync().expect("the log is synced");
-        let owning = Owning { queue: Mutex::new(&mut self.queue), store: &self.store };
-        while self.store.maintain(&owning).expect("the disk does not fail") {}
-        self.is_exact = false;
-    }
-
-    fn pick_reading(&self, at: usize) -> Option<u8> {
-        let count = self.reading.len();
-        (count > 0).then(|| self.reading.keys().copied().nth(at % count)).flatten()
-    }
-
-    /// True when there is anything to wait for.
-    fn want(&mut self, probe: bool) -> bool {
-        match if probe { self.queue.wants_probe() } else { self.queue.wants() } {
-            Wants::Nothing => !self.reading.is_empty() || !self.marks.is_empty(),
-            Wants::Read { level, read } => {
-                let before = self.reading.insert(level, Reading::Asked(read));
-                assert!(before.is_none(), "one read at a time of one priority");
-                true
-            }
-            Wants::Mark { level, below } => {
-                self.store.log().append().delivered(group(level), below);
-                self.marks.push_back((level, below));
-                true
-            }
-        }
-    }
-
-    fn load(&mut self, level: u8) {
-        let Some(Reading::Asked(read)) = self.reading.get(&level) else { return };
-        self.writer.write().expect("the log is written");
-        // Retirement may have moved them: then they are asked for again.
-        let run = self.store.read(read, &mut self.arena).unwrap_or_default();
-        self.reading.insert(level, Reading::Loaded(run));
-    }
-
-    fn answer(&mut self, level: u8, damaged: Option<usize>) {
-        if !matches!(self.reading.get(&level), Some(Reading::Loaded(_))) {
-            return;
-        }
-        let Some(Reading::Loaded(mut run)) = self.reading.remove(&level) else { return };
-        let mut lost_seq = None;
-        if let Some(at) = damaged.filter(|_| !run.loaded.is_empty()) {
-            let lost = run.loaded.remove(at % run.loaded.len());
-            run.lost.push(Lost { seq: lost.seq, body_len: lost.message.body_len() as u32 });
-            lost_seq = Some(lost.seq);
-        }
-        let in_memory = lost_seq.is_some_and(|seq| {
-            self.queue.iter().any(|entry| entry.level == level && entry.seq == seq && entry.message.is_some())
-        });
-        let lost = self.queue.take_read(level, run);
-        let is_ready = lost_seq.and_then(|seq| self.list.ready.iter().find(|listed| listed.seq == seq)).cloned();
-        match (lost.as_slice(), is_ready) {
-            ([], _) => {}
-            ([(seq, body_len, _)], Some(listed)) => {
-                assert_eq!(*seq, listed.seq);
-                assert!(!in_memory, "{listed:?} was read before and is lost now");
-                self.list.remove(level, *seq);
-                // In truth it is whole, and a restart would find it.
-                self.store.log().append().settle(group(level), None, &[(*seq, *body_len)]);
-            }
-            (lost, listed) => panic!("{lost:?} is lost, of {listed:?}"),
-        }
-    }
-
-    fn marked(&mut self) {
-        let Some((level, below)) = self.marks.pop_front() else { return };
-        self.writer.write().expect("the log is written");
-        self.writer.sync().expect("the log is synced");
-        let mark = self.mark.entry(level).or_default();
-        *mark = below.max(*mark);
-        self.queue.marked(level, below);
-    }
-
-    /// True when a message came.
-    fn pop(&mut self) -> bool {
-        let before = self.queue.counts().ready;
-        let entry = self.queue.pop(self.now_ms);
-        let came = entry.is_some();
-        assert!(came || !self.queue.has_deliverable(), "what can be delivered can be taken");
-        self.left_from_the_front(before, entry.into_iter().collect());
-        came
-    }
-
-    fn plan(&mut self, most: usize, most_bytes: usize) {
-        let (before, mut planned) = (self.queue.counts().ready, Vec::new());
-        let more = self.queue.plan_ready(most, most_bytes, self.now_ms, &mut Open, |entry, _| planned.push(entry));
-        assert!(planned.len() <= most);
-        assert!(!more || !self.queue.is_empty(), "it stopped for a limit");
-        let is_stopped = !more && self.queue.has_deliverable();
-        assert!(!is_stopped, "nothing but the limits keeps messages back");
-        self.left_from_the_front(before, planned);
-    }
-
-    /// There were `before` ready messages. These were delivered; what left beside them had expired.
-    fn left_from_the_front(&mut self, before: u64, delivered: Vec<Entry>) {
-        let count = (before - self.queue.counts().ready) as usize;
-        let left: Vec<Listed> = self.list.ready.drain(..count).collect();
-        let mut delivered = delivered.into_iter().peekable();
-        for listed in left {
-            let Some(entry) = delivered.next_if(|entry| entry.seq == listed.seq) else {
-                assert!(listed.due_ms(self.rules) <= self.now_ms, "{listed:?} vanished at {}", self.now_ms);
-                self.expired.push(listed);
-                continue;
-            };
-            assert!(listed.due_ms(self.rules) > self.now_ms, "{listed:?} is delivered at {}", self.now_ms);
-            assert_eq!(number(&entry), Some(listed.number));
-            let found = (entry.level, entry.redelivered, entry.delivery_count);
-            assert_eq!(found, (listed.level, listed.redelivered, listed.delivery_count), "{listed:?}");
-            assert!(!self.is_exact || entry.body_len == listed.body_len, "{entry:?} is not {listed:?}");
-            let mark = self.mark.get(&entry.level).copied().unwrap_or(0);
-            assert!(!entry.stored || entry.redelivered || entry.seq < mark, "{listed:?} is above {mark}");
-            assert!(!listed.persistent || entry.stored);
-            self.queue.delivered(1, u64::from(entry.body_len));
-            self.held.push((entry, listed));
-        }
-        assert!(delivered.next().is_none(), "only what is ready is delivered, in its order");
-    }
-
-    fn settle_held(&mut self, at: usize) {
-        if !self.held.is_empty() {
-            let (entry, _) = self.held.swap_remove(at % self.held.len());
-            self.queue.settled(entry.body_len);
-            self.settle(&[entry]);
-        }
-    }
-
-    fn requeue(&mut self, at: usize, forget: bool) {
-        if self.held.is_empty() {
-            return;
-        }
-        let (mut entry, mut listed) = self.held.swap_remove(at % self.held.len());
-        let is_expired = self.queue.is_expired(&entry, self.now_ms);
-        assert_eq!(is_expired, listed.due_ms(self.rules) <= self.now_ms && entry.message.is_some());
-        if is_expired {
-            self.queue.settled(entry.body_len);
-            self.taken.push((entry, listed));
-            return;
-        }
-        if entry.stored && forget {
-            entry.message = None;
-        }
-        if entry.stored {
-            let owner = store::Owner { quid: group(entry.level), seq: entry.seq };
-            self.store.log().append().requeue(owner, entry.delivery_count + 1);
-            let storage = self.queue.storage(entry.level).expect("a stored message has a place");
-            storage.backlog.requeued(entry.seq, entry.delivery_count + 1);
-        }
-        // Nobody looks at one that is not in memory before it is the first.
-        listed.is_vague |= entry.message.is_none();
-        (listed.redelivered, listed.came_back) = (true, true);
-        listed.delivery_count += 1;
-        self.queue.requeue(entry);
-        self.list.insert(listed);
-    }
-
-    fn settle_taken(&mut self, at: usize) {
-        if !self.taken.is_empty() {
-            let (entry, _) = self.taken.swap_remove(at % self.taken.len());
-            self.settle(&[entry]);
-        }
-    }
-
-    fn read_taken(&mut self, at: usize) {
-        let unread: Vec<usize> = (0..self.taken.len()).filter(|at| self.taken[*at].0.message.is_none()).collect();
-        if unread.is_empty() {
-            return;
-        }
-        let (entry, listed) = &mut self.taken[unread[at % unread.len()]];
-        let storage = self.queue.storage(entry.level).expect("an unread message is on disk");
-        assert!(storage.backlog.contains(entry.seq), "{listed:?} is on the books until it is settled");
-        let reads = storage.backlog.read_of(&[entry.seq]);
-        self.writer.write().expect("the log is written");
-        let run = self.store.read(&reads[0], &mut self.arena).expect("it is where the backlog says");
-        assert_eq!(number_of(&run.loaded[0].message), listed.number);
-        entry.message = Some(run.loaded[0].message.clone());
-        entry.redelivered |= run.loaded[0].redelivered;
-        entry.delivery_count = run.loaded[0].delivery_count;
-    }
-
-    fn put_back(&mut self, at: usize) {
-        if !self.taken.is_empty() {
-            let (entry, mut listed) = self.taken.swap_remove(at % self.taken.len());
-            listed.came_back = true;
-            listed.is_vague |= entry.message.is_none();
-            self.queue.put_back(entry);
-            self.list.insert(listed);
-        }
-    }
-
-    /// Takes those of the entries that are stored off the books.
-    fn settle(&mut self, entries: &[Entry]) {
-        for Entry { level, seq, body_len, stored, .. } in entries {
-            if *stored {
-                let storage = self.queue.storage(*level).expect("a stored message has a place");
-                assert!(storage.backlog.contains(*seq), "{seq} is on the books");
-                storage.remove(*seq, *body_len);
-                self.store.log().append().settle(group(*level), None, &[(*seq, *body_len)]);
-            }
-        }
-    }
-
-    fn purge(&mut self) {
-        let mut gone = Vec::new();
-        assert_eq!(self.queue.purge(&mut gone), self.list.ready.len() as u64);
-        self.settle(&gone);
-        for forgotten in self.queue.forget_paged() {
-            let (first, last) = forgotten.range;
-            let out = self.held.iter().chain(&self.taken).map(|(entry, _)| (entry.level, entry.seq, entry.stored));
-            for (level, seq, stored) in out.chain(self.expired.iter().map(|listed| (listed.level, listed.seq, false))) {
-                let is_in = level == forgotten.level && (first..=last).contains(&seq) && stored;
-                assert!(!is_in || forgotten.except.contains(&seq), "{seq} of {level} is out and forgotten");
-            }
-            self.store.log().append().settle_range(group(forgotten.level), first, last, &forgotten.except);
-        }
-        self.list.ready.clear();
-    }
-
-    /// The process ends, with everything written, and another begins.
-    fn restart(&mut self) {
-        self.writer.write().expect("the log is written");
-        self.writer.sync().expect("the log is synced");
-        for (level, below) in self.marks.drain(..) {
-            let mark = self.mark.entry(level).or_default();
-            *mark = below.max(*mark);
-        }
-        self.disk = self.disk.kill();
-        let Opened { store, writer, backlogs, .. } = open(self.disk.clone());
-        (self.store, self.writer) = (store, writer);
-        let parts =
-            backlogs.into_iter().map(|(group, backlog)| (crate::store_under::level_of(group), Storage::new(backlog)));
-        self.queue = Queue::restored(parts);
-        self.begin();
-        self.reading.clear();
-        self.timers.clear();
-        let out = self.held.drain(..).chain(self.taken.drain(..)).map(|(_, listed)| listed);
-        self.list.ready.extend(out.chain(self.expired.drain(..)));
-        self.list.ready.retain(|listed| listed.persistent);
-        for listed in &mut self.list.ready {
-            listed.redelivered |= listed.seq < self.mark.get(&listed.level).copied().unwrap_or(0);
-            listed.came_back = false;
-        }
-        self.list.sort();
-        let last = self.list.ready.iter().map(|listed| listed.seq).max();
-        assert!(last < Some(self.queue.next_seq()), "no position is given twice");
-        if let Some(limits) = self.rules {
-            self.set_rules(limits);
-        }
     }
 
     pub fn check(&mut self) {

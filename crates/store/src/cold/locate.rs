@@ -39,26 +39,29 @@ impl<'a> Locator<'a> {
         self.entry
     }
 
-    /// Where the record of a message is that holds; `None` when it is nowhere in the region.
+    /// Where the record of a message is that holds; `None` when it is nowhere in the region. The record is in the window
+    /// then.
     pub(crate) fn locate(&mut self, seq: u64, records: &mut Window) -> io::Result<Option<u64>> {
         if let Some(offset) = self.find(seq)?
             && record_at(records, offset)?.is_some_and(|(header, _)| header.index == seq && is_message(header))
         {
             return Ok(Some(offset));
         }
-        self.search(seq, records)
+        let Some(offset) = self.search(seq, records)? else { return Ok(None) };
+        Ok(record_at(records, offset)?.map(|_| offset))
     }
 
     /// Where the record should be; what is there may be another.
     pub(super) fn find(&mut self, seq: u64) -> io::Result<Option<u64>> {
-        while let Some((at, offset)) = self.read(self.entry)? {
-            if at >= seq {
-                // An index that names what is outside could name another queue's message.
-                return Ok(Some(offset).filter(|offset| at == seq && self.region.has(*offset)));
-            }
-            self.entry += 1;
+        if let Some((at, _)) = self.read(self.entry)?
+            && at < seq
+        {
+            let low = self.entry.saturating_add(1);
+            self.entry = self.first_within(seq, low, behind(self.entry, seq - at).min(self.region.count))?;
         }
-        Ok(None)
+        let found = self.read(self.entry)?;
+        // An index that names what is outside could name another queue's message.
+        Ok(found.filter(|(at, offset)| *at == seq && self.region.has(*offset)).map(|(_, offset)| offset))
     }
 
     /// Where the record is, if it is anywhere in the region.
@@ -75,14 +78,27 @@ impl<'a> Locator<'a> {
         if self.read(hint)?.is_some_and(|(at, _)| at <= seq) {
             return Ok(hint);
         }
-        let (mut low, mut high) = (0, self.region.count);
+        let most = behind(0, seq.saturating_sub(self.region.first));
+        self.first_within(seq, 0, most.min(self.region.count))
+    }
+
+    /// The first entry at or after `seq`, of those from `low` to `high`. The number of an entry is at least by one greater
+    /// than that of the entry before, so that each that is looked at leaves few; where none is missing, one is enough.
+    fn first_within(&mut self, seq: u64, mut low: u32, mut high: u32) -> io::Result<u32> {
+        let mut looks_at_end = true;
         while low < high {
-            let middle = low + (high - low) / 2;
-            if self.read(middle)?.is_some_and(|(at, _)| at < seq) {
-                low = middle + 1;
-            } else {
-                high = middle;
+            let at_end = high - 1;
+            let middle = if looks_at_end { at_end } else { low + (high - low) / 2 };
+            match self.read(middle)? {
+                Some((at, _)) if at < seq => low = middle + 1,
+                Some((at, _)) => {
+                    high = middle;
+                    let before = u32::try_from(at - seq).unwrap_or(u32::MAX);
+                    low = low.max(middle.saturating_sub(before));
+                }
+                None => high = middle,
             }
+            looks_at_end = false;
         }
         Ok(low)
     }
@@ -97,6 +113,11 @@ impl<'a> Locator<'a> {
             read => read.map(Some),
         }
     }
+}
+
+/// The entry behind the one that is `numbers` behind `entry` at most.
+fn behind(entry: u32, numbers: u64) -> u32 {
+    entry.saturating_add(u32::try_from(numbers).unwrap_or(u32::MAX)).saturating_add(1)
 }
 
 /// Number and offset in the file that an entry of a region's index names.

@@ -114,6 +114,46 @@ fn single_messages_are_read() {
     }
 }
 
+/// Numbers with gaps of all sizes, so that where a message stands in the index does not follow from its number.
+#[test]
+fn any_two_messages_are_found_where_numbers_are_missing() {
+    let disk = SimulatedDisk::new();
+    let shared: Arc<dyn Disk> = disk.clone();
+    let mut random = Random::new(3);
+    let mut seqs = vec![1000];
+    while seqs.len() < 60 {
+        let gap = if random.below(2) == 0 { 1 } else { 1 + random.below(100) };
+        seqs.push(seqs[seqs.len() - 1] + gap);
+    }
+    let mut writer = Writer::create(&shared, 1, LOG_ID).unwrap();
+    writer.begin_region(3, seqs[0], seqs.len()).unwrap();
+    seqs.iter()
+        .for_each(|&seq| writer.message(Header::new(Kind::Message, 3, seq), &payload(&seq.to_be_bytes())).unwrap());
+    writer.end_region(seqs[seqs.len() - 1]).unwrap();
+    let (segment, directory) = writer.finish().unwrap();
+    let region = directory[0].region;
+    for (at, &first) in seqs.iter().enumerate() {
+        for &second in &seqs[at + 1..] {
+            for from_entry in [0, at as u32] {
+                let wanted = vec![(first, None), (second, None)];
+                let read = ColdRead { segment: segment.clone(), region, wanted, from_entry, most_bytes: usize::MAX };
+                let loaded = run(&disk, &read).unwrap().loaded;
+                let found: Vec<_> = loaded.iter().map(|loaded| (loaded.seq, body_of(&loaded.message))).collect();
+                assert_eq!(found, [first, second].map(|seq| (seq, seq.to_be_bytes().to_vec())));
+            }
+        }
+        // What is missing is not taken for another.
+        let missing = (first + 1..).find(|seq| !seqs.contains(seq)).unwrap();
+        let next = seqs.iter().copied().find(|seq| *seq > missing);
+        let run = read_some(&disk, &segment, region, [Some(missing), next].into_iter().flatten()).unwrap();
+        assert_eq!(run.lost.iter().map(|lost| lost.seq).collect::<Vec<_>>(), [missing]);
+        assert_eq!(
+            run.loaded.iter().map(|loaded| loaded.seq).collect::<Vec<_>>(),
+            next.into_iter().collect::<Vec<_>>()
+        );
+    }
+}
+
 #[test]
 fn a_bit_loses_a_message_or_those_that_share_its_body() {
     let (disk, segment, directory) = written();

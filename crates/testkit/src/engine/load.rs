@@ -95,9 +95,20 @@ impl Load {
 
     /// The same with persistent messages, a durable queue over a store on a simulated disk, and confirms.
     pub fn durable(body_len: usize, acknowledge: Acknowledge, arrive: Arrive, memory_bytes: usize) -> Load {
+        Load::durable_with_options(body_len, acknowledge, arrive, memory_bytes, Options::default())
+    }
+
+    /// The same with a queue that has options.
+    pub fn durable_with_options(
+        body_len: usize,
+        acknowledge: Acknowledge,
+        arrive: Arrive,
+        memory_bytes: usize,
+        options: Options,
+    ) -> Load {
         let (settings, disk) = (Settings::default(), SimulatedDisk::new());
         let engine = Engine::durable(settings, 1, 1, disk, Checkpoint::default(), memory_bytes);
-        let mut load = Load::over(engine, true, body_len, acknowledge, arrive, Options::default());
+        let mut load = Load::over(engine, true, body_len, acknowledge, arrive, options);
         load.engine.call(&mut load.publisher, 1, &Method::ConfirmSelect(confirm::Select { nowait: false }));
         load.measure_delivery();
         load.publisher.wire.discard();

@@ -8,7 +8,7 @@ use testkit::{Properties, Value};
 
 use super::waiting::{await_bodies, await_count, await_message, death_counts, put, put_all, take, with_dead_letters};
 use crate::ours_only;
-use crate::support::connect;
+use crate::support::{connect, connect_to, own_broker};
 
 fn expiring(ms: u32) -> Properties {
     Properties::default().expiration(&ms.to_string())
@@ -91,4 +91,19 @@ fn a_thousand_among_others_expire_and_leave_the_others_in_order() {
     let mut expired: Vec<u32> = client.drain(1, &dead).iter().map(|body| body.parse().expect("a number")).collect();
     expired.sort_unstable();
     assert!(expired.iter().copied().eq((1..2000).step_by(2)), "each of the odd ones once");
+}
+
+/// With `leveret.compat.message_expiry = head` it is as with RabbitMQ's classic queues.
+#[test]
+fn on_request_only_the_first_expires() {
+    let Some(broker) = own_broker(&[("leveret.compat.message_expiry", "head")]) else { return };
+    let mut client = connect_to(broker.address());
+    let (source, dead) = with_dead_letters(&mut client, "head", []);
+    put(&mut client, &source, &Properties::default(), "forever");
+    put(&mut client, &source, &expiring(20), "short");
+    testkit::pause(Duration::from_millis(60));
+    assert_eq!((client.message_count(1, &source), client.message_count(1, &dead)), (2, 0));
+    let first = take(&mut client, &source, 1);
+    client.send(1, ack(first[0].delivery_tag, false));
+    await_bodies(&mut client, &dead, &["short"]);
 }
