@@ -1,6 +1,4 @@
 import java.io.PrintStream;
-import java.util.HashMap;
-import java.util.Map;
 import org.junit.platform.engine.TestExecutionResult;
 import org.junit.platform.engine.discovery.DiscoverySelectors;
 import org.junit.platform.engine.support.descriptor.MethodSource;
@@ -16,7 +14,6 @@ import org.junit.platform.launcher.core.LauncherFactory;
  */
 public final class Results implements TestExecutionListener {
     private final PrintStream output;
-    private final Map<String, Integer> invocations = new HashMap<>();
     private TestPlan plan;
 
     private Results(PrintStream output) {
@@ -84,8 +81,7 @@ public final class Results implements TestExecutionListener {
         var method = (MethodSource) source;
         var type = method.getClassName().replaceFirst("^com\\.rabbitmq\\.client\\.(test\\.)?", "");
         var name = type + "." + method.getMethodName();
-        return test.getUniqueIdObject().getLastSegment().getType().equals("test-template-invocation")
-            ? name + "#" + invocations.merge(name, 1, Integer::sum)
-            : name;
+        var last = test.getUniqueIdObject().getLastSegment();
+        return last.getType().equals("test-template-invocation") ? name + last.getValue() : name;
     }
 }

@@ -291,7 +291,9 @@ impl Core {
         }
         let mut settled = std::mem::take(&mut self.waiting.settled);
         if state.queue.has_priorities() {
-            for level in levels_of(entries.clone()) {
+            let mut next = entries.clone().map(|entry| entry.level).min();
+            while let Some(level) = next {
+                next = entries.clone().map(|entry| entry.level).filter(|above| *above > level).min();
                 settled.clear();
                 let of_level = entries.clone().filter(|entry| entry.stored && entry.level == level);
                 settled.extend(of_level.map(|entry| (entry.seq, entry.body_len)));
@@ -546,14 +548,6 @@ impl Levels {
     fn may_be_paged(self, state: &QueueState) -> bool {
         self.is_paged || (self.has_priorities && state.queue.is_stored())
     }
-}
-
-/// The priorities of entries, each once.
-fn levels_of<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<u8> {
-    let mut levels: Vec<u8> = entries.map(|entry| entry.level).collect();
-    levels.sort_unstable();
-    levels.dedup();
-    levels
 }
 
 /// True for an item that goes to the log for this queue; `key` is the consumer it goes to straight away.

@@ -323,6 +323,9 @@ impl Extent {
         }
         extent.is_changed = !transient.is_empty();
         extent.live = live - &transient;
+        // As runs they would be searched from end to end for each message that leaves out of turn, and would take more
+        // memory the more of them left.
+        extent.live.remove_run_compression();
         extent.round_bytes();
         let Extent { live, blobs, counts, .. } = &mut extent;
         blobs.retain(|delta, _| live.contains(*delta));
