@@ -182,8 +182,7 @@ impl Core {
             && !channel.closing
             && channel.assembly.is_none()
         {
-            let blame = |error: ProtocolError| error.by_method(60, 40);
-            return self.publish_frames(conn, number, (publish, names), buffer, end).map_err(blame);
+            return self.publish_frames(conn, number, (publish, names), buffer, end);
         }
         self.other_method(conn, number, payload, buffer)
     }
@@ -252,9 +251,12 @@ impl Core {
             channel.assembly = Some(Box::new(Assembly::new(&publish, names)));
             return Ok(0);
         };
-        let header = read_header(header_payload)?;
+        let header = match read_header(header_payload) {
+            Ok(header) => header,
+            Err(error) => return Err(error.by_method(60, 40)),
+        };
         if publish.immediate {
-            return Err(errors::IMMEDIATE.with(&[]));
+            return Err(errors::IMMEDIATE.with(&[]).by_method(60, 40));
         }
         let incoming = Incoming {
             names,

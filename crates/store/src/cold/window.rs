@@ -9,7 +9,7 @@ use std::sync::Arc;
 const WINDOW: usize = 256 << 10;
 /// The same where nothing was read right before. Messages that are wanted one here, one there would else have most of the
 /// file read for each of them.
-const FIRST: usize = 4 << 10;
+const FIRST: usize = 1 << 10;
 /// By so much pieces grow while reads go on.
 const GROWTH: usize = 4;
 
