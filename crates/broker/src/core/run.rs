@@ -340,10 +340,7 @@ impl Core {
             if cell.holds_delayed {
                 self.note_due(cell, state.queue.next_seq(), &message);
             }
-            let lasting = item.expires && cell.is_stored && item.persistent && !cell.holds_delayed;
-            let own_due_ms = if lasting { own_due_ms(&message) } else { None };
-            let out_of_turn_ms = state.queue.push(message, stored, level);
-            if let Some(due_ms) = out_of_turn_ms.or(own_due_ms) {
+            if let Some(due_ms) = state.queue.push(message, stored, level) {
                 self.expire_out_of_turn(cell, state, level, due_ms);
             }
         }

@@ -206,8 +206,9 @@ impl Core {
         }
     }
 
-    /// The message pushed last expires at `due_ms`, perhaps before others that are ahead of it, and perhaps after a
-    /// restart, when nobody knows when it does without reading it.
+    /// The message pushed last expires at `due_ms`, before others that are ahead of it. Only such are in the calendar, where
+    /// an entry stays until it is due: those that expire in their turn would fill it for nothing when they are consumed
+    /// long before.
     pub(super) fn expire_out_of_turn(&mut self, cell: &Arc<QueueCell>, state: &mut QueueState, level: u8, due_ms: u64) {
         if self.broker.settings.expires_at_head_only {
             return;
