@@ -3,6 +3,7 @@
 //! It is passed along with the one connection that is being served, so that serving one can never touch another's
 //! state; what concerns other connections goes through their links or as messages.
 
+mod books;
 pub(crate) mod compact;
 mod declare;
 mod delay;
@@ -12,6 +13,7 @@ mod history;
 pub(crate) mod leave;
 mod options;
 mod overdue;
+mod paging;
 pub(crate) mod persist;
 mod publish;
 mod queues;

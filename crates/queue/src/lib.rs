@@ -11,6 +11,7 @@ mod consumers;
 mod entry;
 mod expiry;
 mod levels;
+mod on_disk;
 mod queue;
 mod rules;
 mod storage;

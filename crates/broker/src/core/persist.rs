@@ -7,21 +7,12 @@ use super::Core;
 use super::run::{Item, own_due_ms};
 use crate::connection::{Connection, Park};
 use crate::link::ConnectionId;
-use crate::messages::keys_group;
 use crate::topology::{QueueCell, QueueState};
 use metadata::Token;
-use queue::{ConsumerKey, Entry, Wants};
+use queue::{ConsumerKey, Entry};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use store::{Append, Log, Lsn, Message, Owner, Place, SlotFlags, TransactionId};
-
-/// Memory of ready messages that a queue keeps when memory is short, in bytes, at most.
-const KEPT_BYTES: u64 = 1 << 20;
-/// No queue keeps more than one part in so many of the memory that all messages may take.
-const KEPT_PARTS: u64 = 64;
-
-/// Messages left to the disk under one hold of a queue's lock.
-const PAGED_AT_ONCE: usize = 8 * super::MESSAGES_PER_LOCK;
 
 /// Publishes that wait for the log.
 struct PendingConfirm {
@@ -38,39 +29,39 @@ struct PendingConfirm {
 #[derive(Default)]
 pub(crate) struct Waiting {
     confirms: VecDeque<PendingConfirm>,
-    marks: VecDeque<Mark>,
+    pub(super) marks: VecDeque<Mark>,
     /// Connections whose basic.get waits for a queue.
     pub(crate) gets: Vec<(Arc<QueueCell>, usize, ConnectionId)>,
     /// The transaction that is being committed.
-    transaction: Option<Transaction>,
+    pub(super) transaction: Option<Transaction>,
     /// Appended records that somebody waits for, since the last commit.
     commit_wanted: bool,
     /// How far the log, or the journal, was when it last told.
     pub(crate) seen: Token,
     /// Lists that are used again and again.
-    settled: Vec<(u64, u32)>,
+    pub(super) settled: Vec<(u64, u32)>,
     added: Vec<(u64, Place, u32, SlotFlags)>,
 }
 
 /// A mark on its way to disk.
-struct Mark {
-    lsn: Lsn,
-    level: u8,
-    below: u64,
-    cell: Arc<QueueCell>,
+pub(super) struct Mark {
+    pub(super) lsn: Lsn,
+    pub(super) level: u8,
+    pub(super) below: u64,
+    pub(super) cell: Arc<QueueCell>,
 }
 
 /// A transaction in the log.
-struct Transaction {
-    id: TransactionId,
+pub(super) struct Transaction {
+    pub(super) id: TransactionId,
     /// True when anything of it went there that is to survive.
-    logged: bool,
+    pub(super) logged: bool,
     /// Bodies in files of their own that its settlements let go of. A crash before the commit brings them back.
-    blobs: Vec<u64>,
+    pub(super) blobs: Vec<u64>,
 }
 
 impl Core {
-    fn log(&self) -> Option<Arc<Log>> {
+    pub(super) fn log(&self) -> Option<Arc<Log>> {
         self.broker.messages.as_ref().map(|messages| messages.store.log().clone())
     }
 
@@ -255,175 +246,6 @@ impl Core {
         }
     }
 
-    /// Removes messages that left a queue for good.
-    fn remove_stored(&mut self, cell: &QueueCell, state: &mut QueueState, level: u8, gone: &[(u64, u32)]) {
-        if gone.is_empty() {
-            return;
-        }
-        let Some(log) = self.log() else { return };
-        let Some(storage) = state.queue.storage(level) else { return };
-        let transaction = &mut self.waiting.transaction;
-        log.append().settle(cell.group(level), transaction.as_ref().map(|transaction| transaction.id), gone);
-        for (seq, body_len) in gone {
-            let Some(blob) = storage.remove(*seq, *body_len) else { continue };
-            match transaction {
-                Some(transaction) => transaction.blobs.push(blob),
-                None => log.append().release_blob(blob),
-            }
-        }
-        if let Some(transaction) = transaction {
-            transaction.logged = true;
-        }
-    }
-
-    /// Removes those of `entries` that are stored, which have left the queue for good.
-    pub(crate) fn remove_entries<'a>(
-        &mut self,
-        cell: &QueueCell,
-        state: &mut QueueState,
-        entries: impl Iterator<Item = &'a Entry> + Clone,
-    ) {
-        if state.present.is_some() {
-            self.remove_keys(cell, state, entries.clone());
-        }
-        if !state.queue.is_stored() {
-            return;
-        }
-        let mut settled = std::mem::take(&mut self.waiting.settled);
-        if state.queue.has_priorities() {
-            let mut next = entries.clone().map(|entry| entry.level).min();
-            while let Some(level) = next {
-                next = entries.clone().map(|entry| entry.level).filter(|above| *above > level).min();
-                settled.clear();
-                let of_level = entries.clone().filter(|entry| entry.stored && entry.level == level);
-                settled.extend(of_level.map(|entry| (entry.seq, entry.body_len)));
-                self.remove_stored(cell, state, level, &settled);
-            }
-        } else {
-            settled.clear();
-            settled.extend(entries.filter(|entry| entry.stored).map(|entry| (entry.seq, entry.body_len)));
-            self.remove_stored(cell, state, 0, &settled);
-        }
-        self.waiting.settled = settled;
-    }
-
-    /// The keys of messages that have left go with them.
-    fn remove_keys<'a>(&mut self, cell: &QueueCell, state: &mut QueueState, entries: impl Iterator<Item = &'a Entry>) {
-        let Some(present) = &mut state.present else { return };
-        let mut records = Vec::new();
-        present.remove_all(entries.map(|entry| entry.seq), &mut records);
-        let Some(log) = self.log().filter(|_| !records.is_empty()) else { return };
-        let transaction = self.waiting.transaction.as_ref().map(|transaction| transaction.id);
-        log.append().settle(keys_group(cell.quid), transaction, &records);
-    }
-
-    /// Puts the key of the message at `seq` on disk, where the message is.
-    pub(super) fn log_key(
-        &mut self,
-        cell: &QueueCell,
-        state: &mut QueueState,
-        seq: u64,
-        record: &Message,
-    ) -> Option<Lsn> {
-        let (log, present) = (self.log()?, state.present.as_mut()?);
-        let tx = self.waiting.transaction.as_ref().map(|transaction| transaction.id);
-        let options = Append { delivered: false, transient: false, tx };
-        let mut appender = log.append();
-        let place = appender.message(Owner { quid: keys_group(cell.quid), seq }, options, record);
-        let end = appender.end();
-        drop(appender);
-        present.backlog.add(seq, place, record.body_len() as u32, blob_flag(&log, record));
-        Some(end)
-    }
-
-    /// Where the log has to be for everything that was appended so far to be safe; `None` when it is.
-    pub(super) fn end_of_log(&self) -> Option<Lsn> {
-        let log = self.log()?;
-        let end = log.append().end();
-        (log.durable() < end).then_some(end)
-    }
-
-    /// Removes those of the messages delivered just now that nobody will acknowledge.
-    pub(super) fn remove_done(&mut self, cell: &QueueCell, state: &mut QueueState) {
-        if state.queue.is_stored() || state.present.is_some() {
-            let done = std::mem::take(&mut self.scratch.done);
-            self.remove_entries(cell, state, done.iter());
-            self.scratch.done = done;
-        }
-    }
-
-    /// Notes that messages came back: their priorities, positions, and how often they did.
-    pub(super) fn log_requeues(&mut self, cell: &QueueCell, state: &mut QueueState, returned: &[(u8, u64, u32)]) {
-        if returned.is_empty() {
-            return;
-        }
-        let Some(log) = self.log() else { return };
-        for (level, seq, delivery_count) in returned {
-            if let Some(storage) = state.queue.storage(*level) {
-                storage.backlog.requeued(*seq, *delivery_count);
-            }
-        }
-        let mut appender = log.append();
-        for (level, seq, delivery_count) in returned {
-            appender.requeue(Owner { quid: cell.group(*level), seq: *seq }, *delivery_count);
-        }
-    }
-
-    /// Has done what a queue needs before it can deliver: messages read, or its mark moved.
-    pub(crate) fn fetch(&mut self, cell: &Arc<QueueCell>, state: &mut QueueState) {
-        if self.broker.messages.is_some() {
-            let wants = state.queue.wants();
-            self.provide(cell, wants);
-        }
-    }
-
-    /// Has the first message read where nobody knows when it expires.
-    pub(super) fn fetch_expiry(&mut self, cell: &Arc<QueueCell>, state: &mut QueueState) {
-        if self.broker.messages.is_some() && state.queue.has_unknown_expiry() {
-            let wants = state.queue.wants_probe();
-            self.provide(cell, wants);
-        }
-    }
-
-    fn provide(&mut self, cell: &Arc<QueueCell>, wants: Wants) {
-        let Some(messages) = self.broker.messages.as_ref() else { return };
-        match wants {
-            Wants::Nothing => {}
-            Wants::Read { level, read } => messages.reads.submit(cell.clone(), level, *read, self.shard),
-            Wants::Mark { level, below } => {
-                let mut appender = messages.store.log().append();
-                appender.delivered(cell.group(level), below);
-                let lsn = appender.end();
-                drop(appender);
-                self.waiting.marks.push_back(Mark { lsn, level, below, cell: cell.clone() });
-                self.want_commit();
-            }
-        }
-    }
-
-    /// Leaves the end of a queue to the disk when memory is short.
-    pub(super) fn page_out_if_short(&mut self, cell: &QueueCell, state: &mut QueueState) {
-        if !self.broker.is_short_of_memory() {
-            return;
-        }
-        let kept_bytes = KEPT_BYTES.min(self.broker.memory_for_messages() / KEPT_PARTS);
-        if state.queue.resident_bytes() > kept_bytes {
-            self.page_out(cell, state, kept_bytes / 2);
-        }
-    }
-
-    /// Leaves the end of a queue to the disk, but for about `keep_bytes` at its head.
-    pub(super) fn page_out(&mut self, cell: &QueueCell, state: &mut QueueState, keep_bytes: u64) {
-        let Some(log) = self.log() else { return };
-        let mut gone = std::mem::take(&mut self.scratch.done);
-        // A log that is nearly full keeps its rest for acknowledgements.
-        let may_log = !log.is_full();
-        state.queue.page_out(keep_bytes, PAGED_AT_ONCE, &mut gone, |level, seq, message| {
-            may_log.then(|| append_transient(&log, cell.group(level), seq, message))
-        });
-        self.scratch.done = gone;
-    }
-
     /// The log has got this far: queues deliver below their new marks. Those that basic.get may wait for are added to
     /// `gets`.
     pub(crate) fn log_advanced(&mut self, durable: Lsn, gets: &mut Vec<Arc<QueueCell>>) {
@@ -572,6 +394,6 @@ pub(crate) fn append_transient(log: &Log, group: u64, seq: u64, message: &Messag
 }
 
 #[inline]
-fn blob_flag(log: &Log, message: &Message) -> SlotFlags {
+pub(super) fn blob_flag(log: &Log, message: &Message) -> SlotFlags {
     if log.is_blob(message.body_len() as u64) { SlotFlags::BLOB } else { SlotFlags::default() }
 }
