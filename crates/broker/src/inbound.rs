@@ -182,7 +182,7 @@ impl Core {
             && !channel.closing
             && channel.assembly.is_none()
         {
-            return self.publish_frames(conn, number, (publish, names), buffer, end);
+            return self.publish_frames(conn, number, &publish, names, buffer, end);
         }
         self.other_method(conn, number, payload, buffer)
     }
@@ -232,7 +232,8 @@ impl Core {
         &mut self,
         conn: &mut Connection,
         number: u16,
-        (publish, names): (basic::Publish<'_>, &[u8]),
+        publish: &basic::Publish<'_>,
+        names: &[u8],
         buffer: &[u8],
         end: usize,
     ) -> Result<usize, ProtocolError> {
@@ -248,7 +249,7 @@ impl Core {
                 return Ok(AGAIN);
             }
             let Some(channel) = conn.channels.find(number) else { return Ok(0) };
-            channel.assembly = Some(Box::new(Assembly::new(&publish, names)));
+            channel.assembly = Some(Box::new(Assembly::new(publish, names)));
             return Ok(0);
         };
         let header = match read_header(header_payload) {
