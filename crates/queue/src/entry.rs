@@ -12,7 +12,7 @@ pub struct Entry {
     /// How often it came back after a delivery.
     pub delivery_count: u32,
     /// How often of these it was a failure, as far as whoever puts it back counts them.
-    pub failures: u16,
+    pub failures: u32,
     /// Its position: grows by one with each message that enters the queue.
     pub seq: u64,
     /// True when it may have been delivered before.

@@ -310,7 +310,7 @@ impl Zone {
                 body_len: loaded.message.body_len() as u32,
                 message: Some(loaded.message),
                 delivery_count: loaded.delivery_count,
-                failures: u16::try_from(loaded.delivery_count).unwrap_or(u16::MAX),
+                failures: loaded.delivery_count,
                 seq: loaded.seq,
                 redelivered: loaded.redelivered || loaded.seq < storage.recovered_below,
                 stored: true,

@@ -200,7 +200,7 @@ const FAILED: &str = "x-delivery-count";
 pub(crate) fn counted_header(entry: &Entry, header: &[u8]) -> Option<Vec<u8>> {
     let mut counted = with_count(header, ACQUIRED, entry.delivery_count);
     if entry.failures > 0 {
-        counted = with_count(counted.as_deref().unwrap_or(header), FAILED, u32::from(entry.failures));
+        counted = with_count(counted.as_deref().unwrap_or(header), FAILED, entry.failures);
     }
     counted
 }

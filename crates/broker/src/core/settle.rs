@@ -154,14 +154,14 @@ impl Core {
             entry.failures = entry.failures.saturating_add(1);
         }
         let is_limited = options.delivery_limit.is_some();
-        if options.delivery_limit.is_some_and(|limit| u32::from(entry.failures) > limit) {
+        if options.delivery_limit.is_some_and(|limit| entry.failures > limit) {
             state.queue.settled(entry.body_len);
             self.leave(cell, state, entry, Reason::DeliveryLimit);
             return None;
         }
         if entry.stored {
             // A restart must not forget what the limit counts.
-            let kept = if is_limited { u32::from(entry.failures) } else { count };
+            let kept = if is_limited { entry.failures } else { count };
             returned.push((entry.level, entry.seq, kept));
         }
         match options.delayed_retry.and_then(|retry| retry.wait_ms(why, count)) {
