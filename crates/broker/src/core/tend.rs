@@ -99,7 +99,7 @@ impl Core {
             // With priorities it matters what is dropped before the next message comes.
             let room = state.queue.room_for(items.iter().map(|item| item.body_len as u64));
             let together = if state.queue.has_priorities() && room < items.len() { 1 } else { items.len() };
-            for items in items.chunks_mut(together) {
+            for items in items.chunks_mut(together.max(1)) {
                 logged = logged.max(self.enqueue_items(cell, state, items, buffer, last));
                 self.drop_heads(cell, state);
             }
