@@ -17,9 +17,10 @@ fn nothing_is_lost_by_kills_under_load() {
     let mut oracle = Oracle::new(load::QUEUES.len());
     let mut moments = Moments::new();
     for round in 1..=rounds(15) {
-        load::during(&mut broker, &mut oracle, round, |broker| {
+        load::during(&mut broker, &mut oracle, round, |broker, stopping| {
             pause(moments.between(50, 1500));
             if round % CLEAN_EVERY == 0 {
+                stopping();
                 broker.terminate();
             } else {
                 broker.kill_9();
@@ -38,7 +39,7 @@ fn nothing_is_lost_by_kills_during_recovery() {
     let mut oracle = Oracle::new(load::QUEUES.len());
     let mut moments = Moments::new();
     for round in 1..=rounds(15).div_ceil(3) {
-        load::during(&mut broker, &mut oracle, round, |broker| {
+        load::during(&mut broker, &mut oracle, round, |broker, _| {
             pause(moments.between(300, 1000));
             broker.kill_9();
         });

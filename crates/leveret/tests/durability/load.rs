@@ -79,7 +79,12 @@ impl Publisher {
 
 /// Runs publishers and consumers while `end` is at work, which ends the broker. `round` varies who takes part and numbers
 /// the publishers.
-pub fn during(broker: &mut BrokerProcess, oracle: &mut Oracle, round: u32, end: impl FnOnce(&mut BrokerProcess)) {
+pub fn during(
+    broker: &mut BrokerProcess,
+    oracle: &mut Oracle,
+    round: u32,
+    end: impl FnOnce(&mut BrokerProcess, &dyn Fn()),
+) {
     prepare(&mut connect(broker));
     let consumers = [
         (0, Consumer::Multiple),
@@ -102,7 +107,7 @@ pub fn during(broker: &mut BrokerProcess, oracle: &mut Oracle, round: u32, end: 
             scope.spawn(move || load.consume(client, consumer, queue, number));
         }
         let _over = Over(&load.over);
-        end(broker);
+        end(broker, &|| load.oracle().stopping());
     });
 }
 

@@ -84,6 +84,8 @@ pub struct Oracle {
     last: HashMap<(u32, u32), u32>,
     /// Transactions that may have been committed or not.
     open_transactions: Vec<Vec<MessageId>>,
+    /// The broker ends in good order: it closes one connection after the other.
+    stopping: bool,
     violations: Vec<Violation>,
 }
 
@@ -97,6 +99,7 @@ impl Oracle {
             acks_read: Vec::new(),
             last: HashMap::new(),
             open_transactions: Vec::new(),
+            stopping: false,
             violations: Vec::new(),
         }
     }
@@ -140,6 +143,12 @@ impl Oracle {
         self.open_transactions.push(ids.to_vec());
     }
 
+    /// The broker is about to be asked to end. What it takes back from one connection may go to another that is not closed
+    /// yet, before the first has read that it is.
+    pub fn stopping(&mut self) {
+        self.stopping = true;
+    }
+
     /// A client received it.
     pub fn delivered(&mut self, seen: Seen) {
         let Seen { queue, id, redelivered, ordered_consumer } = seen;
@@ -148,6 +157,7 @@ impl Oracle {
         };
         match copy.state {
             State::Ready => {}
+            State::Held if self.stopping && redelivered => {}
             State::Held | State::Acked => self.violations.push(Violation::Twice { queue, id }),
             State::Gone => self.violations.push(Violation::CameBack { queue, id }),
         }
@@ -155,7 +165,7 @@ impl Oracle {
             self.violations.push(Violation::NotMarked { queue, id });
         }
         (copy.seen, copy.state) = (true, State::Held);
-        if let Some(consumer) = ordered_consumer {
+        if let Some(consumer) = ordered_consumer.filter(|_| !self.stopping) {
             let (publisher, number) = id;
             if let Some(after) = self.last.insert((consumer, publisher), number).filter(|after| *after >= number) {
                 self.violations.push(Violation::OutOfOrder { queue, id, after });
@@ -198,6 +208,7 @@ impl Oracle {
         self.published_at.clear();
         self.acks_read.clear();
         self.last.clear();
+        self.stopping = false;
     }
 
     /// All of a transaction or nothing of it, but for what was acknowledged since.

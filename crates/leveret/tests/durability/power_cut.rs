@@ -25,7 +25,7 @@ fn nothing_is_lost_by_power_cuts_under_load() {
     let mut oracle = Oracle::new(load::QUEUES.len());
     let mut moments = Moments::new();
     for round in 1..=rounds(8) {
-        load::during(&mut broker, &mut oracle, round, |broker| {
+        load::during(&mut broker, &mut oracle, round, |broker, _| {
             pause(moments.between(100, 1500));
             volume.cut_power();
             pause(WITHOUT_DISK);
