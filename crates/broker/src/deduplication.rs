@@ -31,38 +31,27 @@ pub(crate) fn key_of(headers: Option<TableRef<'_>>) -> Option<u128> {
     const NOTHING: u8 = 4;
     let integer = |value: i128| fingerprint(INTEGER, &value.to_le_bytes());
     let float = |value: f64| fingerprint(FLOAT, &value.to_bits().to_le_bytes());
-    let key = match headers?.find(HEADER)? {
+    let value = headers?.find(HEADER)?;
+    if let Some(value) = value.as_i64() {
+        return Some(integer(value.into()));
+    }
+    let key = match value {
         FieldRef::LongString(bytes) | FieldRef::Bytes(bytes) => fingerprint(TEXT, bytes),
-        FieldRef::I8(value) => integer(value.into()),
-        FieldRef::U8(value) => integer(value.into()),
-        FieldRef::I16(value) => integer(value.into()),
-        FieldRef::U16(value) => integer(value.into()),
-        FieldRef::I32(value) => integer(value.into()),
-        FieldRef::U32(value) => integer(value.into()),
-        FieldRef::I64(value) => integer(value.into()),
         // In ms, as RabbitMQ has timestamps since 3.13.
         FieldRef::Timestamp(seconds) => integer(i128::from(seconds) * 1000),
         FieldRef::F32(value) => float(value.into()),
         FieldRef::F64(value) => float(value),
         FieldRef::Bool(value) => fingerprint(BOOLEAN, &[u8::from(value)]),
         FieldRef::Void => fingerprint(NOTHING, &[]),
-        FieldRef::Decimal { .. } | FieldRef::Array(_) | FieldRef::Table(_) => return None,
+        // Integers were before.
+        _ => return None,
     };
     Some(key)
 }
 
 /// For how long an exchange is to remember the message, in ms, if the message says so.
 pub(crate) fn ttl_of(headers: Option<TableRef<'_>>) -> Option<u64> {
-    let ttl_ms: i64 = match headers?.find(TTL_HEADER)? {
-        FieldRef::I8(value) => value.into(),
-        FieldRef::U8(value) => value.into(),
-        FieldRef::I16(value) => value.into(),
-        FieldRef::U16(value) => value.into(),
-        FieldRef::I32(value) => value.into(),
-        FieldRef::U32(value) => value.into(),
-        FieldRef::I64(value) => value,
-        _ => return None,
-    };
+    let ttl_ms = headers?.find(TTL_HEADER)?.as_i64()?;
     Some(u64::try_from(ttl_ms).unwrap_or(0))
 }
 

@@ -23,18 +23,12 @@ pub(crate) fn delay_ms(headers: TableRef<'_>) -> Option<u64> {
 }
 
 fn header_value(headers: TableRef<'_>) -> Option<i64> {
-    match headers.find(HEADER)? {
-        FieldRef::I8(delay) => Some(delay.into()),
-        FieldRef::U8(delay) => Some(delay.into()),
-        FieldRef::I16(delay) => Some(delay.into()),
-        FieldRef::U16(delay) => Some(delay.into()),
-        FieldRef::I32(delay) => Some(delay.into()),
-        FieldRef::U32(delay) => Some(delay.into()),
-        FieldRef::I64(delay) => Some(delay),
+    let value = headers.find(HEADER)?;
+    match value {
         FieldRef::LongString(text) | FieldRef::Bytes(text) => std::str::from_utf8(text).ok()?.parse().ok(),
         FieldRef::F32(delay) => whole(delay.into()),
         FieldRef::F64(delay) => whole(delay),
-        _ => None,
+        _ => value.as_i64(),
     }
 }
 

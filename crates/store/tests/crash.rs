@@ -149,7 +149,7 @@ fn a_store_that_confirms_before_it_syncs_is_found_out() {
 }
 
 #[test]
-#[ignore = "for a look at what the workloads reach"]
+#[ignore = "a look at what the workloads reach: cargo test -p store --test crash -- --ignored --nocapture"]
 fn what_the_workloads_reach() {
     for seed in [1, 100, 101, 102, 103, 104] {
         let disk = SimulatedDisk::new();

@@ -83,7 +83,7 @@ fn a_log_without_its_manifest_is_refused() {
 }
 
 #[test]
-#[ignore = "prints how long recovery takes; run it with --release --nocapture"]
+#[ignore = "measures recovery: cargo test --release -p store --test inspect -- --ignored --nocapture"]
 fn recovery_of_a_full_segment_is_fast() {
     const MESSAGES: u64 = 300_000;
     let directory = tempfile::tempdir().unwrap();

@@ -122,7 +122,7 @@ impl Core {
 
     /// Releases messages whose time has come, as many as one turn allows.
     pub(crate) fn release_due(&mut self) {
-        let now_ms = self.now.time_ms();
+        let now_ms = self.time_ms;
         if self.next_release_ms().is_none_or(|due_ms| due_ms > now_ms) {
             return;
         }
@@ -198,7 +198,7 @@ impl Core {
         let routed = Routed { keys: &keys, headers: properties.headers(), properties, ..Routed::default() };
         let route = self.route_by(&vhost, &exchange, &routed);
         exchange.counters.publish_out.add(route.queues.len() as u64);
-        let message = released.store(message, &mut self.arena, self.now.time_ms());
+        let message = released.store(message, &mut self.arena, self.time_ms);
         Some(Outgoing { message, route, reached: Vec::new() })
     }
 }

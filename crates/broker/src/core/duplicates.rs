@@ -97,7 +97,7 @@ impl Core {
         let body = record.to_bytes();
         let mut header = NO_PROPERTIES;
         header[4..12].copy_from_slice(&(body.len() as u64).to_be_bytes());
-        let entered_ms = self.now.time_ms();
+        let entered_ms = self.time_ms;
         let parts = MessageParts { names: &NO_NAMES, header: &header, persistent: true, entered_ms };
         Message::store(&mut self.arena, parts, &body)
     }

@@ -81,7 +81,7 @@ impl Core {
             }
         };
         let persistent = properties.delivery_mode() == Some(2);
-        let parts = MessageParts { persistent, entered_ms: self.now.time_ms(), ..message.parts() };
+        let parts = MessageParts { persistent, entered_ms: self.time_ms, ..message.parts() };
         Outgoing { message: message.rewrite(&mut self.arena, parts), route, reached: Vec::new() }
     }
 }

@@ -65,7 +65,13 @@ pub(crate) struct Outgoing {
 impl Core {
     /// A message leaves its queue, which is locked and does not count it any more.
     pub(super) fn leave(&mut self, cell: &Arc<QueueCell>, state: &mut QueueState, entry: Entry, reason: Reason) {
-        self.leave_all(cell, state, vec![entry], reason);
+        match dead_lettering(state) {
+            Some(options) => self.letters.push_back(Letter::new(cell, options, entry, reason)),
+            None => {
+                self.remove_entries(cell, state, std::iter::once(&entry));
+                self.scratch.done.push(entry);
+            }
+        }
     }
 
     /// The same for several.
@@ -76,26 +82,11 @@ impl Core {
         entries: Vec<Entry>,
         reason: Reason,
     ) {
-        if entries.is_empty() {
-            return;
-        }
-        match state.options.as_ref().filter(|options| options.dead_letter.is_some()) {
+        match dead_lettering(state) {
             Some(options) => {
-                let letter = |entry| {
-                    let (cell, options) = (cell.clone(), options.clone());
-                    Letter {
-                        cell,
-                        options,
-                        entry,
-                        reason,
-                        reached: Vec::new(),
-                        is_again: false,
-                        replay: None,
-                        release: None,
-                    }
-                };
-                self.letters.extend(entries.into_iter().map(letter));
+                self.letters.extend(entries.into_iter().map(|entry| Letter::new(cell, options, entry, reason)));
             }
+            None if entries.is_empty() => {}
             None => {
                 self.remove_entries(cell, state, entries.iter());
                 self.scratch.done.extend(entries);
@@ -387,20 +378,20 @@ impl Core {
     }
 }
 
+/// What a queue is whose messages are dead-lettered.
+fn dead_lettering(state: &QueueState) -> Option<&Arc<QueueOptions>> {
+    state.options.as_ref().filter(|options| options.dead_letter.is_some())
+}
+
 impl Letter {
+    fn new(cell: &Arc<QueueCell>, options: &Arc<QueueOptions>, entry: Entry, reason: Reason) -> Letter {
+        let (cell, options) = (cell.clone(), options.clone());
+        Letter { cell, options, entry, reason, reached: Vec::new(), is_again: false, replay: None, release: None }
+    }
+
     /// A message of a history, to be read and given to a new binding.
     pub(super) fn of_history(cell: &Arc<QueueCell>, entry: Entry, replay: Replay) -> Letter {
-        let (cell, options, reason) = (cell.clone(), Arc::default(), Reason::MaxLength);
-        Letter {
-            cell,
-            options,
-            entry,
-            reason,
-            reached: Vec::new(),
-            is_again: false,
-            replay: Some(replay),
-            release: None,
-        }
+        Letter { replay: Some(replay), ..Letter::new(cell, &Arc::default(), entry, Reason::MaxLength) }
     }
 
     /// A delayed message whose time has come.
@@ -410,17 +401,7 @@ impl Letter {
         entry: Entry,
         release: Release,
     ) -> Letter {
-        let (cell, options, reason) = (cell.clone(), options.clone(), Reason::Expired);
-        Letter {
-            cell,
-            options,
-            entry,
-            reason,
-            reached: Vec::new(),
-            is_again: false,
-            replay: None,
-            release: Some(release),
-        }
+        Letter { release: Some(release), ..Letter::new(cell, options, entry, Reason::Expired) }
     }
 
     /// Its position.

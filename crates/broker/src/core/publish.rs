@@ -195,22 +195,26 @@ impl Core {
         more_keys: &[Vec<u8>],
         routed: Routed<'_>,
     ) -> Arc<Route> {
-        let Some(vhost) = conn.vhost.clone() else { return Arc::default() };
-        let (random, now_ms) = (self.random(), self.now.time_ms());
         let Some(channel) = conn.channels.find(number) else { return Arc::default() };
-        if !more_keys.is_empty() {
-            let keys: Vec<&[u8]> = std::iter::once(key).chain(more_keys.iter().map(Vec::as_slice)).collect();
-            return Arc::new(vhost.read().route(exchange, &Routed { keys: &keys, random, now_ms, ..routed }));
-        }
-        let last = &mut channel.last_publish;
+        let last = &channel.last_publish;
         if let Some(route) = &last.route
+            && more_keys.is_empty()
             && last.routing_key == key
             && route.is_current()
         {
             return route.clone();
         }
+        let Some(vhost) = conn.vhost.clone() else { return Arc::default() };
+        let (random, now_ms) = (self.random(), self.time_ms);
+        if !more_keys.is_empty() {
+            let keys: Vec<&[u8]> = std::iter::once(key).chain(more_keys.iter().map(Vec::as_slice)).collect();
+            return Arc::new(vhost.read().route(exchange, &Routed { keys: &keys, random, now_ms, ..routed }));
+        }
         let route = find_route(&mut self.routes, &vhost, exchange, &Routed { keys: &[key], random, now_ms, ..routed });
-        if route.by_key_alone {
+        if route.by_key_alone
+            && let Some(channel) = conn.channels.find(number)
+        {
+            let last = &mut channel.last_publish;
             last.routing_key.clear();
             last.routing_key.extend_from_slice(key);
             last.route = Some(route.clone());
@@ -223,7 +227,7 @@ impl Core {
         if exchange.delays() && message.headers.is_some_and(|headers| crate::delayed::delay_ms(headers).is_some()) {
             return self.delayed_route(vhost);
         }
-        let (random, now_ms) = (self.random(), self.now.time_ms());
+        let (random, now_ms) = (self.random(), self.time_ms);
         find_route(&mut self.routes, vhost, exchange, &Routed { random, now_ms, ..*message })
     }
 

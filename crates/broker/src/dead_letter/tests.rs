@@ -388,9 +388,8 @@ proptest! {
     }
 }
 
-/// Run with `cargo test --release -p broker dead_letter::tests::speed -- --ignored --nocapture`.
 #[test]
-#[ignore = "measures"]
+#[ignore = "measures: cargo test --release -p broker dead_letter::tests::speed -- --ignored --nocapture"]
 fn speed() {
     let headers = table(&[("trace", text("0af7651916cd43dd8448eb211c80319c")), ("attempt", FieldValue::I32(1))]);
     let fresh = published("orders", "new", &headers);
