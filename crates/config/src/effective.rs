@@ -1,15 +1,15 @@
 //! From checked settings to [`Config`], with the defaults of the table where nothing was given.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::key::{Effect, KeySpec};
 use crate::kind::Value;
 use crate::load::Loader;
 use crate::options::{
     AnonymousLogin, AuthMechanism, Compat, Config, ConsumerTimeoutAction, DefaultUser, DefaultVhostLimits,
-    DiskFreeLimit, LogLevel, LogOptions, MemoryWatermark, MessageExpiry, OnRedeclare, PassiveDeclarePermission,
-    Permissions, PublisherXDeath, Secret, Sync, TcpListenOptions, UnknownExchangeType,
+    DiskFreeLimit, LogLevel, LogOptions, ManagementOptions, MemoryWatermark, MessageExpiry, OnRedeclare,
+    PassiveDeclarePermission, Permissions, PublisherXDeath, Secret, Sync, TcpListenOptions, UnknownExchangeType,
 };
 use crate::origin::Setting;
 use crate::table::row;
@@ -82,6 +82,7 @@ impl Checked {
             data_dir: self.text("leveret.data_dir").into(),
             sync: self.sync(),
             message_memory_bytes: self.integer("leveret.message_memory"),
+            management: self.management(),
             ignored: self.ignored(),
             settings: self.settings.into_values().map(|checked| checked.setting).collect(),
         }
@@ -210,6 +211,27 @@ impl Checked {
                     Some((category.to_owned(), word(&given.value, LogLevel::from_word)?))
                 })
                 .collect(),
+        }
+    }
+
+    fn management(&self) -> ManagementOptions {
+        ManagementOptions {
+            listeners: self.http_listeners("leveret.management", "management.tcp.ip", "management.tcp.port"),
+            prometheus_listeners: self.http_listeners("leveret.prometheus", "prometheus.tcp.ip", "prometheus.tcp.port"),
+            path_prefix: self.optional_text("management.path_prefix").unwrap_or_default(),
+            max_body_bytes: self.integer("management.http.max_body_size"),
+        }
+    }
+
+    fn http_listeners(&self, enabled: &str, ip: &str, port: &str) -> Vec<SocketAddr> {
+        if !self.boolean(enabled) {
+            return Vec::new();
+        }
+        let port = self.integer(port);
+        let ip = self.optional_text(ip);
+        match ip.and_then(|ip| ip.parse::<IpAddr>().ok()) {
+            Some(ip) => vec![SocketAddr::new(ip, port)],
+            None => vec![SocketAddr::from(([0, 0, 0, 0], port)), SocketAddr::from(([0u16; 8], port))],
         }
     }
 

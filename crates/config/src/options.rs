@@ -85,6 +85,8 @@ pub struct Config {
     pub sync: Sync,
     /// Memory for messages that are on disk too.
     pub message_memory_bytes: u64,
+    /// The HTTP API and the metrics.
+    pub management: ManagementOptions,
     /// Keys given that RabbitMQ knows and nothing here uses, sorted.
     pub ignored: Vec<String>,
     /// Every key that was given, sorted by name; defaults are not among them.
@@ -255,6 +257,19 @@ macro_rules! words {
             }
         }
     };
+}
+
+/// The HTTP API and the metrics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManagementOptions {
+    /// Where the API listens: every address of a host without `management.tcp.ip`; empty with `leveret.management = false`.
+    pub listeners: Vec<SocketAddr>,
+    /// Where the metrics are served, likewise.
+    pub prometheus_listeners: Vec<SocketAddr>,
+    /// Before every path; empty for nothing.
+    pub path_prefix: String,
+    /// Largest body of a request in bytes.
+    pub max_body_bytes: usize,
 }
 
 words! {

@@ -40,6 +40,7 @@ pub(crate) fn run(options: ServerOptions) -> Result<()> {
         .create(&data_dir)
         .with_context(|| format!("cannot create the data directory {}", data_dir.display()))?;
     let name = settings::node_name(&config);
+    let http = settings::http_settings(&config);
     let application = Arc::new(Application::new(config, data_dir.clone()));
     application.start()?;
     let node = Node {
@@ -47,7 +48,7 @@ pub(crate) fn run(options: ServerOptions) -> Result<()> {
         data_dir: data_dir.canonicalize().unwrap_or_else(|_| data_dir.clone()),
         config_files: options.config.into_iter().collect(),
     };
-    let management = Management::start(application.clone(), node)?;
+    let management = Management::start(application.clone(), node, http)?;
     info!("Server startup complete; data in {}", data_dir.display());
     if let Some(signal) = signals.forever().next() {
         info!("stopping on {}", if signal == SIGTERM { "SIGTERM" } else { "SIGINT" });

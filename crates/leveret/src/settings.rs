@@ -3,6 +3,7 @@
 use auth::{DefaultUser, LoginSettings, Mechanism};
 use broker::{ConsumerTimeoutAction, DefaultVhostLimits, OnRedeclare, PassiveDeclare, PublisherDeaths, Settings};
 use config::{Config, MemoryWatermark, MessageExpiry, PassiveDeclarePermission, PublisherXDeath, UnknownExchangeType};
+use management::HttpSettings;
 use server::{FreeLimit, SocketOptions, Watermark};
 use std::time::Duration;
 
@@ -137,6 +138,19 @@ pub(crate) fn watermark(config: &Config) -> Watermark {
     match config.vm_memory_high_watermark {
         MemoryWatermark::Relative(share) => Watermark::Relative(share),
         MemoryWatermark::AbsoluteBytes(bytes) => Watermark::Absolute(bytes),
+    }
+}
+
+/// How the administrative surface is served over the network.
+pub(crate) fn http_settings(config: &Config) -> HttpSettings {
+    let options = &config.management;
+    // A prefix is given as `/path`, `path` or `/path/`.
+    let prefix = options.path_prefix.trim_matches('/');
+    HttpSettings {
+        listeners: options.listeners.clone(),
+        prometheus_listeners: options.prometheus_listeners.clone(),
+        path_prefix: if prefix.is_empty() { String::new() } else { format!("/{prefix}") },
+        max_body_bytes: options.max_body_bytes,
     }
 }
 

@@ -34,6 +34,17 @@ impl ApiError {
         }
     }
 
+    /// The caller may not do that; RabbitMQ spells it with an s here.
+    pub(crate) fn not_authorised(reason: impl Into<String>) -> ApiError {
+        ApiError { status: StatusCode::UNAUTHORIZED, error: "not_authorised", reason: reason.into(), missing: None }
+    }
+
+    /// Nobody that we know makes the request.
+    pub(crate) fn login_failed() -> ApiError {
+        let reason = "Login failed".to_owned();
+        ApiError { status: StatusCode::UNAUTHORIZED, error: "not_authorized", reason, missing: None }
+    }
+
     /// The broker is stopped, and only the process runs.
     pub(crate) fn stopped() -> ApiError {
         ApiError::unavailable("the broker is stopped; start it with 'rabbitmqctl start_app'".to_owned())

@@ -1,15 +1,24 @@
 //! The administrative surface over HTTP: RabbitMQ's paths and JSON over [`broker::AdminCommand`].
 //!
-//! One router serves every listener; for now that is a unix socket in the data directory, which only the broker's own
-//! user and root can open, so that whoever can connect may do everything. It has a thread of its own and talks to the
-//! engine by commands alone: it must never know a lock of the message path.
+//! One router serves every listener: the unix socket in the data directory, which only the broker's own user and root
+//! can open, so that whoever can connect may do everything, and TCP, where everybody has to log in. It has a thread of
+//! its own and talks to the engine by commands and what it publishes of itself: it must never know a lock of the
+//! message path.
 
+mod api;
+mod authenticate;
+mod caller;
 mod error;
+mod fields;
 mod json;
+mod list;
 mod pid;
 mod routes;
 mod service;
+mod settings;
 mod socket;
+mod statistics;
 
 pub use service::{Application, Management, Node, StartError};
+pub use settings::HttpSettings;
 pub use socket::SOCKET_NAME;

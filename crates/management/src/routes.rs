@@ -25,9 +25,6 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-/// Largest body of a request in bytes (RabbitMQ's `management.http.max_body_size`).
-const BODY_LIMIT: usize = 10_000_000;
-
 /// Carries out a command and takes the reply apart that belongs to it.
 macro_rules! ask {
     ($shared:expr, $command:expr, $reply:ident) => {
@@ -119,7 +116,14 @@ pub(crate) fn router(shared: Shared) -> Router {
         .route("/leveret/channel-max", put(node::set_channel_max))
         .route("/leveret/loopback-users", get(node::loopback_users).put(node::set_loopback_users))
         .fallback(unknown);
-    Router::new().nest("/api", api).fallback(unknown).layer(DefaultBodyLimit::max(BODY_LIMIT)).with_state(shared)
+    let body_limit = DefaultBodyLimit::max(shared.http().max_body_bytes);
+    let root = Router::new().nest("/api", api).fallback(unknown);
+    match shared.http().path_prefix.as_str() {
+        "" => root,
+        prefix => Router::new().nest(prefix, root).fallback(unknown),
+    }
+    .layer(body_limit)
+    .with_state(shared)
 }
 
 async fn unknown() -> ApiError {

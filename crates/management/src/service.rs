@@ -2,19 +2,25 @@
 
 use crate::error::ApiError;
 use crate::pid::Pids;
-use crate::{routes, socket};
+use crate::settings::HttpSettings;
+use crate::statistics::Statistics;
+use crate::{authenticate, routes, socket};
+use axum::middleware::{from_fn, from_fn_with_state};
 use broker::{AdminCommand, AdminReply, Broker};
+use socket2::{Domain, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
-use tracing::error;
+use tracing::{error, info};
 
 /// Commands that may wait for the journal or the reactors at the same time; further ones queue up.
 const BLOCKING_THREADS: usize = 4;
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 1024;
 
 /// What the binary knows of the node and the engine does not.
 #[derive(Clone, Debug, Default)]
@@ -41,12 +47,23 @@ pub trait Application: Send + Sync {
 
 /// The administrative surface could not be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot open the administrative socket {}: {source}", path.display())]
-pub struct StartError {
-    /// The socket.
-    path: PathBuf,
-    /// Why.
-    source: io::Error,
+pub enum StartError {
+    /// The socket in the data directory.
+    #[error("cannot open the administrative socket {}: {source}", path.display())]
+    Socket {
+        /// The socket.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// An address on the network.
+    #[error("cannot listen on {address} for HTTP: {source}")]
+    Listener {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
 }
 
 /// The running administrative surface.
@@ -63,27 +80,28 @@ pub(crate) struct Shared(Arc<Inner>);
 struct Inner {
     application: Arc<dyn Application>,
     node: Node,
+    http: HttpSettings,
     pids: Pids,
+    statistics: Statistics,
     started: Instant,
 }
 
 impl Management {
-    /// Opens the socket in the node's data directory and serves it on a thread of its own.
-    pub fn start(application: Arc<dyn Application>, node: Node) -> Result<Management, StartError> {
+    /// Opens the socket in the node's data directory and the listeners of `http`, and serves them on a thread of its own.
+    pub fn start(application: Arc<dyn Application>, node: Node, http: HttpSettings) -> Result<Management, StartError> {
         let data_dir = node.data_dir.clone();
-        Management::open(application, node, &data_dir)
-            .map_err(|source| StartError { path: data_dir.join(socket::SOCKET_NAME), source })
-    }
-
-    fn open(application: Arc<dyn Application>, node: Node, data_dir: &Path) -> io::Result<Management> {
-        let (listener, path) = socket::listen(data_dir)?;
+        let failed = |source| StartError::Socket { path: data_dir.join(socket::SOCKET_NAME), source };
+        let (unix, path) = socket::listen(&data_dir).map_err(failed)?;
+        let network = listen_on(&http.listeners)?;
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new().name("management".to_owned());
-        let thread = thread.spawn(move || {
-            if let Err(error) = serve(listener, Shared::new(application, node), stopped) {
-                error!("the administrative surface ended: {error}");
-            }
-        })?;
+        let thread = thread
+            .spawn(move || {
+                if let Err(error) = serve(unix, network, Shared::new(application, node, http), stopped) {
+                    error!("the administrative surface ended: {error}");
+                }
+            })
+            .map_err(failed)?;
         Ok(Management { stop, thread, path })
     }
 
@@ -96,15 +114,58 @@ impl Management {
     }
 }
 
-fn serve(listener: std::os::unix::net::UnixListener, shared: Shared, stopped: oneshot::Receiver<()>) -> io::Result<()> {
+fn listen(address: SocketAddr) -> Result<std::net::TcpListener, StartError> {
+    let open = || {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        socket.set_reuse_address(true)?;
+        if address.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        socket.set_nonblocking(true)?;
+        Ok(std::net::TcpListener::from(socket))
+    };
+    let listener = open().map_err(|source| StartError::Listener { address, source })?;
+    info!("started HTTP listener on {address}");
+    Ok(listener)
+}
+
+/// Opens what can be opened of `addresses`: a host without IPv6 does without.
+fn listen_on(addresses: &[SocketAddr]) -> Result<Vec<std::net::TcpListener>, StartError> {
+    let mut listeners = Vec::new();
+    for address in addresses {
+        match listen(*address) {
+            Ok(listener) => listeners.push(listener),
+            Err(StartError::Listener { source, .. })
+                if !listeners.is_empty() && address.is_ipv6() && source.kind() != io::ErrorKind::AddrInUse => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(listeners)
+}
+
+fn serve(
+    unix: std::os::unix::net::UnixListener,
+    network: Vec<std::net::TcpListener>,
+    shared: Shared,
+    stopped: oneshot::Receiver<()>,
+) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
         .thread_name("management-command")
         .build()?;
     runtime.block_on(async move {
-        let listener = tokio::net::UnixListener::from_std(listener)?;
-        let server = axum::serve(listener, routes::router(shared));
+        let unix = tokio::net::UnixListener::from_std(unix)?;
+        for listener in network {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            let router = routes::router(shared.clone());
+            let router = router.layer(from_fn_with_state(shared.clone(), authenticate::network));
+            let service = router.into_make_service_with_connect_info::<SocketAddr>();
+            tokio::spawn(async { axum::serve(listener, service).await });
+        }
+        let server = axum::serve(unix, routes::router(shared).layer(from_fn(authenticate::socket)));
         tokio::select! {
             result = async { server.await } => result,
             _ = stopped => Ok(()),
@@ -116,20 +177,34 @@ fn serve(listener: std::os::unix::net::UnixListener, shared: Shared, stopped: on
 }
 
 impl Shared {
-    pub(crate) fn new(application: Arc<dyn Application>, node: Node) -> Shared {
+    pub(crate) fn new(application: Arc<dyn Application>, node: Node, http: HttpSettings) -> Shared {
         let creation = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let pids = Pids::new(node.name.clone(), creation);
-        Shared(Arc::new(Inner { application, node, pids, started: Instant::now() }))
+        let statistics = Statistics::default();
+        Shared(Arc::new(Inner { application, node, http, pids, statistics, started: Instant::now() }))
     }
 
     /// Carries out a command, off the thread that serves, since it may wait.
     pub(crate) async fn execute(&self, command: AdminCommand) -> Result<AdminReply, ApiError> {
-        let Some(broker) = self.0.application.broker() else { return Err(ApiError::stopped()) };
+        let broker = self.broker()?;
         let reply = tokio::task::spawn_blocking(move || broker.execute(command)).await;
         match reply {
             Ok(reply) => Ok(reply?),
             Err(_) => Err(ApiError::unexpected_reply()),
         }
+    }
+
+    /// The broker, unless it is stopped.
+    pub(crate) fn broker(&self) -> Result<Arc<Broker>, ApiError> {
+        self.0.application.broker().ok_or_else(ApiError::stopped)
+    }
+
+    pub(crate) fn http(&self) -> &HttpSettings {
+        &self.0.http
+    }
+
+    pub(crate) fn statistics(&self) -> &Statistics {
+        &self.0.statistics
     }
 
     /// Starts or stops the broker and waits until that is done.

@@ -21,8 +21,16 @@ pub struct BrokerProcess {
     binary: PathBuf,
     settings: Vec<(String, String)>,
     address: SocketAddr,
+    /// Where the HTTP API and the metrics are served, if they are.
+    network: Option<Network>,
     data: Data,
     running: Option<Running>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Network {
+    management: SocketAddr,
+    prometheus: SocketAddr,
 }
 
 /// Where the data are.
@@ -87,21 +95,30 @@ impl BrokerProcess {
     #[track_caller]
     pub fn start(binary: &str, settings: &[(&str, &str)]) -> BrokerProcess {
         let data = tempfile::tempdir().unwrap_or_else(|error| panic!("no temporary directory: {error}"));
-        BrokerProcess::start_on(binary, settings, Data::Own(data))
+        BrokerProcess::start_on(binary, settings, Data::Own(data), None)
+    }
+
+    /// Starts it with the HTTP API and the metrics on ports of their own.
+    #[track_caller]
+    pub fn start_with_http(binary: &str, settings: &[(&str, &str)]) -> BrokerProcess {
+        let data = tempfile::tempdir().unwrap_or_else(|error| panic!("no temporary directory: {error}"));
+        let free = || free_address().unwrap_or_else(|error| panic!("no free port: {error}"));
+        let network = Network { management: free(), prometheus: free() };
+        BrokerProcess::start_on(binary, settings, Data::Own(data), Some(network))
     }
 
     /// Starts it with its data in `directory`, which stays when the broker goes.
     #[track_caller]
     pub fn start_in(directory: &Path, binary: &str, settings: &[(&str, &str)]) -> BrokerProcess {
-        BrokerProcess::start_on(binary, settings, Data::Given(directory.to_owned()))
+        BrokerProcess::start_on(binary, settings, Data::Given(directory.to_owned()), None)
     }
 
     #[track_caller]
-    fn start_on(binary: &str, settings: &[(&str, &str)], data: Data) -> BrokerProcess {
+    fn start_on(binary: &str, settings: &[(&str, &str)], data: Data, network: Option<Network>) -> BrokerProcess {
         let binary = std::env::var_os("LEVERET_BIN").map_or_else(|| PathBuf::from(binary), PathBuf::from);
         let settings = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let address = free_address().unwrap_or_else(|error| panic!("no free port: {error}"));
-        let mut broker = BrokerProcess { binary, settings, address, data, running: None };
+        let mut broker = BrokerProcess { binary, settings, address, network, data, running: None };
         broker.launch();
         broker
     }
@@ -109,6 +126,18 @@ impl BrokerProcess {
     /// Where it listens for AMQP.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it serves the HTTP API; panics when it was not started with it.
+    #[track_caller]
+    pub fn management(&self) -> SocketAddr {
+        self.network.map(|network| network.management).expect("started with HTTP")
+    }
+
+    /// Where it serves metrics; panics when it was not started with them.
+    #[track_caller]
+    pub fn prometheus(&self) -> SocketAddr {
+        self.network.map(|network| network.prometheus).expect("started with HTTP")
     }
 
     /// Its data directory.
@@ -212,6 +241,17 @@ impl BrokerProcess {
         let mut command = Command::new(&self.binary);
         command.arg("server").arg("--data-dir").arg(self.data.path());
         command.arg("--set").arg(format!("listeners.tcp.default={}", self.address));
+        match self.network {
+            // Many brokers run at a time, and only one of them could have the usual ports.
+            None => command.args(["--set", "leveret.management=false", "--set", "leveret.prometheus=false"]),
+            Some(Network { management, prometheus }) => {
+                for (what, address) in [("management", management), ("prometheus", prometheus)] {
+                    command.arg("--set").arg(format!("{what}.tcp.ip={}", address.ip()));
+                    command.arg("--set").arg(format!("{what}.tcp.port={}", address.port()));
+                }
+                &mut command
+            }
+        };
         for (key, value) in &self.settings {
             command.arg("--set").arg(format!("{key}={value}"));
         }

@@ -1,17 +1,26 @@
 //! The HTTP API, its user interface and Prometheus.
 
-use super::{Row, ignored};
-use crate::kind::Kind::{self, Boolean, Choice, Either, Listener, Path, Secret, Text};
+use super::{Row, aliased, ignored, takes};
+use crate::kind::Kind::{self, Boolean, Choice, Either, Ip, Listener, Path, Secret, Text};
 
 pub(super) const KEYS: &[Row] = &[
+    takes("leveret.management", Boolean, "true", "serve the HTTP API over the network"),
+    takes("leveret.prometheus", Boolean, "true", "serve metrics over the network"),
+    aliased(takes("management.tcp.port", Kind::PORT, "15672", "port of the HTTP API"), &["management.listener.port"]),
+    aliased(
+        takes("management.tcp.ip", Ip, "", "address of the HTTP API; without one all"),
+        &["management.listener.ip"],
+    ),
+    takes("prometheus.tcp.port", Kind::PORT, "15692", "port of the metrics"),
+    takes("prometheus.tcp.ip", Ip, "", "address of the metrics; without one all"),
     ignored("management.load_definitions", Path, "definitions to import at start"),
     ignored("management.http_log_dir", Path, "directory of the access log"),
-    ignored("management.http.max_body_size", Kind::NON_NEGATIVE, "largest body of a request"),
+    takes("management.http.max_body_size", Kind::NON_NEGATIVE, "20000000", "largest body of a request"),
     ignored("management.http.hide_allow_header", Boolean, "leave out the Allow header"),
     ignored("management.delegate_count", Kind::NON_NEGATIVE, "delegate processes"),
     ignored("management.listener.ssl", Boolean, "whether the listener uses TLS"),
     ignored("management.listener.ssl_opts", Choice(&["none"]), "no TLS options for the listener"),
-    ignored("management.path_prefix", Text, "prefix of every path"),
+    takes("management.path_prefix", Text, "", "prefix of every path"),
     ignored("management.login_session_timeout", Kind::NON_NEGATIVE, "minutes a session in the user interface lasts"),
     ignored("management.db_cache_multiplier", Kind::NON_NEGATIVE, "how long expensive answers are kept"),
     ignored("management.cors.allow_origins", Choice(&["none"]), "no other origin may use the API"),

@@ -37,8 +37,8 @@ fn every_setting_remembers_where_it_was_given() {
 
 #[test]
 fn keys_without_effect_are_listed() {
-    let config = load_all(&["prometheus.tcp.port = 15692\nheartbeat = 10"], &["management.tcp.port=15672"]).unwrap();
-    assert_eq!(config.ignored, ["management.tcp.port", "prometheus.tcp.port"]);
+    let config = load_all(&["mqtt.vhost = /\nheartbeat = 10"], &["management.delegate_count=5"]).unwrap();
+    assert_eq!(config.ignored, ["management.delegate_count", "mqtt.vhost"]);
 }
 
 /// Within a file `none` wins whatever the order of lines, as in RabbitMQ; a later source can add to it.

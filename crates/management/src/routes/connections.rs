@@ -1,11 +1,12 @@
 //! `/api/connections`, `/api/channels` and `/api/consumers`.
 
 use super::{ask, counted};
+use crate::api::{Administrator, Api};
 use crate::error::ApiError;
 use crate::json;
 use crate::service::Shared;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use broker::{AdminCommand, ChannelSnapshot, ConnectionSnapshot, ConsumerSnapshot, Which};
@@ -102,16 +103,16 @@ async fn connections(shared: &Shared, wanted: impl Fn(&ConnectionSnapshot) -> bo
     Ok(Json(all.iter().filter(|connection| wanted(connection)).map(|connection| show(shared, connection)).collect()))
 }
 
-pub(super) async fn list(State(shared): State<Shared>) -> List {
-    connections(&shared, |_| true).await
+pub(super) async fn list(api: Api<Administrator>) -> List {
+    connections(&api, |_| true).await
 }
 
-pub(super) async fn of_vhost(State(shared): State<Shared>, Path(vhost): Path<String>) -> List {
-    connections(&shared, |connection| connection.vhost == vhost).await
+pub(super) async fn of_vhost(api: Api<Administrator>, Path(vhost): Path<String>) -> List {
+    connections(&api, |connection| connection.vhost == vhost).await
 }
 
-pub(super) async fn of_user(State(shared): State<Shared>, Path(user): Path<String>) -> List {
-    connections(&shared, |connection| connection.user == user).await
+pub(super) async fn of_user(api: Api<Administrator>, Path(user): Path<String>) -> List {
+    connections(&api, |connection| connection.user == user).await
 }
 
 /// The connection called `name`, or with the process id `name`.
@@ -122,9 +123,9 @@ async fn find(shared: &Shared, name: &str) -> Result<ConnectionSnapshot, ApiErro
     all.into_iter().find(is_meant).ok_or_else(ApiError::not_found)
 }
 
-pub(super) async fn one(State(shared): State<Shared>, Path(name): Path<String>) -> Result<Json<Value>, ApiError> {
-    let connection = find(&shared, &name).await?;
-    Ok(Json(show(&shared, &connection)))
+pub(super) async fn one(api: Api<Administrator>, Path(name): Path<String>) -> Result<Json<Value>, ApiError> {
+    let connection = find(&api, &name).await?;
+    Ok(Json(show(&api, &connection)))
 }
 
 /// The operator's reason, bytes as they come; a header holds no control characters.
@@ -139,44 +140,44 @@ async fn close_connections(shared: &Shared, which: Which, headers: &HeaderMap) -
 }
 
 pub(super) async fn close(
-    State(shared): State<Shared>,
+    api: Api<Administrator>,
     Path(name): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let connection = find(&shared, &name).await?;
-    close_connections(&shared, Which::Id(connection.id), &headers).await
+    let connection = find(&api, &name).await?;
+    close_connections(&api, Which::Id(connection.id), &headers).await
 }
 
-pub(super) async fn close_all(State(shared): State<Shared>, headers: HeaderMap) -> Result<Response, ApiError> {
-    close_connections(&shared, Which::Vhost(None), &headers).await
+pub(super) async fn close_all(api: Api<Administrator>, headers: HeaderMap) -> Result<Response, ApiError> {
+    close_connections(&api, Which::Vhost(None), &headers).await
 }
 
 pub(super) async fn close_of_vhost(
-    State(shared): State<Shared>,
+    api: Api<Administrator>,
     Path(vhost): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    close_connections(&shared, Which::Vhost(Some(vhost)), &headers).await
+    close_connections(&api, Which::Vhost(Some(vhost)), &headers).await
 }
 
 pub(super) async fn close_of_user(
-    State(shared): State<Shared>,
+    api: Api<Administrator>,
     Path(user): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    close_connections(&shared, Which::User(user), &headers).await
+    close_connections(&api, Which::User(user), &headers).await
 }
 
-pub(super) async fn channels(State(shared): State<Shared>) -> List {
-    let all = ask!(shared, AdminCommand::ListChannels, Channels);
-    Ok(Json(all.iter().map(|channel| show_channel(&shared, channel)).collect()))
+pub(super) async fn channels(api: Api<Administrator>) -> List {
+    let all = ask!(api, AdminCommand::ListChannels, Channels);
+    Ok(Json(all.iter().map(|channel| show_channel(&api, channel)).collect()))
 }
 
-pub(super) async fn channels_of(State(shared): State<Shared>, Path(name): Path<String>) -> List {
-    let connection = find(&shared, &name).await?;
-    let all = ask!(shared, AdminCommand::ListChannels, Channels);
+pub(super) async fn channels_of(api: Api<Administrator>, Path(name): Path<String>) -> List {
+    let connection = find(&api, &name).await?;
+    let all = ask!(api, AdminCommand::ListChannels, Channels);
     let own = all.iter().filter(|channel| channel.connection == connection.id);
-    Ok(Json(own.map(|channel| show_channel(&shared, channel)).collect()))
+    Ok(Json(own.map(|channel| show_channel(&api, channel)).collect()))
 }
 
 async fn list_consumers(shared: &Shared, vhost: Option<&str>) -> List {
@@ -186,10 +187,10 @@ async fn list_consumers(shared: &Shared, vhost: Option<&str>) -> List {
     Ok(Json(consumers.map(|(channel, consumer)| show_consumer(shared, channel, consumer)).collect()))
 }
 
-pub(super) async fn consumers(State(shared): State<Shared>) -> List {
-    list_consumers(&shared, None).await
+pub(super) async fn consumers(api: Api<Administrator>) -> List {
+    list_consumers(&api, None).await
 }
 
-pub(super) async fn consumers_of_vhost(State(shared): State<Shared>, Path(vhost): Path<String>) -> List {
-    list_consumers(&shared, Some(&vhost)).await
+pub(super) async fn consumers_of_vhost(api: Api<Administrator>, Path(vhost): Path<String>) -> List {
+    list_consumers(&api, Some(&vhost)).await
 }

@@ -1,10 +1,10 @@
 //! `/api/delayed`, which RabbitMQ does not have: messages that wait before they are routed.
 
 use super::status;
+use crate::api::{Administrator, Api};
 use crate::error::ApiError;
-use crate::service::Shared;
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::http::StatusCode;
 use broker::{AdminCommand, AdminReply, DelayedSnapshot};
 use serde::Deserialize;
@@ -36,12 +36,12 @@ fn show(message: &DelayedSnapshot) -> Value {
 }
 
 pub(super) async fn list(
-    State(shared): State<Shared>,
+    api: Api<Administrator>,
     Path(vhost): Path<String>,
     Query(Page { exchange, from, limit }): Query<Page>,
 ) -> Result<Json<Value>, ApiError> {
     let most = limit.unwrap_or(USUAL).clamp(1, MOST);
-    match shared.execute(AdminCommand::ListDelayed { vhost, exchange, from, most }).await? {
+    match api.execute(AdminCommand::ListDelayed { vhost, exchange, from, most }).await? {
         AdminReply::Delayed(messages, next) => {
             let messages: Vec<Value> = messages.iter().map(show).collect();
             Ok(Json(json!({ "messages": messages, "next": next })))
@@ -51,8 +51,8 @@ pub(super) async fn list(
 }
 
 pub(super) async fn cancel(
-    State(shared): State<Shared>,
+    api: Api<Administrator>,
     Path((vhost, id)): Path<(String, u64)>,
 ) -> Result<StatusCode, ApiError> {
-    Ok(status(&shared.execute(AdminCommand::CancelDelayed { vhost, id }).await?))
+    Ok(status(&api.execute(AdminCommand::CancelDelayed { vhost, id }).await?))
 }

@@ -1,20 +1,21 @@
 //! The node: overview, health, alarms and limits.
 
 use super::{ask, body, status};
+use crate::api::{Administrator, Api};
 use crate::error::ApiError;
 use crate::service::Shared;
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use broker::{AdminCommand, Alarm, MemoryWatermark};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-pub(super) async fn overview(State(shared): State<Shared>) -> Result<Json<Value>, ApiError> {
-    let overview = ask!(shared, AdminCommand::Overview, Overview);
-    let listeners: Vec<Value> = shared
+pub(super) async fn overview(api: Api<Administrator>) -> Result<Json<Value>, ApiError> {
+    let overview = ask!(api, AdminCommand::Overview, Overview);
+    let listeners: Vec<Value> = api
         .listeners()
         .into_iter()
         .map(|address| {
@@ -52,16 +53,16 @@ pub(super) async fn overview(State(shared): State<Shared>) -> Result<Json<Value>
     })))
 }
 
-pub(super) async fn nodes(State(shared): State<Shared>) -> Result<Json<Value>, ApiError> {
-    let overview = ask!(shared, AdminCommand::Overview, Overview);
+pub(super) async fn nodes(api: Api<Administrator>) -> Result<Json<Value>, ApiError> {
+    let overview = ask!(api, AdminCommand::Overview, Overview);
     let memory = overview.memory.unwrap_or_default();
-    let node = shared.node();
+    let node = api.node();
     Ok(Json(json!([{
         "name": overview.node_name,
         "type": "disc",
         "running": true,
         "os_pid": std::process::id().to_string(),
-        "uptime": shared.uptime_ms(),
+        "uptime": api.uptime_ms(),
         "processors": std::thread::available_parallelism().map_or(1, usize::from),
         "mem_used": memory.used_bytes,
         "mem_limit": memory.limit_bytes,
@@ -81,13 +82,13 @@ pub(super) async fn whoami() -> Json<Value> {
     Json(json!({ "name": "", "tags": ["administrator"] }))
 }
 
-pub(super) async fn cluster_name(State(shared): State<Shared>) -> Result<Json<Value>, ApiError> {
-    let overview = ask!(shared, AdminCommand::Overview, Overview);
+pub(super) async fn cluster_name(api: Api<Administrator>) -> Result<Json<Value>, ApiError> {
+    let overview = ask!(api, AdminCommand::Overview, Overview);
     Ok(Json(json!({ "name": overview.cluster_name })))
 }
 
-pub(super) async fn check_alarms(State(shared): State<Shared>) -> Result<Response, ApiError> {
-    let overview = ask!(shared, AdminCommand::Overview, Overview);
+pub(super) async fn check_alarms(api: Api<Administrator>) -> Result<Response, ApiError> {
+    let overview = ask!(api, AdminCommand::Overview, Overview);
     let alarms: Vec<Value> = [("memory", overview.memory_alarm), ("disk", overview.disk_alarm)]
         .into_iter()
         .filter(|(_, raised)| *raised)
@@ -109,18 +110,12 @@ async fn set_alarm(shared: &Shared, resource: &str, raised: bool) -> Result<Stat
     Ok(status(&shared.execute(AdminCommand::SetAlarm { alarm, raised }).await?))
 }
 
-pub(super) async fn raise_alarm(
-    State(shared): State<Shared>,
-    Path(resource): Path<String>,
-) -> Result<StatusCode, ApiError> {
-    set_alarm(&shared, &resource, true).await
+pub(super) async fn raise_alarm(api: Api<Administrator>, Path(resource): Path<String>) -> Result<StatusCode, ApiError> {
+    set_alarm(&api, &resource, true).await
 }
 
-pub(super) async fn clear_alarm(
-    State(shared): State<Shared>,
-    Path(resource): Path<String>,
-) -> Result<StatusCode, ApiError> {
-    set_alarm(&shared, &resource, false).await
+pub(super) async fn clear_alarm(api: Api<Administrator>, Path(resource): Path<String>) -> Result<StatusCode, ApiError> {
+    set_alarm(&api, &resource, false).await
 }
 
 /// A share of the available memory, or bytes.
@@ -131,30 +126,30 @@ enum Watermark {
     Absolute(u64),
 }
 
-pub(super) async fn set_memory_watermark(State(shared): State<Shared>, bytes: Bytes) -> Result<StatusCode, ApiError> {
+pub(super) async fn set_memory_watermark(api: Api<Administrator>, bytes: Bytes) -> Result<StatusCode, ApiError> {
     let watermark = match body(&bytes)? {
         Watermark::Relative(share) => MemoryWatermark::Relative(share),
         Watermark::Absolute(bytes) => MemoryWatermark::Absolute(bytes),
     };
-    Ok(status(&shared.execute(AdminCommand::SetMemoryWatermark(watermark)).await?))
+    Ok(status(&api.execute(AdminCommand::SetMemoryWatermark(watermark)).await?))
 }
 
-pub(super) async fn set_channel_max(State(shared): State<Shared>, bytes: Bytes) -> Result<StatusCode, ApiError> {
-    Ok(status(&shared.execute(AdminCommand::SetChannelMax(body(&bytes)?)).await?))
+pub(super) async fn set_channel_max(api: Api<Administrator>, bytes: Bytes) -> Result<StatusCode, ApiError> {
+    Ok(status(&api.execute(AdminCommand::SetChannelMax(body(&bytes)?)).await?))
 }
 
-pub(super) async fn loopback_users(State(shared): State<Shared>) -> Result<Json<Vec<String>>, ApiError> {
-    Ok(Json(ask!(shared, AdminCommand::ListLoopbackUsers, Names)))
+pub(super) async fn loopback_users(api: Api<Administrator>) -> Result<Json<Vec<String>>, ApiError> {
+    Ok(Json(ask!(api, AdminCommand::ListLoopbackUsers, Names)))
 }
 
-pub(super) async fn set_loopback_users(State(shared): State<Shared>, bytes: Bytes) -> Result<StatusCode, ApiError> {
-    Ok(status(&shared.execute(AdminCommand::SetLoopbackUsers(body(&bytes)?)).await?))
+pub(super) async fn set_loopback_users(api: Api<Administrator>, bytes: Bytes) -> Result<StatusCode, ApiError> {
+    Ok(status(&api.execute(AdminCommand::SetLoopbackUsers(body(&bytes)?)).await?))
 }
 
-pub(super) async fn start_application(State(shared): State<Shared>) -> Result<StatusCode, ApiError> {
-    shared.run_application(true).await.map(|()| StatusCode::NO_CONTENT)
+pub(super) async fn start_application(api: Api<Administrator>) -> Result<StatusCode, ApiError> {
+    api.run_application(true).await.map(|()| StatusCode::NO_CONTENT)
 }
 
-pub(super) async fn stop_application(State(shared): State<Shared>) -> Result<StatusCode, ApiError> {
-    shared.run_application(false).await.map(|()| StatusCode::NO_CONTENT)
+pub(super) async fn stop_application(api: Api<Administrator>) -> Result<StatusCode, ApiError> {
+    api.run_application(false).await.map(|()| StatusCode::NO_CONTENT)
 }

@@ -1,11 +1,12 @@
 //! `/api/permissions` and `/api/topic-permissions`, by virtual host and user.
 
 use super::{ask, body, status};
+use crate::api::{Administrator, Api};
 use crate::error::ApiError;
 use crate::service::Shared;
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::StatusCode;
 use broker::AdminCommand;
 use metadata::{PermissionDefinition, TopicPermissionDefinition};
@@ -54,25 +55,25 @@ async fn topic_permissions(shared: &Shared, wanted: impl Fn(&TopicPermissionDefi
     Ok(Json(all.iter().filter(|permission| wanted(permission)).map(show_topic).collect()))
 }
 
-pub(super) async fn list(State(shared): State<Shared>) -> List {
-    permissions(&shared, |_| true).await
+pub(super) async fn list(api: Api<Administrator>) -> List {
+    permissions(&api, |_| true).await
 }
 
-pub(super) async fn of_user(State(shared): State<Shared>, Path(user): Path<String>) -> List {
-    check_user(&shared, &user).await?;
-    permissions(&shared, |permission| permission.user == user).await
+pub(super) async fn of_user(api: Api<Administrator>, Path(user): Path<String>) -> List {
+    check_user(&api, &user).await?;
+    permissions(&api, |permission| permission.user == user).await
 }
 
-pub(super) async fn of_vhost(State(shared): State<Shared>, Path(vhost): Path<String>) -> List {
-    check_vhost(&shared, &vhost).await?;
-    permissions(&shared, |permission| permission.vhost == vhost).await
+pub(super) async fn of_vhost(api: Api<Administrator>, Path(vhost): Path<String>) -> List {
+    check_vhost(&api, &vhost).await?;
+    permissions(&api, |permission| permission.vhost == vhost).await
 }
 
 pub(super) async fn one(
-    State(shared): State<Shared>,
+    api: Api<Administrator>,
     Path((vhost, user)): Path<(String, String)>,
 ) -> Result<Json<Value>, ApiError> {
-    let all = ask!(shared, AdminCommand::ListPermissions, Permissions);
+    let all = ask!(api, AdminCommand::ListPermissions, Permissions);
     let found = all.iter().find(|permission| permission.user == user && permission.vhost == vhost);
     found.map(|permission| Json(show(permission))).ok_or_else(ApiError::not_found)
 }
@@ -85,39 +86,39 @@ struct Patterns {
 }
 
 pub(super) async fn put(
-    State(shared): State<Shared>,
+    api: Api<Administrator>,
     Path((vhost, user)): Path<(String, String)>,
     bytes: Bytes,
 ) -> Result<StatusCode, ApiError> {
     let Patterns { configure, write, read } = body(&bytes)?;
     let command = AdminCommand::SetPermissions(PermissionDefinition { user, vhost, configure, write, read });
-    Ok(status(&shared.execute(command).await?))
+    Ok(status(&api.execute(command).await?))
 }
 
 pub(super) async fn delete(
-    State(shared): State<Shared>,
+    api: Api<Administrator>,
     Path((vhost, user)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    Ok(status(&shared.execute(AdminCommand::ClearPermissions { user, vhost }).await?))
+    Ok(status(&api.execute(AdminCommand::ClearPermissions { user, vhost }).await?))
 }
 
-pub(super) async fn topic_list(State(shared): State<Shared>) -> List {
-    topic_permissions(&shared, |_| true).await
+pub(super) async fn topic_list(api: Api<Administrator>) -> List {
+    topic_permissions(&api, |_| true).await
 }
 
-pub(super) async fn topic_of_user(State(shared): State<Shared>, Path(user): Path<String>) -> List {
-    check_user(&shared, &user).await?;
-    topic_permissions(&shared, |permission| permission.user == user).await
+pub(super) async fn topic_of_user(api: Api<Administrator>, Path(user): Path<String>) -> List {
+    check_user(&api, &user).await?;
+    topic_permissions(&api, |permission| permission.user == user).await
 }
 
-pub(super) async fn topic_of_vhost(State(shared): State<Shared>, Path(vhost): Path<String>) -> List {
-    check_vhost(&shared, &vhost).await?;
-    topic_permissions(&shared, |permission| permission.vhost == vhost).await
+pub(super) async fn topic_of_vhost(api: Api<Administrator>, Path(vhost): Path<String>) -> List {
+    check_vhost(&api, &vhost).await?;
+    topic_permissions(&api, |permission| permission.vhost == vhost).await
 }
 
 /// A list, since a user may have topic permissions on several exchanges.
-pub(super) async fn topic_one(State(shared): State<Shared>, Path((vhost, user)): Path<(String, String)>) -> List {
-    topic_permissions(&shared, |permission| permission.user == user && permission.vhost == vhost).await
+pub(super) async fn topic_one(api: Api<Administrator>, Path((vhost, user)): Path<(String, String)>) -> List {
+    topic_permissions(&api, |permission| permission.user == user && permission.vhost == vhost).await
 }
 
 #[derive(Deserialize)]
@@ -128,26 +129,26 @@ struct TopicPatterns {
 }
 
 pub(super) async fn topic_put(
-    State(shared): State<Shared>,
+    api: Api<Administrator>,
     Path((vhost, user)): Path<(String, String)>,
     bytes: Bytes,
 ) -> Result<StatusCode, ApiError> {
     let TopicPatterns { exchange, write, read } = body(&bytes)?;
     let permission = TopicPermissionDefinition { user, vhost, exchange, write, read };
-    Ok(status(&shared.execute(AdminCommand::SetTopicPermissions(permission)).await?))
+    Ok(status(&api.execute(AdminCommand::SetTopicPermissions(permission)).await?))
 }
 
 pub(super) async fn topic_delete(
-    State(shared): State<Shared>,
+    api: Api<Administrator>,
     Path((vhost, user)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    Ok(status(&shared.execute(AdminCommand::ClearTopicPermissions { user, vhost, exchange: None }).await?))
+    Ok(status(&api.execute(AdminCommand::ClearTopicPermissions { user, vhost, exchange: None }).await?))
 }
 
 pub(super) async fn topic_delete_exchange(
-    State(shared): State<Shared>,
+    api: Api<Administrator>,
     Path((vhost, user, exchange)): Path<(String, String, String)>,
 ) -> Result<StatusCode, ApiError> {
     let command = AdminCommand::ClearTopicPermissions { user, vhost, exchange: Some(exchange) };
-    Ok(status(&shared.execute(command).await?))
+    Ok(status(&api.execute(command).await?))
 }

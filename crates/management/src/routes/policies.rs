@@ -1,12 +1,13 @@
 //! `/api/policies` and `/api/operator-policies`.
 
 use super::{ask, required, status};
+use crate::api::{Administrator, Api};
 use crate::error::ApiError;
 use crate::json;
 use crate::service::Shared;
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::StatusCode;
 use broker::AdminCommand;
 use metadata::{PolicyDefinition, PolicyKind};
@@ -27,18 +28,18 @@ fn show(policy: &PolicyDefinition) -> Value {
     })
 }
 
-async fn policies(shared: Shared, kind: PolicyKind, vhost: Option<String>) -> List {
+async fn policies(shared: &Shared, kind: PolicyKind, vhost: Option<String>) -> List {
     let policies = ask!(shared, AdminCommand::ListPolicies { kind, vhost }, Policies);
     Ok(Json(policies.iter().map(show).collect()))
 }
 
-async fn policy(shared: Shared, kind: PolicyKind, vhost: String, name: String) -> One {
+async fn policy(shared: &Shared, kind: PolicyKind, vhost: String, name: String) -> One {
     let policies = ask!(shared, AdminCommand::ListPolicies { kind, vhost: Some(vhost) }, Policies);
     policies.iter().find(|policy| policy.name == name).map(|policy| Json(show(policy))).ok_or_else(ApiError::not_found)
 }
 
 async fn set(
-    shared: Shared,
+    shared: &Shared,
     kind: PolicyKind,
     vhost: String,
     name: String,
@@ -57,57 +58,57 @@ async fn set(
     Ok(status(&shared.execute(command).await.map_err(ApiError::or_no_vhost)?))
 }
 
-async fn clear(shared: Shared, kind: PolicyKind, vhost: String, name: String) -> Result<StatusCode, ApiError> {
+async fn clear(shared: &Shared, kind: PolicyKind, vhost: String, name: String) -> Result<StatusCode, ApiError> {
     Ok(status(&shared.execute(AdminCommand::ClearPolicy { kind, vhost, name }).await?))
 }
 
-pub(super) async fn list(State(shared): State<Shared>) -> List {
-    policies(shared, PolicyKind::User, None).await
+pub(super) async fn list(api: Api<Administrator>) -> List {
+    policies(&api, PolicyKind::User, None).await
 }
 
-pub(super) async fn of_vhost(State(shared): State<Shared>, Path(vhost): Path<String>) -> List {
-    policies(shared, PolicyKind::User, Some(vhost)).await
+pub(super) async fn of_vhost(api: Api<Administrator>, Path(vhost): Path<String>) -> List {
+    policies(&api, PolicyKind::User, Some(vhost)).await
 }
 
-pub(super) async fn one(State(shared): State<Shared>, Path((vhost, name)): Names) -> One {
-    policy(shared, PolicyKind::User, vhost, name).await
+pub(super) async fn one(api: Api<Administrator>, Path((vhost, name)): Names) -> One {
+    policy(&api, PolicyKind::User, vhost, name).await
 }
 
 pub(super) async fn put(
-    State(shared): State<Shared>,
+    api: Api<Administrator>,
     Path((vhost, name)): Names,
     bytes: Bytes,
 ) -> Result<StatusCode, ApiError> {
-    set(shared, PolicyKind::User, vhost, name, &bytes).await
+    set(&api, PolicyKind::User, vhost, name, &bytes).await
 }
 
-pub(super) async fn delete(State(shared): State<Shared>, Path((vhost, name)): Names) -> Result<StatusCode, ApiError> {
-    clear(shared, PolicyKind::User, vhost, name).await
+pub(super) async fn delete(api: Api<Administrator>, Path((vhost, name)): Names) -> Result<StatusCode, ApiError> {
+    clear(&api, PolicyKind::User, vhost, name).await
 }
 
-pub(super) async fn operator_list(State(shared): State<Shared>) -> List {
-    policies(shared, PolicyKind::Operator, None).await
+pub(super) async fn operator_list(api: Api<Administrator>) -> List {
+    policies(&api, PolicyKind::Operator, None).await
 }
 
-pub(super) async fn operator_of_vhost(State(shared): State<Shared>, Path(vhost): Path<String>) -> List {
-    policies(shared, PolicyKind::Operator, Some(vhost)).await
+pub(super) async fn operator_of_vhost(api: Api<Administrator>, Path(vhost): Path<String>) -> List {
+    policies(&api, PolicyKind::Operator, Some(vhost)).await
 }
 
-pub(super) async fn operator_one(State(shared): State<Shared>, Path((vhost, name)): Names) -> One {
-    policy(shared, PolicyKind::Operator, vhost, name).await
+pub(super) async fn operator_one(api: Api<Administrator>, Path((vhost, name)): Names) -> One {
+    policy(&api, PolicyKind::Operator, vhost, name).await
 }
 
 pub(super) async fn operator_put(
-    State(shared): State<Shared>,
+    api: Api<Administrator>,
     Path((vhost, name)): Names,
     bytes: Bytes,
 ) -> Result<StatusCode, ApiError> {
-    set(shared, PolicyKind::Operator, vhost, name, &bytes).await
+    set(&api, PolicyKind::Operator, vhost, name, &bytes).await
 }
 
 pub(super) async fn operator_delete(
-    State(shared): State<Shared>,
+    api: Api<Administrator>,
     Path((vhost, name)): Names,
 ) -> Result<StatusCode, ApiError> {
-    clear(shared, PolicyKind::Operator, vhost, name).await
+    clear(&api, PolicyKind::Operator, vhost, name).await
 }

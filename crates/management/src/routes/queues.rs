@@ -1,12 +1,13 @@
 //! `/api/queues`.
 
 use super::{ask, body, counted, status};
+use crate::api::{Administrator, Api};
 use crate::error::ApiError;
 use crate::json;
 use crate::service::Shared;
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::http::StatusCode;
 use axum::response::Response;
 use broker::{AdminCommand, QueueSnapshot};
@@ -54,28 +55,25 @@ fn message_stats(counters: &[(&'static str, u64)]) -> Value {
     Value::Object(stats)
 }
 
-async fn queues(shared: Shared, vhost: Option<String>) -> Result<Json<Vec<Value>>, ApiError> {
+async fn queues(shared: &Shared, vhost: Option<String>) -> Result<Json<Vec<Value>>, ApiError> {
     let queues = ask!(shared, AdminCommand::ListQueues { vhost }, Queues);
-    Ok(Json(queues.iter().map(|queue| show(&shared, queue)).collect()))
+    Ok(Json(queues.iter().map(|queue| show(shared, queue)).collect()))
 }
 
-pub(super) async fn list(State(shared): State<Shared>) -> Result<Json<Vec<Value>>, ApiError> {
-    queues(shared, None).await
+pub(super) async fn list(api: Api<Administrator>) -> Result<Json<Vec<Value>>, ApiError> {
+    queues(&api, None).await
 }
 
-pub(super) async fn of_vhost(
-    State(shared): State<Shared>,
-    Path(vhost): Path<String>,
-) -> Result<Json<Vec<Value>>, ApiError> {
-    queues(shared, Some(vhost)).await
+pub(super) async fn of_vhost(api: Api<Administrator>, Path(vhost): Path<String>) -> Result<Json<Vec<Value>>, ApiError> {
+    queues(&api, Some(vhost)).await
 }
 
 pub(super) async fn one(
-    State(shared): State<Shared>,
+    api: Api<Administrator>,
     Path((vhost, name)): Path<(String, String)>,
 ) -> Result<Json<Value>, ApiError> {
-    let queues = ask!(shared, AdminCommand::Queue { vhost, name }, Queues);
-    queues.first().map(|queue| Json(show(&shared, queue))).ok_or_else(ApiError::not_found)
+    let queues = ask!(api, AdminCommand::Queue { vhost, name }, Queues);
+    queues.first().map(|queue| Json(show(&api, queue))).ok_or_else(ApiError::not_found)
 }
 
 #[derive(Deserialize)]
@@ -89,14 +87,14 @@ struct Declare {
 }
 
 pub(super) async fn put(
-    State(shared): State<Shared>,
+    api: Api<Administrator>,
     Path((vhost, name)): Path<(String, String)>,
     bytes: Bytes,
 ) -> Result<StatusCode, ApiError> {
     let Declare { durable, auto_delete, arguments } = body(&bytes)?;
     let arguments = json::to_table(&arguments);
     let command = AdminCommand::DeclareQueue { vhost, name, durable, auto_delete, arguments };
-    Ok(status(&shared.execute(command).await?))
+    Ok(status(&api.execute(command).await?))
 }
 
 #[derive(Deserialize)]
@@ -108,16 +106,16 @@ pub(super) struct Condition {
 }
 
 pub(super) async fn delete(
-    State(shared): State<Shared>,
+    api: Api<Administrator>,
     Path((vhost, name)): Path<(String, String)>,
     Query(Condition { if_unused, if_empty }): Query<Condition>,
 ) -> Result<Response, ApiError> {
-    Ok(counted(ask!(shared, AdminCommand::DeleteQueue { vhost, name, if_unused, if_empty }, Count)))
+    Ok(counted(ask!(api, AdminCommand::DeleteQueue { vhost, name, if_unused, if_empty }, Count)))
 }
 
 pub(super) async fn purge(
-    State(shared): State<Shared>,
+    api: Api<Administrator>,
     Path((vhost, name)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
-    Ok(counted(ask!(shared, AdminCommand::PurgeQueue { vhost, name }, Count)))
+    Ok(counted(ask!(api, AdminCommand::PurgeQueue { vhost, name }, Count)))
 }

@@ -1,11 +1,12 @@
 //! `/api/exchanges` and `/api/bindings`.
 
 use super::ask;
+use crate::api::{Administrator, Api};
 use crate::error::ApiError;
 use crate::json;
 use crate::service::Shared;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use broker::{AdminCommand, BindingSnapshot, ExchangeSnapshot};
 use serde_json::{Value, json};
 
@@ -42,47 +43,44 @@ fn show_binding(snapshot: &BindingSnapshot) -> Value {
     })
 }
 
-async fn list_exchanges(shared: Shared, vhost: Option<String>) -> List {
+async fn list_exchanges(shared: &Shared, vhost: Option<String>) -> List {
     let exchanges = ask!(shared, AdminCommand::ListExchanges { vhost }, Exchanges);
     Ok(Json(exchanges.iter().map(show_exchange).collect()))
 }
 
-async fn list_bindings(shared: Shared, vhost: Option<String>, wanted: impl Fn(&BindingSnapshot) -> bool) -> List {
+async fn list_bindings(shared: &Shared, vhost: Option<String>, wanted: impl Fn(&BindingSnapshot) -> bool) -> List {
     let bindings = ask!(shared, AdminCommand::ListBindings { vhost }, Bindings);
     Ok(Json(bindings.iter().filter(|binding| wanted(binding)).map(show_binding).collect()))
 }
 
-pub(super) async fn exchanges(State(shared): State<Shared>) -> List {
-    list_exchanges(shared, None).await
+pub(super) async fn exchanges(api: Api<Administrator>) -> List {
+    list_exchanges(&api, None).await
 }
 
-pub(super) async fn exchanges_of_vhost(State(shared): State<Shared>, Path(vhost): Path<String>) -> List {
-    list_exchanges(shared, Some(vhost)).await
+pub(super) async fn exchanges_of_vhost(api: Api<Administrator>, Path(vhost): Path<String>) -> List {
+    list_exchanges(&api, Some(vhost)).await
 }
 
 pub(super) async fn exchange(
-    State(shared): State<Shared>,
+    api: Api<Administrator>,
     Path((vhost, name)): Path<(String, String)>,
 ) -> Result<Json<Value>, ApiError> {
     let name = if name == DEFAULT_EXCHANGE { "" } else { &name };
-    let exchanges = ask!(shared, AdminCommand::ListExchanges { vhost: Some(vhost) }, Exchanges);
+    let exchanges = ask!(api, AdminCommand::ListExchanges { vhost: Some(vhost) }, Exchanges);
     let found = exchanges.iter().find(|exchange| *exchange.name == *name);
     found.map(|exchange| Json(show_exchange(exchange))).ok_or_else(ApiError::not_found)
 }
 
-pub(super) async fn bindings(State(shared): State<Shared>) -> List {
-    list_bindings(shared, None, |_| true).await
+pub(super) async fn bindings(api: Api<Administrator>) -> List {
+    list_bindings(&api, None, |_| true).await
 }
 
-pub(super) async fn bindings_of_vhost(State(shared): State<Shared>, Path(vhost): Path<String>) -> List {
-    list_bindings(shared, Some(vhost), |_| true).await
+pub(super) async fn bindings_of_vhost(api: Api<Administrator>, Path(vhost): Path<String>) -> List {
+    list_bindings(&api, Some(vhost), |_| true).await
 }
 
-pub(super) async fn bindings_of_queue(
-    State(shared): State<Shared>,
-    Path((vhost, queue)): Path<(String, String)>,
-) -> List {
-    ask!(shared, AdminCommand::Queue { vhost: vhost.clone(), name: queue.clone() }, Queues);
-    list_bindings(shared, Some(vhost), |snapshot| snapshot.binding.to_queue && *snapshot.binding.destination == *queue)
+pub(super) async fn bindings_of_queue(api: Api<Administrator>, Path((vhost, queue)): Path<(String, String)>) -> List {
+    ask!(api, AdminCommand::Queue { vhost: vhost.clone(), name: queue.clone() }, Queues);
+    list_bindings(&api, Some(vhost), |snapshot| snapshot.binding.to_queue && *snapshot.binding.destination == *queue)
         .await
 }

@@ -1,11 +1,11 @@
 //! `/api/users`.
 
 use super::{Tags, ask, body, status};
+use crate::api::{Administrator, Api};
 use crate::error::ApiError;
-use crate::service::Shared;
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::{HeaderMap, StatusCode, header};
 use broker::{AdminCommand, NewPassword, Secret, WhenUserExists};
 use metadata::UserDefinition;
@@ -22,13 +22,13 @@ fn show(user: &UserDefinition) -> Value {
     })
 }
 
-pub(super) async fn list(State(shared): State<Shared>) -> Result<Json<Vec<Value>>, ApiError> {
-    let users = ask!(shared, AdminCommand::ListUsers, Users);
+pub(super) async fn list(api: Api<Administrator>) -> Result<Json<Vec<Value>>, ApiError> {
+    let users = ask!(api, AdminCommand::ListUsers, Users);
     Ok(Json(users.iter().map(show).collect()))
 }
 
-pub(super) async fn one(State(shared): State<Shared>, Path(name): Path<String>) -> Result<Json<Value>, ApiError> {
-    let users = ask!(shared, AdminCommand::ListUsers, Users);
+pub(super) async fn one(api: Api<Administrator>, Path(name): Path<String>) -> Result<Json<Value>, ApiError> {
+    let users = ask!(api, AdminCommand::ListUsers, Users);
     users.iter().find(|user| user.name == name).map(|user| Json(show(user))).ok_or_else(ApiError::not_found)
 }
 
@@ -54,7 +54,7 @@ impl PutUser {
 
 /// Creates or replaces; with `If-None-Match: *` it only creates, and answers 412 where the user exists.
 pub(super) async fn put(
-    State(shared): State<Shared>,
+    api: Api<Administrator>,
     Path(name): Path<String>,
     headers: HeaderMap,
     bytes: Bytes,
@@ -69,12 +69,12 @@ pub(super) async fn put(
         tags: Some(tags.into_list()),
         when: if creates_only { WhenUserExists::Refuse } else { WhenUserExists::Replace },
     };
-    Ok(status(&shared.execute(command).await?))
+    Ok(status(&api.execute(command).await?))
 }
 
 /// Changes what is given of a user that exists.
 pub(super) async fn patch(
-    State(shared): State<Shared>,
+    api: Api<Administrator>,
     Path(name): Path<String>,
     bytes: Bytes,
 ) -> Result<StatusCode, ApiError> {
@@ -85,11 +85,11 @@ pub(super) async fn patch(
         tags: request.tags.take().map(Tags::into_list),
         when: WhenUserExists::Require,
     };
-    Ok(status(&shared.execute(command).await?))
+    Ok(status(&api.execute(command).await?))
 }
 
-pub(super) async fn delete(State(shared): State<Shared>, Path(name): Path<String>) -> Result<StatusCode, ApiError> {
-    Ok(status(&shared.execute(AdminCommand::DeleteUser { name }).await?))
+pub(super) async fn delete(api: Api<Administrator>, Path(name): Path<String>) -> Result<StatusCode, ApiError> {
+    Ok(status(&api.execute(AdminCommand::DeleteUser { name }).await?))
 }
 
 #[derive(Deserialize)]
@@ -98,8 +98,8 @@ struct Login {
     password: String,
 }
 
-pub(super) async fn authenticate(State(shared): State<Shared>, bytes: Bytes) -> Result<StatusCode, ApiError> {
+pub(super) async fn authenticate(api: Api<Administrator>, bytes: Bytes) -> Result<StatusCode, ApiError> {
     let login: Login = body(&bytes)?;
     let command = AdminCommand::Authenticate { name: login.username, password: Secret(login.password) };
-    Ok(status(&shared.execute(command).await?))
+    Ok(status(&api.execute(command).await?))
 }

@@ -1,11 +1,12 @@
 //! `/api/vhosts`.
 
 use super::{Tags, ask, body, status};
+use crate::api::{Administrator, Api};
 use crate::error::ApiError;
 use crate::service::Shared;
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::StatusCode;
 use broker::AdminCommand;
 use metadata::VhostDefinition;
@@ -29,15 +30,15 @@ fn show(shared: &Shared, vhost: &VhostDefinition) -> Value {
     })
 }
 
-pub(super) async fn list(State(shared): State<Shared>) -> Result<Json<Vec<Value>>, ApiError> {
-    let vhosts = ask!(shared, AdminCommand::ListVhosts, Vhosts);
-    Ok(Json(vhosts.iter().map(|vhost| show(&shared, vhost)).collect()))
+pub(super) async fn list(api: Api<Administrator>) -> Result<Json<Vec<Value>>, ApiError> {
+    let vhosts = ask!(api, AdminCommand::ListVhosts, Vhosts);
+    Ok(Json(vhosts.iter().map(|vhost| show(&api, vhost)).collect()))
 }
 
-pub(super) async fn one(State(shared): State<Shared>, Path(name): Path<String>) -> Result<Json<Value>, ApiError> {
-    let vhosts = ask!(shared, AdminCommand::ListVhosts, Vhosts);
+pub(super) async fn one(api: Api<Administrator>, Path(name): Path<String>) -> Result<Json<Value>, ApiError> {
+    let vhosts = ask!(api, AdminCommand::ListVhosts, Vhosts);
     let found = vhosts.iter().find(|vhost| vhost.name == name);
-    found.map(|vhost| Json(show(&shared, vhost))).ok_or_else(ApiError::not_found)
+    found.map(|vhost| Json(show(&api, vhost))).ok_or_else(ApiError::not_found)
 }
 
 #[derive(Deserialize)]
@@ -50,7 +51,7 @@ struct PutVhost {
 }
 
 pub(super) async fn put(
-    State(shared): State<Shared>,
+    api: Api<Administrator>,
     Path(name): Path<String>,
     bytes: Bytes,
 ) -> Result<StatusCode, ApiError> {
@@ -61,9 +62,9 @@ pub(super) async fn put(
         tags: request.tags.map(Tags::into_list),
         default_queue_type: request.default_queue_type,
     };
-    Ok(status(&shared.execute(command).await?))
+    Ok(status(&api.execute(command).await?))
 }
 
-pub(super) async fn delete(State(shared): State<Shared>, Path(name): Path<String>) -> Result<StatusCode, ApiError> {
-    Ok(status(&shared.execute(AdminCommand::DeleteVhost { name }).await?))
+pub(super) async fn delete(api: Api<Administrator>, Path(name): Path<String>) -> Result<StatusCode, ApiError> {
+    Ok(status(&api.execute(AdminCommand::DeleteVhost { name }).await?))
 }

@@ -1,0 +1,170 @@
+//! What a handler is given: who asks, the right that was checked, and the way to the broker.
+
+use crate::caller::Caller;
+use crate::error::ApiError;
+use crate::service::Shared;
+use auth::{Permission, Resource};
+use axum::extract::{FromRequestParts, RawPathParams};
+use axum::http::request::Parts;
+use broker::{AdminCommand, AdminReply};
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::sync::Arc;
+
+/// A right that a handler demands of its caller, one of those in RabbitMQ's `rabbit_web_dispatch_access_control`.
+pub(crate) trait Right: Send + Sync + 'static {
+    /// Checks it; `vhost` is the virtual host that the path or the header `x-vhost` names.
+    fn check(shared: &Shared, caller: &Caller, vhost: Option<&str>) -> Result<(), ApiError>;
+}
+
+/// The request of a caller who has the right `R`.
+pub(crate) struct Api<R> {
+    shared: Shared,
+    pub(crate) caller: Arc<Caller>,
+    right: PhantomData<R>,
+}
+
+/// Any of the four tags.
+pub(crate) struct ManagementUser;
+/// Permissions in the virtual host of the path, or the tag administrator.
+pub(crate) struct VhostUser;
+/// The same, or the tag monitoring.
+pub(crate) struct VhostVisible;
+/// The tag monitoring or administrator.
+pub(crate) struct Monitor;
+/// The tag policymaker and permissions in the virtual host of the path, or the tag administrator.
+pub(crate) struct PolicyMaker;
+/// The tag policymaker or administrator, whatever the virtual host.
+pub(crate) struct GlobalPolicyMaker;
+/// The tag administrator.
+pub(crate) struct Administrator;
+
+const NO_VHOST: &str = "User not authorised to access virtual host";
+const NO_OBJECT: &str = "User not authorised to access object";
+
+impl Right for ManagementUser {
+    fn check(_: &Shared, _: &Caller, _: Option<&str>) -> Result<(), ApiError> {
+        Ok(())
+    }
+}
+
+impl Right for VhostUser {
+    fn check(shared: &Shared, caller: &Caller, vhost: Option<&str>) -> Result<(), ApiError> {
+        if caller.tags.administrator { Ok(()) } else { shared.check_vhost(caller, vhost) }
+    }
+}
+
+impl Right for VhostVisible {
+    fn check(shared: &Shared, caller: &Caller, vhost: Option<&str>) -> Result<(), ApiError> {
+        if caller.tags.is_monitor() { Ok(()) } else { shared.check_vhost(caller, vhost) }
+    }
+}
+
+impl Right for Monitor {
+    fn check(_: &Shared, caller: &Caller, _: Option<&str>) -> Result<(), ApiError> {
+        if caller.tags.is_monitor() { Ok(()) } else { Err(ApiError::not_authorised("Not monitor user")) }
+    }
+}
+
+impl Right for PolicyMaker {
+    fn check(shared: &Shared, caller: &Caller, vhost: Option<&str>) -> Result<(), ApiError> {
+        if caller.tags.administrator {
+            return Ok(());
+        }
+        if !caller.tags.policymaker {
+            return Err(ApiError::not_authorised(NO_OBJECT));
+        }
+        shared.check_vhost(caller, vhost)
+    }
+}
+
+impl Right for GlobalPolicyMaker {
+    fn check(_: &Shared, caller: &Caller, _: Option<&str>) -> Result<(), ApiError> {
+        if caller.tags.is_policymaker() { Ok(()) } else { Err(ApiError::not_authorised(NO_OBJECT)) }
+    }
+}
+
+impl Right for Administrator {
+    fn check(_: &Shared, caller: &Caller, _: Option<&str>) -> Result<(), ApiError> {
+        if caller.tags.administrator { Ok(()) } else { Err(ApiError::not_authorised("Not administrator user")) }
+    }
+}
+
+impl Shared {
+    /// RabbitMQ answers 404 for a virtual host without permissions, and leaves one that is not there to the handler.
+    fn check_vhost(&self, caller: &Caller, vhost: Option<&str>) -> Result<(), ApiError> {
+        let Some(vhost) = vhost else { return Ok(()) };
+        let broker = self.broker()?;
+        match broker.access.check_vhost(&caller.name, vhost) {
+            Ok(()) | Err(auth::VhostRefused::NotFound { .. }) => Ok(()),
+            Err(auth::VhostRefused::Refused { .. }) => Err(ApiError::not_authorised(NO_VHOST)),
+        }
+    }
+}
+
+impl<R: Right> FromRequestParts<Shared> for Api<R> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Api<R>, ApiError> {
+        // Every listener puts one there; a request without is one that nobody looked at.
+        let Some(caller) = parts.extensions.get::<Arc<Caller>>().cloned() else {
+            return Err(ApiError::not_authorised("Login failed"));
+        };
+        if !caller.tags.is_management_user() {
+            return Err(ApiError::not_authorised("Not management user"));
+        }
+        let of_path = RawPathParams::from_request_parts(parts, shared).await.ok();
+        let of_path = of_path
+            .as_ref()
+            .and_then(|params| params.iter().find(|(name, _)| *name == "vhost"))
+            .map(|(_, vhost)| vhost.to_owned());
+        let of_header = || {
+            let value = parts.headers.get("x-vhost")?.to_str().ok()?;
+            (!value.is_empty()).then(|| value.to_owned())
+        };
+        let vhost = of_path.or_else(of_header);
+        R::check(shared, &caller, vhost.as_deref())?;
+        Ok(Api { shared: shared.clone(), caller, right: PhantomData })
+    }
+}
+
+impl<R> Deref for Api<R> {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
+}
+
+impl<R> Api<R> {
+    /// Carries out a command in the caller's name; what it changes is in the audit log.
+    pub(crate) async fn execute(&self, command: AdminCommand) -> Result<AdminReply, ApiError> {
+        self.shared.execute(command).await
+    }
+
+    /// True when lists show the caller what is in `vhost`: RabbitMQ filters lists by it.
+    pub(crate) fn sees_vhost(&self, vhost: &str) -> bool {
+        self.caller.tags.is_monitor() || self.may_use_vhost(vhost)
+    }
+
+    /// True when the caller has permissions in `vhost`, be they empty.
+    pub(crate) fn may_use_vhost(&self, vhost: &str) -> bool {
+        let allowed = |broker: &broker::Broker| broker.access.check_vhost(&self.caller.name, vhost).is_ok();
+        self.caller.is_operator() || self.shared.broker().is_ok_and(|broker| allowed(&broker))
+    }
+
+    /// True when the caller sees a connection or channel of `user`.
+    pub(crate) fn sees_user(&self, user: &str) -> bool {
+        self.caller.tags.is_monitor() || *self.caller.name == *user
+    }
+
+    /// Refuses what the same user could not do over AMQP, with the text that AMQP has for it.
+    pub(crate) fn check(&self, resource: Resource<'_>, permission: Permission) -> Result<(), ApiError> {
+        let broker = self.shared.broker()?;
+        if self.caller.is_operator() || broker.access.check(&self.caller.name, resource, permission) {
+            return Ok(());
+        }
+        let refused = auth::AccessRefused { permission, resource, user: &self.caller.name };
+        Err(ApiError::not_authorised(format!("ACCESS_REFUSED - {refused}")))
+    }
+}
