@@ -235,6 +235,7 @@ impl Started {
     fn new(data: &Path, address: SocketAddr, settings: &[&str]) -> Started {
         let mut command = leveret();
         command.arg("--data-dir").arg(data).args(["--set", &format!("listeners.tcp.default={address}")]);
+        command.args(["--set", "leveret.management=false", "--set", "leveret.prometheus=false"]);
         command.args(settings.iter().flat_map(|setting| ["--set", setting]));
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let log = BufReader::new(child.stderr.take().unwrap());

@@ -50,6 +50,8 @@ impl Broker {
         let mut command = Command::new(leveret());
         command.arg("server").arg("--data-dir").arg(data.path());
         command.arg("--set").arg(format!("listeners.tcp.default=127.0.0.1:{port}"));
+        // Only one broker at a time could have the usual ports.
+        command.args(["--set", "leveret.management=false", "--set", "leveret.prometheus=false"]);
         command
     }
 }

@@ -1,0 +1,6 @@
+//! The HTTP API over TCP, as clients and monitors use it.
+
+mod access;
+mod support;
+
+const LEVERET: &str = env!("CARGO_BIN_EXE_leveret");
