@@ -7,13 +7,16 @@
 
 mod api;
 mod authenticate;
+mod background;
 mod caller;
 mod error;
 mod fields;
 mod json;
 mod list;
 mod pid;
+mod prometheus;
 mod routes;
+mod server;
 mod service;
 mod settings;
 mod socket;
@@ -22,5 +25,5 @@ mod statistics;
 pub use api::Access;
 pub use routes::{Route, routes};
 pub use service::{Application, Management, Node, StartError};
-pub use settings::HttpSettings;
+pub use settings::{HttpSettings, ServerLimits};
 pub use socket::SOCKET_NAME;
