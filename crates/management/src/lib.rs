@@ -8,10 +8,12 @@
 mod api;
 mod authenticate;
 mod caller;
+mod definitions;
 mod error;
 mod fields;
 mod json;
 mod list;
+mod multipart;
 mod pid;
 mod routes;
 mod service;
@@ -19,6 +21,7 @@ mod settings;
 mod socket;
 mod statistics;
 
+pub use definitions::{DefinitionsError, import_definitions};
 pub use service::{Application, Management, Node, StartError};
 pub use settings::HttpSettings;
 pub use socket::SOCKET_NAME;
