@@ -148,6 +148,24 @@ impl Broker {
         vhost.limits.max_queues.set(limit("max-queues"));
     }
 
+    /// Gives the node the id that tells its cluster from others, unless it has one, and makes it durable.
+    pub fn ensure_cluster_id(&self) -> Result<(), AdminError> {
+        let mut writer = self.writer();
+        if self.cluster_id().is_some() {
+            return Ok(());
+        }
+        let value = FieldValue::LongString(self.unique_name("rabbitmq-cluster-id-").into_bytes());
+        let name = super::INTERNAL_CLUSTER_ID.to_owned();
+        writer.commit(Change::PutGlobalParameter(GlobalParameterDefinition { name, value }))
+    }
+
+    /// That id, `rabbitmq-cluster-id-` and 22 characters.
+    pub fn cluster_id(&self) -> Option<String> {
+        let current = self.registry.current();
+        let found = current.global_parameters.iter().find(|known| known.name == super::INTERNAL_CLUSTER_ID)?;
+        found.value.as_str().map(str::to_owned)
+    }
+
     pub(super) fn set_global_parameter(&self, parameter: GlobalParameterDefinition) -> Result<AdminReply, AdminError> {
         let name = parameter.name.clone();
         let change = Change::PutGlobalParameter(parameter);
