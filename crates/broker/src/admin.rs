@@ -8,6 +8,8 @@ mod command;
 mod connections;
 mod delayed;
 mod error;
+mod export;
+mod import;
 mod memory;
 mod objects;
 mod parameters;
@@ -19,6 +21,8 @@ mod vhosts;
 
 pub use command::{AdminCommand, AdminReply, NewPassword, Secret, WhenUserExists};
 pub use error::{AdminError, Missing};
+pub use export::TopologyDefinitions;
+pub use import::{INTERNAL_CLUSTER_ID, ImportBatch, ImportOutcome, ImportedPolicy, ImportedUser, ImportedVhost};
 pub use memory::{MemoryControl, MemoryFigures, MemoryWatermark};
 pub(crate) use registry::Registry;
 pub use snapshot::{BindingSnapshot, DelayedSnapshot, ExchangeSnapshot, Overview, QueueSnapshot};
@@ -80,6 +84,10 @@ impl Broker {
                 self.list_delayed(&vhost, exchange.as_deref(), from, most)
             }
             C::CancelDelayed { vhost, id } => self.cancel_delayed(&vhost, id),
+
+            C::ExportTopology { vhost } => self.export_topology(vhost.as_deref()),
+            C::CheckQueueLimits { queues } => self.check_queue_limits(&queues),
+            C::Import(batch) => self.import(batch),
 
             C::CloseConnections { which, reason } => self.close_connections(&which, &reason),
 

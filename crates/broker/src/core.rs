@@ -6,6 +6,7 @@
 mod books;
 pub(crate) mod compact;
 mod declare;
+mod declare_exchange;
 mod delay;
 pub(crate) mod deliver;
 mod duplicates;
@@ -22,6 +23,7 @@ mod settle;
 pub(crate) mod tend;
 
 pub(crate) use declare::{QueueDeclaration, definition};
+pub(crate) use declare_exchange::{ExchangeDeclaration, exchange_definition};
 pub(crate) use publish::{Incoming, IncomingBody};
 pub(crate) use queues::{DeleteCondition, delete_queue};
 

@@ -40,8 +40,9 @@ mod shard;
 mod topology;
 
 pub use admin::{
-    AdminCommand, AdminError, AdminReply, BindingSnapshot, DelayedSnapshot, ExchangeSnapshot, MemoryControl,
-    MemoryFigures, MemoryWatermark, Missing, NewPassword, Overview, QueueSnapshot, Secret, WhenUserExists,
+    AdminCommand, AdminError, AdminReply, BindingSnapshot, DelayedSnapshot, ExchangeSnapshot, INTERNAL_CLUSTER_ID,
+    ImportBatch, ImportOutcome, ImportedPolicy, ImportedUser, ImportedVhost, MemoryControl, MemoryFigures,
+    MemoryWatermark, Missing, NewPassword, Overview, QueueSnapshot, Secret, TopologyDefinitions, WhenUserExists,
 };
 pub use broker::{Alarm, Broker, Entropy};
 pub use connection::Ends;

@@ -51,6 +51,11 @@ impl ApiError {
         }
     }
 
+    /// Something is for a virtual host that is not there.
+    pub(crate) fn vhost_not_found() -> ApiError {
+        ApiError { error: "not_found", reason: "vhost_not_found".to_owned(), ..ApiError::not_found() }
+    }
+
     /// The caller may not do that; RabbitMQ spells it with an s here.
     pub(crate) fn not_authorised(reason: impl Into<String>) -> ApiError {
         ApiError {

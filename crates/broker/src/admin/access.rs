@@ -120,21 +120,21 @@ impl Broker {
     }
 
     /// RabbitMQ names the user first when both are missing.
-    fn check_user_and_vhost(&self, user: &str, vhost: &str) -> Result<(), AdminError> {
+    pub(super) fn check_user_and_vhost(&self, user: &str, vhost: &str) -> Result<(), AdminError> {
         self.user_definition(user).ok_or_else(|| Missing::User.called(user))?;
         self.check_vhost_exists(vhost)
     }
 }
 
 /// Variables of topic permissions are braces, which are literal in a pattern that would not be a repetition.
-fn check_pattern(pattern: &str) -> Result<(), AdminError> {
+pub(super) fn check_pattern(pattern: &str) -> Result<(), AdminError> {
     let filled = ["{username}", "{vhost}", "{client_id}"]
         .iter()
         .fold(pattern.to_owned(), |text, variable| text.replace(variable, "x"));
     Pattern::compile(&filled).map(drop).map_err(|error| AdminError::Invalid(error.to_string()))
 }
 
-fn hashed(password: NewPassword) -> Result<(String, String), AdminError> {
+pub(super) fn hashed(password: NewPassword) -> Result<(String, String), AdminError> {
     match password {
         NewPassword::Plain(Secret(plain)) => {
             let algorithm = HashingAlgorithm::default();

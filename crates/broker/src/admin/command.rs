@@ -1,6 +1,9 @@
 //! Administrative commands and their replies.
 
-use super::{BindingSnapshot, DelayedSnapshot, ExchangeSnapshot, MemoryWatermark, Overview, QueueSnapshot};
+use super::{
+    BindingSnapshot, DelayedSnapshot, ExchangeSnapshot, ImportBatch, ImportOutcome, MemoryWatermark, Overview,
+    QueueSnapshot, TopologyDefinitions,
+};
 use crate::broker::Alarm;
 use crate::message::Which;
 use amqp::{FieldTable, FieldValue};
@@ -237,6 +240,19 @@ pub enum AdminCommand {
         id: u64,
     },
 
+    /// Exchanges, queues and bindings as definitions have them.
+    ExportTopology {
+        /// The virtual host's name; `None` for all.
+        vhost: Option<String>,
+    },
+    /// Whether limits of virtual hosts let these queues be imported.
+    CheckQueueLimits {
+        /// Virtual host and name of each.
+        queues: Vec<(String, String)>,
+    },
+    /// Imports objects of one kind; what exists is kept, or changed where RabbitMQ changes it.
+    Import(ImportBatch),
+
     /// Closes connections with 320; the reply tells how many were meant.
     CloseConnections {
         /// Which ones.
@@ -331,6 +347,10 @@ pub enum AdminReply {
     Bindings(Vec<BindingSnapshot>),
     /// Delayed messages, and the id to go on from when there may be more.
     Delayed(Vec<DelayedSnapshot>, Option<u64>),
+    /// Topology as definitions have it.
+    Topology(Box<TopologyDefinitions>),
+    /// What became of the objects of an import, in their order.
+    Imported(Vec<ImportOutcome>),
     /// Names of users.
     Names(Vec<String>),
 }

@@ -120,7 +120,7 @@ impl Broker {
         Ok(AdminReply::Bindings(all))
     }
 
-    fn vhosts_or_one(&self, name: Option<&str>) -> Result<Vec<Arc<Vhost>>, AdminError> {
+    pub(super) fn vhosts_or_one(&self, name: Option<&str>) -> Result<Vec<Arc<Vhost>>, AdminError> {
         match name {
             None => Ok(self.vhosts()),
             Some(name) => Ok(vec![self.vhost(name).ok_or_else(|| Missing::Vhost.called(name))?]),

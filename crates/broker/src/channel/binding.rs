@@ -1,12 +1,13 @@
 //! queue.bind and unbind, exchange.bind and unbind.
 
 use super::exchange::refuse_default;
+use crate::broker::Broker;
 use crate::connection::Connection;
 use crate::core::Core;
 use crate::errors::{self, ProtocolError, Resource};
 use crate::names::clean;
 use crate::reply_to;
-use crate::topology::{ExchangeKind, binding_definition};
+use crate::topology::{Destination, Exchange, ExchangeKind, Vhost, binding_definition};
 use amqp::method::{exchange, queue};
 use amqp::{FieldTable, FieldValue, Method, TableRef};
 use auth::Permission;
@@ -15,12 +16,22 @@ use routing::BindError;
 use std::borrow::Cow;
 
 /// What is to be bound or unbound.
-struct Binding<'a> {
-    source: Cow<'a, str>,
-    destination: Cow<'a, str>,
-    to_queue: bool,
-    routing_key: Cow<'a, str>,
-    arguments: FieldTable,
+pub(crate) struct Binding<'a> {
+    pub(crate) source: Cow<'a, str>,
+    pub(crate) destination: Cow<'a, str>,
+    pub(crate) to_queue: bool,
+    pub(crate) routing_key: Cow<'a, str>,
+    /// Sorted by name: their order does not tell bindings apart.
+    pub(crate) arguments: FieldTable,
+}
+
+/// Where binding led to.
+pub(crate) struct Bound {
+    /// What to wait for before it is answered.
+    pub(crate) token: Option<Token>,
+    /// True where there was no such binding.
+    pub(crate) is_new: bool,
+    pub(crate) destination: Destination,
 }
 
 impl Core {
@@ -123,28 +134,11 @@ impl Core {
         } else {
             self.exchange(conn, &binding.destination)?;
         }
-        if source.kind == ExchangeKind::LocalRandom {
-            check_local_random(binding)?;
+        let bound = self.broker.bind(&vhost, &source, binding)?;
+        if let Some(history) = source.history().filter(|_| bound.is_new) {
+            self.replay(&vhost, history, bound.destination);
         }
-        let mut topology = vhost.write();
-        let Some(destination) = topology.destination(&binding.destination, binding.to_queue) else {
-            let resource = Resource::queue(&vhost.name, &binding.destination);
-            return Err(errors::NOT_FOUND.with(&[&resource]));
-        };
-        let bound = topology
-            .bind(&binding.source, destination, &binding.routing_key, &binding.arguments)
-            .map_err(|error| invalid_binding(error, binding))?;
-        let is_new = bound.is_some();
-        let changes = match bound {
-            Some((info, true)) => vec![Change::PutBinding(binding_definition(&vhost.name, &info))],
-            _ => Vec::new(),
-        };
-        let token = self.broker.propose(changes);
-        drop(topology);
-        if let Some(history) = source.history().filter(|_| is_new) {
-            self.replay(&vhost, history, destination);
-        }
-        Ok(token)
+        Ok(bound.token)
     }
 
     /// A binding, or even an exchange, that is not there is fine.
@@ -164,6 +158,31 @@ impl Core {
         drop(topology);
         self.broker.end_hidden(removed.hidden);
         Ok(token)
+    }
+}
+
+impl Broker {
+    /// Adds a binding unless it is there.
+    pub(crate) fn bind(&self, vhost: &Vhost, source: &Exchange, binding: &Binding<'_>) -> Result<Bound, ProtocolError> {
+        if source.kind == ExchangeKind::LocalRandom {
+            check_local_random(binding)?;
+        }
+        let mut topology = vhost.write();
+        let Some(destination) = topology.destination(&binding.destination, binding.to_queue) else {
+            let resource = Resource::queue(&vhost.name, &binding.destination);
+            return Err(errors::NOT_FOUND.with(&[&resource]));
+        };
+        let bound = topology
+            .bind(&binding.source, destination, &binding.routing_key, &binding.arguments)
+            .map_err(|error| invalid_binding(error, binding))?;
+        let is_new = bound.is_some();
+        let changes = match bound {
+            Some((info, true)) => vec![Change::PutBinding(binding_definition(&vhost.name, &info))],
+            _ => Vec::new(),
+        };
+        let token = self.propose(changes);
+        drop(topology);
+        Ok(Bound { token, is_new, destination })
     }
 }
 
@@ -191,12 +210,16 @@ fn exchange_binding<'a>(
     })
 }
 
-/// The arguments sorted by name: their order does not tell bindings apart.
 fn owned(arguments: TableRef<'_>) -> Result<FieldTable, ProtocolError> {
     let table = arguments.to_owned().map_err(|_| errors::CANNOT_DECODE.with(&[&errors::Octets(arguments.bytes())]))?;
+    Ok(sorted(table))
+}
+
+/// A table with its fields in the order of their names.
+pub(crate) fn sorted(table: FieldTable) -> FieldTable {
     let mut fields: Vec<(String, FieldValue)> = table.into_iter().collect();
     fields.sort_by(|(a, _), (b, _)| a.cmp(b));
-    Ok(fields.into_iter().collect())
+    fields.into_iter().collect()
 }
 
 /// What the exchange's type holds against the binding.
