@@ -3,7 +3,7 @@
 use crate::admin::{ChannelSnapshot, ConnectionSnapshot};
 use crate::core::leave::Letter;
 use crate::link::ConnectionId;
-use crate::topology::QueueCell;
+use crate::topology::{Destination, QueueCell, Vhost};
 use metadata::Token;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -62,6 +62,15 @@ pub enum ShardMessage {
         which: Which,
         /// What the client is told.
         reason: String,
+    },
+    /// Give a new binding what its exchange remembers.
+    Replay {
+        /// The virtual host of both.
+        vhost: Arc<Vhost>,
+        /// The messages.
+        history: Arc<QueueCell>,
+        /// Where they go.
+        destination: Destination,
     },
     /// Move messages out of memory that is mostly empty.
     Compact,

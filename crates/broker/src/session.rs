@@ -20,7 +20,7 @@ impl Core {
     /// Answers a protocol header that is served: connection.start.
     pub(crate) fn start(&mut self, conn: &mut Connection) {
         conn.phase = Phase::Starting;
-        let properties = server_properties(&self.broker.settings).to_bytes();
+        let properties = server_properties(&self.broker.settings, &self.broker.cluster_name()).to_bytes();
         let mechanisms = self.broker.access.offered_mechanisms();
         let mechanisms: Vec<&str> = mechanisms.iter().map(|mechanism| mechanism.as_str()).collect();
         let mechanisms = mechanisms.join(" ");

@@ -11,6 +11,8 @@ use tracing::{info, warn};
 const VHOST_LIMITS: &str = "vhost-limits";
 const LIMITS: &str = "limits";
 const POLICY: &str = "policy";
+/// The global parameter that is the name of the cluster.
+const CLUSTER_NAME: &str = "cluster_name";
 const OPERATOR_POLICY: &str = "operator_policy";
 
 /// Texts of RabbitMQ (`rabbit_runtime_parameters`).
@@ -164,6 +166,20 @@ impl Broker {
         writer.commit(change)?;
         info!("global parameter '{name}' set");
         Ok(if existed { AdminReply::Done } else { AdminReply::Created })
+    }
+
+    /// The name of the cluster: what an operator gave it, or what the configuration says.
+    pub fn cluster_name(&self) -> String {
+        let snapshot = self.registry.current();
+        let given = snapshot.global_parameters.iter().find(|parameter| parameter.name == CLUSTER_NAME);
+        let given = given.and_then(|parameter| parameter.value.as_str()).map(str::to_owned);
+        given.unwrap_or_else(|| self.settings.cluster_name.clone())
+    }
+
+    /// RabbitMQ keeps the name as a global parameter, so that definitions have it.
+    pub(super) fn set_cluster_name(&self, name: String) -> Result<AdminReply, AdminError> {
+        let value = FieldValue::LongString(name.into_bytes());
+        self.set_global_parameter(GlobalParameterDefinition { name: CLUSTER_NAME.to_owned(), value })
     }
 
     pub(super) fn clear_global_parameter(&self, name: &str) -> Result<AdminReply, AdminError> {
