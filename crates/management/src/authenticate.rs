@@ -1,20 +1,17 @@
 //! Who a request over the network is from.
 
 use crate::caller::Caller;
-use crate::error::ApiError;
+use crate::error::{ApiError, in_detail};
 use crate::service::Shared;
 use auth::Credentials;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::net::SocketAddr;
 use std::sync::Arc;
-
-/// What a browser is asked for.
-const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"RabbitMQ Management\"");
 
 /// Finds out who makes the request, and turns it away when that is nobody.
 pub(crate) async fn network(
@@ -28,18 +25,14 @@ pub(crate) async fn network(
             request.extensions_mut().insert(Arc::new(caller));
             next.run(request).await
         }
-        Err(error) => {
-            let mut response = error.into_response();
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
-            response
-        }
+        Err(error) => error.into_response(),
     }
 }
 
 /// Whoever can open the socket may do everything.
 pub(crate) async fn socket(mut request: Request, next: Next) -> Response {
     request.extensions_mut().insert(Arc::new(Caller::operator()));
-    next.run(request).await
+    in_detail(next.run(request).await)
 }
 
 async fn caller(shared: &Shared, headers: &HeaderMap, peer: SocketAddr) -> Result<Caller, ApiError> {

@@ -7,6 +7,7 @@
 
 mod api;
 mod authenticate;
+mod binding_key;
 mod caller;
 mod error;
 mod fields;

@@ -1,5 +1,6 @@
 //! Why an administrative command was not carried out.
 
+use crate::errors::ProtocolError;
 use std::fmt;
 
 /// An administrative command that was not carried out; each message is one line.
@@ -22,14 +23,9 @@ pub enum AdminError {
     /// The state of an object forbids it; the text is that of the protocol error a client would get.
     #[error("{0}")]
     Refused(String),
-    /// An AMQP client would get this error: the reply code and the text.
-    #[error("{text}")]
-    Protocol {
-        /// Its reply code.
-        code: u16,
-        /// What it says, without the code's name.
-        text: String,
-    },
+    /// Whoever declares, binds, deletes or purges that over AMQP would be refused with this.
+    #[error("{}", .0.text)]
+    Method(ProtocolError),
     /// A virtual host that is protected from it was to be deleted.
     #[error("cannot delete vhost '{0}': it is protected from deletion")]
     Protected(String),

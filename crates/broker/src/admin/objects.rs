@@ -8,7 +8,7 @@ use crate::errors::{self, ProtocolError};
 use crate::message::ShardMessage;
 use crate::names::is_reserved;
 use crate::policy::Policy;
-use crate::topology::{BindingInfo, Exchange, QueueCell, Vhost};
+use crate::topology::{BindingInfo, QueueCell, Vhost};
 use amqp::FieldTable;
 use auth::Permission;
 use metadata::{Change, QueueDefinition};
@@ -127,28 +127,6 @@ impl Broker {
         Ok(AdminReply::Done)
     }
 
-    /// The queues of a virtual host, or of all, by virtual host and name. They are handles: nothing is copied.
-    pub fn queue_cells(&self, vhost: Option<&str>) -> Result<Vec<Arc<QueueCell>>, AdminError> {
-        let mut all = Vec::new();
-        for vhost in self.vhosts_or_one(vhost)? {
-            let mut cells = vhost.queues();
-            cells.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-            all.append(&mut cells);
-        }
-        Ok(all)
-    }
-
-    /// The exchanges of a virtual host, or of all, with their virtual hosts, by the names of both.
-    pub fn exchange_cells(&self, vhost: Option<&str>) -> Result<Vec<(Arc<Vhost>, Arc<Exchange>)>, AdminError> {
-        let mut all = Vec::new();
-        for vhost in self.vhosts_or_one(vhost)? {
-            let mut exchanges = vhost.exchanges();
-            exchanges.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-            all.extend(exchanges.into_iter().map(|exchange| (vhost.clone(), exchange)));
-        }
-        Ok(all)
-    }
-
     pub(super) fn list_exchanges(&self, vhost: Option<&str>) -> Result<AdminReply, AdminError> {
         let mut all = Vec::new();
         for vhost in self.vhosts_or_one(vhost)? {
@@ -202,7 +180,7 @@ impl Broker {
 
 impl From<ProtocolError> for AdminError {
     fn from(error: ProtocolError) -> AdminError {
-        AdminError::Protocol { code: error.code.0, text: error.text }
+        AdminError::Method(error)
     }
 }
 

@@ -88,7 +88,7 @@ impl Broker {
             arguments: arguments.clone(),
             behaviour,
             is_delayed_type,
-            ..Exchange::new(vhost.next_exchange_id(), name, kind)
+            ..Exchange::new(&vhost.name, vhost.next_exchange_id(), name, kind)
         };
         let hidden = self.new_hidden(vhost, &new);
         let mut topology = vhost.write();
