@@ -2,6 +2,7 @@
 
 use crate::admin::{MemoryControl, Registry};
 use crate::core::compact::COMPACT_FROM;
+use crate::directory::Directory;
 use crate::limits::{Tally, UsersInUse};
 use crate::link::ConnectionId;
 use crate::message::ShardMessage;
@@ -86,6 +87,8 @@ pub struct Broker {
     /// Those on this node.
     pub(crate) connections: Arc<Tally>,
     pub(crate) channels: Arc<Tally>,
+    pub(crate) consumers: Arc<Tally>,
+    pub(crate) directory: Directory,
     pub(crate) memory_control: OnceLock<Box<dyn MemoryControl>>,
     entropy: Entropy,
 }
@@ -145,6 +148,8 @@ impl Broker {
             users_in_use: UsersInUse::default(),
             connections: Arc::default(),
             channels: Arc::default(),
+            consumers: Arc::default(),
+            directory: Directory::default(),
             memory_control: OnceLock::new(),
             entropy,
         });
