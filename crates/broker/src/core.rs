@@ -3,13 +3,14 @@
 //! It is passed along with the one connection that is being served, so that serving one can never touch another's
 //! state; what concerns other connections goes through their links or as messages.
 
+mod bindings;
 mod books;
 pub(crate) mod compact;
 mod declare;
-mod declare_exchange;
 mod delay;
 pub(crate) mod deliver;
 mod duplicates;
+mod exchanges;
 mod history;
 pub(crate) mod leave;
 mod options;
@@ -22,8 +23,9 @@ mod run;
 mod settle;
 pub(crate) mod tend;
 
+pub(crate) use bindings::{Binding, sorted};
 pub(crate) use declare::{QueueDeclaration, definition};
-pub(crate) use declare_exchange::{ExchangeDeclaration, exchange_definition};
+pub(crate) use exchanges::{ExchangeDeclaration, exchange_definition, refuse_default};
 pub(crate) use publish::{Incoming, IncomingBody};
 pub(crate) use queues::{DeleteCondition, delete_queue};
 

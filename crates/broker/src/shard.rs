@@ -200,6 +200,9 @@ impl Shard {
             ShardMessage::Flushed { address } => {
                 self.serve_address(address, |core, conn| conn.link.touch(&mut core.touched));
             }
+            ShardMessage::Replay { vhost, history, destination } => {
+                self.core.replay(&vhost, &history, destination);
+            }
             ShardMessage::Compact => self.core.compact(),
             ShardMessage::Close { which, reason, closed } => {
                 let count = self.close(&which, &reason);

@@ -8,6 +8,7 @@
 mod api;
 mod authenticate;
 mod background;
+mod binding_key;
 mod caller;
 mod definitions;
 mod error;
