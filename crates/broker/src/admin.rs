@@ -9,6 +9,7 @@ mod connections;
 mod delayed;
 mod error;
 mod memory;
+mod messages;
 mod objects;
 mod parameters;
 mod policies;
@@ -20,6 +21,7 @@ mod vhosts;
 pub use command::{AdminCommand, AdminReply, NewPassword, Secret, WhenUserExists};
 pub use error::{AdminError, Missing};
 pub use memory::{MemoryControl, MemoryFigures, MemoryWatermark};
+pub use messages::{AfterGet, MessageCommand, MessageReply, MessageView, Who};
 pub(crate) use registry::Registry;
 pub use snapshot::{
     BindingSnapshot, ChannelSnapshot, ConnectionSnapshot, ConsumerSnapshot, DelayedSnapshot, ExchangeSnapshot,
@@ -83,6 +85,8 @@ impl Broker {
                 self.list_delayed(&vhost, exchange.as_deref(), from, most)
             }
             C::CancelDelayed { vhost, id } => self.cancel_delayed(&vhost, id),
+
+            C::Messages(command) => self.message_command(*command).map(|reply| AdminReply::Messages(Box::new(reply))),
 
             C::ListConnections => Ok(AdminReply::Connections(self.inspect()?.0)),
             C::ListChannels => Ok(AdminReply::Channels(self.inspect()?.1)),

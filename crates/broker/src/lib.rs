@@ -39,9 +39,9 @@ mod shard;
 mod topology;
 
 pub use admin::{
-    AdminCommand, AdminError, AdminReply, BindingSnapshot, ChannelSnapshot, ConnectionSnapshot, ConsumerSnapshot,
-    DelayedSnapshot, ExchangeSnapshot, MemoryControl, MemoryFigures, MemoryWatermark, Missing, NewPassword, Overview,
-    QueueSnapshot, Secret, WhenUserExists,
+    AdminCommand, AdminError, AdminReply, AfterGet, BindingSnapshot, ChannelSnapshot, ConnectionSnapshot,
+    ConsumerSnapshot, DelayedSnapshot, ExchangeSnapshot, MemoryControl, MemoryFigures, MemoryWatermark, MessageCommand,
+    MessageReply, MessageView, Missing, NewPassword, Overview, QueueSnapshot, Secret, WhenUserExists, Who,
 };
 pub use broker::{Alarm, Broker, Entropy};
 pub use connection::Ends;
@@ -50,7 +50,7 @@ pub use message::{ShardMessage, Which};
 pub use messages::MessageStore;
 pub use policy::{InForce, Policy};
 pub use settings::{ConsumerTimeoutAction, DefaultVhostLimits, OnRedeclare, PassiveDeclare, PublisherDeaths, Settings};
-pub use shard::Shard;
+pub use shard::{Errand, Shard};
 pub use topology::{
     BindingInfo, DeadLetterTarget, DelayedRetry, Destination, Exchange, ExchangeKind, ExchangeOptions, Overflow,
     QueueCell, QueueOptions, QueueTerms, Vhost,

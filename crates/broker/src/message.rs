@@ -3,6 +3,7 @@
 use crate::admin::{ChannelSnapshot, ConnectionSnapshot};
 use crate::core::leave::Letter;
 use crate::link::ConnectionId;
+use crate::shard::Errand;
 use crate::topology::QueueCell;
 use metadata::Token;
 use std::sync::Arc;
@@ -67,6 +68,8 @@ pub enum ShardMessage {
     Compact,
     /// Describe the connections and channels; the answer goes to the sender.
     Inspect(Sender<(Vec<ConnectionSnapshot>, Vec<ChannelSnapshot>)>),
+    /// Work that an administrative command needs done where messages are handled.
+    Errand(Errand),
     /// Close all connections: the broker stops.
     ShutDown,
 }

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use broker::errors::ProtocolError;
 use broker::{AdminError, Missing};
 use serde_json::json;
 
@@ -50,6 +51,26 @@ impl ApiError {
         ApiError::unavailable("the broker is stopped; start it with 'rabbitmqctl start_app'".to_owned())
     }
 
+    /// A client would have been refused that over AMQP; RabbitMQ puts the code before the text.
+    pub(crate) fn protocol(refusal: &ProtocolError) -> ApiError {
+        let text = refusal.full_text();
+        match refusal.code.0 {
+            403 => ApiError::not_authorised(text),
+            404 => ApiError { error: "not_found", reason: text, ..ApiError::not_found() },
+            code => ApiError::bad_request(format!("{code} {text}")),
+        }
+    }
+
+    /// The same error for a publish: RabbitMQ learns of a refusal when the channel is gone, and answers 400 whatever it is.
+    pub(crate) fn for_publisher(self) -> ApiError {
+        let code = match self.status {
+            StatusCode::UNAUTHORIZED => 403,
+            StatusCode::NOT_FOUND if self.missing.is_none() => 404,
+            _ => return self,
+        };
+        ApiError::bad_request(format!("{code} {}", self.reason))
+    }
+
     /// It cannot be done now.
     pub(crate) fn unavailable(reason: String) -> ApiError {
         ApiError { status: StatusCode::SERVICE_UNAVAILABLE, error: "service_unavailable", reason, missing: None }
@@ -71,6 +92,7 @@ impl From<AdminError> for ApiError {
             }
             AdminError::UserExists(_) => (StatusCode::PRECONDITION_FAILED, "precondition_failed"),
             AdminError::Invalid(_) | AdminError::Refused(_) => (StatusCode::BAD_REQUEST, "bad_request"),
+            AdminError::Protocol(refusal) => return ApiError::protocol(refusal),
             AdminError::NotAuthenticated(_) => (StatusCode::UNAUTHORIZED, "not_authorized"),
             AdminError::Unavailable(_) => return ApiError::unavailable(reason),
         };

@@ -3,6 +3,7 @@
 mod connections;
 mod delayed;
 mod limits;
+mod messages;
 mod node;
 mod parameters;
 mod permissions;
@@ -115,6 +116,7 @@ pub(crate) fn router(shared: Shared) -> Router {
         .route("/leveret/user-limits/{user}", put(limits::put_all_of_user).delete(limits::delete_all_of_user))
         .route("/leveret/channel-max", put(node::set_channel_max))
         .route("/leveret/loopback-users", get(node::loopback_users).put(node::set_loopback_users))
+        .merge(messages::router())
         .fallback(unknown);
     let body_limit = DefaultBodyLimit::max(shared.http().max_body_bytes);
     let root = Router::new().nest("/api", api).fallback(unknown);

@@ -1,8 +1,8 @@
 //! Administrative commands and their replies.
 
 use super::{
-    BindingSnapshot, ChannelSnapshot, ConnectionSnapshot, DelayedSnapshot, ExchangeSnapshot, MemoryWatermark, Overview,
-    QueueSnapshot,
+    BindingSnapshot, ChannelSnapshot, ConnectionSnapshot, DelayedSnapshot, ExchangeSnapshot, MemoryWatermark,
+    MessageCommand, MessageReply, Overview, QueueSnapshot,
 };
 use crate::broker::Alarm;
 use crate::message::Which;
@@ -240,6 +240,9 @@ pub enum AdminCommand {
         id: u64,
     },
 
+    /// Something that is done with messages.
+    Messages(Box<MessageCommand>),
+
     /// All connections.
     ListConnections,
     /// All channels with their consumers.
@@ -338,6 +341,8 @@ pub enum AdminReply {
     Bindings(Vec<BindingSnapshot>),
     /// Delayed messages, and the id to go on from when there may be more.
     Delayed(Vec<DelayedSnapshot>, Option<u64>),
+    /// What came of a command about messages.
+    Messages(Box<MessageReply>),
     /// Names of users.
     Names(Vec<String>),
     /// Connections by id.

@@ -1,5 +1,6 @@
 //! Why an administrative command was not carried out.
 
+use crate::errors::ProtocolError;
 use std::fmt;
 
 /// An administrative command that was not carried out; each message is one line.
@@ -22,6 +23,9 @@ pub enum AdminError {
     /// The state of an object forbids it; the text is that of the protocol error a client would get.
     #[error("{0}")]
     Refused(String),
+    /// A client would have been refused that, in these words.
+    #[error("{0}")]
+    Protocol(ProtocolError),
     /// The password is not the user's.
     #[error("{0}")]
     NotAuthenticated(String),
