@@ -11,6 +11,7 @@ mod error;
 mod export;
 mod import;
 mod memory;
+mod messages;
 mod objects;
 mod parameters;
 mod policies;
@@ -24,6 +25,7 @@ pub use error::{AdminError, Missing};
 pub use export::TopologyDefinitions;
 pub use import::{INTERNAL_CLUSTER_ID, ImportBatch, ImportOutcome, ImportedPolicy, ImportedUser, ImportedVhost};
 pub use memory::{MemoryControl, MemoryFigures, MemoryWatermark};
+pub use messages::{AfterGet, MessageCommand, MessageReply, MessageView, Who};
 pub(crate) use registry::Registry;
 pub use snapshot::{BindingSnapshot, DelayedSnapshot, ExchangeSnapshot, Overview, QueueSnapshot};
 
@@ -120,6 +122,8 @@ impl Broker {
             C::ExportTopology { vhost } => self.export_topology(vhost.as_deref()),
             C::CheckQueueLimits { queues } => self.check_queue_limits(&queues),
             C::Import(batch) => self.import(batch),
+
+            C::Messages(command) => self.message_command(*command).map(|reply| AdminReply::Messages(Box::new(reply))),
 
             C::CloseConnections { which, reason } => self.close_connections(&which, &reason),
 

@@ -5,6 +5,7 @@ mod connections;
 mod definitions;
 mod delayed;
 mod limits;
+mod messages;
 mod node;
 mod parameters;
 mod permissions;
@@ -44,7 +45,7 @@ pub(crate) use ask;
 
 /// Every path below `/api`. A handler's first argument, its `Api`, says who may use it.
 fn table() -> Routes {
-    Routes::default()
+    messages::routes(Routes::default())
         .route("/overview", get(node::overview))
         .route("/whoami", get(node::whoami))
         .route("/nodes", get(node::nodes))

@@ -1,8 +1,8 @@
 //! Administrative commands and their replies.
 
 use super::{
-    BindingSnapshot, DelayedSnapshot, ExchangeSnapshot, ImportBatch, ImportOutcome, MemoryWatermark, Overview,
-    QueueSnapshot, TopologyDefinitions,
+    BindingSnapshot, DelayedSnapshot, ExchangeSnapshot, ImportBatch, ImportOutcome, MemoryWatermark, MessageCommand,
+    MessageReply, Overview, QueueSnapshot, TopologyDefinitions,
 };
 use crate::broker::Alarm;
 use crate::message::Which;
@@ -308,6 +308,9 @@ pub enum AdminCommand {
     /// Imports objects of one kind; what exists is kept, or changed where RabbitMQ changes it.
     Import(ImportBatch),
 
+    /// Something that is done with messages.
+    Messages(Box<MessageCommand>),
+
     /// Closes connections with 320; the reply tells how many were meant.
     CloseConnections {
         /// Which ones.
@@ -406,6 +409,8 @@ pub enum AdminReply {
     Topology(Box<TopologyDefinitions>),
     /// What became of the objects of an import, in their order.
     Imported(Vec<ImportOutcome>),
+    /// What came of a command about messages.
+    Messages(Box<MessageReply>),
     /// Names of users.
     Names(Vec<String>),
 }

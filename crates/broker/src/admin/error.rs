@@ -26,6 +26,9 @@ pub enum AdminError {
     /// Whoever declares, binds, deletes or purges that over AMQP would be refused with this.
     #[error("{}", .0.text)]
     Method(ProtocolError),
+    /// The channel of whoever publishes or gets that over AMQP would be closed with this.
+    #[error("{}", .0.text)]
+    Channel(ProtocolError),
     /// A virtual host that is protected from it was to be deleted.
     #[error("cannot delete vhost '{0}': it is protected from deletion")]
     Protected(String),

@@ -171,7 +171,7 @@ impl Broker {
         }
     }
 
-    fn find_queue(&self, vhost: &str, name: &str) -> Result<(Arc<Vhost>, Arc<QueueCell>), AdminError> {
+    pub(super) fn find_queue(&self, vhost: &str, name: &str) -> Result<(Arc<Vhost>, Arc<QueueCell>), AdminError> {
         let vhost = self.vhost(vhost).ok_or_else(|| Missing::Vhost.called(vhost))?;
         let cell = vhost.queue(name).ok_or_else(|| Missing::Queue.called(name))?;
         Ok((vhost, cell))
