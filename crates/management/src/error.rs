@@ -45,6 +45,17 @@ impl ApiError {
         ApiError { status: StatusCode::UNAUTHORIZED, error: "not_authorized", reason, missing: None }
     }
 
+    /// Parameters of a page that cannot be.
+    pub(crate) fn invalid_pagination(reason: String) -> ApiError {
+        ApiError { status: StatusCode::BAD_REQUEST, error: "invalid_pagination_parameters", reason, missing: None }
+    }
+
+    /// A page behind the end of a list of `length` rows.
+    pub(crate) fn page_out_of_range(page: u64, page_size: u64, length: usize) -> ApiError {
+        let reason = format!("Page out of range, page: {page} page size: {page_size}, len: {length}");
+        ApiError { status: StatusCode::BAD_REQUEST, error: "page_out_of_range", reason, missing: None }
+    }
+
     /// The broker is stopped, and only the process runs.
     pub(crate) fn stopped() -> ApiError {
         ApiError::unavailable("the broker is stopped; start it with 'rabbitmqctl start_app'".to_owned())

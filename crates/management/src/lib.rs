@@ -19,6 +19,8 @@ mod settings;
 mod socket;
 mod statistics;
 
+pub use api::Access;
+pub use routes::{Route, routes};
 pub use service::{Application, Management, Node, StartError};
 pub use settings::HttpSettings;
 pub use socket::SOCKET_NAME;

@@ -8,6 +8,7 @@ mod parameters;
 mod permissions;
 mod policies;
 mod queues;
+mod table;
 mod topology;
 mod users;
 mod vhosts;
@@ -19,11 +20,12 @@ use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post, put};
 use broker::AdminReply;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+pub use table::Route;
+use table::{Routes, delete, get, post, put};
 
 /// Carries out a command and takes the reply apart that belongs to it.
 macro_rules! ask {
@@ -36,9 +38,9 @@ macro_rules! ask {
 }
 pub(crate) use ask;
 
-/// Every path that is served, for every listener.
-pub(crate) fn router(shared: Shared) -> Router {
-    let api = Router::new()
+/// Every path below `/api`. A handler's first argument, its `Api`, says who may use it.
+fn table() -> Routes {
+    Routes::default()
         .route("/overview", get(node::overview))
         .route("/whoami", get(node::whoami))
         .route("/nodes", get(node::nodes))
@@ -115,7 +117,16 @@ pub(crate) fn router(shared: Shared) -> Router {
         .route("/leveret/user-limits/{user}", put(limits::put_all_of_user).delete(limits::delete_all_of_user))
         .route("/leveret/channel-max", put(node::set_channel_max))
         .route("/leveret/loopback-users", get(node::loopback_users).put(node::set_loopback_users))
-        .fallback(unknown);
+}
+
+/// Every verb at every path of the API, for its documentation and for tests.
+pub fn routes() -> Vec<Route> {
+    table().describe("/api")
+}
+
+/// Every path that is served, for every listener.
+pub(crate) fn router(shared: Shared) -> Router {
+    let api = table().into_router().fallback(unknown);
     let body_limit = DefaultBodyLimit::max(shared.http().max_body_bytes);
     let root = Router::new().nest("/api", api).fallback(unknown);
     match shared.http().path_prefix.as_str() {

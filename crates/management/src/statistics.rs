@@ -8,13 +8,11 @@ pub(crate) mod fields;
 mod retention;
 mod ring;
 mod sampler;
-mod sampling;
 mod series;
 #[cfg(test)]
 mod tests;
 
 pub use retention::{Retention, RetentionPolicies};
-pub(crate) use sampling::Sampling;
 
 use fields::Policy;
 use foldhash::fast::RandomState;
@@ -48,6 +46,15 @@ pub(crate) enum Subject {
     Delivered { connection: u64, channel: u16, queue: u64 },
     /// What went from an exchange into a queue.
     Routed { vhost: u64, exchange: u64, queue: u64 },
+}
+
+/// Samples that a request asks for: an age and an increment in seconds, from `lengths_age=60&lengths_incr=5` and the like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sampling {
+    pub(crate) lengths: Option<(u64, u64)>,
+    pub(crate) message_rates: Option<(u64, u64)>,
+    pub(crate) data_rates: Option<(u64, u64)>,
+    pub(crate) node_stats: Option<(u64, u64)>,
 }
 
 /// Which message rates are kept (RabbitMQ's `management.rates_mode`).
