@@ -1,7 +1,7 @@
 //! The administrative surface: typed commands from outside the message path, and their replies.
 //!
 //! [`Broker::execute`] may be called on any thread but a reactor's. It waits: for the journal where something durable
-//! changes, and for the reactors where connections and channels are listed. It knows neither HTTP nor JSON.
+//! changes, and for the reactors where connections are closed. It knows neither HTTP nor JSON.
 
 mod access;
 mod command;
@@ -21,10 +21,7 @@ pub use command::{AdminCommand, AdminReply, NewPassword, Secret, WhenUserExists}
 pub use error::{AdminError, Missing};
 pub use memory::{MemoryControl, MemoryFigures, MemoryWatermark};
 pub(crate) use registry::Registry;
-pub use snapshot::{
-    BindingSnapshot, ChannelSnapshot, ConnectionSnapshot, ConsumerSnapshot, DelayedSnapshot, ExchangeSnapshot,
-    Overview, QueueSnapshot,
-};
+pub use snapshot::{BindingSnapshot, DelayedSnapshot, ExchangeSnapshot, Overview, QueueSnapshot};
 
 use crate::broker::Broker;
 use std::sync::Arc;
@@ -34,7 +31,7 @@ impl Broker {
     pub fn execute(&self, command: AdminCommand) -> Result<AdminReply, AdminError> {
         use AdminCommand as C;
         match command {
-            C::Overview => self.overview().map(|overview| AdminReply::Overview(Box::new(overview))),
+            C::Overview => Ok(AdminReply::Overview(Box::new(self.overview()))),
 
             C::ListUsers => Ok(AdminReply::Users(self.definitions().users.clone())),
             C::PutUser { name, password, tags, when } => self.put_user(name, password, tags, when),
@@ -84,9 +81,7 @@ impl Broker {
             }
             C::CancelDelayed { vhost, id } => self.cancel_delayed(&vhost, id),
 
-            C::ListConnections => Ok(AdminReply::Connections(self.inspect()?.0)),
-            C::ListChannels => Ok(AdminReply::Channels(self.inspect()?.1)),
-            C::CloseConnections { which, reason } => self.close_connections(which, &reason),
+            C::CloseConnections { which, reason } => self.close_connections(&which, &reason),
 
             C::SetAlarm { alarm, raised } => {
                 self.set_alarm(alarm, raised);

@@ -21,6 +21,12 @@ impl Counter {
         self.0.load(Ordering::Relaxed)
     }
 
+    /// Takes `count` off; for gauges.
+    #[inline]
+    pub fn sub(&self, count: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_sub(count), Ordering::Relaxed);
+    }
+
     /// Replaces the value; for gauges.
     #[inline]
     pub fn set(&self, value: u64) {
@@ -79,6 +85,20 @@ counter_set! {
         get_no_ack,
         /// Fetches that found the queue empty.
         get_empty,
+    }
+}
+
+counter_set! {
+    /// What a channel published to one exchange; written by its reactor.
+    PairCounters: Counter {
+        /// Messages published.
+        publish,
+        /// Publishes confirmed.
+        confirm,
+        /// Publishes returned as unroutable.
+        return_unroutable,
+        /// Publishes dropped as unroutable.
+        drop_unroutable,
     }
 }
 

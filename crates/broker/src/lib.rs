@@ -21,6 +21,7 @@ mod dead_letter;
 mod deduplication;
 pub(crate) mod delayed;
 mod delivery;
+mod directory;
 pub mod errors;
 mod inbound;
 mod limits;
@@ -39,12 +40,13 @@ mod shard;
 mod topology;
 
 pub use admin::{
-    AdminCommand, AdminError, AdminReply, BindingSnapshot, ChannelSnapshot, ConnectionSnapshot, ConsumerSnapshot,
-    DelayedSnapshot, ExchangeSnapshot, MemoryControl, MemoryFigures, MemoryWatermark, Missing, NewPassword, Overview,
-    QueueSnapshot, Secret, WhenUserExists,
+    AdminCommand, AdminError, AdminReply, BindingSnapshot, DelayedSnapshot, ExchangeSnapshot, MemoryControl,
+    MemoryFigures, MemoryWatermark, Missing, NewPassword, Overview, QueueSnapshot, Secret, WhenUserExists,
 };
 pub use broker::{Alarm, Broker, Entropy};
 pub use connection::Ends;
+pub use delivery::Consumer;
+pub use directory::{ChannelEntry, ChannelMode, ConnectionEntry, ConnectionState, ObjectTotals, Subscription, Tuned};
 pub use link::{ConnectionId, Flushed, Link, Transport};
 pub use message::{ShardMessage, Which};
 pub use messages::MessageStore;

@@ -1,6 +1,5 @@
 //! What reactors tell each other, and what others tell them.
 
-use crate::admin::{ChannelSnapshot, ConnectionSnapshot};
 use crate::core::leave::Letter;
 use crate::link::ConnectionId;
 use crate::topology::QueueCell;
@@ -62,11 +61,11 @@ pub enum ShardMessage {
         which: Which,
         /// What the client is told.
         reason: String,
+        /// Who is told how many there were.
+        closed: Option<Sender<u64>>,
     },
     /// Move messages out of memory that is mostly empty.
     Compact,
-    /// Describe the connections and channels; the answer goes to the sender.
-    Inspect(Sender<(Vec<ConnectionSnapshot>, Vec<ChannelSnapshot>)>),
     /// Close all connections: the broker stops.
     ShutDown,
 }

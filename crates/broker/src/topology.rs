@@ -44,6 +44,8 @@ pub enum Destination {
 
 /// A virtual host.
 pub struct Vhost {
+    /// A number that no other virtual host of this run has had.
+    pub id: u64,
     /// Its name.
     pub name: Arc<str>,
     pub(crate) default_exchange: Arc<Exchange>,
@@ -118,17 +120,23 @@ const PREDECLARED: [(&str, ExchangeKind, bool); 6] = [
     ("amq.rabbitmq.trace", ExchangeKind::Topic, true),
 ];
 
+/// Numbers of virtual hosts; of the process, so that none comes again when the broker is stopped and started.
+static NEXT_VHOST: AtomicU64 = AtomicU64::new(1);
+
 impl Vhost {
     /// A virtual host with the predeclared exchanges.
     pub(crate) fn new(name: &str) -> Arc<Vhost> {
         let counts = Arc::new(ObjectCounts::default());
+        let name: Arc<str> = name.into();
+        let default = Exchange::new(&name, 0, "", ExchangeKind::Direct);
         let vhost = Vhost {
-            name: name.into(),
+            id: NEXT_VHOST.fetch_add(1, Ordering::Relaxed),
+            name,
             policies: RwLock::default(),
             limits: VhostLimits::default(),
             default_queue_type: RwLock::default(),
             counts: counts.clone(),
-            default_exchange: Arc::new(Exchange::new(0, "", ExchangeKind::Direct)),
+            default_exchange: Arc::new(default),
             topology: RwLock::new(Topology { counts, ..Topology::default() }),
             next_exchange: AtomicU64::new(1),
             delayed: OnceLock::new(),
@@ -146,10 +154,19 @@ impl Vhost {
         for (name, kind, internal) in PREDECLARED {
             let id = vhost.next_exchange_id();
             let behaviour = if kind == ExchangeKind::Headers { Behaviour::BeyondKeys } else { Behaviour::Plain };
-            topology.insert_exchange(Exchange { durable: true, internal, behaviour, ..Exchange::new(id, name, kind) });
+            topology.insert_exchange(Exchange {
+                durable: true,
+                internal,
+                behaviour,
+                ..vhost.new_exchange(id, name, kind)
+            });
         }
         drop(topology);
         Arc::new(vhost)
+    }
+
+    fn new_exchange(&self, id: u64, name: &str, kind: ExchangeKind) -> Exchange {
+        Exchange::new(&self.name, id, name, kind)
     }
 
     pub(crate) fn next_exchange_id(&self) -> u64 {
@@ -236,12 +253,24 @@ impl Vhost {
 
     /// All queues.
     pub fn queues(&self) -> Vec<Arc<QueueCell>> {
-        self.read().queues.values().cloned().collect()
+        let mut all = Vec::new();
+        self.append_queues(&mut all);
+        all
+    }
+
+    pub(crate) fn append_queues(&self, all: &mut Vec<Arc<QueueCell>>) {
+        all.extend(self.read().queues.values().cloned());
     }
 
     /// All exchanges, the default exchange among them.
     pub fn exchanges(&self) -> Vec<Arc<Exchange>> {
-        self.read().exchanges.values().map(|entry| entry.exchange.clone()).collect()
+        let mut all = Vec::new();
+        self.append_exchanges(&mut all);
+        all
+    }
+
+    pub(crate) fn append_exchanges(&self, all: &mut Vec<Arc<Exchange>>) {
+        all.extend(self.read().exchanges.values().map(|entry| entry.exchange.clone()));
     }
 
     /// All bindings, without the implicit ones of the default exchange.

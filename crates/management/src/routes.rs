@@ -1,5 +1,6 @@
 //! The router: RabbitMQ's paths under `/api`, and what RabbitMQ's HTTP API has no path for under `/api/leveret`.
 
+mod channels;
 mod connections;
 mod delayed;
 mod limits;
@@ -105,11 +106,14 @@ fn table() -> Routes {
         .route("/delayed/{vhost}/{id}", delete(delayed::cancel))
         .route("/connections", get(connections::list).delete(connections::close_all))
         .route("/connections/{name}", get(connections::one).delete(connections::close))
-        .route("/connections/{name}/channels", get(connections::channels_of))
+        .route("/connections/{name}/channels", get(channels::of_connection))
+        .route("/connections/{name}/sessions", get(connections::sessions))
         .route("/connections/username/{user}", get(connections::of_user).delete(connections::close_of_user))
-        .route("/channels", get(connections::channels))
-        .route("/consumers", get(connections::consumers))
-        .route("/consumers/{vhost}", get(connections::consumers_of_vhost))
+        .route("/channels", get(channels::list))
+        .route("/channels/{name}", get(channels::one))
+        .route("/vhosts/{vhost}/channels", get(channels::of_vhost))
+        .route("/consumers", get(channels::consumers))
+        .route("/consumers/{vhost}", get(channels::consumers_of_vhost))
         .route("/leveret/application", put(node::start_application).delete(node::stop_application))
         .route("/leveret/authenticate", post(users::authenticate))
         .route("/leveret/alarms/{resource}", put(node::raise_alarm).delete(node::clear_alarm))

@@ -49,7 +49,8 @@ impl Broker {
         writer.commit(Change::DeleteUser { name: name.clone() })?;
         info!(target: "user", "user '{name}' deleted");
         let reason = format!("user '{name}' is deleted");
-        self.post_to_all(|| ShardMessage::Close { which: Which::User(name.clone()), reason: reason.clone() });
+        let which = Which::User(name);
+        self.post_to_all(|| ShardMessage::Close { which: which.clone(), reason: reason.clone(), closed: None });
         Ok(AdminReply::Done)
     }
 

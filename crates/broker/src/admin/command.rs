@@ -1,9 +1,6 @@
 //! Administrative commands and their replies.
 
-use super::{
-    BindingSnapshot, ChannelSnapshot, ConnectionSnapshot, DelayedSnapshot, ExchangeSnapshot, MemoryWatermark, Overview,
-    QueueSnapshot,
-};
+use super::{BindingSnapshot, DelayedSnapshot, ExchangeSnapshot, MemoryWatermark, Overview, QueueSnapshot};
 use crate::broker::Alarm;
 use crate::message::Which;
 use amqp::{FieldTable, FieldValue};
@@ -240,10 +237,6 @@ pub enum AdminCommand {
         id: u64,
     },
 
-    /// All connections.
-    ListConnections,
-    /// All channels with their consumers.
-    ListChannels,
     /// Closes connections with 320; the reply tells how many were meant.
     CloseConnections {
         /// Which ones.
@@ -340,8 +333,4 @@ pub enum AdminReply {
     Delayed(Vec<DelayedSnapshot>, Option<u64>),
     /// Names of users.
     Names(Vec<String>),
-    /// Connections by id.
-    Connections(Vec<ConnectionSnapshot>),
-    /// Channels by connection id and number.
-    Channels(Vec<ChannelSnapshot>),
 }

@@ -1,7 +1,7 @@
 //! Commands against a broker in this process, its journal in memory and its reactors on threads that only take messages.
 
 use super::*;
-use crate::{Now, Settings, Shard};
+use crate::{Now, Settings, Shard, Which};
 use amqp::{FieldTable, FieldValue};
 use auth::{AccessControl, DefaultUser, LoginSettings};
 use metadata::{Journal, MemoryJournal, PermissionDefinition, Snapshot, Token, TopicPermissionDefinition};
@@ -332,5 +332,6 @@ fn nobody_waits_for_a_broker_that_stops() {
     broker.shut_down();
     let error = thread.join().unwrap().unwrap_err();
     assert_eq!(error, AdminError::Unavailable("the broker is stopping".to_owned()));
-    assert!(broker.execute(AdminCommand::ListConnections).is_err());
+    let close = AdminCommand::CloseConnections { which: Which::Vhost(None), reason: String::new() };
+    assert!(broker.execute(close).is_err());
 }

@@ -4,7 +4,7 @@ use super::{AdminError, AdminReply, Missing};
 use crate::broker::Broker;
 use crate::channel::queue_arguments::type_called;
 use crate::core::{DeleteCondition, delete_queue};
-use crate::message::{ShardMessage, Which};
+use crate::message::Which;
 use metadata::Change;
 use tracing::info;
 
@@ -59,9 +59,7 @@ impl Broker {
         self.check_vhost_exists(name)?;
         let Some(vhost) = self.remove_vhost(name) else { return Err(Missing::Vhost.called(name)) };
         let reason = format!("vhost '{name}' is deleted");
-        self.post_to_all(|| ShardMessage::Close { which: Which::Vhost(Some(name.to_owned())), reason: reason.clone() });
-        // Reactors take messages in order: who has answered this has closed the connections.
-        if let Err(error) = self.inspect() {
+        if let Err(error) = self.close_all(&Which::Vhost(Some(name.to_owned())), &reason) {
             self.restore_vhost(vhost);
             return Err(error);
         }

@@ -104,7 +104,7 @@ impl Core {
             arguments,
             behaviour,
             is_delayed_type,
-            ..Exchange::new(vhost.next_exchange_id(), name, kind)
+            ..Exchange::new(&vhost.name, vhost.next_exchange_id(), name, kind)
         };
         let hidden = self.broker.new_hidden(vhost, &new);
         let mut topology = vhost.write();
