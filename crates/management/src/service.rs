@@ -4,7 +4,7 @@ use crate::error::ApiError;
 use crate::pid::Pids;
 use crate::settings::HttpSettings;
 use crate::statistics::Statistics;
-use crate::{authenticate, routes, socket};
+use crate::{authenticate, routes, socket, statistics};
 use axum::middleware::{from_fn, from_fn_with_state};
 use broker::{AdminCommand, AdminReply, Broker};
 use socket2::{Domain, Socket, Type};
@@ -157,6 +157,7 @@ fn serve(
         .thread_name("management-command")
         .build()?;
     runtime.block_on(async move {
+        tokio::spawn(statistics::run(shared.clone()));
         let unix = tokio::net::UnixListener::from_std(unix)?;
         for listener in network {
             let listener = tokio::net::TcpListener::from_std(listener)?;
@@ -180,7 +181,7 @@ impl Shared {
     pub(crate) fn new(application: Arc<dyn Application>, node: Node, http: HttpSettings) -> Shared {
         let creation = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let pids = Pids::new(node.name.clone(), creation);
-        let statistics = Statistics::default();
+        let statistics = Statistics::new(http.statistics.clone());
         Shared(Arc::new(Inner { application, node, http, pids, statistics, started: Instant::now() }))
     }
 

@@ -12,6 +12,7 @@ mod series;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use sampler::run;
 pub use retention::{Retention, RetentionPolicies};
 
 use fields::Policy;
