@@ -152,6 +152,7 @@ pub(crate) fn http_settings(config: &Config) -> HttpSettings {
         path_prefix: if prefix.is_empty() { String::new() } else { format!("/{prefix}") },
         max_body_bytes: options.max_body_bytes,
         limits: management::ServerLimits::default(),
+        ..HttpSettings::default()
     }
 }
 

@@ -5,7 +5,7 @@ use crate::pid::Pids;
 use crate::server::Server;
 use crate::settings::{HttpSettings, ServerLimits};
 use crate::statistics::Statistics;
-use crate::{background, prometheus, routes, socket};
+use crate::{background, prometheus, routes, socket, statistics};
 use axum::middleware::map_response;
 use broker::{AdminCommand, AdminReply, Broker};
 use socket2::{Domain, Socket, Type};
@@ -166,6 +166,7 @@ fn serve(
         .on_thread_start(background::lower_priority)
         .build()?;
     runtime.block_on(async move {
+        tokio::spawn(statistics::run(shared.clone()));
         let unix = tokio::net::UnixListener::from_std(unix)?;
         let http = shared.http();
         let limits = &http.limits;
@@ -197,7 +198,7 @@ impl Shared {
     pub(crate) fn new(application: Arc<dyn Application>, node: Node, http: HttpSettings) -> Shared {
         let creation = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let pids = Pids::new(node.name.clone(), creation);
-        let statistics = Statistics::default();
+        let statistics = Statistics::new(http.statistics.clone());
         Shared(Arc::new(Inner { application, node, http, pids, statistics, started: Instant::now() }))
     }
 

@@ -1,5 +1,6 @@
 //! How the administrative surface is served over the network.
 
+use crate::statistics::StatisticsSettings;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -16,6 +17,34 @@ pub struct HttpSettings {
     pub max_body_bytes: usize,
     /// Limits on connections to the API.
     pub limits: ServerLimits,
+    /// What is sampled, and for how long.
+    pub statistics: StatisticsSettings,
+    /// What the listeners of metrics serve.
+    pub prometheus: PrometheusSettings,
+}
+
+/// What the listeners of metrics serve: RabbitMQ's `prometheus.*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrometheusSettings {
+    /// Path of the metrics, beginning with a slash.
+    pub path: String,
+    /// Whether they are of every object where a request does not say.
+    pub return_per_object_metrics: bool,
+    /// Queues whose name this matches are left out of sums; a regular expression.
+    pub filter_aggregated_queue_metrics_pattern: Option<String>,
+    /// Whether one has to log in, as a user who may monitor.
+    pub authentication: bool,
+}
+
+impl Default for PrometheusSettings {
+    fn default() -> PrometheusSettings {
+        PrometheusSettings {
+            path: "/metrics".to_owned(),
+            return_per_object_metrics: false,
+            filter_aggregated_queue_metrics_pattern: None,
+            authentication: false,
+        }
+    }
 }
 
 /// What a client may make an HTTP server wait for: RabbitMQ's `management.tcp.*`.
@@ -70,6 +99,8 @@ impl Default for HttpSettings {
             path_prefix: String::new(),
             max_body_bytes: 20_000_000,
             limits: ServerLimits::default(),
+            statistics: StatisticsSettings::default(),
+            prometheus: PrometheusSettings::default(),
         }
     }
 }

@@ -105,8 +105,8 @@ impl<R> Api<R> {
 
 pub(super) async fn list(api: Api<ManagementUser>, query: ListQuery) -> Result<Response, ApiError> {
     let rows = api.channels()?;
-    let (shared, wanted) = (Shared::clone(&api), query.clone());
-    list::reply(&query, rows, move |channel, fields| show(&shared, &wanted, channel, fields)).await
+    let shown = query.clone();
+    list::reply(&query, rows, move |channel, fields| show(&api, &shown, channel, fields)).await
 }
 
 pub(super) async fn of_vhost(
@@ -120,8 +120,8 @@ pub(super) async fn of_vhost(
     }
     let mut rows = api.channels()?;
     rows.retain(|channel| vhost_of(&channel.connection) == vhost);
-    let (shared, wanted) = (Shared::clone(&api), query.clone());
-    list::reply(&query, rows, move |channel, fields| show(&shared, &wanted, channel, fields)).await
+    let shown = query.clone();
+    list::reply(&query, rows, move |channel, fields| show(&api, &shown, channel, fields)).await
 }
 
 pub(super) async fn of_connection(
@@ -130,8 +130,8 @@ pub(super) async fn of_connection(
     query: ListQuery,
 ) -> Result<Response, ApiError> {
     let rows = api.find_connection(&name)?.channels();
-    let (shared, wanted) = (Shared::clone(&api), query.clone());
-    list::reply(&query, rows, move |channel, fields| show(&shared, &wanted, channel, fields)).await
+    let shown = query.clone();
+    list::reply(&query, rows, move |channel, fields| show(&api, &shown, channel, fields)).await
 }
 
 pub(super) async fn one(
@@ -147,7 +147,7 @@ pub(super) async fn one(
 }
 
 pub(super) async fn consumers(api: Api<ManagementUser>, query: ListQuery) -> Result<Response, ApiError> {
-    list_consumers(&api, &query, None).await
+    list_consumers(api, &query, None).await
 }
 
 pub(super) async fn consumers_of_vhost(
@@ -156,11 +156,11 @@ pub(super) async fn consumers_of_vhost(
     query: ListQuery,
 ) -> Result<Response, ApiError> {
     check_vhost_exists(&api, &vhost)?;
-    list_consumers(&api, &query, Some(&vhost)).await
+    list_consumers(api, &query, Some(&vhost)).await
 }
 
 async fn list_consumers(
-    api: &Api<ManagementUser>,
+    api: Api<ManagementUser>,
     query: &ListQuery,
     vhost: Option<&str>,
 ) -> Result<Response, ApiError> {
@@ -172,6 +172,5 @@ async fn list_consumers(
         let connection = &subscription.consumer.entry.connection;
         vhost.is_none_or(|vhost| vhost_of(connection) == vhost) && api.sees_user(connection.user())
     });
-    let shared = Shared::clone(api);
-    list::reply(query, rows, move |subscription, fields| show_consumer(&shared, subscription, fields)).await
+    list::reply(query, rows, move |subscription, fields| show_consumer(&api, subscription, fields)).await
 }

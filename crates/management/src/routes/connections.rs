@@ -130,8 +130,8 @@ pub(super) fn check_vhost_exists(shared: &Shared, name: &str) -> Result<(), ApiE
 
 pub(super) async fn list(api: Api<ManagementUser>, query: ListQuery) -> Result<Response, ApiError> {
     let rows = api.connections()?;
-    let (shared, wanted) = (Shared::clone(&api), query.clone());
-    list::reply(&query, rows, move |connection, fields| show(&shared, &wanted, connection, fields)).await
+    let shown = query.clone();
+    list::reply(&query, rows, move |connection, fields| show(&api, &shown, connection, fields)).await
 }
 
 pub(super) async fn of_vhost(
@@ -142,8 +142,8 @@ pub(super) async fn of_vhost(
     check_vhost_exists(&api, &vhost)?;
     let mut rows = api.connections()?;
     rows.retain(|connection| connection.vhost().is_some_and(|own| **own == *vhost));
-    let (shared, wanted) = (Shared::clone(&api), query.clone());
-    list::reply(&query, rows, move |connection, fields| show(&shared, &wanted, connection, fields)).await
+    let shown = query.clone();
+    list::reply(&query, rows, move |connection, fields| show(&api, &shown, connection, fields)).await
 }
 
 /// RabbitMQ tells no more of them here.
@@ -164,8 +164,7 @@ pub(super) async fn of_user(
     }
     let mut rows = api.connections()?;
     rows.retain(|connection| connection.user() == user);
-    let shared = Shared::clone(&api);
-    list::reply(&query, rows, move |connection, fields| show_of_user(&shared, connection, fields)).await
+    list::reply(&query, rows, move |connection, fields| show_of_user(&api, connection, fields)).await
 }
 
 pub(super) async fn one(
