@@ -16,6 +16,7 @@ mod fields;
 mod json;
 mod list;
 mod multipart;
+mod openapi;
 mod pid;
 mod process;
 mod prometheus;
@@ -28,6 +29,7 @@ mod statistics;
 
 pub use api::Access;
 pub use definitions::{DefinitionsError, import_definitions};
+pub use openapi::document;
 pub use routes::{Route, routes};
 pub use service::{Application, Management, Node, StartError};
 pub use settings::{HttpSettings, PrometheusSettings, ServerLimits};
