@@ -38,6 +38,7 @@ mod session;
 mod settings;
 mod shard;
 mod topology;
+mod totals;
 
 pub use admin::{
     AdminCommand, AdminError, AdminReply, BindingSnapshot, DelayedSnapshot, ExchangeSnapshot, MemoryControl,
@@ -55,7 +56,11 @@ pub use settings::{ConsumerTimeoutAction, DefaultVhostLimits, OnRedeclare, Passi
 pub use shard::Shard;
 pub use topology::{
     BindingInfo, DeadLetterTarget, DelayedRetry, Destination, Exchange, ExchangeKind, ExchangeOptions, Overflow,
-    QueueCell, QueueOptions, QueueTerms, Vhost,
+    QueueCell, QueueDetails, QueueOptions, QueueTerms, Vhost,
+};
+pub use totals::{
+    Churn, LoginCounts, LoginProtocol, LoginSource, MessageStats, MessageTotals, NodeTotals, REASONS, SIZE_BOUNDS,
+    STRATEGIES,
 };
 
 /// The time of a turn; the driver reads the clocks once for it.

@@ -10,6 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use broker::LoginProtocol;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -46,7 +47,7 @@ async fn caller(shared: &Shared, headers: &HeaderMap, peer: SocketAddr) -> Resul
     let credentials = basic(headers).ok_or_else(ApiError::login_failed)?;
     let broker = shared.broker()?;
     // Hashing takes a while, and may be made to take longer.
-    let login = tokio::task::spawn_blocking(move || broker.access.login(&credentials, peer.ip())).await;
+    let login = tokio::task::spawn_blocking(move || broker.login(&credentials, peer.ip(), LoginProtocol::Http)).await;
     let user = login.map_err(|_| ApiError::unexpected_reply())?.map_err(|_| ApiError::login_failed())?;
     Ok(Caller::user(user.name(), user.tags(), peer))
 }

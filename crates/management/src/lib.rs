@@ -18,6 +18,7 @@ mod service;
 mod settings;
 mod socket;
 mod statistics;
+mod time;
 
 pub use service::{Application, Management, Node, StartError};
 pub use settings::HttpSettings;
