@@ -1,7 +1,7 @@
 //! A channel as its reactor holds it, and what its methods do.
 
 mod basic;
-mod binding;
+pub(crate) mod binding;
 mod confirm;
 mod consume;
 pub(crate) mod content;

@@ -23,7 +23,7 @@ impl Core {
     pub(crate) fn start(&mut self, conn: &mut Connection) {
         conn.phase = Phase::Starting;
         self.broker.directory.add(&conn.entry);
-        let properties = server_properties(&self.broker.settings).to_bytes();
+        let properties = server_properties(&self.broker.settings, &self.broker.cluster_name()).to_bytes();
         let mechanisms = self.broker.access.offered_mechanisms();
         let mechanisms: Vec<&str> = mechanisms.iter().map(|mechanism| mechanism.as_str()).collect();
         let mechanisms = mechanisms.join(" ");

@@ -151,6 +151,8 @@ pub(crate) fn http_settings(config: &Config) -> HttpSettings {
         prometheus_listeners: options.prometheus_listeners.clone(),
         path_prefix: if prefix.is_empty() { String::new() } else { format!("/{prefix}") },
         max_body_bytes: options.max_body_bytes,
+        limits: management::ServerLimits::default(),
+        ..HttpSettings::default()
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a handler is given: who asks, the right that was checked, and the way to the broker.
 
+use crate::authenticate;
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::service::Shared;
@@ -11,8 +12,32 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
 
+/// Who may use a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody, without credentials.
+    Public,
+    /// Any of the four tags.
+    ManagementUser,
+    /// Permissions in the virtual host of the path, or the tag administrator.
+    VhostUser,
+    /// The same, or the tag monitoring.
+    VhostVisible,
+    /// The tag monitoring or administrator.
+    Monitor,
+    /// The tag policymaker and permissions in the virtual host of the path, or the tag administrator.
+    PolicyMaker,
+    /// The tag policymaker or administrator.
+    GlobalPolicyMaker,
+    /// The tag administrator.
+    Administrator,
+}
+
 /// A right that a handler demands of its caller, one of those in RabbitMQ's `rabbit_web_dispatch_access_control`.
 pub(crate) trait Right: Send + Sync + 'static {
+    /// Its name.
+    const ACCESS: Access;
+
     /// Checks it; `vhost` is the virtual host that the path or the header `x-vhost` names.
     fn check(shared: &Shared, caller: &Caller, vhost: Option<&str>) -> Result<(), ApiError>;
 }
@@ -39,34 +64,47 @@ pub(crate) struct GlobalPolicyMaker;
 /// The tag administrator.
 pub(crate) struct Administrator;
 
+/// The first argument of a handler that everybody may call, without credentials.
+pub(crate) struct Public(Shared);
+
 const NO_VHOST: &str = "User not authorised to access virtual host";
 const NO_OBJECT: &str = "User not authorised to access object";
 
 impl Right for ManagementUser {
+    const ACCESS: Access = Access::ManagementUser;
+
     fn check(_: &Shared, _: &Caller, _: Option<&str>) -> Result<(), ApiError> {
         Ok(())
     }
 }
 
 impl Right for VhostUser {
+    const ACCESS: Access = Access::VhostUser;
+
     fn check(shared: &Shared, caller: &Caller, vhost: Option<&str>) -> Result<(), ApiError> {
         if caller.tags.administrator { Ok(()) } else { shared.check_vhost(caller, vhost) }
     }
 }
 
 impl Right for VhostVisible {
+    const ACCESS: Access = Access::VhostVisible;
+
     fn check(shared: &Shared, caller: &Caller, vhost: Option<&str>) -> Result<(), ApiError> {
         if caller.tags.is_monitor() { Ok(()) } else { shared.check_vhost(caller, vhost) }
     }
 }
 
 impl Right for Monitor {
+    const ACCESS: Access = Access::Monitor;
+
     fn check(_: &Shared, caller: &Caller, _: Option<&str>) -> Result<(), ApiError> {
         if caller.tags.is_monitor() { Ok(()) } else { Err(ApiError::not_authorised("Not monitor user")) }
     }
 }
 
 impl Right for PolicyMaker {
+    const ACCESS: Access = Access::PolicyMaker;
+
     fn check(shared: &Shared, caller: &Caller, vhost: Option<&str>) -> Result<(), ApiError> {
         if caller.tags.administrator {
             return Ok(());
@@ -79,12 +117,16 @@ impl Right for PolicyMaker {
 }
 
 impl Right for GlobalPolicyMaker {
+    const ACCESS: Access = Access::GlobalPolicyMaker;
+
     fn check(_: &Shared, caller: &Caller, _: Option<&str>) -> Result<(), ApiError> {
         if caller.tags.is_policymaker() { Ok(()) } else { Err(ApiError::not_authorised(NO_OBJECT)) }
     }
 }
 
 impl Right for Administrator {
+    const ACCESS: Access = Access::Administrator;
+
     fn check(_: &Shared, caller: &Caller, _: Option<&str>) -> Result<(), ApiError> {
         if caller.tags.administrator { Ok(()) } else { Err(ApiError::not_authorised("Not administrator user")) }
     }
@@ -106,10 +148,7 @@ impl<R: Right> FromRequestParts<Shared> for Api<R> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Api<R>, ApiError> {
-        // Every listener puts one there; a request without is one that nobody looked at.
-        let Some(caller) = parts.extensions.get::<Arc<Caller>>().cloned() else {
-            return Err(ApiError::not_authorised("Login failed"));
-        };
+        let caller = authenticate::caller(shared, parts).await?;
         if !caller.tags.is_management_user() {
             return Err(ApiError::not_authorised("Not management user"));
         }
@@ -124,7 +163,23 @@ impl<R: Right> FromRequestParts<Shared> for Api<R> {
         };
         let vhost = of_path.or_else(of_header);
         R::check(shared, &caller, vhost.as_deref())?;
-        Ok(Api { shared: shared.clone(), caller, right: PhantomData })
+        Ok(Api { shared: shared.clone(), caller: Arc::new(caller), right: PhantomData })
+    }
+}
+
+impl FromRequestParts<Shared> for Public {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(_: &mut Parts, shared: &Shared) -> Result<Public, ApiError> {
+        Ok(Public(shared.clone()))
+    }
+}
+
+impl Deref for Public {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
     }
 }
 

@@ -7,19 +7,30 @@
 
 mod api;
 mod authenticate;
+mod background;
+mod binding_key;
 mod caller;
+mod definitions;
 mod error;
 mod fields;
 mod json;
 mod list;
+mod multipart;
 mod pid;
+mod process;
+mod prometheus;
 mod routes;
+mod server;
 mod service;
 mod settings;
 mod socket;
 mod statistics;
 mod time;
 
+pub use api::Access;
+pub use definitions::{DefinitionsError, import_definitions};
+pub use routes::{Route, routes};
 pub use service::{Application, Management, Node, StartError};
-pub use settings::HttpSettings;
+pub use settings::{HttpSettings, PrometheusSettings, ServerLimits};
 pub use socket::SOCKET_NAME;
+pub use statistics::{RatesMode, Retention, RetentionPolicies, StatisticsSettings};

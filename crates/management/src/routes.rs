@@ -2,16 +2,21 @@
 
 mod channels;
 mod connections;
+mod definitions;
 mod delayed;
 mod limits;
+mod messages;
 mod node;
 mod parameters;
 mod permissions;
 mod policies;
 mod queues;
+mod table;
 mod topology;
 mod users;
 mod vhosts;
+
+pub(crate) use limits::of_user as limits_of_user;
 
 use crate::error::ApiError;
 use crate::service::Shared;
@@ -20,11 +25,12 @@ use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post, put};
 use broker::AdminReply;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+pub use table::Route;
+use table::{Routes, delete, get, post, put};
 
 /// Carries out a command and takes the reply apart that belongs to it.
 macro_rules! ask {
@@ -37,9 +43,9 @@ macro_rules! ask {
 }
 pub(crate) use ask;
 
-/// Every path that is served, for every listener.
-pub(crate) fn router(shared: Shared) -> Router {
-    let api = Router::new()
+/// Every path below `/api`. A handler's first argument, its `Api`, says who may use it.
+fn table() -> Routes {
+    messages::routes(Routes::default())
         .route("/overview", get(node::overview))
         .route("/whoami", get(node::whoami))
         .route("/nodes", get(node::nodes))
@@ -100,6 +106,9 @@ pub(crate) fn router(shared: Shared) -> Router {
         .route("/exchanges/{vhost}/{exchange}", get(topology::exchange))
         .route("/bindings", get(topology::bindings))
         .route("/bindings/{vhost}", get(topology::bindings_of_vhost))
+        .route("/definitions", get(definitions::get_all).post(definitions::post_all))
+        .route("/definitions/{vhost}", get(definitions::get_vhost).post(definitions::post_vhost))
+        .route("/all-configuration", get(definitions::get_all).post(definitions::post_all))
         .route("/delayed/{vhost}", get(delayed::list))
         .route("/delayed/{vhost}/{id}", delete(delayed::cancel))
         .route("/connections", get(connections::list).delete(connections::close_all))
@@ -119,7 +128,16 @@ pub(crate) fn router(shared: Shared) -> Router {
         .route("/leveret/user-limits/{user}", put(limits::put_all_of_user).delete(limits::delete_all_of_user))
         .route("/leveret/channel-max", put(node::set_channel_max))
         .route("/leveret/loopback-users", get(node::loopback_users).put(node::set_loopback_users))
-        .fallback(unknown);
+}
+
+/// Every verb at every path of the API, for its documentation and for tests.
+pub fn routes() -> Vec<Route> {
+    table().describe("/api")
+}
+
+/// Every path that is served, for every listener.
+pub(crate) fn router(shared: Shared) -> Router {
+    let api = table().into_router().fallback(unknown);
     let body_limit = DefaultBodyLimit::max(shared.http().max_body_bytes);
     let root = Router::new().nest("/api", api).fallback(unknown);
     match shared.http().path_prefix.as_str() {
@@ -146,6 +164,11 @@ pub(crate) fn required(bytes: &Bytes, keys: &[&str]) -> Result<Map<String, Value
     let missing: Vec<String> =
         keys.iter().filter(|key| !object.contains_key(**key)).map(|key| format!("{{key_missing,{key}}}")).collect();
     if missing.is_empty() { Ok(object) } else { Err(ApiError::bad_request(format!("[{}]", missing.join(",")))) }
+}
+
+/// True for a query parameter that is there and says so.
+pub(crate) fn is_true(value: Option<&String>) -> bool {
+    value.is_some_and(|value| value == "true")
 }
 
 /// Tags as a list, or with commas between them.

@@ -1,11 +1,12 @@
 //! The thread that serves, and what handlers share.
 
-use crate::error::ApiError;
+use crate::error::{ApiError, in_detail};
 use crate::pid::Pids;
-use crate::settings::HttpSettings;
+use crate::server::Server;
+use crate::settings::{HttpSettings, ServerLimits};
 use crate::statistics::Statistics;
-use crate::{authenticate, routes, socket};
-use axum::middleware::{from_fn, from_fn_with_state};
+use crate::{background, prometheus, routes, socket, statistics};
+use axum::middleware::map_response;
 use broker::{AdminCommand, AdminReply, Broker};
 use socket2::{Domain, Socket, Type};
 use std::io;
@@ -92,7 +93,7 @@ impl Management {
         let data_dir = node.data_dir.clone();
         let failed = |source| StartError::Socket { path: data_dir.join(socket::SOCKET_NAME), source };
         let (unix, path) = socket::listen(&data_dir).map_err(failed)?;
-        let network = listen_on(&http.listeners)?;
+        let network = Network { api: listen_on(&http.listeners)?, metrics: listen_on(&http.prometheus_listeners)? };
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new().name("management".to_owned());
         let thread = thread
@@ -145,31 +146,48 @@ fn listen_on(addresses: &[SocketAddr]) -> Result<Vec<std::net::TcpListener>, Sta
     Ok(listeners)
 }
 
+/// What listens on the network.
+struct Network {
+    api: Vec<std::net::TcpListener>,
+    metrics: Vec<std::net::TcpListener>,
+}
+
 fn serve(
     unix: std::os::unix::net::UnixListener,
-    network: Vec<std::net::TcpListener>,
+    network: Network,
     shared: Shared,
     stopped: oneshot::Receiver<()>,
 ) -> io::Result<()> {
+    background::lower_priority();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
         .thread_name("management-command")
+        .on_thread_start(background::lower_priority)
         .build()?;
     runtime.block_on(async move {
+        tokio::spawn(statistics::run(shared.clone()));
         let unix = tokio::net::UnixListener::from_std(unix)?;
-        for listener in network {
-            let listener = tokio::net::TcpListener::from_std(listener)?;
-            let router = routes::router(shared.clone());
-            let router = router.layer(from_fn_with_state(shared.clone(), authenticate::network));
-            let service = router.into_make_service_with_connect_info::<SocketAddr>();
-            tokio::spawn(async { axum::serve(listener, service).await });
+        let http = shared.http();
+        let limits = &http.limits;
+        let api = routes::router(shared.clone());
+        let serve = |router: &axum::Router, limits: &ServerLimits| {
+            Server::new(router.clone(), limits.clone(), http.max_body_bytes)
+        };
+        for listener in network.api {
+            tokio::spawn(serve(&api, limits).serve_network(tokio::net::TcpListener::from_std(listener)?));
         }
-        let server = axum::serve(unix, routes::router(shared).layer(from_fn(authenticate::socket)));
+        let for_socket = api.clone().layer(map_response(async |response| in_detail(response)));
+        let metrics = prometheus::router(shared.clone());
+        for listener in network.metrics {
+            let server = serve(&metrics, &ServerLimits::default());
+            tokio::spawn(server.serve_network(tokio::net::TcpListener::from_std(listener)?));
+        }
         tokio::select! {
-            result = async { server.await } => result,
-            _ = stopped => Ok(()),
+            () = serve(&for_socket, limits).serve_socket(unix) => {}
+            _ = stopped => {}
         }
+        io::Result::Ok(())
     })?;
     // A command that still waits must not keep the process from ending.
     runtime.shutdown_background();
@@ -180,7 +198,7 @@ impl Shared {
     pub(crate) fn new(application: Arc<dyn Application>, node: Node, http: HttpSettings) -> Shared {
         let creation = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let pids = Pids::new(node.name.clone(), creation);
-        let statistics = Statistics::default();
+        let statistics = Statistics::new(http.statistics.clone());
         Shared(Arc::new(Inner { application, node, http, pids, statistics, started: Instant::now() }))
     }
 

@@ -191,7 +191,13 @@ impl Core {
     /// Takes rejected deliveries off their queues for good: they are dead letters where the queue says so.
     pub(crate) fn reject_all(&mut self, conn: &Connection) {
         let settling = std::mem::take(&mut self.settling);
-        let mut rest = settling.into_iter().peekable();
+        self.reject_for_good(settling);
+        self.resume_channel(conn);
+    }
+
+    /// Takes deliveries off their queues for good.
+    pub(super) fn reject_for_good(&mut self, deliveries: Vec<Unacked>) {
+        let mut rest = deliveries.into_iter().peekable();
         while let Some(first) = rest.next() {
             let cell = first.queue.clone();
             let mut state = cell.lock();
@@ -213,7 +219,6 @@ impl Core {
             drop(state);
             self.scratch.done.clear();
         }
-        self.resume_channel(conn);
     }
 
     /// Lets consumers go on that the channel's own limit had held back.

@@ -1,7 +1,7 @@
 //! The node: overview, health, alarms and limits.
 
 use super::{ask, body, status};
-use crate::api::{Administrator, Api};
+use crate::api::{Administrator, Api, ManagementUser};
 use crate::error::ApiError;
 use crate::service::Shared;
 use axum::Json;
@@ -77,9 +77,9 @@ pub(super) async fn nodes(api: Api<Administrator>) -> Result<Json<Value>, ApiErr
     }])))
 }
 
-/// Who can connect here may do everything.
-pub(super) async fn whoami() -> Json<Value> {
-    Json(json!({ "name": "", "tags": ["administrator"] }))
+/// The caller; the operator on the socket has no name.
+pub(super) async fn whoami(api: Api<ManagementUser>) -> Json<Value> {
+    Json(json!({ "name": *api.caller.name, "tags": api.caller.tag_names }))
 }
 
 pub(super) async fn cluster_name(api: Api<Administrator>) -> Result<Json<Value>, ApiError> {
