@@ -55,7 +55,7 @@ impl Broker {
             C::ListUsers => Ok(AdminReply::Users(self.definitions().users.clone())),
             C::PutUser { name, password, tags, limits, when } => self.put_user(name, password, tags, limits, when),
             C::DeleteUser { name } => self.delete_user(name),
-            C::Authenticate { name, password } => self.authenticate(&name, &password),
+            C::Authenticate { name, password, peer } => self.authenticate(&name, &password, peer),
 
             C::ListVhosts => Ok(AdminReply::Vhosts(self.definitions().vhosts.clone())),
             C::PutVhost { name, description, tags, default_queue_type, tracing, protected_from_deletion } => {

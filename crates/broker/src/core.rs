@@ -38,6 +38,7 @@ use crate::connection::Connection;
 use crate::delivery::Unacked;
 use crate::link::{ConnectionId, Link};
 use crate::topology::{QueueCell, Route};
+use crate::totals::ReactorTotals;
 use amqp::Method;
 use metadata::Token;
 use queue::{ConsumerKey, Entry};
@@ -75,6 +76,7 @@ pub(crate) struct Core {
     pub(crate) now: Now,
     /// [`Now::time_ms`] of this turn.
     pub(crate) time_ms: u64,
+    pub(crate) totals: Arc<ReactorTotals>,
     pub(crate) arena: Arena,
     /// Connections with output to flush.
     pub(crate) touched: Vec<Arc<Link>>,
@@ -117,7 +119,9 @@ pub(crate) struct Core {
 impl Core {
     pub(crate) fn new(broker: Arc<Broker>, shard: usize) -> Core {
         let arena = Arena::new(broker.chunks.clone());
+        let totals = broker.totals.of_reactor(shard);
         Core {
+            totals,
             broker,
             shard,
             now: Now::default(),

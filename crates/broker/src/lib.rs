@@ -38,6 +38,7 @@ mod session;
 mod settings;
 mod shard;
 mod topology;
+mod totals;
 
 pub use admin::{
     AdminCommand, AdminError, AdminReply, AfterGet, BindingSnapshot, DelayedSnapshot, ExchangeSnapshot,
@@ -57,7 +58,11 @@ pub use settings::{ConsumerTimeoutAction, DefaultVhostLimits, OnRedeclare, Passi
 pub use shard::{Errand, Shard};
 pub use topology::{
     BindingInfo, DeadLetterTarget, DelayedRetry, Destination, Exchange, ExchangeKind, ExchangeOptions, Overflow,
-    QueueCell, QueueOptions, QueueTerms, Vhost,
+    QueueCell, QueueDetails, QueueOptions, QueueTerms, Vhost,
+};
+pub use totals::{
+    Churn, LoginCounts, LoginProtocol, LoginSource, MessageStats, MessageTotals, NodeTotals, REASONS, SIZE_BOUNDS,
+    STRATEGIES,
 };
 
 /// The time of a turn; the driver reads the clocks once for it.

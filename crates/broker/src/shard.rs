@@ -340,6 +340,9 @@ impl Shard {
         if conn.phase == Phase::Closed {
             if before.0 != Phase::Closed {
                 self.core.broker.directory.remove(&conn.entry);
+                if conn.entry.vhost().is_some() {
+                    self.core.broker.totals.churn.connection_closed.add(1);
+                }
             }
             conn.link.end();
             self.ended.push(key);

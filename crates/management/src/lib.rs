@@ -26,6 +26,7 @@ mod service;
 mod settings;
 mod socket;
 mod statistics;
+mod time;
 
 pub use api::Access;
 pub use definitions::{DefinitionsError, import_definitions};

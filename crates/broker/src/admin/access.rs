@@ -61,10 +61,15 @@ impl Broker {
         Ok(AdminReply::Done)
     }
 
-    pub(super) fn authenticate(&self, name: &str, password: &Secret) -> Result<AdminReply, AdminError> {
+    pub(super) fn authenticate(
+        &self,
+        name: &str,
+        password: &Secret,
+        peer: Option<IpAddr>,
+    ) -> Result<AdminReply, AdminError> {
         let credentials =
             Credentials::Password { user: name.as_bytes().to_vec(), password: password.0.as_bytes().to_vec() };
-        match self.access.login(&credentials, IpAddr::V4(Ipv4Addr::LOCALHOST)) {
+        match self.access.login(&credentials, peer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))) {
             Ok(_) => Ok(AdminReply::Done),
             Err(error) => Err(AdminError::NotAuthenticated(error.to_string())),
         }

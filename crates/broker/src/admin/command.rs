@@ -12,6 +12,7 @@ use metadata::{
     TopicPermissionDefinition, UserDefinition, VhostDefinition,
 };
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Something that an operator wants to know or to change.
@@ -49,12 +50,14 @@ pub enum AdminCommand {
         /// Its name.
         name: String,
     },
-    /// Checks a name and password, as a login from this machine would.
+    /// Checks a name and password, as a login would.
     Authenticate {
         /// The user's name.
         name: String,
         /// The password to check.
         password: Secret,
+        /// From where; `None` = this machine.
+        peer: Option<IpAddr>,
     },
 
     /// All virtual hosts.
