@@ -62,16 +62,28 @@ impl ApiError {
         }
     }
 
-    /// Nobody that we know makes the request.
-    pub(crate) fn login_failed() -> ApiError {
+    /// The request does not say who makes it.
+    pub(crate) fn no_credentials() -> ApiError {
         let reason = "Login failed".to_owned();
-        ApiError {
-            status: StatusCode::UNAUTHORIZED,
-            error: "not_authorized",
-            reason,
-            missing: None,
-            is_challenge: true,
-        }
+        let status = StatusCode::UNAUTHORIZED;
+        ApiError { status, error: "not_authorized", reason, missing: None, is_challenge: true }
+    }
+
+    /// It does, and that is not so. RabbitMQ asks no browser for other credentials here, since its user interface does.
+    pub(crate) fn not_authenticated() -> ApiError {
+        ApiError { is_challenge: false, reason: "Not_Authorized".to_owned(), ..ApiError::no_credentials() }
+    }
+
+    /// The body of the request is longer than `management.http.max_body_size`, for which RabbitMQ answers 400.
+    pub(crate) fn body_too_large() -> ApiError {
+        ApiError::bad_request("Exceeded HTTP request body size limit")
+    }
+
+    /// The client accepts none of the types that there are.
+    pub(crate) fn not_acceptable() -> ApiError {
+        let reason = "the answer would be application/json".to_owned();
+        let status = StatusCode::NOT_ACCEPTABLE;
+        ApiError { status, error: "not_acceptable", reason, missing: None, is_challenge: false }
     }
 
     /// Parameters of a page that cannot be.

@@ -1,5 +1,6 @@
 //! The thread that serves, and what handlers share.
 
+use crate::authenticate::{Attempts, Remembered};
 use crate::error::ApiError;
 use crate::pid::Pids;
 use crate::server::Server;
@@ -83,6 +84,8 @@ struct Inner {
     http: HttpSettings,
     pids: Pids,
     statistics: Statistics,
+    attempts: Attempts,
+    remembered: Remembered,
     started: Instant,
 }
 
@@ -195,8 +198,16 @@ impl Shared {
     pub(crate) fn new(application: Arc<dyn Application>, node: Node, http: HttpSettings) -> Shared {
         let creation = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let pids = Pids::new(node.name.clone(), creation);
-        let statistics = Statistics::default();
-        Shared(Arc::new(Inner { application, node, http, pids, statistics, started: Instant::now() }))
+        Shared(Arc::new(Inner {
+            application,
+            node,
+            http,
+            pids,
+            statistics: Statistics::default(),
+            attempts: Attempts::default(),
+            remembered: Remembered::default(),
+            started: Instant::now(),
+        }))
     }
 
     /// Carries out a command, off the thread that serves, since it may wait.
@@ -216,6 +227,15 @@ impl Shared {
 
     pub(crate) fn http(&self) -> &HttpSettings {
         &self.0.http
+    }
+
+    /// Logins over HTTP.
+    pub(crate) fn attempts(&self) -> &Attempts {
+        &self.0.attempts
+    }
+
+    pub(crate) fn remembered(&self) -> &Remembered {
+        &self.0.remembered
     }
 
     pub(crate) fn statistics(&self) -> &Statistics {
