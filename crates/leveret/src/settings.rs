@@ -3,7 +3,7 @@
 use auth::{DefaultUser, LoginSettings, Mechanism};
 use broker::{ConsumerTimeoutAction, DefaultVhostLimits, OnRedeclare, PassiveDeclare, PublisherDeaths, Settings};
 use config::{Config, MemoryWatermark, MessageExpiry, PassiveDeclarePermission, PublisherXDeath, UnknownExchangeType};
-use management::{HeaderSettings, HttpSettings, ServerLimits};
+use management::{AuditSettings, HeaderSettings, HttpSettings, ServerLimits};
 use server::{FreeLimit, SocketOptions, Watermark};
 use std::time::Duration;
 
@@ -165,6 +165,11 @@ pub(crate) fn http_settings(config: &Config) -> HttpSettings {
         disable_stats: options.disable_stats,
         enable_queue_totals: options.enable_queue_totals,
         login_session_timeout_min: options.login_session_timeout_min,
+        audit: AuditSettings {
+            is_enabled: options.audit.is_enabled,
+            file_size_bytes: options.audit.file_size_bytes,
+            files: options.audit.files,
+        },
     }
 }
 

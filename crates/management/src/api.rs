@@ -221,7 +221,18 @@ impl<R> Deref for Api<R> {
 impl<R> Api<R> {
     /// Carries out a command in the caller's name; what it changes is in the audit log.
     pub(crate) async fn execute(&self, command: AdminCommand) -> Result<AdminReply, ApiError> {
-        self.shared.execute(command).await
+        let described = command.is_change().then(|| format!("{command:?}"));
+        let reply = self.shared.carry_out(command).await;
+        if let Some(described) = described {
+            let failure = reply.as_ref().err().map(ApiError::reason);
+            self.shared.audit().command(&self.caller, &described, failure);
+        }
+        reply
+    }
+
+    /// Logs a change that was made without a command; secrets in `arguments` are hidden by the names of their fields.
+    pub(crate) fn log_change(&self, name: &str, arguments: serde_json::Value, failure: Option<&str>) {
+        self.shared.audit().change(&self.caller, name, arguments, failure);
     }
 
     /// True when lists show the caller what is in `vhost`: RabbitMQ filters lists by it.

@@ -86,6 +86,11 @@ impl ApiError {
         ApiError { status, error: "not_acceptable", reason, missing: None, is_challenge: false }
     }
 
+    /// Why, for people.
+    pub(crate) fn reason(&self) -> &str {
+        &self.reason
+    }
+
     /// Parameters of a page that cannot be.
     pub(crate) fn invalid_pagination(reason: String) -> ApiError {
         ApiError {

@@ -6,6 +6,7 @@
 //! message path.
 
 mod api;
+mod audit;
 mod authenticate;
 mod background;
 mod caller;
@@ -25,6 +26,7 @@ mod socket;
 mod statistics;
 
 pub use api::Access;
+pub use audit::AuditSettings;
 pub use routes::{Route, routes};
 pub use service::{Application, Management, Node, StartError};
 pub use settings::{HeaderSettings, HttpSettings, ServerLimits};

@@ -1,5 +1,6 @@
 //! The router: RabbitMQ's paths under `/api`, and what RabbitMQ's HTTP API has no path for under `/api/leveret`.
 
+mod audit;
 mod connections;
 mod delayed;
 mod limits;
@@ -116,6 +117,7 @@ fn table() -> Routes {
         .route("/channels", get(connections::channels))
         .route("/consumers", get(connections::consumers))
         .route("/consumers/{vhost}", get(connections::consumers_of_vhost))
+        .route("/leveret/audit", get(audit::list))
         .route("/leveret/application", put(node::start_application).delete(node::stop_application))
         .route("/leveret/authenticate", post(users::authenticate))
         .route("/leveret/alarms/{resource}", put(node::raise_alarm).delete(node::clear_alarm))

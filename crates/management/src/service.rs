@@ -1,5 +1,6 @@
 //! The thread that serves, and what handlers share.
 
+use crate::audit::Audit;
 use crate::authenticate::{Attempts, Remembered};
 use crate::error::ApiError;
 use crate::pid::Pids;
@@ -84,6 +85,7 @@ struct Inner {
     http: HttpSettings,
     pids: Pids,
     statistics: Statistics,
+    audit: Audit,
     attempts: Attempts,
     remembered: Remembered,
     started: Instant,
@@ -96,13 +98,16 @@ impl Management {
         let failed = |source| StartError::Socket { path: data_dir.join(socket::SOCKET_NAME), source };
         let (unix, path) = socket::listen(&data_dir).map_err(failed)?;
         let network = Network { api: listen_on(&http.listeners)?, metrics: listen_on(&http.prometheus_listeners)? };
+        let audit = Audit::start(data_dir.clone(), http.audit.clone()).map_err(failed)?;
+        let shared = Shared::new(application, node, http, audit);
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new().name("management".to_owned());
         let thread = thread
             .spawn(move || {
-                if let Err(error) = serve(unix, network, Shared::new(application, node, http), stopped) {
+                if let Err(error) = serve(unix, network, shared.clone(), stopped) {
                     error!("the administrative surface ended: {error}");
                 }
+                shared.audit().stop();
             })
             .map_err(failed)?;
         Ok(Management { stop, thread, path })
@@ -195,7 +200,7 @@ fn serve(
 }
 
 impl Shared {
-    pub(crate) fn new(application: Arc<dyn Application>, node: Node, http: HttpSettings) -> Shared {
+    pub(crate) fn new(application: Arc<dyn Application>, node: Node, http: HttpSettings, audit: Audit) -> Shared {
         let creation = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let pids = Pids::new(node.name.clone(), creation);
         Shared(Arc::new(Inner {
@@ -204,14 +209,26 @@ impl Shared {
             http,
             pids,
             statistics: Statistics::default(),
+            audit,
             attempts: Attempts::default(),
             remembered: Remembered::default(),
             started: Instant::now(),
         }))
     }
 
-    /// Carries out a command, off the thread that serves, since it may wait.
+    /// Carries out a command that changes nothing, off the thread that serves, since it may wait.
+    ///
+    /// Changes are made in somebody's name, by [`Api::execute`](crate::api::Api::execute).
     pub(crate) async fn execute(&self, command: AdminCommand) -> Result<AdminReply, ApiError> {
+        if command.is_change() {
+            error!("a change was asked for in nobody's name");
+            return Err(ApiError::unexpected_reply());
+        }
+        self.carry_out(command).await
+    }
+
+    /// Carries out a command; who calls it logs what it changes.
+    pub(crate) async fn carry_out(&self, command: AdminCommand) -> Result<AdminReply, ApiError> {
         let broker = self.broker()?;
         let reply = tokio::task::spawn_blocking(move || broker.execute(command)).await;
         match reply {
@@ -227,6 +244,11 @@ impl Shared {
 
     pub(crate) fn http(&self) -> &HttpSettings {
         &self.0.http
+    }
+
+    /// The log of changes.
+    pub(crate) fn audit(&self) -> &Audit {
+        &self.0.audit
     }
 
     /// Logins over HTTP.

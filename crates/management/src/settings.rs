@@ -1,5 +1,6 @@
 //! How the administrative surface is served over the network.
 
+use crate::audit::AuditSettings;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ pub struct HttpSettings {
     pub enable_queue_totals: bool,
     /// What the user interface is told of how long a session lasts, in minutes.
     pub login_session_timeout_min: Option<u64>,
+    /// The log of changes.
+    pub audit: AuditSettings,
 }
 
 /// Headers for browsers; RabbitMQ's `management.cors.*`, `management.csp.*`, `management.hsts.*` and
@@ -110,6 +113,7 @@ impl Default for HttpSettings {
             disable_stats: false,
             enable_queue_totals: false,
             login_session_timeout_min: None,
+            audit: AuditSettings::default(),
         }
     }
 }
