@@ -31,7 +31,8 @@ pub use markdown::markdown_table;
 pub use options::{
     AnonymousLogin, AuthMechanism, Compat, Config, ConsumerTimeoutAction, DefaultUser, DefaultVhostLimits,
     DiskFreeLimit, LogLevel, LogOptions, ManagementOptions, MemoryWatermark, MessageExpiry, OnRedeclare,
-    PassiveDeclarePermission, Permissions, PublisherXDeath, Secret, Sync, TcpListenOptions, UnknownExchangeType,
+    PassiveDeclarePermission, Permissions, PrometheusOptions, PublisherXDeath, RatesMode, RetentionPolicy, Secret,
+    StatisticsOptions, Sync, TcpListenOptions, UnknownExchangeType,
 };
 pub use origin::{Origin, Setting};
 pub use table::table;

@@ -1,5 +1,6 @@
 //! What a handler is given: who asks, the right that was checked, and the way to the broker.
 
+use crate::authenticate;
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::service::Shared;
@@ -147,10 +148,7 @@ impl<R: Right> FromRequestParts<Shared> for Api<R> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Api<R>, ApiError> {
-        // Every listener puts one there; a request without is one that nobody looked at.
-        let Some(caller) = parts.extensions.get::<Arc<Caller>>().cloned() else {
-            return Err(ApiError::not_authorised("Login failed"));
-        };
+        let caller = authenticate::caller(shared, parts).await?;
         if !caller.tags.is_management_user() {
             return Err(ApiError::not_authorised("Not management user"));
         }
@@ -165,7 +163,7 @@ impl<R: Right> FromRequestParts<Shared> for Api<R> {
         };
         let vhost = of_path.or_else(of_header);
         R::check(shared, &caller, vhost.as_deref())?;
-        Ok(Api { shared: shared.clone(), caller, right: PhantomData })
+        Ok(Api { shared: shared.clone(), caller: Arc::new(caller), right: PhantomData })
     }
 }
 

@@ -1,48 +1,27 @@
 //! Who a request over the network is from.
 
-use crate::caller::Caller;
+use crate::caller::{Caller, Origin};
 use crate::error::ApiError;
 use crate::service::Shared;
 use auth::Credentials;
-use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, HeaderValue, header};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
-/// What a browser is asked for.
-const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"RabbitMQ Management\"");
-
-/// Finds out who makes the request, and turns it away when that is nobody.
-pub(crate) async fn network(
-    State(shared): State<Shared>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    match caller(&shared, request.headers(), peer).await {
-        Ok(caller) => {
-            request.extensions_mut().insert(Arc::new(caller));
-            next.run(request).await
-        }
-        Err(error) => {
-            let mut response = error.into_response();
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
-            response
-        }
+/// Finds out who makes a request, which `parts` are the head of.
+pub(crate) async fn caller(shared: &Shared, parts: &Parts) -> Result<Caller, ApiError> {
+    match parts.extensions.get::<Origin>() {
+        // Whoever can open the socket may do everything.
+        Some(Origin::Socket) => Ok(Caller::operator()),
+        Some(Origin::Network(peer)) => user(shared, &parts.headers, *peer).await,
+        // Every listener says where a request is from; one without is one that nobody looked at.
+        None => Err(ApiError::login_failed()),
     }
 }
 
-/// Whoever can open the socket may do everything.
-pub(crate) async fn socket(mut request: Request, next: Next) -> Response {
-    request.extensions_mut().insert(Arc::new(Caller::operator()));
-    next.run(request).await
-}
-
-async fn caller(shared: &Shared, headers: &HeaderMap, peer: SocketAddr) -> Result<Caller, ApiError> {
+async fn user(shared: &Shared, headers: &HeaderMap, peer: SocketAddr) -> Result<Caller, ApiError> {
     let credentials = basic(headers).ok_or_else(ApiError::login_failed)?;
     let broker = shared.broker()?;
     // Hashing takes a while, and may be made to take longer.

@@ -7,6 +7,7 @@
 
 mod api;
 mod authenticate;
+mod background;
 mod caller;
 mod error;
 mod fields;
@@ -14,7 +15,9 @@ mod json;
 mod list;
 mod pid;
 mod process;
+mod prometheus;
 mod routes;
+mod server;
 mod service;
 mod settings;
 mod socket;
@@ -23,6 +26,6 @@ mod statistics;
 pub use api::Access;
 pub use routes::{Route, routes};
 pub use service::{Application, Management, Node, StartError};
-pub use settings::{HttpSettings, PrometheusSettings};
+pub use settings::{HttpSettings, PrometheusSettings, ServerLimits};
 pub use socket::SOCKET_NAME;
 pub use statistics::{RatesMode, Retention, RetentionPolicies, StatisticsSettings};

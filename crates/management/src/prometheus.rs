@@ -13,14 +13,20 @@ mod node;
 mod tables;
 mod text;
 
+use crate::authenticate;
+use crate::error::ApiError;
 use crate::service::Shared;
 use axum::Router;
-use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{Path, RawQuery, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use filter::Filter;
 use text::Format;
+
+/// What a browser is asked for.
+const CHALLENGE: &str = "Basic realm=\"RabbitMQ Prometheus\"";
 
 /// What a path asks for: RabbitMQ's registries of collectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,13 +80,33 @@ async fn answer_head() -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
+/// Who asks may monitor, where the configuration wants to know.
+async fn check(shared: &Shared, parts: &Parts) -> Result<(), Box<Response>> {
+    if !shared.http().prometheus.authentication {
+        return Ok(());
+    }
+    let refused = match authenticate::caller(shared, parts).await {
+        Ok(caller) if caller.tags.is_monitor() => return Ok(()),
+        Ok(_) => ApiError::not_authorised("Not monitor user"),
+        Err(error) => error,
+    };
+    let mut response = refused.into_response();
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
+    Err(Box::new(response))
+}
+
 async fn scrape(
     State(shared): State<Shared>,
     registry: Option<Path<String>>,
     RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    request: Request,
 ) -> Response {
-    let Some(format) = accepted(&headers) else { return StatusCode::NOT_ACCEPTABLE.into_response() };
+    let (parts, _) = request.into_parts();
+    let headers = &parts.headers;
+    if let Err(refused) = check(&shared, &parts).await {
+        return *refused;
+    }
+    let Some(format) = accepted(headers) else { return StatusCode::NOT_ACCEPTABLE.into_response() };
     let registry = registry.map_or(Some(Registry::Aggregated), |Path(name)| Registry::from_name(&name));
     let Some(registry) = registry else { return plain(StatusCode::NOT_FOUND, "Unknown Registry") };
     let registry = match registry {
@@ -93,7 +119,7 @@ async fn scrape(
     };
     let sections = tokio::task::spawn_blocking(move || collect::sections(&shared, registry, &filter)).await;
     match sections {
-        Ok(sections) => body::reply(sections, format, takes_gzip(&headers)),
+        Ok(sections) => body::reply(sections, format, takes_gzip(headers)),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }

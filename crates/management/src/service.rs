@@ -2,10 +2,10 @@
 
 use crate::error::ApiError;
 use crate::pid::Pids;
-use crate::settings::HttpSettings;
+use crate::server::Server;
+use crate::settings::{HttpSettings, ServerLimits};
 use crate::statistics::Statistics;
-use crate::{authenticate, routes, socket, statistics};
-use axum::middleware::{from_fn, from_fn_with_state};
+use crate::{background, prometheus, routes, socket, statistics};
 use broker::{AdminCommand, AdminReply, Broker};
 use socket2::{Domain, Socket, Type};
 use std::io;
@@ -39,6 +39,8 @@ pub trait Application: Send + Sync {
     fn broker(&self) -> Option<Arc<Broker>>;
     /// Where AMQP clients can connect.
     fn listeners(&self) -> Vec<SocketAddr>;
+    /// Free space for messages in bytes and the least that there may be, unless it is stopped.
+    fn disk(&self) -> Option<(u64, u64)>;
     /// Stops the broker; nothing happens when it is stopped.
     fn stop(&self);
     /// Starts it from what is durable; nothing happens when it runs. The error is a line for the operator.
@@ -92,7 +94,7 @@ impl Management {
         let data_dir = node.data_dir.clone();
         let failed = |source| StartError::Socket { path: data_dir.join(socket::SOCKET_NAME), source };
         let (unix, path) = socket::listen(&data_dir).map_err(failed)?;
-        let network = listen_on(&http.listeners)?;
+        let network = Network { api: listen_on(&http.listeners)?, metrics: listen_on(&http.prometheus_listeners)? };
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new().name("management".to_owned());
         let thread = thread
@@ -145,32 +147,47 @@ fn listen_on(addresses: &[SocketAddr]) -> Result<Vec<std::net::TcpListener>, Sta
     Ok(listeners)
 }
 
+/// What listens on the network.
+struct Network {
+    api: Vec<std::net::TcpListener>,
+    metrics: Vec<std::net::TcpListener>,
+}
+
 fn serve(
     unix: std::os::unix::net::UnixListener,
-    network: Vec<std::net::TcpListener>,
+    network: Network,
     shared: Shared,
     stopped: oneshot::Receiver<()>,
 ) -> io::Result<()> {
+    background::lower_priority();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
         .thread_name("management-command")
+        .on_thread_start(background::lower_priority)
         .build()?;
     runtime.block_on(async move {
         tokio::spawn(statistics::run(shared.clone()));
         let unix = tokio::net::UnixListener::from_std(unix)?;
-        for listener in network {
-            let listener = tokio::net::TcpListener::from_std(listener)?;
-            let router = routes::router(shared.clone());
-            let router = router.layer(from_fn_with_state(shared.clone(), authenticate::network));
-            let service = router.into_make_service_with_connect_info::<SocketAddr>();
-            tokio::spawn(async { axum::serve(listener, service).await });
+        let http = shared.http();
+        let limits = &http.limits;
+        let api = routes::router(shared.clone());
+        let serve = |router: &axum::Router, limits: &ServerLimits| {
+            Server::new(router.clone(), limits.clone(), http.max_body_bytes)
+        };
+        for listener in network.api {
+            tokio::spawn(serve(&api, limits).serve_network(tokio::net::TcpListener::from_std(listener)?));
         }
-        let server = axum::serve(unix, routes::router(shared).layer(from_fn(authenticate::socket)));
+        let metrics = prometheus::router(shared.clone());
+        for listener in network.metrics {
+            let server = serve(&metrics, &ServerLimits::default());
+            tokio::spawn(server.serve_network(tokio::net::TcpListener::from_std(listener)?));
+        }
         tokio::select! {
-            result = async { server.await } => result,
-            _ = stopped => Ok(()),
+            () = serve(&api, limits).serve_socket(unix) => {}
+            _ = stopped => {}
         }
+        io::Result::Ok(())
     })?;
     // A command that still waits must not keep the process from ending.
     runtime.shutdown_background();
@@ -228,6 +245,11 @@ impl Shared {
         self.0.application.listeners()
     }
 
+    /// Free disk space in bytes, and the limit below which publishers wait.
+    pub(crate) fn disk(&self) -> (u64, u64) {
+        self.0.application.disk().unwrap_or_default()
+    }
+
     pub(crate) fn node(&self) -> &Node {
         &self.0.node
     }
@@ -239,6 +261,20 @@ impl Shared {
 
     pub(crate) fn pids(&self) -> &Pids {
         &self.0.pids
+    }
+
+    /// When the process began, in s since 1970.
+    pub(crate) fn started_s(&self) -> u64 {
+        statistics::now_ms().saturating_sub(self.uptime_ms()) / 1000
+    }
+
+    /// The id that the cluster keeps whatever it is called (RabbitMQ's global parameter `internal_cluster_id`).
+    pub(crate) fn cluster_permanent_id(&self) -> String {
+        let parameters = self.broker().map(|broker| broker.execute(AdminCommand::ListGlobalParameters));
+        let Ok(Ok(AdminReply::GlobalParameters(parameters))) = parameters else { return String::new() };
+        let id = parameters.iter().find(|parameter| parameter.name == "internal_cluster_id");
+        let bytes = id.and_then(|id| id.value.as_bytes()).unwrap_or_default();
+        String::from_utf8_lossy(bytes).into_owned()
     }
 
     pub(crate) fn uptime_ms(&self) -> u64 {

@@ -2,6 +2,7 @@
 
 use crate::statistics::StatisticsSettings;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// What the configuration says of HTTP.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub struct HttpSettings {
     pub path_prefix: String,
     /// Largest body of a request in bytes (RabbitMQ's `management.http.max_body_size`).
     pub max_body_bytes: usize,
+    /// Limits on connections to the API.
+    pub limits: ServerLimits,
     /// What is sampled, and for how long.
     pub statistics: StatisticsSettings,
     /// What the listeners of metrics serve.
@@ -44,6 +47,49 @@ impl Default for PrometheusSettings {
     }
 }
 
+/// What a client may make an HTTP server wait for: RabbitMQ's `management.tcp.*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerLimits {
+    /// Connections at once; further ones wait until one ends. `None` is 1024, as in RabbitMQ.
+    pub max_connections: Option<u64>,
+    /// Milliseconds until the head of a request has arrived, from when the connection is ready for it; 0 is no limit.
+    pub request_timeout_ms: u64,
+    /// Milliseconds a client may send nothing of a body, or read nothing of an answer; 0 is no limit.
+    pub idle_timeout_ms: u64,
+    /// The same; the shorter of the two counts.
+    pub inactivity_timeout_ms: u64,
+    /// Requests on one connection; `None` is no limit.
+    pub max_keepalive: Option<u64>,
+    /// Whether answers are compressed for clients that take it.
+    pub compress: bool,
+}
+
+impl Default for ServerLimits {
+    /// What the server that RabbitMQ is built on has.
+    fn default() -> ServerLimits {
+        ServerLimits {
+            max_connections: None,
+            request_timeout_ms: 5_000,
+            idle_timeout_ms: 60_000,
+            inactivity_timeout_ms: 300_000,
+            max_keepalive: Some(1_000),
+            compress: false,
+        }
+    }
+}
+
+impl ServerLimits {
+    /// How long a client may leave us waiting in the middle of a request or an answer.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        let limits = [self.idle_timeout_ms, self.inactivity_timeout_ms];
+        limits.into_iter().filter(|ms| *ms > 0).min().map(Duration::from_millis)
+    }
+
+    pub(crate) fn request_timeout(&self) -> Option<Duration> {
+        (self.request_timeout_ms > 0).then(|| Duration::from_millis(self.request_timeout_ms))
+    }
+}
+
 impl Default for HttpSettings {
     /// Nothing over the network.
     fn default() -> HttpSettings {
@@ -52,6 +98,7 @@ impl Default for HttpSettings {
             prometheus_listeners: Vec::new(),
             path_prefix: String::new(),
             max_body_bytes: 20_000_000,
+            limits: ServerLimits::default(),
             statistics: StatisticsSettings::default(),
             prometheus: PrometheusSettings::default(),
         }

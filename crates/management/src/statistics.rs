@@ -12,8 +12,8 @@ mod series;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use sampler::run;
 pub use retention::{Retention, RetentionPolicies};
+pub(crate) use sampler::run;
 
 use fields::Policy;
 use foldhash::fast::RandomState;

@@ -71,9 +71,7 @@ fn sum_everything(broker: &Broker, left_out: Option<&Regex>, text: &mut Text) {
     let connections = broker.connections();
     let channels = broker.channels();
     let delivered = delivered(&channels);
-    for table in
-        [&tables::CHANNEL, &tables::CHANNEL_PUBLISHED, &tables::CHANNEL_PROCESS, &tables::CHANNEL_FETCHED]
-    {
+    for table in [&tables::CHANNEL, &tables::CHANNEL_PUBLISHED, &tables::CHANNEL_PROCESS, &tables::CHANNEL_FETCHED] {
         sums(channels.iter(), PREFIX, table, text);
     }
     sums(delivered.iter(), PREFIX, &tables::CHANNEL_QUEUE, text);
@@ -113,7 +111,9 @@ fn all_objects(shared: &Shared, broker: &Arc<Broker>, sections: &mut Vec<Box<dyn
 fn detailed(shared: &Shared, broker: &Arc<Broker>, filter: &Filter, sections: &mut Vec<Box<dyn Section>>) {
     let (of_node, of_broker) = (shared.clone(), broker.clone());
     let groups = filter.clone();
-    sections.push(whole(move |text| node::write_groups(&of_node, &of_broker, DETAILED, &|name| groups.has_family(name), text)));
+    sections.push(whole(move |text| {
+        node::write_groups(&of_node, &of_broker, DETAILED, &|name| groups.has_family(name), text)
+    }));
     objects(shared, broker, filter, DETAILED, |name| filter.has_family(name), sections);
     cluster(broker, filter, sections);
 }
@@ -162,12 +162,7 @@ fn objects(
     if wanted(tables::CHANNEL_QUEUE.name) {
         let mut delivered = delivered(&rows.channels);
         delivered.retain(|row| filter.has_vhost(&row.queue.vhost) && filter.has_queue(&row.queue.name));
-        sections.push(per_object(
-            &Arc::new(delivered),
-            prefix,
-            &tables::CHANNEL_QUEUE,
-            delivered_labels(shared),
-        ));
+        sections.push(per_object(&Arc::new(delivered), prefix, &tables::CHANNEL_QUEUE, delivered_labels(shared)));
     }
     for table in [&tables::CONNECTION_COARSE, &tables::CONNECTION] {
         if wanted(table.name) {
@@ -181,9 +176,11 @@ fn published(channels: &[Arc<ChannelEntry>], filter: &Filter) -> Vec<Published> 
     for channel in channels {
         if channel.connection.vhost().is_some_and(|vhost| filter.has_vhost(vhost)) {
             let pairs = channel.published();
-            rows.extend(
-                pairs.into_iter().map(|(exchange, pair)| Published { channel: channel.clone(), exchange, pair }),
-            );
+            rows.extend(pairs.into_iter().map(|(exchange, pair)| Published {
+                channel: channel.clone(),
+                exchange,
+                pair,
+            }));
         }
     }
     rows
@@ -239,7 +236,8 @@ fn cluster(broker: &Arc<Broker>, filter: &Filter, sections: &mut Vec<Box<dyn Sec
                 if bindings {
                     vhost.bindings().into_iter().for_each(|binding| *counts.entry(binding.source).or_default() += 1);
                 }
-                for exchange in vhost.exchanges().iter().filter(|exchange| !exchange.internal && !exchange.is_default()) {
+                for exchange in vhost.exchanges().iter().filter(|exchange| !exchange.internal && !exchange.is_default())
+                {
                     labels.clear();
                     exchange_labels(exchange, &mut labels);
                     label(&mut labels, "type", exchange.type_name());

@@ -106,7 +106,8 @@ mod tests {
 
     #[test]
     fn families_vhosts_and_queues_are_chosen() {
-        let filter = Filter::parse("family=queue_metrics&family=x&vhost=a&vhost=%2F&queue=^or%64er%2B&other=1").unwrap();
+        let filter =
+            Filter::parse("family=queue_metrics&family=x&vhost=a&vhost=%2F&queue=^or%64er%2B&other=1").unwrap();
         assert!(filter.has_family("x") && filter.has_family("queue_metrics") && !filter.has_family("y"));
         assert!(filter.has_vhost("/") && filter.has_vhost("a") && !filter.has_vhost("b"));
         assert!(filter.has_queue("orderr") && !filter.has_queue("reorder") && !filter.has_queue("or"));

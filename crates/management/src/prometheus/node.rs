@@ -1,7 +1,7 @@
 //! Metrics of the node: memory, files, disk, alarms, what opened and closed, and who it is.
 
 use super::text::{Kind, Number, Text, label};
-use crate::process::{self, Process};
+use crate::process::Process;
 use crate::service::Shared;
 use broker::{AdminCommand, AdminReply, Alarm, Broker, Overview};
 
@@ -65,7 +65,8 @@ pub(super) fn write_groups(
     wanted: &dyn Fn(&str) -> bool,
     text: &mut Text,
 ) {
-    let needs_process = ["node_coarse_metrics", "node_metrics", "node_persister_metrics"].iter().any(|name| wanted(name));
+    let needs_process =
+        ["node_coarse_metrics", "node_metrics", "node_persister_metrics"].iter().any(|name| wanted(name));
     let process = if needs_process { Process::read() } else { Process::default() };
     for (group, samples) in [
         ("node_coarse_metrics", coarse as fn(&Shared, &Broker, &Process) -> Vec<Sample>),
@@ -80,9 +81,9 @@ pub(super) fn write_groups(
 
 fn coarse(shared: &Shared, _: &Broker, process: &Process) -> Vec<Sample> {
     vec![
-        gauge("process_open_fds", "Open file descriptors", process.open_fds),
+        gauge("process_open_fds", "Open file descriptors", process.descriptors),
         gauge("process_resident_memory_bytes", "Resident memory in bytes", process.resident_bytes),
-        gauge("disk_space_available_bytes", "Free space on disk in bytes", process::disk_free(&shared.node().data_dir)),
+        gauge("disk_space_available_bytes", "Free space on disk in bytes", shared.disk().0),
         gauge("erlang_processes_used", "Threads, where RabbitMQ counts Erlang processes", process.threads),
         counter("erlang_gc_runs_total", "Runs of a garbage collector, which there is none of", 0),
         counter("erlang_gc_reclaimed_bytes_total", "Bytes reclaimed by a garbage collector, which there is none of", 0),
@@ -94,9 +95,9 @@ fn limits(shared: &Shared, broker: &Broker, process: &Process) -> Vec<Sample> {
     let overview = overview(broker);
     let memory = overview.and_then(|overview| overview.memory).unwrap_or_default();
     vec![
-        gauge("process_max_fds", "Most open file descriptors", process.max_fds),
+        gauge("process_max_fds", "Most open file descriptors", process.descriptor_limit),
         gauge("resident_memory_limit_bytes", "Memory high watermark in bytes", memory.limit_bytes),
-        gauge("disk_space_available_limit_bytes", "Least free space on disk in bytes", shared.disk_free_limit()),
+        gauge("disk_space_available_limit_bytes", "Least free space on disk in bytes", shared.disk().1),
         gauge("erlang_processes_limit", "Most threads, where RabbitMQ has Erlang processes", 1_048_576),
         gauge("erlang_scheduler_run_queue", "Waiting Erlang processes, which there are none of", 0),
         gauge("erlang_net_ticktime_seconds", "Heartbeat between nodes in seconds", 60),
@@ -106,16 +107,16 @@ fn limits(shared: &Shared, broker: &Broker, process: &Process) -> Vec<Sample> {
 
 fn persister(_: &Shared, _: &Broker, process: &Process) -> Vec<Sample> {
     vec![
-        counter("io_read_ops_total", "System calls that read", process.io.reads),
-        counter("io_read_bytes_total", "Bytes read from disk", process.io.read_bytes),
-        counter("io_write_ops_total", "System calls that write", process.io.writes),
-        counter("io_write_bytes_total", "Bytes written to disk", process.io.written_bytes),
+        counter("io_read_ops_total", "System calls that read", process.reads),
+        counter("io_read_bytes_total", "Bytes read from disk", process.read_bytes),
+        counter("io_write_ops_total", "System calls that write", process.writes),
+        counter("io_write_bytes_total", "Bytes written to disk", process.written_bytes),
     ]
 }
 
 fn overview(broker: &Broker) -> Option<Overview> {
     match broker.execute(AdminCommand::Overview) {
-        Ok(AdminReply::Overview(overview)) => Some(overview),
+        Ok(AdminReply::Overview(overview)) => Some(*overview),
         _ => None,
     }
 }
@@ -180,7 +181,11 @@ pub(super) fn memory_breakdown(_: &Shared, broker: &Broker, text: &mut Text) {
         ("memory_stream_coordinator_erlang_process_bytes", "The coordinator of streams", 0),
         ("memory_plugin_bytes", "Plugins", 0),
         ("memory_modern_metadata_store_bytes", "Definitions", 0),
-        ("memory_other_erlang_process_bytes", "Everything that is none of the others", resident.saturating_sub(messages)),
+        (
+            "memory_other_erlang_process_bytes",
+            "Everything that is none of the others",
+            resident.saturating_sub(messages),
+        ),
         ("memory_metrics_bytes", "Counters", 0),
         ("memory_management_stats_db_bytes", "Samples", 0),
         ("memory_classic_metadata_store_bytes", "Mnesia, which there is none of", 0),

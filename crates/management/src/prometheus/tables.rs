@@ -214,9 +214,7 @@ pub(super) const CHANNEL_QUEUE: Table<Delivered> = Table {
         counter("channel_messages_delivered_total", "Messages delivered to a channel without acknowledgement", |d| {
             whole(d.deliver_no_ack)
         }),
-        counter("channel_messages_redelivered_total", "Messages delivered to a channel again", |d| {
-            whole(d.redeliver)
-        }),
+        counter("channel_messages_redelivered_total", "Messages delivered to a channel again", |d| whole(d.redeliver)),
     ],
 };
 

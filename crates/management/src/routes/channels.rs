@@ -159,7 +159,11 @@ pub(super) async fn consumers_of_vhost(
     list_consumers(api, &query, Some(&vhost)).await
 }
 
-async fn list_consumers(api: Api<ManagementUser>, query: &ListQuery, vhost: Option<&str>) -> Result<Response, ApiError> {
+async fn list_consumers(
+    api: Api<ManagementUser>,
+    query: &ListQuery,
+    vhost: Option<&str>,
+) -> Result<Response, ApiError> {
     if query.disable_stats {
         return Err(ApiError::bad_request(STATS_DISABLED));
     }
