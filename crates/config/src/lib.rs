@@ -31,8 +31,9 @@ pub use markdown::markdown_table;
 pub use options::{
     AnonymousLogin, AuditOptions, AuthMechanism, Compat, Config, ConsumerTimeoutAction, DefaultUser,
     DefaultVhostLimits, DefinitionsOptions, DiskFreeLimit, HeaderOptions, LogLevel, LogOptions, ManagementOptions,
-    MemoryWatermark, MessageExpiry, OnRedeclare, PassiveDeclarePermission, Permissions, PublisherXDeath, Secret, Sync,
-    TcpListenOptions, UnknownExchangeType,
+    MemoryWatermark, MessageExpiry, OnRedeclare, PassiveDeclarePermission, Permissions, PrometheusOptions,
+    PublisherXDeath, RatesMode, RetentionPolicy, Secret, StatisticsOptions, Sync, TcpListenOptions,
+    UnknownExchangeType,
 };
 pub use origin::{Origin, Setting};
 pub use table::table;

@@ -307,6 +307,10 @@ pub struct ManagementOptions {
     pub login_session_timeout_min: Option<u64>,
     /// The log of changes.
     pub audit: AuditOptions,
+    /// What is sampled.
+    pub statistics: StatisticsOptions,
+    /// What the listeners of metrics serve.
+    pub prometheus: PrometheusOptions,
 }
 
 /// `management.cors.*`, `management.csp.*`, `management.hsts.*` and `management.headers.*`.
@@ -341,6 +345,44 @@ pub struct AuditOptions {
     pub files: usize,
 }
 
+/// Samples of counters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatisticsOptions {
+    /// False with `management.disable_stats` or `management_agent.disable_metrics_collector`.
+    pub enabled: bool,
+    /// Milliseconds between samples.
+    pub interval_ms: u64,
+    /// Which message rates are kept.
+    pub rates_mode: RatesMode,
+    /// `management.sample_retention_policies`: what is kept for how many seconds at which interval in seconds, by section;
+    /// empty for RabbitMQ's.
+    pub retention: Vec<RetentionPolicy>,
+}
+
+/// One of `management.sample_retention_policies`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetentionPolicy {
+    /// `global`, `basic` or `detailed`.
+    pub section: String,
+    /// Seconds that samples are kept.
+    pub span_s: u32,
+    /// Seconds from one to the next.
+    pub interval_s: u32,
+}
+
+/// `prometheus.*`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PrometheusOptions {
+    /// Path of the metrics.
+    pub path: String,
+    /// Metrics of every object by default.
+    pub return_per_object_metrics: bool,
+    /// Queues that are left out of sums.
+    pub filter_aggregated_queue_metrics_pattern: Option<String>,
+    /// Ask for a log-in.
+    pub authentication: bool,
+}
+
 words! {
     /// SASL mechanisms, `auth_mechanisms.N`.
     AuthMechanism {
@@ -354,6 +396,18 @@ words! {
         External = "EXTERNAL",
         /// RabbitMQ's demonstration of challenge and response.
         RabbitCrDemo = "RABBIT-CR-DEMO",
+    }
+}
+
+words! {
+    /// `management.rates_mode`.
+    RatesMode {
+        /// Rates of every object.
+        Basic = "basic",
+        /// Those of pairs of objects too.
+        Detailed = "detailed",
+        /// No message rates.
+        None = "none",
     }
 }
 

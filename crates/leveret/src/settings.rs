@@ -3,7 +3,10 @@
 use auth::{DefaultUser, LoginSettings, Mechanism};
 use broker::{ConsumerTimeoutAction, DefaultVhostLimits, OnRedeclare, PassiveDeclare, PublisherDeaths, Settings};
 use config::{Config, MemoryWatermark, MessageExpiry, PassiveDeclarePermission, PublisherXDeath, UnknownExchangeType};
-use management::{AuditSettings, HeaderSettings, HttpSettings, ServerLimits};
+use management::{
+    AuditSettings, HeaderSettings, HttpSettings, PrometheusSettings, RatesMode, Retention, RetentionPolicies,
+    ServerLimits, StatisticsSettings,
+};
 use server::{FreeLimit, SocketOptions, Watermark};
 use std::time::Duration;
 
@@ -170,7 +173,8 @@ pub(crate) fn http_settings(config: &Config) -> HttpSettings {
             file_size_bytes: options.audit.file_size_bytes,
             files: options.audit.files,
         },
-        ..HttpSettings::default()
+        statistics: statistics(&options.statistics),
+        prometheus: prometheus(&options.prometheus),
     }
 }
 
@@ -184,6 +188,42 @@ fn header_settings(options: &config::HeaderOptions) -> HeaderSettings {
         xss_protection: options.xss_protection.clone(),
         frame_options: options.frame_options.clone(),
         referrer_policy: options.referrer_policy.clone(),
+    }
+}
+
+/// What is sampled; sections without a policy have RabbitMQ's.
+fn statistics(options: &config::StatisticsOptions) -> StatisticsSettings {
+    let usual = RetentionPolicies::default();
+    let policies = |section: &str, usual: Vec<Retention>| {
+        let given = options.retention.iter().filter(|policy| policy.section == section);
+        let given: Vec<Retention> =
+            given.map(|policy| Retention { span_s: policy.span_s, interval_s: policy.interval_s }).collect();
+        if given.is_empty() { usual } else { given }
+    };
+    StatisticsSettings {
+        enabled: options.enabled,
+        interval: Duration::from_millis(options.interval_ms),
+        rates_mode: match options.rates_mode {
+            config::RatesMode::Basic => RatesMode::Basic,
+            config::RatesMode::Detailed => RatesMode::Detailed,
+            config::RatesMode::None => RatesMode::None,
+        },
+        retention: RetentionPolicies {
+            global: policies("global", usual.global),
+            basic: policies("basic", usual.basic),
+            detailed: policies("detailed", usual.detailed),
+        },
+    }
+}
+
+fn prometheus(options: &config::PrometheusOptions) -> PrometheusSettings {
+    // A path is given as `/path`, `path` or `/path/`.
+    let path = options.path.trim_matches('/');
+    PrometheusSettings {
+        path: format!("/{path}"),
+        return_per_object_metrics: options.return_per_object_metrics,
+        filter_aggregated_queue_metrics_pattern: options.filter_aggregated_queue_metrics_pattern.clone(),
+        authentication: options.authentication,
     }
 }
 

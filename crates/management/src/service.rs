@@ -42,6 +42,8 @@ pub trait Application: Send + Sync {
     fn broker(&self) -> Option<Arc<Broker>>;
     /// Where AMQP clients can connect.
     fn listeners(&self) -> Vec<SocketAddr>;
+    /// Free space for messages in bytes and the least that there may be, unless it is stopped.
+    fn disk(&self) -> Option<(u64, u64)>;
     /// Stops the broker; nothing happens when it is stopped.
     fn stop(&self);
     /// Starts it from what is durable; nothing happens when it runs. The error is a line for the operator.
@@ -288,6 +290,11 @@ impl Shared {
         self.0.application.listeners()
     }
 
+    /// Free disk space in bytes, and the limit below which publishers wait.
+    pub(crate) fn disk(&self) -> (u64, u64) {
+        self.0.application.disk().unwrap_or_default()
+    }
+
     pub(crate) fn node(&self) -> &Node {
         &self.0.node
     }
@@ -299,6 +306,20 @@ impl Shared {
 
     pub(crate) fn pids(&self) -> &Pids {
         &self.0.pids
+    }
+
+    /// When the process began, in s since 1970.
+    pub(crate) fn started_s(&self) -> u64 {
+        statistics::now_ms().saturating_sub(self.uptime_ms()) / 1000
+    }
+
+    /// The id that the cluster keeps whatever it is called (RabbitMQ's global parameter `internal_cluster_id`).
+    pub(crate) fn cluster_permanent_id(&self) -> String {
+        let parameters = self.broker().map(|broker| broker.execute(AdminCommand::ListGlobalParameters));
+        let Ok(Ok(AdminReply::GlobalParameters(parameters))) = parameters else { return String::new() };
+        let id = parameters.iter().find(|parameter| parameter.name == "internal_cluster_id");
+        let bytes = id.and_then(|id| id.value.as_bytes()).unwrap_or_default();
+        String::from_utf8_lossy(bytes).into_owned()
     }
 
     pub(crate) fn uptime_ms(&self) -> u64 {

@@ -49,21 +49,22 @@ impl Statistics {
         let sampled = self.read();
         let mut object = Map::with_capacity(counters.len() * 2);
         // All fields that have samples mostly have the same ones, and reading them is what costs.
-        let mut history: Option<(u64, History)> = None;
+        let mut history: Option<(Subject, u64, History)> = None;
         for (name, value) in counters {
+            let subject = fields::owner(subject, name);
             let parts = fields::parts(subject, name);
             let range = fields::range(subject, name);
             let details = match asked(sampling, range) {
                 None => json!({ "rate": sampled.rate(subject, parts, self.tick_ms) }),
                 Some(asked) => {
                     let grid = Grid::new(subject, range, now_ms, asked);
-                    if history.as_ref().is_none_or(|(age_ms, _)| *age_ms != grid.age_ms) {
+                    if history.as_ref().is_none_or(|(of, age_ms, _)| (*of, *age_ms) != (subject, grid.age_ms)) {
                         let ticks = Slot::try_from(grid.age_ms / self.tick_ms).unwrap_or(Slot::MAX);
                         let series = sampled.series.get(&subject);
                         let known = series.map(|series| series.history(self.levels(subject), ticks));
-                        history = Some((grid.age_ms, known.unwrap_or_default()));
+                        history = Some((subject, grid.age_ms, known.unwrap_or_default()));
                     }
-                    let known = history.as_ref().map(|(_, history)| history);
+                    let known = history.as_ref().map(|(.., history)| history);
                     let last = sampled.series.get(&subject).filter(|_| parts != 0);
                     let last = last.map_or(*value, |series| {
                         bits(parts).fold(0, |sum, at| series.last().get(at).map_or(sum, |last| sum.wrapping_add(*last)))

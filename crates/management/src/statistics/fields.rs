@@ -148,6 +148,11 @@ pub(super) fn policy(subject: Subject) -> Policy {
     }
 }
 
+/// What a field of a subject is sampled under: much of what is shown of the broker is the node's.
+pub(super) fn owner(subject: Subject, name: &str) -> Subject {
+    if subject == Subject::Broker && NODE.contains(&name) { Subject::Node } else { subject }
+}
+
 /// A bit per field that makes up `name`; none for what is not sampled.
 pub(super) fn parts(subject: Subject, name: &str) -> u32 {
     let fields = of(subject);

@@ -3,7 +3,7 @@
 
 use super::fields::{CHANNEL, DELIVERED, NODE, PUBLISHED, TOTALS};
 use super::{RatesMode, Subject, Tick, now_ms};
-use crate::process::{self, Process};
+use crate::process::Process;
 use crate::service::Shared;
 use broker::{Broker, ChannelEntry, QueueCell, Vhost};
 use std::collections::HashMap;
@@ -55,7 +55,7 @@ impl Sampler {
         }
         let Some(tick) = statistics.tick(now_ms()) else { return };
         self.sample_broker(&tick, statistics.settings().rates_mode, &broker);
-        let disk_free = process::disk_free(&shared.node().data_dir);
+        let disk_free = shared.disk().0;
         sample_node(&tick, &Process::read(), disk_free, broker.object_totals().connections);
         tick.complete();
     }
@@ -232,15 +232,15 @@ fn sample_pairs(tick: &Tick<'_>, vhost: &Vhost, channel: &ChannelEntry) {
 fn sample_node(tick: &Tick<'_>, process: &Process, disk_free: u64, sockets: u64) {
     let values: [u64; NODE.len()] = by_name(NODE, |visit| {
         visit("mem_used", process.resident_bytes);
-        visit("fd_used", process.open_fds);
+        visit("fd_used", process.descriptors);
         visit("sockets_used", sockets);
         visit("disk_free", disk_free);
         visit("proc_used", process.threads);
         visit("context_switches", process.context_switches);
-        visit("io_read_count", process.io.reads);
-        visit("io_read_bytes", process.io.read_bytes);
-        visit("io_write_count", process.io.writes);
-        visit("io_write_bytes", process.io.written_bytes);
+        visit("io_read_count", process.reads);
+        visit("io_read_bytes", process.read_bytes);
+        visit("io_write_count", process.writes);
+        visit("io_write_bytes", process.written_bytes);
     });
     tick.sample(Subject::Node, &values, |_| {});
 }
