@@ -21,7 +21,11 @@ mod vhosts;
 pub use command::{AdminCommand, AdminReply, NewPassword, Secret, WhenUserExists};
 pub use error::{AdminError, Missing};
 pub use memory::{MemoryControl, MemoryFigures, MemoryWatermark};
-pub use messages::{AfterGet, MessageCommand, MessageReply, MessageView, Who};
+pub use messages::{
+    AfterGet, Cursor, Holder, MessageCommand, MessageFilter, MessageReply, MessageView, MoveTarget, OperationView,
+    Origin, Peek, Peeked, Standing, Transfer, Who,
+};
+pub(crate) use messages::{Operations, Seen};
 pub(crate) use registry::Registry;
 pub use snapshot::{
     BindingSnapshot, ChannelSnapshot, ConnectionSnapshot, ConsumerSnapshot, DelayedSnapshot, ExchangeSnapshot,

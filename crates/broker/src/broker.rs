@@ -1,6 +1,6 @@
 //! What all reactors share.
 
-use crate::admin::{MemoryControl, Registry};
+use crate::admin::{MemoryControl, Operations, Registry};
 use crate::core::compact::COMPACT_FROM;
 use crate::limits::{Tally, UsersInUse};
 use crate::link::ConnectionId;
@@ -87,6 +87,8 @@ pub struct Broker {
     pub(crate) connections: Arc<Tally>,
     pub(crate) channels: Arc<Tally>,
     pub(crate) memory_control: OnceLock<Box<dyn MemoryControl>>,
+    /// What is being done with many messages.
+    pub(crate) operations: Operations,
     entropy: Entropy,
 }
 
@@ -146,6 +148,7 @@ impl Broker {
             connections: Arc::default(),
             channels: Arc::default(),
             memory_control: OnceLock::new(),
+            operations: Operations::default(),
             entropy,
         });
         broker.restore(snapshot, backlogs);

@@ -23,6 +23,7 @@ pub(crate) mod delayed;
 mod delivery;
 pub mod errors;
 mod inbound;
+mod key_pattern;
 mod limits;
 mod link;
 mod message;
@@ -40,11 +41,13 @@ mod topology;
 
 pub use admin::{
     AdminCommand, AdminError, AdminReply, AfterGet, BindingSnapshot, ChannelSnapshot, ConnectionSnapshot,
-    ConsumerSnapshot, DelayedSnapshot, ExchangeSnapshot, MemoryControl, MemoryFigures, MemoryWatermark, MessageCommand,
-    MessageReply, MessageView, Missing, NewPassword, Overview, QueueSnapshot, Secret, WhenUserExists, Who,
+    ConsumerSnapshot, Cursor, DelayedSnapshot, ExchangeSnapshot, Holder, MemoryControl, MemoryFigures, MemoryWatermark,
+    MessageCommand, MessageFilter, MessageReply, MessageView, Missing, MoveTarget, NewPassword, OperationView, Origin,
+    Overview, Peek, Peeked, QueueSnapshot, Secret, Standing, Transfer, WhenUserExists, Who,
 };
 pub use broker::{Alarm, Broker, Entropy};
 pub use connection::Ends;
+pub use key_pattern::KeyPattern;
 pub use link::{ConnectionId, Flushed, Link, Transport};
 pub use message::{ShardMessage, Which};
 pub use messages::MessageStore;

@@ -47,6 +47,10 @@ pub enum Missing {
     Connection,
     /// A delayed message.
     DelayedMessage,
+    /// A message in a queue.
+    Message,
+    /// An operation on messages.
+    Operation,
     /// A policy or operator policy.
     Policy,
     /// A runtime parameter.
@@ -54,7 +58,8 @@ pub enum Missing {
 }
 
 impl Missing {
-    /// The word for it: `user`, `vhost`, `queue`, `connection`, `delayed message`, `policy`, `parameter`.
+    /// The word for it: `user`, `vhost`, `queue`, `connection`, `delayed message`, `message`, `operation`,
+    /// `policy`, `parameter`.
     pub fn as_str(self) -> &'static str {
         match self {
             Missing::User => "user",
@@ -62,6 +67,8 @@ impl Missing {
             Missing::Queue => "queue",
             Missing::Connection => "connection",
             Missing::DelayedMessage => "delayed message",
+            Missing::Message => "message",
+            Missing::Operation => "operation",
             Missing::Policy => "policy",
             Missing::Parameter => "parameter",
         }

@@ -1,7 +1,10 @@
 //! Messages over HTTP: RabbitMQ's publish and get, and what Leveret has beyond them.
 
+mod filter;
 mod get;
+mod operations;
 mod payload;
+mod peek;
 mod properties;
 mod publish;
 mod refusal;
@@ -10,7 +13,7 @@ use crate::api::{Api, Right};
 use crate::error::ApiError;
 use crate::service::Shared;
 use axum::Router;
-use axum::routing::post;
+use axum::routing::{self, post};
 use broker::{AdminCommand, AdminReply, MessageCommand, MessageReply, Who};
 use refusal::Refusal;
 use serde_json::{Map, Value};
@@ -20,6 +23,11 @@ pub(super) fn router() -> Router<Shared> {
     Router::new()
         .route("/exchanges/{vhost}/{exchange}/publish", post(publish::publish))
         .route("/queues/{vhost}/{queue}/get", post(get::get))
+        .route("/queues/{vhost}/{queue}/messages", routing::get(peek::list).delete(peek::delete_some))
+        .route("/queues/{vhost}/{queue}/messages/{id}", routing::get(peek::one).delete(peek::delete))
+        .route("/queues/{vhost}/{queue}/move", post(operations::move_some))
+        .route("/leveret/operations", routing::get(operations::list))
+        .route("/leveret/operations/{id}", routing::get(operations::one).delete(operations::cancel))
 }
 
 /// For whom the broker does what the caller asks for.
