@@ -150,7 +150,7 @@ impl ApiError {
             StatusCode::NOT_FOUND if self.missing.is_none() => 404,
             _ => return self,
         };
-        ApiError::bad_request(format!("{code} {}", self.reason))
+        ApiError::bad_request(format!("{code} {}", self.reason()))
     }
 
     /// It cannot be done now.
