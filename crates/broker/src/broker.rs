@@ -11,6 +11,7 @@ use crate::output::BufferPool;
 use crate::reply_to::ReplyConsumers;
 use crate::settings::Settings;
 use crate::topology::{Exchange, QueueCell, Vhost};
+use crate::totals::Totals;
 use auth::AccessControl;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
@@ -88,6 +89,9 @@ pub struct Broker {
     pub(crate) connections: Arc<Tally>,
     pub(crate) channels: Arc<Tally>,
     pub(crate) consumers: Arc<Tally>,
+    /// Channels that have published.
+    pub(crate) publishers: Arc<Tally>,
+    pub(crate) totals: Totals,
     pub(crate) directory: Directory,
     pub(crate) memory_control: OnceLock<Box<dyn MemoryControl>>,
     entropy: Entropy,
@@ -149,6 +153,8 @@ impl Broker {
             connections: Arc::default(),
             channels: Arc::default(),
             consumers: Arc::default(),
+            publishers: Arc::default(),
+            totals: Totals::new(shards.max(1)),
             directory: Directory::default(),
             memory_control: OnceLock::new(),
             entropy,
@@ -240,6 +246,11 @@ impl Broker {
     #[inline]
     pub(crate) fn note_time(&self, time_ms: u64) {
         self.time_ms.store(time_ms, Ordering::Relaxed);
+    }
+
+    /// What the store read and wrote; zeros without one.
+    pub fn disk_io(&self) -> store::DiskIo {
+        self.messages.as_ref().map(|messages| messages.store.disk_io()).unwrap_or_default()
     }
 
     /// The engine's time when the first reactor began its last turn, in ms since 1970.

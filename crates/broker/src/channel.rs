@@ -1,7 +1,7 @@
 //! A channel as its reactor holds it, and what its methods do.
 
 mod basic;
-mod binding;
+pub(crate) mod binding;
 mod confirm;
 mod consume;
 pub(crate) mod content;
@@ -68,6 +68,10 @@ pub(crate) struct Channel {
     pub(crate) last_publish: LastPublish,
     /// Where it is counted.
     pub(crate) places: [Option<Place>; 2],
+    /// Where it is counted once it has published.
+    pub(crate) publisher: Option<Place>,
+    /// True once it has fetched messages.
+    pub(crate) fetches: bool,
 }
 
 impl Channel {
@@ -92,6 +96,8 @@ impl Channel {
             assembly: None,
             last_publish: LastPublish::default(),
             places: [None, None],
+            publisher: None,
+            fetches: false,
         }
     }
 

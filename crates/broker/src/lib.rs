@@ -38,10 +38,13 @@ mod session;
 mod settings;
 mod shard;
 mod topology;
+mod totals;
 
 pub use admin::{
-    AdminCommand, AdminError, AdminReply, BindingSnapshot, DelayedSnapshot, ExchangeSnapshot, MemoryControl,
-    MemoryFigures, MemoryWatermark, Missing, NewPassword, Overview, QueueSnapshot, Secret, WhenUserExists,
+    AdminCommand, AdminError, AdminReply, AfterGet, BindingSnapshot, DelayedSnapshot, ExchangeSnapshot,
+    INTERNAL_CLUSTER_ID, ImportBatch, ImportOutcome, ImportedPolicy, ImportedUser, ImportedVhost, MemoryControl,
+    MemoryFigures, MemoryWatermark, MessageCommand, MessageReply, MessageView, Missing, NewPassword, Overview,
+    QueueSnapshot, Secret, TopologyDefinitions, WhenUserExists, Who,
 };
 pub use broker::{Alarm, Broker, Entropy};
 pub use connection::Ends;
@@ -52,10 +55,14 @@ pub use message::{ShardMessage, Which};
 pub use messages::MessageStore;
 pub use policy::{InForce, Policy};
 pub use settings::{ConsumerTimeoutAction, DefaultVhostLimits, OnRedeclare, PassiveDeclare, PublisherDeaths, Settings};
-pub use shard::Shard;
+pub use shard::{Errand, Shard};
 pub use topology::{
     BindingInfo, DeadLetterTarget, DelayedRetry, Destination, Exchange, ExchangeKind, ExchangeOptions, Overflow,
-    QueueCell, QueueOptions, QueueTerms, Vhost,
+    QueueCell, QueueDetails, QueueOptions, QueueTerms, Vhost,
+};
+pub use totals::{
+    Churn, LoginCounts, LoginProtocol, LoginSource, MessageStats, MessageTotals, NodeTotals, REASONS, SIZE_BOUNDS,
+    STRATEGIES,
 };
 
 /// The time of a turn; the driver reads the clocks once for it.

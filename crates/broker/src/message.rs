@@ -2,7 +2,8 @@
 
 use crate::core::leave::Letter;
 use crate::link::ConnectionId;
-use crate::topology::QueueCell;
+use crate::shard::Errand;
+use crate::topology::{Destination, QueueCell, Vhost};
 use metadata::Token;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -64,8 +65,19 @@ pub enum ShardMessage {
         /// Who is told how many there were.
         closed: Option<Sender<u64>>,
     },
+    /// Give a new binding what its exchange remembers.
+    Replay {
+        /// The virtual host of both.
+        vhost: Arc<Vhost>,
+        /// The messages.
+        history: Arc<QueueCell>,
+        /// Where they go.
+        destination: Destination,
+    },
     /// Move messages out of memory that is mostly empty.
     Compact,
+    /// Work that an administrative command needs done where messages are handled.
+    Errand(Errand),
     /// Close all connections: the broker stops.
     ShutDown,
 }

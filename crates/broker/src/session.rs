@@ -7,6 +7,7 @@ use crate::errors::{self, ProtocolError};
 use crate::inbound::undecodable;
 use crate::limits::Place;
 use crate::properties::server_properties;
+use crate::totals::LoginProtocol;
 use amqp::method::{channel, connection};
 use amqp::{FieldTable, FieldValue, Method, ProtocolHeader};
 use auth::{LoginError, Mechanism, SaslError, VhostRefused};
@@ -22,7 +23,7 @@ impl Core {
     pub(crate) fn start(&mut self, conn: &mut Connection) {
         conn.phase = Phase::Starting;
         self.broker.directory.add(&conn.entry);
-        let properties = server_properties(&self.broker.settings).to_bytes();
+        let properties = server_properties(&self.broker.settings, &self.broker.cluster_name()).to_bytes();
         let mechanisms = self.broker.access.offered_mechanisms();
         let mechanisms: Vec<&str> = mechanisms.iter().map(|mechanism| mechanism.as_str()).collect();
         let mechanisms = mechanisms.join(" ");
@@ -93,7 +94,7 @@ impl Core {
                 return Ok(());
             }
         };
-        match self.broker.access.login(&credentials, conn.entry.peer.ip()) {
+        match self.broker.login(&credentials, conn.entry.peer.ip(), LoginProtocol::Amqp091) {
             Ok(user) => {
                 conn.entry.set_login(user.clone(), mechanism);
                 conn.user = Some(user);
@@ -110,6 +111,7 @@ impl Core {
 
     /// A malformed login. RabbitMQ has an error for each, waits, and then hangs up without sending it; here it is sent.
     fn sasl_failed(&mut self, conn: &mut Connection, error: &SaslError) {
+        self.broker.note_login(None, conn.entry.peer.ip(), LoginProtocol::Amqp091, false);
         warn!(target: "connection", "closing {}: {error}", conn.name());
         let error = match error {
             SaslError::UnknownMechanism(name) => errors::UNKNOWN_MECHANISM.with(&[name]),
@@ -179,6 +181,7 @@ impl Core {
         })?;
         let vhost = self.broker.vhost(name).ok_or_else(|| errors::VHOST_NOT_FOUND.with(&[&name]))?;
         conn.entry.set_vhost(vhost.name.clone());
+        self.broker.totals.churn.connection_created.add(1);
         conn.vhost = Some(vhost);
         conn.phase = Phase::Running;
         info!(target: "connection", "{}: user '{}' authenticated and granted access to vhost '{name}'", conn.name(), conn.user_name());

@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 use crate::key::{Effect, KeySpec};
 use crate::kind::Value;
 use crate::load::Loader;
 use crate::options::{
     AnonymousLogin, AuthMechanism, Compat, Config, ConsumerTimeoutAction, DefaultUser, DefaultVhostLimits,
-    DiskFreeLimit, LogLevel, LogOptions, ManagementOptions, MemoryWatermark, MessageExpiry, OnRedeclare,
-    PassiveDeclarePermission, Permissions, PrometheusOptions, PublisherXDeath, RatesMode, RetentionPolicy, Secret,
-    StatisticsOptions, Sync, TcpListenOptions, UnknownExchangeType,
+    DefinitionsOptions, DiskFreeLimit, LogLevel, LogOptions, ManagementOptions, MemoryWatermark, MessageExpiry,
+    OnRedeclare, PassiveDeclarePermission, Permissions, PrometheusOptions, PublisherXDeath, RatesMode, RetentionPolicy,
+    Secret, StatisticsOptions, Sync, TcpListenOptions, UnknownExchangeType,
 };
 use crate::origin::Setting;
 use crate::table::row;
@@ -84,6 +85,7 @@ impl Checked {
             sync: self.sync(),
             message_memory_bytes: self.integer("leveret.message_memory"),
             management: self.management(),
+            definitions: self.definitions(),
             ignored: self.ignored(),
             settings: self.settings.into_values().map(|checked| checked.setting).collect(),
         }
@@ -213,6 +215,19 @@ impl Checked {
                 })
                 .collect(),
         }
+    }
+
+    /// In RabbitMQ's order, each once.
+    fn definitions(&self) -> DefinitionsOptions {
+        let keys = ["load_definitions", "definitions.local.path", "management.load_definitions"];
+        let mut paths: Vec<PathBuf> = Vec::new();
+        for path in keys.into_iter().filter_map(|key| self.optional_text(key)).filter(|path| path != "none") {
+            let path = PathBuf::from(path);
+            if !paths.contains(&path) {
+                paths.push(path);
+            }
+        }
+        DefinitionsOptions { paths, skip_if_unchanged: self.boolean("definitions.skip_if_unchanged") }
     }
 
     fn management(&self) -> ManagementOptions {

@@ -30,9 +30,9 @@ pub use load::Loader;
 pub use markdown::markdown_table;
 pub use options::{
     AnonymousLogin, AuthMechanism, Compat, Config, ConsumerTimeoutAction, DefaultUser, DefaultVhostLimits,
-    DiskFreeLimit, LogLevel, LogOptions, ManagementOptions, MemoryWatermark, MessageExpiry, OnRedeclare,
-    PassiveDeclarePermission, Permissions, PrometheusOptions, PublisherXDeath, RatesMode, RetentionPolicy, Secret,
-    StatisticsOptions, Sync, TcpListenOptions, UnknownExchangeType,
+    DefinitionsOptions, DiskFreeLimit, LogLevel, LogOptions, ManagementOptions, MemoryWatermark, MessageExpiry,
+    OnRedeclare, PassiveDeclarePermission, Permissions, PrometheusOptions, PublisherXDeath, RatesMode, RetentionPolicy,
+    Secret, StatisticsOptions, Sync, TcpListenOptions, UnknownExchangeType,
 };
 pub use origin::{Origin, Setting};
 pub use table::table;

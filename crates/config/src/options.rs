@@ -87,6 +87,8 @@ pub struct Config {
     pub message_memory_bytes: u64,
     /// The HTTP API and the metrics.
     pub management: ManagementOptions,
+    /// What is imported at the start.
+    pub definitions: DefinitionsOptions,
     /// Keys given that RabbitMQ knows and nothing here uses, sorted.
     pub ignored: Vec<String>,
     /// Every key that was given, sorted by name; defaults are not among them.
@@ -257,6 +259,15 @@ macro_rules! words {
             }
         }
     };
+}
+
+/// Definitions to import before clients can connect.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DefinitionsOptions {
+    /// Files and directories of `load_definitions`, `definitions.local.path` and `management.load_definitions`.
+    pub paths: Vec<PathBuf>,
+    /// Those that were imported at the last start are not imported again.
+    pub skip_if_unchanged: bool,
 }
 
 /// The HTTP API and the metrics.

@@ -2,6 +2,7 @@
 
 mod application;
 mod arguments;
+mod definitions;
 mod logging;
 mod memory;
 mod server;

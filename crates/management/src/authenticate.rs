@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use broker::LoginProtocol;
 use std::net::SocketAddr;
 
 /// Finds out who makes a request, which `parts` are the head of.
@@ -25,7 +26,7 @@ async fn user(shared: &Shared, headers: &HeaderMap, peer: SocketAddr) -> Result<
     let credentials = basic(headers).ok_or_else(ApiError::login_failed)?;
     let broker = shared.broker()?;
     // Hashing takes a while, and may be made to take longer.
-    let login = tokio::task::spawn_blocking(move || broker.access.login(&credentials, peer.ip())).await;
+    let login = tokio::task::spawn_blocking(move || broker.login(&credentials, peer.ip(), LoginProtocol::Http)).await;
     let user = login.map_err(|_| ApiError::unexpected_reply())?.map_err(|_| ApiError::login_failed())?;
     Ok(Caller::user(user.name(), user.tags(), peer))
 }

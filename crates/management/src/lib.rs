@@ -8,11 +8,14 @@
 mod api;
 mod authenticate;
 mod background;
+mod binding_key;
 mod caller;
+mod definitions;
 mod error;
 mod fields;
 mod json;
 mod list;
+mod multipart;
 mod pid;
 mod process;
 mod prometheus;
@@ -22,8 +25,10 @@ mod service;
 mod settings;
 mod socket;
 mod statistics;
+mod time;
 
 pub use api::Access;
+pub use definitions::{DefinitionsError, import_definitions};
 pub use routes::{Route, routes};
 pub use service::{Application, Management, Node, StartError};
 pub use settings::{HttpSettings, PrometheusSettings, ServerLimits};

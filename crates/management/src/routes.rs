@@ -2,8 +2,10 @@
 
 mod channels;
 mod connections;
+mod definitions;
 mod delayed;
 mod limits;
+mod messages;
 mod node;
 mod parameters;
 mod permissions;
@@ -13,6 +15,8 @@ mod table;
 mod topology;
 mod users;
 mod vhosts;
+
+pub(crate) use limits::of_user as limits_of_user;
 
 use crate::error::ApiError;
 use crate::service::Shared;
@@ -41,7 +45,7 @@ pub(crate) use ask;
 
 /// Every path below `/api`. A handler's first argument, its `Api`, says who may use it.
 fn table() -> Routes {
-    Routes::default()
+    messages::routes(Routes::default())
         .route("/overview", get(node::overview))
         .route("/whoami", get(node::whoami))
         .route("/nodes", get(node::nodes))
@@ -102,6 +106,9 @@ fn table() -> Routes {
         .route("/exchanges/{vhost}/{exchange}", get(topology::exchange))
         .route("/bindings", get(topology::bindings))
         .route("/bindings/{vhost}", get(topology::bindings_of_vhost))
+        .route("/definitions", get(definitions::get_all).post(definitions::post_all))
+        .route("/definitions/{vhost}", get(definitions::get_vhost).post(definitions::post_vhost))
+        .route("/all-configuration", get(definitions::get_all).post(definitions::post_all))
         .route("/delayed/{vhost}", get(delayed::list))
         .route("/delayed/{vhost}/{id}", delete(delayed::cancel))
         .route("/connections", get(connections::list).delete(connections::close_all))
@@ -157,6 +164,11 @@ pub(crate) fn required(bytes: &Bytes, keys: &[&str]) -> Result<Map<String, Value
     let missing: Vec<String> =
         keys.iter().filter(|key| !object.contains_key(**key)).map(|key| format!("{{key_missing,{key}}}")).collect();
     if missing.is_empty() { Ok(object) } else { Err(ApiError::bad_request(format!("[{}]", missing.join(",")))) }
+}
+
+/// True for a query parameter that is there and says so.
+pub(crate) fn is_true(value: Option<&String>) -> bool {
+    value.is_some_and(|value| value == "true")
 }
 
 /// Tags as a list, or with commas between them.

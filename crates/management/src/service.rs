@@ -1,11 +1,12 @@
 //! The thread that serves, and what handlers share.
 
-use crate::error::ApiError;
+use crate::error::{ApiError, in_detail};
 use crate::pid::Pids;
 use crate::server::Server;
 use crate::settings::{HttpSettings, ServerLimits};
 use crate::statistics::Statistics;
 use crate::{background, prometheus, routes, socket, statistics};
+use axum::middleware::map_response;
 use broker::{AdminCommand, AdminReply, Broker};
 use socket2::{Domain, Socket, Type};
 use std::io;
@@ -178,13 +179,14 @@ fn serve(
         for listener in network.api {
             tokio::spawn(serve(&api, limits).serve_network(tokio::net::TcpListener::from_std(listener)?));
         }
+        let for_socket = api.clone().layer(map_response(async |response| in_detail(response)));
         let metrics = prometheus::router(shared.clone());
         for listener in network.metrics {
             let server = serve(&metrics, &ServerLimits::default());
             tokio::spawn(server.serve_network(tokio::net::TcpListener::from_std(listener)?));
         }
         tokio::select! {
-            () = serve(&api, limits).serve_socket(unix) => {}
+            () = serve(&for_socket, limits).serve_socket(unix) => {}
             _ = stopped => {}
         }
         io::Result::Ok(())

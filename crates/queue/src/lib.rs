@@ -20,7 +20,7 @@ mod tests;
 mod zone;
 
 pub use consumers::{Activity, ConsumerKey, Consumers, Gate};
-pub use entry::{Counts, Entry};
+pub use entry::{Counts, Entry, Figures};
 pub use queue::{Queue, UNLIMITED};
 pub use rules::{NEVER, Rules};
 pub use storage::{Forgotten, Storage, Wants};

@@ -53,7 +53,7 @@ impl Broker {
         };
         Overview {
             node_name: self.settings.node_name.clone(),
-            cluster_name: self.settings.cluster_name.clone(),
+            cluster_name: self.cluster_name(),
             version: self.settings.version.clone(),
             memory_alarm: self.has_alarm(Alarm::Memory),
             disk_alarm: self.has_alarm(Alarm::Disk),

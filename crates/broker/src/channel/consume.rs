@@ -80,6 +80,7 @@ impl Core {
         let limit = if consume.no_ack { 0 } else { u32::from(prefetch) };
         let key = state.queue.consumers.add(consumer.clone(), priority, limit);
         cell.publish_gauges(&state);
+        cell.note_activity(&mut state, self.time_ms);
         drop(state);
         self.watch_timeout(timeout_ms);
         let source = Source::Queue { cell: cell.clone(), key };

@@ -63,8 +63,9 @@ impl Core {
         if state.is_tended {
             self.tend(cell, state);
         }
-        cell.count_deliveries(&tally);
+        self.count_deliveries(cell, &tally);
         cell.publish_gauges(state);
+        cell.note_activity(state, self.time_ms);
         if more {
             self.schedule(cell, state);
         }
@@ -232,12 +233,15 @@ impl Tally {
     }
 }
 
-impl QueueCell {
-    pub(super) fn count_deliveries(&self, tally: &Tally) {
-        self.counters.deliver.add(tally.deliver);
-        self.counters.deliver_no_ack.add(tally.deliver_no_ack);
+impl Core {
+    pub(super) fn count_deliveries(&self, cell: &QueueCell, tally: &Tally) {
+        cell.counters.deliver.add(tally.deliver);
+        cell.counters.deliver_no_ack.add(tally.deliver_no_ack);
+        self.totals.delivered_consume_manual_ack.add(tally.deliver);
+        self.totals.delivered_consume_auto_ack.add(tally.deliver_no_ack);
         if tally.redeliver > 0 {
-            self.counters.redeliver.add(tally.redeliver);
+            cell.counters.redeliver.add(tally.redeliver);
+            self.totals.redelivered.add(tally.redeliver);
         }
     }
 }

@@ -13,7 +13,7 @@ pub(super) const KEYS: &[Row] = &[
     ),
     takes("prometheus.tcp.port", Kind::PORT, "15692", "port of the metrics"),
     takes("prometheus.tcp.ip", Ip, "", "address of the metrics; without one all"),
-    ignored("management.load_definitions", Path, "definitions to import at start"),
+    takes("management.load_definitions", Path, "", "file or directory of definitions to import at start"),
     ignored("management.http_log_dir", Path, "directory of the access log"),
     takes("management.http.max_body_size", Kind::NON_NEGATIVE, "20000000", "largest body of a request"),
     ignored("management.http.hide_allow_header", Boolean, "leave out the Allow header"),

@@ -3,19 +3,22 @@
 use super::connections::{check_vhost_exists, no_garbage, with_rate};
 use crate::api::{Api, ManagementUser, VhostUser};
 use crate::error::ApiError;
-use crate::fields::Fields;
+use crate::fields::{Fields, Wanted};
 use crate::json;
 use crate::list::{self, ListQuery};
 use crate::service::Shared;
 use crate::statistics::{Sampling, Subject};
+use crate::time;
 use axum::extract::Path;
 use axum::response::Response;
-use broker::{ChannelEntry, ChannelMode, ConnectionEntry, Subscription};
-use serde_json::{Value, json};
+use broker::{ChannelEntry, ChannelMode, ConnectionEntry, MessageStats, Subscription};
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 /// RabbitMQ's text where a list is nothing but statistics.
 const STATS_DISABLED: &str = "Stats in management UI are disabled on this node";
+/// How long a channel is not used before it counts as idle, in ms.
+const IDLE_AFTER_MS: u64 = 5000;
 
 fn show(shared: &Shared, query: &ListQuery, channel: &ChannelEntry, fields: &mut Fields<'_>) {
     let connection = &channel.connection;
@@ -48,10 +51,68 @@ fn show(shared: &Shared, query: &ListQuery, channel: &ChannelEntry, fields: &mut
     with_rate(shared, subject, "reductions", "reductions_details", 0, fields);
     fields.put("garbage_collection", no_garbage);
     fields.put("message_stats", || {
-        let mut counters = Vec::new();
-        channel.counters.each(|name, value| counters.push((name, value)));
+        let counters = counters_of(&channel.message_stats());
         shared.statistics().describe(subject, &counters, &Sampling::default())
     });
+    if let Some(since_ms) = idle_since(channel) {
+        fields.put("idle_since", || time::rfc3339(since_ms));
+    }
+}
+
+/// What lists leave out.
+fn show_details(shared: &Shared, channel: &ChannelEntry, fields: &mut Fields<'_>) {
+    fields.put("consumer_details", || {
+        let consumers = channel.consumers();
+        let consumers = consumers.iter().map(|subscription| {
+            let mut fields = Fields::new(&Wanted::All);
+            show_consumer(shared, subscription, &mut fields);
+            fields.finish()
+        });
+        Value::Array(consumers.collect())
+    });
+    let vhost = vhost_of(&channel.connection);
+    fields.put("publishes", || {
+        let pairs = channel.published().into_iter().map(|(exchange, pair)| {
+            let stats = unsampled(&counters_of(&MessageStats::from(&*pair)));
+            json!({ "stats": stats, "exchange": { "name": &*exchange, "vhost": vhost } })
+        });
+        Value::Array(pairs.collect())
+    });
+    fields.put("deliveries", || {
+        let pairs = channel.deliveries().into_iter().map(|(queue, stats)| {
+            let stats = unsampled(&counters_of(&stats));
+            json!({ "stats": stats, "queue": { "name": &*queue.name, "vhost": &*queue.vhost } })
+        });
+        Value::Array(pairs.collect())
+    });
+}
+
+/// When the client used the channel last, if that is a while ago; in ms since 1970.
+fn idle_since(channel: &ChannelEntry) -> Option<u64> {
+    let since_ms = channel.used_ms.value();
+    (time::now_ms().saturating_sub(since_ms) > IDLE_AFTER_MS).then_some(since_ms)
+}
+
+/// Counters that a channel has. RabbitMQ has a group of them, publishes or deliveries, once there is one of it.
+fn counters_of(stats: &MessageStats) -> Vec<(&'static str, u64)> {
+    let (mut published, mut delivered) = (Vec::new(), Vec::new());
+    stats.each(|name, value| match name {
+        "publish" | "confirm" | "return_unroutable" | "drop_unroutable" => published.push((name, value)),
+        "publish_in" | "publish_out" => {}
+        _ => delivered.push((name, value)),
+    });
+    let has_any = |group: &Vec<(&str, u64)>| group.iter().any(|(_, value)| *value > 0);
+    [published, delivered].into_iter().filter(has_any).flatten().collect()
+}
+
+/// Counters of what is not sampled, in the same form as others.
+fn unsampled(counters: &[(&'static str, u64)]) -> Value {
+    let mut object = Map::new();
+    for (name, value) in counters {
+        object.insert((*name).to_owned(), (*value).into());
+        object.insert(format!("{name}_details"), json!({ "rate": 0.0 }));
+    }
+    Value::Object(object)
 }
 
 fn vhost_of(connection: &ConnectionEntry) -> &str {
@@ -143,7 +204,12 @@ pub(super) async fn one(
     if !api.sees_user(channel.connection.user()) {
         return Err(ApiError::not_authorised("User not authorised to access object"));
     }
-    Ok(list::reply_one(&query, |fields| show(&api, &query, &channel, fields)))
+    Ok(list::reply_one(&query, |fields| {
+        show(&api, &query, &channel, fields);
+        if !query.disable_stats {
+            show_details(&api, &channel, fields);
+        }
+    }))
 }
 
 pub(super) async fn consumers(api: Api<ManagementUser>, query: ListQuery) -> Result<Response, ApiError> {

@@ -54,7 +54,7 @@ pub(super) async fn delete_vhost(api: Api<Administrator>, Path((vhost, limit)): 
 }
 
 /// A user's limits, sorted by name; none are an empty object.
-pub(super) fn of_user(limits: UserLimits) -> Value {
+pub(crate) fn of_user(limits: UserLimits) -> Value {
     let limits = [("max-channels", limits.max_channels), ("max-connections", limits.max_connections)];
     let set = limits.into_iter().filter_map(|(name, most)| Some((name.to_owned(), most?.into())));
     Value::Object(set.collect())
