@@ -25,7 +25,11 @@ pub use error::{AdminError, Missing};
 pub use export::TopologyDefinitions;
 pub use import::{INTERNAL_CLUSTER_ID, ImportBatch, ImportOutcome, ImportedPolicy, ImportedUser, ImportedVhost};
 pub use memory::{MemoryControl, MemoryFigures, MemoryWatermark};
-pub use messages::{AfterGet, MessageCommand, MessageReply, MessageView, Who};
+pub use messages::{
+    AfterGet, Cursor, Holder, MessageCommand, MessageFilter, MessageReply, MessageView, MoveTarget, OperationView,
+    Origin, Peek, Peeked, Standing, Transfer, Who,
+};
+pub(crate) use messages::{Operations, Seen};
 pub(crate) use registry::Registry;
 pub use snapshot::{BindingSnapshot, DelayedSnapshot, ExchangeSnapshot, Overview, QueueSnapshot};
 

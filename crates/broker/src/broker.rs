@@ -1,6 +1,6 @@
 //! What all reactors share.
 
-use crate::admin::{MemoryControl, Registry};
+use crate::admin::{MemoryControl, Operations, Registry};
 use crate::core::compact::COMPACT_FROM;
 use crate::directory::Directory;
 use crate::limits::{Tally, UsersInUse};
@@ -94,6 +94,8 @@ pub struct Broker {
     pub(crate) totals: Totals,
     pub(crate) directory: Directory,
     pub(crate) memory_control: OnceLock<Box<dyn MemoryControl>>,
+    /// What is being done with many messages.
+    pub(crate) operations: Operations,
     entropy: Entropy,
 }
 
@@ -157,6 +159,7 @@ impl Broker {
             totals: Totals::new(shards.max(1)),
             directory: Directory::default(),
             memory_control: OnceLock::new(),
+            operations: Operations::default(),
             entropy,
         });
         broker.restore(snapshot, backlogs);

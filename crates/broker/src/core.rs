@@ -18,6 +18,7 @@ mod options;
 mod overdue;
 mod paging;
 pub(crate) mod persist;
+pub(crate) mod pick;
 mod publish;
 pub(crate) mod publish_for;
 mod queues;

@@ -24,6 +24,7 @@ mod delivery;
 mod directory;
 pub mod errors;
 mod inbound;
+mod key_pattern;
 mod limits;
 mod link;
 mod message;
@@ -41,15 +42,17 @@ mod topology;
 mod totals;
 
 pub use admin::{
-    AdminCommand, AdminError, AdminReply, AfterGet, BindingSnapshot, DelayedSnapshot, ExchangeSnapshot,
+    AdminCommand, AdminError, AdminReply, AfterGet, BindingSnapshot, Cursor, DelayedSnapshot, ExchangeSnapshot, Holder,
     INTERNAL_CLUSTER_ID, ImportBatch, ImportOutcome, ImportedPolicy, ImportedUser, ImportedVhost, MemoryControl,
-    MemoryFigures, MemoryWatermark, MessageCommand, MessageReply, MessageView, Missing, NewPassword, Overview,
-    QueueSnapshot, Secret, TopologyDefinitions, WhenUserExists, Who,
+    MemoryFigures, MemoryWatermark, MessageCommand, MessageFilter, MessageReply, MessageView, Missing, MoveTarget,
+    NewPassword, OperationView, Origin, Overview, Peek, Peeked, QueueSnapshot, Secret, Standing, TopologyDefinitions,
+    Transfer, WhenUserExists, Who,
 };
 pub use broker::{Alarm, Broker, Entropy};
 pub use connection::Ends;
 pub use delivery::Consumer;
 pub use directory::{ChannelEntry, ChannelMode, ConnectionEntry, ConnectionState, ObjectTotals, Subscription, Tuned};
+pub use key_pattern::KeyPattern;
 pub use link::{ConnectionId, Flushed, Link, Transport};
 pub use message::{ShardMessage, Which};
 pub use messages::MessageStore;

@@ -4,6 +4,7 @@
 //! passed) and asks it afterwards what to do: which links to flush, which connections to read on, which to drop.
 
 mod errand;
+mod held;
 mod timers;
 
 use crate::Now;
@@ -22,6 +23,7 @@ use timers::{Timer, Timers};
 use tracing::{debug, info};
 
 pub use errand::Errand;
+pub(crate) use held::{Held, HeldCursor};
 
 /// How long we wait for the answer to connection.close, or for the client to hang up after ours, in ms (RabbitMQ: 30 s).
 const CLOSE_TIMEOUT_MS: u64 = 30_000;

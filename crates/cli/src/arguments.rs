@@ -14,6 +14,8 @@ pub(crate) struct Arguments {
     pub(crate) description: Option<String>,
     pub(crate) tags: Option<String>,
     pub(crate) default_queue_type: Option<String>,
+    /// Of the file, not of what is printed.
+    pub(crate) format: Option<String>,
     pub(crate) formatter: Formatter,
     pub(crate) quiet: bool,
     pub(crate) silent: bool,
@@ -80,7 +82,13 @@ impl Arguments {
             "-u" | "--if-unused" => self.if_unused = true,
             "-?" | "--help" => self.help = true,
             // On one node these mean nothing.
-            "-l" | "--longnames" | "--online" | "--local" | "--table-headers" | "--no-escape" => {}
+            "-l"
+            | "--longnames"
+            | "--online"
+            | "--local"
+            | "--table-headers"
+            | "--no-escape"
+            | "--skip-if-unchanged" => {}
             _ => return false,
         }
         true
@@ -99,6 +107,7 @@ impl Arguments {
             "-d" | "--description" => &mut self.description,
             "--tags" => &mut self.tags,
             "--default-queue-type" => &mut self.default_queue_type,
+            "--format" => &mut self.format,
             "--formatter" => {
                 self.formatter = match missing(name, value)?.as_str() {
                     "table" => Formatter::Table,

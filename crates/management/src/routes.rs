@@ -1,12 +1,15 @@
 //! The router: RabbitMQ's paths under `/api`, and what RabbitMQ's HTTP API has no path for under `/api/leveret`.
 
+mod audit;
 mod channels;
 mod connections;
 mod definitions;
 mod delayed;
 mod limits;
+mod login;
 mod messages;
 mod node;
+mod pages;
 mod parameters;
 mod permissions;
 mod policies;
@@ -20,11 +23,13 @@ pub(crate) use limits::of_user as limits_of_user;
 
 use crate::error::ApiError;
 use crate::service::Shared;
+use crate::{compress, headers};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Redirect, Response};
 use broker::AdminReply;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -47,6 +52,8 @@ pub(crate) use ask;
 fn table() -> Routes {
     messages::routes(Routes::default())
         .route("/overview", get(node::overview))
+        .route("/auth", get(login::settings))
+        .route("/login", post(login::login).delete(login::logout))
         .route("/whoami", get(node::whoami))
         .route("/nodes", get(node::nodes))
         .route("/cluster-name", get(node::cluster_name))
@@ -121,6 +128,7 @@ fn table() -> Routes {
         .route("/vhosts/{vhost}/channels", get(channels::of_vhost))
         .route("/consumers", get(channels::consumers))
         .route("/consumers/{vhost}", get(channels::consumers_of_vhost))
+        .route("/leveret/audit", get(audit::list))
         .route("/leveret/application", put(node::start_application).delete(node::stop_application))
         .route("/leveret/authenticate", post(users::authenticate))
         .route("/leveret/alarms/{resource}", put(node::raise_alarm).delete(node::clear_alarm))
@@ -137,15 +145,17 @@ pub fn routes() -> Vec<Route> {
 
 /// Every path that is served, for every listener.
 pub(crate) fn router(shared: Shared) -> Router {
-    let api = table().into_router().fallback(unknown);
-    let body_limit = DefaultBodyLimit::max(shared.http().max_body_bytes);
-    let root = Router::new().nest("/api", api).fallback(unknown);
-    match shared.http().path_prefix.as_str() {
-        "" => root,
-        prefix => Router::new().nest(prefix, root).fallback(unknown),
+    let http = shared.http();
+    let (prefix, compress) = (http.path_prefix.clone(), http.limits.compress);
+    let mut router = table().into_router(&format!("{prefix}/api")).merge(pages::table().into_router(&prefix));
+    if !prefix.is_empty() {
+        let home = Redirect::permanent(&format!("{prefix}/"));
+        router = router.route("/", axum::routing::get(move || async move { home.clone() }));
     }
-    .layer(body_limit)
-    .with_state(shared)
+    let body_limit = DefaultBodyLimit::max(http.max_body_bytes);
+    let router = router.fallback(unknown).layer(body_limit).layer(from_fn_with_state(shared.clone(), headers::add));
+    let router = if compress { router.layer(from_fn(compress::gzip)) } else { router };
+    router.with_state(shared)
 }
 
 async fn unknown() -> ApiError {

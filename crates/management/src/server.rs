@@ -30,8 +30,6 @@ use tracing::{debug, warn};
 const MAX_HEAD_BYTES: usize = 64 << 10;
 /// Until it is tried again where there were no descriptors left for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// Connections at once where the configuration says nothing: that of the server that RabbitMQ is built on.
-const USUAL_CONNECTIONS: usize = 1024;
 
 /// What is served to whoever connects, within its limits.
 #[derive(Clone)]
@@ -44,7 +42,7 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn new(router: Router, limits: ServerLimits, max_body_bytes: usize) -> Server {
-        let most = limits.max_connections.map_or(USUAL_CONNECTIONS, |most| usize::try_from(most).unwrap_or(usize::MAX));
+        let most = limits.max_connections.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
         Server {
             router,
             limits: Arc::new(limits),

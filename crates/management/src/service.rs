@@ -1,5 +1,7 @@
 //! The thread that serves, and what handlers share.
 
+use crate::audit::Audit;
+use crate::authenticate::{Attempts, Remembered};
 use crate::error::{ApiError, in_detail};
 use crate::pid::Pids;
 use crate::server::Server;
@@ -86,6 +88,9 @@ struct Inner {
     http: HttpSettings,
     pids: Pids,
     statistics: Statistics,
+    audit: Audit,
+    attempts: Attempts,
+    remembered: Remembered,
     started: Instant,
 }
 
@@ -96,13 +101,16 @@ impl Management {
         let failed = |source| StartError::Socket { path: data_dir.join(socket::SOCKET_NAME), source };
         let (unix, path) = socket::listen(&data_dir).map_err(failed)?;
         let network = Network { api: listen_on(&http.listeners)?, metrics: listen_on(&http.prometheus_listeners)? };
+        let audit = Audit::start(data_dir.clone(), http.audit.clone()).map_err(failed)?;
+        let shared = Shared::new(application, node, http, audit);
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new().name("management".to_owned());
         let thread = thread
             .spawn(move || {
-                if let Err(error) = serve(unix, network, Shared::new(application, node, http), stopped) {
+                if let Err(error) = serve(unix, network, shared.clone(), stopped) {
                     error!("the administrative surface ended: {error}");
                 }
+                shared.audit().stop();
             })
             .map_err(failed)?;
         Ok(Management { stop, thread, path })
@@ -197,15 +205,36 @@ fn serve(
 }
 
 impl Shared {
-    pub(crate) fn new(application: Arc<dyn Application>, node: Node, http: HttpSettings) -> Shared {
+    pub(crate) fn new(application: Arc<dyn Application>, node: Node, http: HttpSettings, audit: Audit) -> Shared {
         let creation = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let pids = Pids::new(node.name.clone(), creation);
         let statistics = Statistics::new(http.statistics.clone());
-        Shared(Arc::new(Inner { application, node, http, pids, statistics, started: Instant::now() }))
+        Shared(Arc::new(Inner {
+            application,
+            node,
+            http,
+            pids,
+            statistics,
+            audit,
+            attempts: Attempts::default(),
+            remembered: Remembered::default(),
+            started: Instant::now(),
+        }))
     }
 
-    /// Carries out a command, off the thread that serves, since it may wait.
+    /// Carries out a command that changes nothing, off the thread that serves, since it may wait.
+    ///
+    /// Changes are made in somebody's name, by [`Api::execute`](crate::api::Api::execute).
     pub(crate) async fn execute(&self, command: AdminCommand) -> Result<AdminReply, ApiError> {
+        if command.is_change() {
+            error!("a change was asked for in nobody's name");
+            return Err(ApiError::unexpected_reply());
+        }
+        self.carry_out(command).await
+    }
+
+    /// Carries out a command; who calls it logs what it changes.
+    pub(crate) async fn carry_out(&self, command: AdminCommand) -> Result<AdminReply, ApiError> {
         let broker = self.broker()?;
         let reply = tokio::task::spawn_blocking(move || broker.execute(command)).await;
         match reply {
@@ -221,6 +250,20 @@ impl Shared {
 
     pub(crate) fn http(&self) -> &HttpSettings {
         &self.0.http
+    }
+
+    /// The log of changes.
+    pub(crate) fn audit(&self) -> &Audit {
+        &self.0.audit
+    }
+
+    /// Logins over HTTP.
+    pub(crate) fn attempts(&self) -> &Attempts {
+        &self.0.attempts
+    }
+
+    pub(crate) fn remembered(&self) -> &Remembered {
+        &self.0.remembered
     }
 
     pub(crate) fn statistics(&self) -> &Statistics {

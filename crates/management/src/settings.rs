@@ -1,5 +1,6 @@
 //! How the administrative surface is served over the network.
 
+use crate::audit::AuditSettings;
 use crate::statistics::StatisticsSettings;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -21,6 +22,20 @@ pub struct HttpSettings {
     pub statistics: StatisticsSettings,
     /// What the listeners of metrics serve.
     pub prometheus: PrometheusSettings,
+    /// What answers say to browsers.
+    pub headers: HeaderSettings,
+    /// No `allow` header but with 405.
+    pub hide_allow_header: bool,
+    /// Nobody logs in with a password.
+    pub disable_basic_auth: bool,
+    /// Answers without statistics, whatever a request says.
+    pub disable_stats: bool,
+    /// With the counts of queues all the same.
+    pub enable_queue_totals: bool,
+    /// What the user interface is told of how long a session lasts, in minutes.
+    pub login_session_timeout_min: Option<u64>,
+    /// The log of changes.
+    pub audit: AuditSettings,
 }
 
 /// What the listeners of metrics serve: RabbitMQ's `prometheus.*`.
@@ -47,10 +62,32 @@ impl Default for PrometheusSettings {
     }
 }
 
+/// Headers for browsers; RabbitMQ's `management.cors.*`, `management.csp.*`, `management.hsts.*` and
+/// `management.headers.*`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeaderSettings {
+    /// Origins whose pages may use the API; `*` for all, without credentials.
+    pub cors_allow_origins: Vec<String>,
+    /// How long a browser keeps the answer to a preflight request, in seconds.
+    pub cors_max_age_s: u64,
+    /// `Content-Security-Policy`.
+    pub content_security_policy: Option<String>,
+    /// `Strict-Transport-Security`.
+    pub strict_transport_security: Option<String>,
+    /// `X-Content-Type-Options`.
+    pub content_type_options: Option<String>,
+    /// `X-XSS-Protection`.
+    pub xss_protection: Option<String>,
+    /// `X-Frame-Options`.
+    pub frame_options: Option<String>,
+    /// `Referrer-Policy`.
+    pub referrer_policy: Option<String>,
+}
+
 /// What a client may make an HTTP server wait for: RabbitMQ's `management.tcp.*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerLimits {
-    /// Connections at once; further ones wait until one ends. `None` is 1024, as in RabbitMQ.
+    /// Connections at once; further ones wait until one ends. `None` is no limit.
     pub max_connections: Option<u64>,
     /// Milliseconds until the head of a request has arrived, from when the connection is ready for it; 0 is no limit.
     pub request_timeout_ms: u64,
@@ -68,7 +105,7 @@ impl Default for ServerLimits {
     /// What the server that RabbitMQ is built on has.
     fn default() -> ServerLimits {
         ServerLimits {
-            max_connections: None,
+            max_connections: Some(1_024),
             request_timeout_ms: 5_000,
             idle_timeout_ms: 60_000,
             inactivity_timeout_ms: 300_000,
@@ -101,6 +138,13 @@ impl Default for HttpSettings {
             limits: ServerLimits::default(),
             statistics: StatisticsSettings::default(),
             prometheus: PrometheusSettings::default(),
+            headers: HeaderSettings::default(),
+            hide_allow_header: false,
+            disable_basic_auth: false,
+            disable_stats: false,
+            enable_queue_totals: false,
+            login_session_timeout_min: None,
+            audit: AuditSettings::default(),
         }
     }
 }

@@ -55,6 +55,10 @@ pub enum Missing {
     Exchange,
     /// A delayed message.
     DelayedMessage,
+    /// A message in a queue.
+    Message,
+    /// An operation on messages.
+    Operation,
     /// A policy or operator policy.
     Policy,
     /// A runtime parameter.
@@ -62,7 +66,8 @@ pub enum Missing {
 }
 
 impl Missing {
-    /// The word for it: `user`, `vhost`, `queue`, `exchange`, `connection`, `delayed message`, `policy`, `parameter`.
+    /// The word for it: `user`, `vhost`, `queue`, `exchange`, `connection`, `delayed message`, `message`, `operation`,
+    /// `policy`, `parameter`.
     pub fn as_str(self) -> &'static str {
         match self {
             Missing::User => "user",
@@ -71,6 +76,8 @@ impl Missing {
             Missing::Exchange => "exchange",
             Missing::Connection => "connection",
             Missing::DelayedMessage => "delayed message",
+            Missing::Message => "message",
+            Missing::Operation => "operation",
             Missing::Policy => "policy",
             Missing::Parameter => "parameter",
         }

@@ -6,7 +6,7 @@ use crate::connection::{Connection, Park};
 use crate::core::Core;
 use crate::core::deliver::counted_header;
 use crate::core::tend::Return;
-use crate::delivery::{ChannelLimit, Content, Deliveries, Unacked, encode_get_ok};
+use crate::delivery::{ChannelLimit, Content, Deliveries, Since, Unacked, encode_get_ok};
 use crate::directory::Source;
 use crate::errors::{self, ProtocolError};
 use crate::limits::Place;
@@ -333,8 +333,10 @@ impl Core {
             let own = state.options.as_ref().and_then(|options| options.consumer_timeout_ms);
             let timeout = own.or(self.broker.settings.consumer_timeout_ms);
             self.watch_timeout(timeout);
-            let due_ms = timeout.map_or(u64::MAX, |timeout| self.now.mono_ms() + timeout);
-            deliveries.keep(Unacked { tag, queue: cell.clone(), consumer: None, entry, due_ms });
+            let now_ms = self.now.mono_ms();
+            let due_ms = timeout.map_or(u64::MAX, |timeout| now_ms + timeout);
+            let since = Since::at(now_ms);
+            deliveries.keep(Unacked { tag, queue: cell.clone(), consumer: None, entry, due_ms, since });
         }
         let mut content = Content::of(&message);
         if let Some(header) = &counted {

@@ -5,7 +5,7 @@
 
 use super::{BYTES_PER_LOCK, Core, MESSAGES_PER_LOCK};
 use crate::dead_letter::with_count;
-use crate::delivery::{Consumer, Content, OutputGate, Unacked, encode_deliver};
+use crate::delivery::{Consumer, Content, OutputGate, Since, Unacked, encode_deliver};
 use crate::link::{Output, OutputGuard};
 use crate::topology::{QueueCell, QueueState};
 use queue::{ConsumerKey, Entry};
@@ -143,8 +143,10 @@ impl Core {
         tag: u64,
         entry: Entry,
     ) {
-        let due_ms = consumer.timeout_ms.map_or(u64::MAX, |timeout| self.now.mono_ms() + timeout);
-        let unacked = Unacked { tag, queue: cell.clone(), consumer: Some(key), entry, due_ms };
+        let now_ms = self.now.mono_ms();
+        let due_ms = consumer.timeout_ms.map_or(u64::MAX, |timeout| now_ms + timeout);
+        let since = Since::at(now_ms);
+        let unacked = Unacked { tag, queue: cell.clone(), consumer: Some(key), entry, due_ms, since };
         if let Some(Some(deliveries)) = output.channels.get_mut(consumer.slot) {
             deliveries.keep(unacked);
         }

@@ -3,7 +3,7 @@
 use super::deliver::counted_header;
 use super::tend::Return;
 use super::{Core, MESSAGES_PER_LOCK};
-use crate::delivery::Unacked;
+use crate::delivery::{Since, Unacked};
 use crate::topology::QueueCell;
 use std::sync::Arc;
 use store::Message;
@@ -76,7 +76,8 @@ impl Core {
             self.remove_entries(cell, &mut state, entries.iter());
             self.scratch.done.append(&mut entries);
         } else {
-            let hold = |entry| Unacked { tag: 0, queue: cell.clone(), consumer: None, entry, due_ms: u64::MAX };
+            let since = Since::at(self.now.mono_ms());
+            let hold = |entry| Unacked { tag: 0, queue: cell.clone(), consumer: None, entry, due_ms: u64::MAX, since };
             held.extend(entries.into_iter().map(hold));
         }
         if state.is_tended {

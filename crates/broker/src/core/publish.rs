@@ -222,7 +222,7 @@ impl Core {
     }
 
     /// Where a message goes that no connection publishes.
-    pub(super) fn route_by(&mut self, vhost: &Vhost, exchange: &Arc<Exchange>, message: &Routed<'_>) -> Arc<Route> {
+    pub(crate) fn route_by(&mut self, vhost: &Vhost, exchange: &Arc<Exchange>, message: &Routed<'_>) -> Arc<Route> {
         if exchange.delays() && message.headers.is_some_and(|headers| crate::delayed::delay_ms(headers).is_some()) {
             return self.delayed_route(vhost);
         }

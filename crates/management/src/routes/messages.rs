@@ -1,12 +1,15 @@
 //! Messages over HTTP: RabbitMQ's publish and get, and what Leveret has beyond them.
 
+mod filter;
 mod get;
+mod operations;
 mod payload;
+mod peek;
 mod properties;
 mod publish;
 mod refusal;
 
-use super::table::{Routes, post};
+use super::table::{self, Routes, post};
 use crate::api::{Api, Right};
 use crate::error::ApiError;
 use crate::service::Shared;
@@ -19,6 +22,11 @@ pub(super) fn routes(routes: Routes) -> Routes {
     routes
         .route("/exchanges/{vhost}/{exchange}/publish", post(publish::publish))
         .route("/queues/{vhost}/{queue}/get", post(get::get))
+        .route("/queues/{vhost}/{queue}/messages", table::get(peek::list).delete(peek::delete_some))
+        .route("/queues/{vhost}/{queue}/messages/{id}", table::get(peek::one).delete(peek::delete))
+        .route("/queues/{vhost}/{queue}/move", post(operations::move_some))
+        .route("/leveret/operations", table::get(operations::list))
+        .route("/leveret/operations/{id}", table::get(operations::one).delete(operations::cancel))
 }
 
 /// For whom the broker does what the caller asks for.

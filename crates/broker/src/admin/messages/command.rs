@@ -1,6 +1,6 @@
 //! Commands about messages, and their replies.
 
-use super::MessageView;
+use super::{MessageView, OperationView, Peek, Peeked, Transfer};
 
 /// For whom something is done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +55,44 @@ pub enum MessageCommand {
         /// Bytes of a body that are wanted; `None` = all.
         truncate: Option<usize>,
     },
+    /// Looks at messages of a queue without consuming them.
+    Peek {
+        /// Name of the virtual host.
+        vhost: String,
+        /// Name of the queue.
+        queue: String,
+        /// At which.
+        peek: Box<Peek>,
+    },
+    /// Takes one message out of a queue, for good.
+    Remove {
+        /// Name of the virtual host.
+        vhost: String,
+        /// Name of the queue.
+        queue: String,
+        /// The queue's id, where the message's is known with it.
+        quid: Option<u64>,
+        /// The message's position.
+        seq: u64,
+    },
+    /// Begins to move, or to delete, the messages of a queue.
+    Transfer {
+        /// With whose permissions they are published.
+        who: Who,
+        /// Name of the virtual host.
+        vhost: String,
+        /// Name of the queue.
+        queue: String,
+        /// Which, and where to.
+        transfer: Box<Transfer>,
+    },
+    /// Operations that are under way or ended lately.
+    ListOperations,
+    /// Has an operation end where it is.
+    CancelOperation {
+        /// Its id.
+        id: u64,
+    },
 }
 
 /// What came of a [`MessageCommand`].
@@ -66,4 +104,14 @@ pub enum MessageReply {
     Rejected,
     /// Messages in their order.
     Messages(Vec<MessageView>),
+    /// What a look found.
+    Peeked(Box<Peeked>),
+    /// It is done.
+    Done,
+    /// The message is with a consumer.
+    Unacknowledged,
+    /// An operation as it is now.
+    Operation(OperationView),
+    /// Operations by id.
+    Operations(Vec<OperationView>),
 }
