@@ -56,6 +56,8 @@ pub(crate) fn settings(config: &Config) -> Settings {
             PublisherXDeath::Ignore => PublisherDeaths::Ignore,
             PublisherXDeath::Interpret => PublisherDeaths::Interpret,
         },
+        detailed_rates: config.management.statistics.enabled
+            && config.management.statistics.rates_mode == config::RatesMode::Detailed,
         expires_at_head_only: config.compat.message_expiry == MessageExpiry::Head,
         ..Settings::default()
     }

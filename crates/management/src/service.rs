@@ -315,11 +315,7 @@ impl Shared {
 
     /// The id that the cluster keeps whatever it is called (RabbitMQ's global parameter `internal_cluster_id`).
     pub(crate) fn cluster_permanent_id(&self) -> String {
-        let parameters = self.broker().map(|broker| broker.execute(AdminCommand::ListGlobalParameters));
-        let Ok(Ok(AdminReply::GlobalParameters(parameters))) = parameters else { return String::new() };
-        let id = parameters.iter().find(|parameter| parameter.name == "internal_cluster_id");
-        let bytes = id.and_then(|id| id.value.as_bytes()).unwrap_or_default();
-        String::from_utf8_lossy(bytes).into_owned()
+        self.broker().ok().and_then(|broker| broker.cluster_id()).unwrap_or_default()
     }
 
     pub(crate) fn uptime_ms(&self) -> u64 {
