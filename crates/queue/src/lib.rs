@@ -19,7 +19,7 @@ mod storage;
 mod tests;
 mod zone;
 
-pub use consumers::{Activity, ConsumerKey, Consumers, Gate};
+pub use consumers::{Activity, ActivityWatch, ConsumerKey, Consumers, Gate};
 pub use entry::{Counts, Entry, Figures};
 pub use queue::{Queue, UNLIMITED};
 pub use rules::{NEVER, Rules};
