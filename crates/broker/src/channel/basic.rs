@@ -220,7 +220,7 @@ impl Core {
         let Some(channel) = conn.channels.find(number) else { return vacated };
         for subscription in channel.unsubscribe_all() {
             match (&subscription.source, &vhost) {
-                (Source::Queue { cell, key }, Some(vhost)) => {
+                (Source::Queue { cell, key, .. }, Some(vhost)) => {
                     if self.remove_consumer(vhost, cell, *key) {
                         vacated.push(cell.clone());
                     }

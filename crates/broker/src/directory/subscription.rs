@@ -3,7 +3,7 @@
 use crate::delivery::Consumer;
 use crate::limits::Place;
 use crate::topology::QueueCell;
-use queue::{Activity, ConsumerKey};
+use queue::{Activity, ActivityWatch, ConsumerKey};
 use std::sync::Arc;
 
 /// A consumer of a channel.
@@ -20,6 +20,7 @@ pub(crate) enum Source {
     Queue {
         cell: Arc<QueueCell>,
         key: ConsumerKey,
+        watch: ActivityWatch,
     },
     /// Direct replies, at this address.
     Replies {
@@ -36,10 +37,10 @@ impl Subscription {
         }
     }
 
-    /// What it does now. Takes its queue's lock.
+    /// What it does now.
     pub fn activity(&self) -> Activity {
         match &self.source {
-            Source::Queue { cell, key } => cell.lock().queue.consumers.activity(*key).unwrap_or(Activity::Up),
+            Source::Queue { watch, .. } => watch.activity(),
             Source::Replies { .. } => Activity::Up,
         }
     }
