@@ -140,6 +140,29 @@ impl Broker {
     }
 }
 
+/// Queues that a reactor looks at in one go.
+const SLICE: usize = 256;
+
+impl Broker {
+    /// The same of many queues, a slice at a time.
+    ///
+    /// # Errors
+    /// When the broker stops.
+    pub fn details_of(&self, cells: &[Arc<QueueCell>]) -> Result<Vec<QueueDetails>, AdminError> {
+        let mut all = Vec::with_capacity(cells.len());
+        for slice in cells.chunks(SLICE) {
+            let Some(first) = slice.first() else { continue };
+            let asked = slice.to_vec();
+            let details = self.on_reactor_of(first, move |core| {
+                let now_ms = core.time_ms;
+                asked.iter().map(|cell| cell.details(now_ms)).collect::<Vec<_>>()
+            })?;
+            all.extend(details);
+        }
+        Ok(all)
+    }
+}
+
 /// The property timestamp of a message, where that can be read.
 fn timestamp(entry: &Entry) -> Option<u64> {
     PropertiesRef::of_payload(entry.message.as_ref()?.parts().header)?.decode().ok()?.timestamp

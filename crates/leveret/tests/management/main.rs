@@ -1,6 +1,10 @@
 //! The HTTP API over TCP, as clients and monitors use it.
 
 mod access;
+mod audit;
+mod headers;
+mod hostile;
+mod lists;
 mod messages;
 mod support;
 

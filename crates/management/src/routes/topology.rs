@@ -3,10 +3,13 @@
 use super::ask;
 use crate::api::{Administrator, Api};
 use crate::error::ApiError;
+use crate::fields::Fields;
 use crate::json;
+use crate::list::{self, ListQuery};
 use crate::service::Shared;
 use axum::Json;
 use axum::extract::Path;
+use axum::response::Response;
 use broker::{AdminCommand, BindingSnapshot, ExchangeSnapshot};
 use serde_json::{Value, json};
 
@@ -15,20 +18,19 @@ type List = Result<Json<Vec<Value>>, ApiError>;
 /// How paths name the default exchange, which has no name.
 const DEFAULT_EXCHANGE: &str = "amq.default";
 
-fn show_exchange(exchange: &ExchangeSnapshot) -> Value {
+fn show_exchange(exchange: &ExchangeSnapshot, fields: &mut Fields<'_>) {
     let counter =
         |wanted: &str| exchange.counters.iter().find(|(name, _)| *name == wanted).map_or(0, |(_, value)| *value);
-    json!({
-        "name": *exchange.name,
-        "vhost": *exchange.vhost,
-        "type": exchange.kind,
-        "durable": exchange.durable,
-        "auto_delete": exchange.auto_delete,
-        "internal": exchange.internal,
-        "arguments": json::table(&exchange.arguments),
-        "policy": exchange.policy,
-        "message_stats": { "publish_in": counter("publish_in"), "publish_out": counter("publish_out") },
-    })
+    fields.put("name", || &*exchange.name);
+    fields.put("vhost", || &*exchange.vhost);
+    fields.put("type", || exchange.kind);
+    fields.put("durable", || exchange.durable);
+    fields.put("auto_delete", || exchange.auto_delete);
+    fields.put("internal", || exchange.internal);
+    fields.put("arguments", || json::table(&exchange.arguments));
+    fields.put("policy", || exchange.policy.clone());
+    fields
+        .put("message_stats", || json!({ "publish_in": counter("publish_in"), "publish_out": counter("publish_out") }));
 }
 
 fn show_binding(snapshot: &BindingSnapshot) -> Value {
@@ -43,9 +45,9 @@ fn show_binding(snapshot: &BindingSnapshot) -> Value {
     })
 }
 
-async fn list_exchanges(shared: &Shared, vhost: Option<String>) -> List {
+async fn list_exchanges(shared: &Shared, query: &ListQuery, vhost: Option<String>) -> Result<Response, ApiError> {
     let exchanges = ask!(shared, AdminCommand::ListExchanges { vhost }, Exchanges);
-    Ok(Json(exchanges.iter().map(show_exchange).collect()))
+    list::reply(query, exchanges, show_exchange).await
 }
 
 async fn list_bindings(shared: &Shared, vhost: Option<String>, wanted: impl Fn(&BindingSnapshot) -> bool) -> List {
@@ -53,22 +55,27 @@ async fn list_bindings(shared: &Shared, vhost: Option<String>, wanted: impl Fn(&
     Ok(Json(bindings.iter().filter(|binding| wanted(binding)).map(show_binding).collect()))
 }
 
-pub(super) async fn exchanges(api: Api<Administrator>) -> List {
-    list_exchanges(&api, None).await
+pub(super) async fn exchanges(api: Api<Administrator>, query: ListQuery) -> Result<Response, ApiError> {
+    list_exchanges(&api, &query, None).await
 }
 
-pub(super) async fn exchanges_of_vhost(api: Api<Administrator>, Path(vhost): Path<String>) -> List {
-    list_exchanges(&api, Some(vhost)).await
+pub(super) async fn exchanges_of_vhost(
+    api: Api<Administrator>,
+    Path(vhost): Path<String>,
+    query: ListQuery,
+) -> Result<Response, ApiError> {
+    list_exchanges(&api, &query, Some(vhost)).await
 }
 
 pub(super) async fn exchange(
     api: Api<Administrator>,
     Path((vhost, name)): Path<(String, String)>,
-) -> Result<Json<Value>, ApiError> {
+    query: ListQuery,
+) -> Result<Response, ApiError> {
     let name = if name == DEFAULT_EXCHANGE { "" } else { &name };
     let exchanges = ask!(api, AdminCommand::ListExchanges { vhost: Some(vhost) }, Exchanges);
-    let found = exchanges.iter().find(|exchange| *exchange.name == *name);
-    found.map(|exchange| Json(show_exchange(exchange))).ok_or_else(ApiError::not_found)
+    let found = exchanges.iter().find(|exchange| *exchange.name == *name).ok_or_else(ApiError::not_found)?;
+    Ok(list::reply_one(&query, |fields| show_exchange(found, fields)))
 }
 
 pub(super) async fn bindings(api: Api<Administrator>) -> List {
