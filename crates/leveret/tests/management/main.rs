@@ -1,6 +1,7 @@
 //! The HTTP API over TCP, as clients and monitors use it.
 
 mod access;
+mod connections;
 mod messages;
 mod support;
 
