@@ -85,7 +85,7 @@ impl Core {
         drop(state);
         self.watch_timeout(timeout_ms);
         let source = Source::Queue { cell: cell.clone(), key, watch };
-        channel.subscribe(Subscription { consumer, source, _place: Some(self.broker.consumers.enter_freely()) });
+        channel.subscribe(Subscription { consumer, source }, self.broker.consumers.enter_freely());
         if !consume.nowait {
             self.send(conn, number, &Method::BasicConsumeOk(basic::ConsumeOk { consumer_tag: &tag }));
         }
@@ -129,7 +129,7 @@ impl Core {
         });
         self.broker.reply_consumers.add(&address, consumer.clone());
         let source = Source::Replies { address };
-        channel.subscribe(Subscription { consumer, source, _place: Some(self.broker.consumers.enter_freely()) });
+        channel.subscribe(Subscription { consumer, source }, self.broker.consumers.enter_freely());
         if !consume.nowait {
             self.send(conn, number, &Method::BasicConsumeOk(basic::ConsumeOk { consumer_tag: &tag }));
         }

@@ -1,7 +1,6 @@
 //! A consumer and where its messages come from.
 
 use crate::delivery::Consumer;
-use crate::limits::Place;
 use crate::topology::QueueCell;
 use queue::{Activity, ActivityWatch, ConsumerKey};
 use std::sync::Arc;
@@ -11,8 +10,6 @@ pub struct Subscription {
     /// What it is.
     pub consumer: Arc<Consumer>,
     pub(crate) source: Source,
-    /// Where it is counted.
-    pub(crate) _place: Option<Place>,
 }
 
 /// Where a consumer's messages come from.

@@ -150,7 +150,11 @@ fn show_consumer(shared: &Shared, subscription: &Subscription, fields: &mut Fiel
     fields.put("activity_status", || subscription.activity().name());
     fields.put("prefetch_count", || consumer.prefetch);
     fields.put("arguments", || json::table(&consumer.arguments));
-    fields.put("consumer_timeout", || consumer.timeout_ms.map_or_else(|| "undefined".into(), Value::from));
+    fields.put("consumer_timeout", || {
+        // Always a number: rabbitmq_http_client takes nothing else.
+        let of_node = || shared.broker().ok()?.settings.consumer_timeout_ms;
+        consumer.timeout_ms.or_else(of_node).unwrap_or_default()
+    });
     fields.put("channel_pid", || shared.pids().channel(channel.connection.id, channel.number));
     fields.put("channel_details", || channel_details(shared, channel));
 }
