@@ -55,7 +55,7 @@ pub use settings::{ConsumerTimeoutAction, DefaultVhostLimits, OnRedeclare, Passi
 pub use shard::Shard;
 pub use topology::{
     BindingInfo, DeadLetterTarget, DelayedRetry, Destination, Exchange, ExchangeKind, ExchangeOptions, Overflow,
-    QueueCell, QueueOptions, QueueTerms, Vhost,
+    QueueCell, QueueOptions, QueueTerms, QueueView, Vhost,
 };
 
 /// The time of a turn; the driver reads the clocks once for it.

@@ -11,6 +11,7 @@ mod hidden;
 mod one_of;
 mod queue_cell;
 mod queue_options;
+mod queue_view;
 mod remove;
 mod route;
 
@@ -21,6 +22,7 @@ pub use exchange_kind::ExchangeKind;
 pub(crate) use hidden::{HiddenQueue, exchange_of, hidden_name};
 pub use queue_cell::{QueueCell, QueueState, QueueTerms};
 pub use queue_options::{DeadLetterTarget, DelayedRetry, Overflow, QueueOptions};
+pub use queue_view::QueueView;
 pub(crate) use route::{Route, Routed};
 
 use crate::limits::{ObjectCounts, VhostLimits};

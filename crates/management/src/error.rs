@@ -138,8 +138,7 @@ impl From<AdminError> for ApiError {
             }
             AdminError::UserExists(_) => ApiError::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", text),
             AdminError::Protected(vhost) => {
-                let reason =
-                    format!("Refusing to delete virtual host '{vhost}' because it is protected from deletion");
+                let reason = format!("Refusing to delete virtual host '{vhost}' because it is protected from deletion");
                 ApiError::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", reason)
             }
             AdminError::Method(error) => ApiError::of_method(error.code.0, error.text),

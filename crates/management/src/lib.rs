@@ -14,6 +14,8 @@ mod fields;
 mod json;
 mod list;
 mod pid;
+mod process;
+mod request;
 mod routes;
 mod service;
 mod settings;

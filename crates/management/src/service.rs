@@ -39,6 +39,8 @@ pub trait Application: Send + Sync {
     fn broker(&self) -> Option<Arc<Broker>>;
     /// Where AMQP clients can connect.
     fn listeners(&self) -> Vec<SocketAddr>;
+    /// Free space for messages in bytes and the least that there may be, unless it is stopped.
+    fn disk(&self) -> Option<(u64, u64)>;
     /// Stops the broker; nothing happens when it is stopped.
     fn stop(&self);
     /// Starts it from what is durable; nothing happens when it runs. The error is a line for the operator.
@@ -225,6 +227,11 @@ impl Shared {
     /// Where AMQP clients can connect.
     pub(crate) fn listeners(&self) -> Vec<SocketAddr> {
         self.0.application.listeners()
+    }
+
+    /// Free disk space in bytes, and the limit below which publishers wait.
+    pub(crate) fn disk(&self) -> (u64, u64) {
+        self.0.application.disk().unwrap_or_default()
     }
 
     pub(crate) fn node(&self) -> &Node {

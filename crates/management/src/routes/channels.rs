@@ -79,7 +79,7 @@ fn channel_details(shared: &Shared, channel: &ChannelEntry) -> Value {
     })
 }
 
-fn show_consumer(shared: &Shared, subscription: &Subscription, fields: &mut Fields<'_>) {
+pub(super) fn show_consumer(shared: &Shared, subscription: &Subscription, fields: &mut Fields<'_>) {
     let consumer = &subscription.consumer;
     let channel = &consumer.entry;
     fields.put("consumer_tag", || &*consumer.tag);
@@ -105,7 +105,8 @@ impl<R> Api<R> {
 
 pub(super) async fn list(api: Api<ManagementUser>, query: ListQuery) -> Result<Response, ApiError> {
     let rows = api.channels()?;
-    list::reply(&query, &rows, |channel, fields| show(&api, &query, channel, fields))
+    let (shared, asked) = (Shared::clone(&api), query.clone());
+    list::reply(&query, rows, move |channel, fields| show(&shared, &asked, channel, fields)).await
 }
 
 pub(super) async fn of_vhost(
@@ -119,7 +120,8 @@ pub(super) async fn of_vhost(
     }
     let mut rows = api.channels()?;
     rows.retain(|channel| vhost_of(&channel.connection) == vhost);
-    list::reply(&query, &rows, |channel, fields| show(&api, &query, channel, fields))
+    let (shared, asked) = (Shared::clone(&api), query.clone());
+    list::reply(&query, rows, move |channel, fields| show(&shared, &asked, channel, fields)).await
 }
 
 pub(super) async fn of_connection(
@@ -128,7 +130,8 @@ pub(super) async fn of_connection(
     query: ListQuery,
 ) -> Result<Response, ApiError> {
     let rows = api.find_connection(&name)?.channels();
-    list::reply(&query, &rows, |channel, fields| show(&api, &query, channel, fields))
+    let (shared, asked) = (Shared::clone(&api), query.clone());
+    list::reply(&query, rows, move |channel, fields| show(&shared, &asked, channel, fields)).await
 }
 
 pub(super) async fn one(
@@ -144,7 +147,7 @@ pub(super) async fn one(
 }
 
 pub(super) async fn consumers(api: Api<ManagementUser>, query: ListQuery) -> Result<Response, ApiError> {
-    list_consumers(&api, &query, None)
+    list_consumers(&api, &query, None).await
 }
 
 pub(super) async fn consumers_of_vhost(
@@ -153,10 +156,14 @@ pub(super) async fn consumers_of_vhost(
     query: ListQuery,
 ) -> Result<Response, ApiError> {
     check_vhost_exists(&api, &vhost)?;
-    list_consumers(&api, &query, Some(&vhost))
+    list_consumers(&api, &query, Some(&vhost)).await
 }
 
-fn list_consumers(api: &Api<ManagementUser>, query: &ListQuery, vhost: Option<&str>) -> Result<Response, ApiError> {
+async fn list_consumers(
+    api: &Api<ManagementUser>,
+    query: &ListQuery,
+    vhost: Option<&str>,
+) -> Result<Response, ApiError> {
     if query.disable_stats {
         return Err(ApiError::bad_request(STATS_DISABLED));
     }
@@ -165,5 +172,6 @@ fn list_consumers(api: &Api<ManagementUser>, query: &ListQuery, vhost: Option<&s
         let connection = &subscription.consumer.entry.connection;
         vhost.is_none_or(|vhost| vhost_of(connection) == vhost) && api.sees_user(connection.user())
     });
-    list::reply(query, &rows, |subscription, fields| show_consumer(api, subscription, fields))
+    let shared = Shared::clone(api);
+    list::reply(query, rows, move |subscription, fields| show_consumer(&shared, subscription, fields)).await
 }

@@ -130,7 +130,8 @@ pub(super) fn check_vhost_exists(shared: &Shared, name: &str) -> Result<(), ApiE
 
 pub(super) async fn list(api: Api<ManagementUser>, query: ListQuery) -> Result<Response, ApiError> {
     let rows = api.connections()?;
-    list::reply(&query, &rows, |connection, fields| show(&api, &query, connection, fields))
+    let (shared, asked) = (Shared::clone(&api), query.clone());
+    list::reply(&query, rows, move |connection, fields| show(&shared, &asked, connection, fields)).await
 }
 
 pub(super) async fn of_vhost(
@@ -141,7 +142,8 @@ pub(super) async fn of_vhost(
     check_vhost_exists(&api, &vhost)?;
     let mut rows = api.connections()?;
     rows.retain(|connection| connection.vhost().is_some_and(|own| **own == *vhost));
-    list::reply(&query, &rows, |connection, fields| show(&api, &query, connection, fields))
+    let (shared, asked) = (Shared::clone(&api), query.clone());
+    list::reply(&query, rows, move |connection, fields| show(&shared, &asked, connection, fields)).await
 }
 
 /// RabbitMQ tells no more of them here.
@@ -162,7 +164,8 @@ pub(super) async fn of_user(
     }
     let mut rows = api.connections()?;
     rows.retain(|connection| connection.user() == user);
-    list::reply(&query, &rows, |connection, fields| show_of_user(&api, connection, fields))
+    let shared = Shared::clone(&api);
+    list::reply(&query, rows, move |connection, fields| show_of_user(&shared, connection, fields)).await
 }
 
 pub(super) async fn one(
