@@ -29,9 +29,10 @@ pub use kind::Kind;
 pub use load::Loader;
 pub use markdown::markdown_table;
 pub use options::{
-    AnonymousLogin, AuthMechanism, Compat, Config, ConsumerTimeoutAction, DefaultUser, DefaultVhostLimits,
-    DiskFreeLimit, LogLevel, LogOptions, ManagementOptions, MemoryWatermark, MessageExpiry, OnRedeclare,
-    PassiveDeclarePermission, Permissions, PublisherXDeath, Secret, Sync, TcpListenOptions, UnknownExchangeType,
+    AnonymousLogin, AuditOptions, AuthMechanism, Compat, Config, ConsumerTimeoutAction, DefaultUser,
+    DefaultVhostLimits, DiskFreeLimit, HeaderOptions, LogLevel, LogOptions, ManagementOptions, MemoryWatermark,
+    MessageExpiry, OnRedeclare, PassiveDeclarePermission, Permissions, PublisherXDeath, Secret, Sync, TcpListenOptions,
+    UnknownExchangeType,
 };
 pub use origin::{Origin, Setting};
 pub use table::table;

@@ -1,11 +1,13 @@
 //! What a handler is given: who asks, the right that was checked, and the way to the broker.
 
+use crate::authenticate;
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::service::Shared;
 use auth::{Permission, Resource};
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
 use broker::{AdminCommand, AdminReply};
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -132,7 +134,7 @@ impl Right for Administrator {
 }
 
 impl Shared {
-    /// RabbitMQ answers 404 for a virtual host without permissions, and leaves one that is not there to the handler.
+    /// One that is not there is left to the handler, as in RabbitMQ.
     fn check_vhost(&self, caller: &Caller, vhost: Option<&str>) -> Result<(), ApiError> {
         let Some(vhost) = vhost else { return Ok(()) };
         let broker = self.broker()?;
@@ -147,26 +149,49 @@ impl<R: Right> FromRequestParts<Shared> for Api<R> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Api<R>, ApiError> {
-        // Every listener puts one there; a request without is one that nobody looked at.
-        let Some(caller) = parts.extensions.get::<Arc<Caller>>().cloned() else {
-            return Err(ApiError::not_authorised("Login failed"));
-        };
-        if !caller.tags.is_management_user() {
-            return Err(ApiError::not_authorised("Not management user"));
+        let caller = authenticate::caller(shared, parts).await?;
+        let checked = check::<R>(shared, &caller, parts).await;
+        if !caller.is_operator() {
+            shared.attempts().count(checked.is_ok());
         }
-        let of_path = RawPathParams::from_request_parts(parts, shared).await.ok();
-        let of_path = of_path
-            .as_ref()
-            .and_then(|params| params.iter().find(|(name, _)| *name == "vhost"))
-            .map(|(_, vhost)| vhost.to_owned());
-        let of_header = || {
-            let value = parts.headers.get("x-vhost")?.to_str().ok()?;
-            (!value.is_empty()).then(|| value.to_owned())
-        };
-        let vhost = of_path.or_else(of_header);
-        R::check(shared, &caller, vhost.as_deref())?;
-        Ok(Api { shared: shared.clone(), caller, right: PhantomData })
+        checked?;
+        negotiate(&parts.headers)?;
+        Ok(Api { shared: shared.clone(), caller: Arc::new(caller), right: PhantomData })
     }
+}
+
+/// Checks what the caller may do at the virtual host that the request names.
+async fn check<R: Right>(shared: &Shared, caller: &Caller, parts: &mut Parts) -> Result<(), ApiError> {
+    if !caller.tags.is_management_user() {
+        return Err(ApiError::not_authorised("Not management user"));
+    }
+    let of_path = RawPathParams::from_request_parts(parts, shared).await;
+    // A name that is not UTF-8 is nobody's, and must not be taken for none.
+    let of_path = of_path.map_err(|_| ApiError::bad_request("the path is not UTF-8"))?;
+    let of_path = of_path.iter().find(|(name, _)| *name == "vhost").map(|(_, vhost)| vhost.to_owned());
+    let of_header = || {
+        let value = parts.headers.get("x-vhost")?.to_str().ok()?;
+        (!value.is_empty()).then(|| value.to_owned())
+    };
+    let vhost = of_path.or_else(of_header);
+    R::check(shared, caller, vhost.as_deref())
+}
+
+/// Refuses who takes no answer that there could be. RabbitMQ has JSON and Erlang's own format, of which clients that
+/// prefer it take JSON too; what flows without end is events.
+fn negotiate(headers: &HeaderMap) -> Result<(), ApiError> {
+    const THERE: [&str; 5] = ["*/*", "application/*", "application/json", "application/bert", "text/event-stream"];
+    let mut ranges = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).peekable();
+    if ranges.peek().is_none() {
+        return Ok(());
+    }
+    let is_there = |range: &str| {
+        let mut parts = range.split(';').map(str::trim);
+        let name = parts.next().unwrap_or_default();
+        let is_refused = parts.any(|part| part.strip_prefix("q=").and_then(|q| q.parse().ok()) == Some(0.0_f32));
+        !is_refused && (name.is_empty() || THERE.iter().any(|there| there.eq_ignore_ascii_case(name)))
+    };
+    if ranges.flat_map(|value| value.split(',')).any(is_there) { Ok(()) } else { Err(ApiError::not_acceptable()) }
 }
 
 impl FromRequestParts<Shared> for Public {
@@ -196,7 +221,22 @@ impl<R> Deref for Api<R> {
 impl<R> Api<R> {
     /// Carries out a command in the caller's name; what it changes is in the audit log.
     pub(crate) async fn execute(&self, command: AdminCommand) -> Result<AdminReply, ApiError> {
-        self.shared.execute(command).await
+        let described = described(&command);
+        self.carry_out(command, described).await
+    }
+
+    async fn carry_out(&self, command: AdminCommand, described: Option<String>) -> Result<AdminReply, ApiError> {
+        let reply = self.shared.carry_out(command).await;
+        if let Some(described) = described {
+            let failure = reply.as_ref().err().map(ApiError::reason);
+            self.shared.audit().command(&self.caller, &described, failure.as_deref());
+        }
+        reply
+    }
+
+    /// Logs a change that was made without a command; secrets in `arguments` are hidden by the names of their fields.
+    pub(crate) fn log_change(&self, name: &str, arguments: serde_json::Value, failure: Option<&str>) {
+        self.shared.audit().change(&self.caller, name, arguments, failure);
     }
 
     /// True when lists show the caller what is in `vhost`: RabbitMQ filters lists by it.
@@ -214,8 +254,9 @@ impl<R> Api<R> {
         if self.caller.is_operator() {
             return self.execute(command).await;
         }
+        let described = described(&command);
         let user = self.caller.name.clone();
-        self.execute(AdminCommand::As { user, command: Box::new(command) }).await
+        self.carry_out(AdminCommand::As { user, command: Box::new(command) }, described).await
     }
 
     /// True when the caller has permissions in `vhost`, be they empty.
@@ -238,4 +279,9 @@ impl<R> Api<R> {
         let refused = auth::AccessRefused { permission, resource, user: &self.caller.name };
         Err(ApiError::not_authorised(format!("ACCESS_REFUSED - {refused}")))
     }
+}
+
+/// A command for the audit log, if it changes anything.
+fn described(command: &AdminCommand) -> Option<String> {
+    command.is_change().then(|| format!("{command:?}"))
 }

@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use broker::{AdminError, Missing};
 use serde_json::{Value, json};
+use std::borrow::Cow;
 
 /// A request that failed: a status and a JSON body with `error` and `reason`.
 #[derive(Debug)]
@@ -86,10 +87,34 @@ impl ApiError {
         ApiError::new(StatusCode::UNAUTHORIZED, "not_authorised", reason)
     }
 
-    /// Nobody that we know makes the request.
-    pub(crate) fn login_failed() -> ApiError {
+    /// The request does not say who makes it.
+    pub(crate) fn no_credentials() -> ApiError {
         let error = ApiError::new(StatusCode::UNAUTHORIZED, "not_authorized", "Login failed");
         ApiError { is_challenge: true, ..error }
+    }
+
+    /// It does, and that is not so. RabbitMQ asks no browser for other credentials here, since its user interface does.
+    pub(crate) fn not_authenticated() -> ApiError {
+        ApiError::new(StatusCode::UNAUTHORIZED, "not_authorized", "Not_Authorized")
+    }
+
+    /// The body of the request is longer than `management.http.max_body_size`, for which RabbitMQ answers 400.
+    pub(crate) fn body_too_large() -> ApiError {
+        ApiError::bad_request("Exceeded HTTP request body size limit")
+    }
+
+    /// The client accepts none of the types that there are.
+    pub(crate) fn not_acceptable() -> ApiError {
+        ApiError::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", "the answer would be application/json")
+    }
+
+    /// Why, for people.
+    pub(crate) fn reason(&self) -> Cow<'_, str> {
+        match (&self.missing, &self.reason) {
+            (Some(missing), _) => missing.text.as_str().into(),
+            (None, Value::String(text)) => text.as_str().into(),
+            (None, term) => term.to_string().into(),
+        }
     }
 
     /// Parameters of a page that cannot be.

@@ -6,24 +6,31 @@
 //! message path.
 
 mod api;
+mod audit;
 mod authenticate;
+mod background;
 mod binding_key;
 mod caller;
+mod compress;
 mod error;
 mod fields;
+mod headers;
 mod json;
 mod list;
 mod pid;
 mod process;
+mod prometheus;
 mod request;
 mod routes;
+mod server;
 mod service;
 mod settings;
 mod socket;
 mod statistics;
 
 pub use api::Access;
+pub use audit::AuditSettings;
 pub use routes::{Route, routes};
 pub use service::{Application, Management, Node, StartError};
-pub use settings::HttpSettings;
+pub use settings::{HeaderSettings, HttpSettings, ServerLimits};
 pub use socket::SOCKET_NAME;

@@ -1,5 +1,6 @@
 //! The router: RabbitMQ's paths under `/api`, and what RabbitMQ's HTTP API has no path for under `/api/leveret`.
 
+mod audit;
 mod bindings;
 mod channels;
 mod connections;
@@ -8,10 +9,12 @@ mod exchanges;
 mod features;
 mod health;
 mod limits;
+mod login;
 mod maintenance;
 mod nodes;
 mod operator;
 mod overview;
+mod pages;
 mod parameters;
 mod permissions;
 mod policies;
@@ -20,12 +23,15 @@ mod table;
 mod users;
 mod vhosts;
 
-use crate::error::ApiError;
+use crate::caller::Origin;
+use crate::error::{ApiError, in_detail};
 use crate::service::Shared;
+use crate::{compress, headers};
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Redirect, Response};
 use broker::AdminReply;
 pub use table::Route;
 use table::{Routes, delete, get, post, put};
@@ -45,6 +51,8 @@ pub(crate) use ask;
 fn table() -> Routes {
     Routes::default()
         .route("/overview", get(overview::overview))
+        .route("/auth", get(login::settings))
+        .route("/login", post(login::login).delete(login::logout))
         .route("/version", get(overview::version))
         .route("/whoami", get(overview::whoami))
         .route("/cluster-name", get(overview::cluster_name).put(overview::set_cluster_name))
@@ -185,6 +193,7 @@ fn table() -> Routes {
         .route("/vhosts/{vhost}/channels", get(channels::of_vhost))
         .route("/consumers", get(channels::consumers))
         .route("/consumers/{vhost}", get(channels::consumers_of_vhost))
+        .route("/leveret/audit", get(audit::list))
         .route("/leveret/application", put(operator::start_application).delete(operator::stop_application))
         .route("/leveret/authenticate", post(users::authenticate))
         .route("/leveret/alarms/{resource}", put(operator::raise_alarm).delete(operator::clear_alarm))
@@ -201,15 +210,24 @@ pub fn routes() -> Vec<Route> {
 
 /// Every path that is served, for every listener.
 pub(crate) fn router(shared: Shared) -> Router {
-    let api = table().into_router().fallback(unknown);
-    let body_limit = DefaultBodyLimit::max(shared.http().max_body_bytes);
-    let root = Router::new().nest("/api", api).fallback(unknown);
-    match shared.http().path_prefix.as_str() {
-        "" => root,
-        prefix => Router::new().nest(prefix, root).fallback(unknown),
+    let http = shared.http();
+    let (prefix, compress) = (http.path_prefix.clone(), http.limits.compress);
+    let mut router = table().into_router(&format!("{prefix}/api")).merge(pages::table().into_router(&prefix));
+    if !prefix.is_empty() {
+        let home = Redirect::permanent(&format!("{prefix}/"));
+        router = router.route("/", axum::routing::get(move || async move { home.clone() }));
     }
-    .layer(body_limit)
-    .with_state(shared)
+    let body_limit = DefaultBodyLimit::max(http.max_body_bytes);
+    let router = router.fallback(unknown).layer(from_fn(for_command_line)).layer(body_limit).layer(from_fn_with_state(shared.clone(), headers::add));
+    let router = if compress { router.layer(from_fn(compress::gzip)) } else { router };
+    router.with_state(shared)
+}
+
+/// What comes by the socket is from the command line, which wants to know more of errors than RabbitMQ tells.
+async fn for_command_line(request: Request, next: Next) -> Response {
+    let is_by_socket = request.extensions().get::<Origin>() == Some(&Origin::Socket);
+    let response = next.run(request).await;
+    if is_by_socket { in_detail(response) } else { response }
 }
 
 async fn unknown() -> ApiError {

@@ -1,11 +1,13 @@
 //! The thread that serves, and what handlers share.
 
+use crate::audit::Audit;
+use crate::authenticate::{Attempts, Remembered};
 use crate::error::ApiError;
 use crate::pid::Pids;
-use crate::settings::HttpSettings;
+use crate::server::Server;
+use crate::settings::{HttpSettings, ServerLimits};
 use crate::statistics::Statistics;
-use crate::{authenticate, routes, socket};
-use axum::middleware::{from_fn, from_fn_with_state};
+use crate::{background, prometheus, routes, socket};
 use broker::{AdminCommand, AdminReply, Broker};
 use socket2::{Domain, Socket, Type};
 use std::io;
@@ -85,6 +87,9 @@ struct Inner {
     http: HttpSettings,
     pids: Pids,
     statistics: Statistics,
+    audit: Audit,
+    attempts: Attempts,
+    remembered: Remembered,
     started: Instant,
 }
 
@@ -94,14 +99,17 @@ impl Management {
         let data_dir = node.data_dir.clone();
         let failed = |source| StartError::Socket { path: data_dir.join(socket::SOCKET_NAME), source };
         let (unix, path) = socket::listen(&data_dir).map_err(failed)?;
-        let network = listen_on(&http.listeners)?;
+        let network = Network { api: listen_on(&http.listeners)?, metrics: listen_on(&http.prometheus_listeners)? };
+        let audit = Audit::start(data_dir.clone(), http.audit.clone()).map_err(failed)?;
+        let shared = Shared::new(application, node, http, audit);
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new().name("management".to_owned());
         let thread = thread
             .spawn(move || {
-                if let Err(error) = serve(unix, network, Shared::new(application, node, http), stopped) {
+                if let Err(error) = serve(unix, network, shared.clone(), stopped) {
                     error!("the administrative surface ended: {error}");
                 }
+                shared.audit().stop();
             })
             .map_err(failed)?;
         Ok(Management { stop, thread, path })
@@ -147,31 +155,46 @@ fn listen_on(addresses: &[SocketAddr]) -> Result<Vec<std::net::TcpListener>, Sta
     Ok(listeners)
 }
 
+/// What listens on the network.
+struct Network {
+    api: Vec<std::net::TcpListener>,
+    metrics: Vec<std::net::TcpListener>,
+}
+
 fn serve(
     unix: std::os::unix::net::UnixListener,
-    network: Vec<std::net::TcpListener>,
+    network: Network,
     shared: Shared,
     stopped: oneshot::Receiver<()>,
 ) -> io::Result<()> {
+    background::lower_priority();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
         .thread_name("management-command")
+        .on_thread_start(background::lower_priority)
         .build()?;
     runtime.block_on(async move {
         let unix = tokio::net::UnixListener::from_std(unix)?;
-        for listener in network {
-            let listener = tokio::net::TcpListener::from_std(listener)?;
-            let router = routes::router(shared.clone());
-            let router = router.layer(from_fn_with_state(shared.clone(), authenticate::network));
-            let service = router.into_make_service_with_connect_info::<SocketAddr>();
-            tokio::spawn(async { axum::serve(listener, service).await });
+        let http = shared.http();
+        let limits = &http.limits;
+        let api = routes::router(shared.clone());
+        let serve = |router: &axum::Router, limits: &ServerLimits| {
+            Server::new(router.clone(), limits.clone(), http.max_body_bytes)
+        };
+        for listener in network.api {
+            tokio::spawn(serve(&api, limits).serve_network(tokio::net::TcpListener::from_std(listener)?));
         }
-        let server = axum::serve(unix, routes::router(shared).layer(from_fn(authenticate::socket)));
+        let metrics = prometheus::router(shared.clone());
+        for listener in network.metrics {
+            let server = serve(&metrics, &ServerLimits::default());
+            tokio::spawn(server.serve_network(tokio::net::TcpListener::from_std(listener)?));
+        }
         tokio::select! {
-            result = async { server.await } => result,
-            _ = stopped => Ok(()),
+            () = serve(&api, limits).serve_socket(unix) => {}
+            _ = stopped => {}
         }
+        io::Result::Ok(())
     })?;
     // A command that still waits must not keep the process from ending.
     runtime.shutdown_background();
@@ -179,15 +202,35 @@ fn serve(
 }
 
 impl Shared {
-    pub(crate) fn new(application: Arc<dyn Application>, node: Node, http: HttpSettings) -> Shared {
+    pub(crate) fn new(application: Arc<dyn Application>, node: Node, http: HttpSettings, audit: Audit) -> Shared {
         let creation = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let pids = Pids::new(node.name.clone(), creation);
-        let statistics = Statistics::default();
-        Shared(Arc::new(Inner { application, node, http, pids, statistics, started: Instant::now() }))
+        Shared(Arc::new(Inner {
+            application,
+            node,
+            http,
+            pids,
+            statistics: Statistics::default(),
+            audit,
+            attempts: Attempts::default(),
+            remembered: Remembered::default(),
+            started: Instant::now(),
+        }))
     }
 
-    /// Carries out a command, off the thread that serves, since it may wait.
+    /// Carries out a command that changes nothing, off the thread that serves, since it may wait.
+    ///
+    /// Changes are made in somebody's name, by [`Api::execute`](crate::api::Api::execute).
     pub(crate) async fn execute(&self, command: AdminCommand) -> Result<AdminReply, ApiError> {
+        if command.is_change() {
+            error!("a change was asked for in nobody's name");
+            return Err(ApiError::unexpected_reply());
+        }
+        self.carry_out(command).await
+    }
+
+    /// Carries out a command; who calls it logs what it changes.
+    pub(crate) async fn carry_out(&self, command: AdminCommand) -> Result<AdminReply, ApiError> {
         let broker = self.broker()?;
         let reply = tokio::task::spawn_blocking(move || broker.execute(command)).await;
         match reply {
@@ -203,6 +246,20 @@ impl Shared {
 
     pub(crate) fn http(&self) -> &HttpSettings {
         &self.0.http
+    }
+
+    /// The log of changes.
+    pub(crate) fn audit(&self) -> &Audit {
+        &self.0.audit
+    }
+
+    /// Logins over HTTP.
+    pub(crate) fn attempts(&self) -> &Attempts {
+        &self.0.attempts
+    }
+
+    pub(crate) fn remembered(&self) -> &Remembered {
+        &self.0.remembered
     }
 
     pub(crate) fn statistics(&self) -> &Statistics {

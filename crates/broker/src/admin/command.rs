@@ -317,6 +317,34 @@ pub enum AdminCommand {
     SetLoopbackUsers(Vec<String>),
 }
 
+impl AdminCommand {
+    /// False for what only asks. What is not listed here is taken for a change, which the audit log tells.
+    pub fn is_change(&self) -> bool {
+        use AdminCommand as Command;
+        if let Command::As { command, .. } = self {
+            return command.is_change();
+        }
+        !matches!(
+            self,
+            Command::Overview
+                | Command::ListUsers
+                | Command::Authenticate { .. }
+                | Command::ListVhosts
+                | Command::ListPermissions
+                | Command::ListTopicPermissions
+                | Command::ListPolicies { .. }
+                | Command::ListParameters { .. }
+                | Command::ListGlobalParameters
+                | Command::ListQueues { .. }
+                | Command::Queue { .. }
+                | Command::ListExchanges { .. }
+                | Command::ListBindings { .. }
+                | Command::ListDelayed { .. }
+                | Command::ListLoopbackUsers
+        )
+    }
+}
+
 /// Whether a user that is to be changed has to exist.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WhenUserExists {

@@ -147,9 +147,12 @@ impl ListQuery {
 impl FromRequestParts<Shared> for ListQuery {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Result<ListQuery, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<ListQuery, ApiError> {
         let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
             .map_err(|error| ApiError::bad_request(format!("invalid query: {error}")))?;
-        ListQuery::parse(pairs)
+        let mut query = ListQuery::parse(pairs)?;
+        query.disable_stats |= shared.http().disable_stats;
+        query.enable_queue_totals |= shared.http().enable_queue_totals;
+        Ok(query)
     }
 }

@@ -8,8 +8,8 @@ use crate::json;
 use crate::list::{self, ListQuery};
 use crate::request::{OfVhost, arguments, exchange_name, object, text};
 use axum::body::Bytes;
-use axum::extract::{OriginalUri, Path};
-use axum::http::{StatusCode, header};
+use axum::extract::Path;
+use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use broker::{AdminCommand, AdminReply, BindingInfo, BindingSnapshot};
 
@@ -135,7 +135,7 @@ pub(super) async fn from_default(
 
 pub(super) async fn post(
     api: Api<VhostUser>,
-    OriginalUri(uri): OriginalUri,
+    uri: Uri,
     Path((vhost, source, kind, destination)): Between,
     bytes: Bytes,
 ) -> Result<Response, ApiError> {

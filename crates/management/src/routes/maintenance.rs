@@ -13,15 +13,21 @@ use serde_json::{Value, json};
 /// Logins by protocol since the start or the last reset; RabbitMQ lists protocols that somebody used.
 pub(super) async fn attempts(api: Api<Monitor>, Path(name): Path<String>) -> Result<Json<Value>, ApiError> {
     api.check_node(&name)?;
-    let logins = &api.broker()?.logins;
-    let (succeeded, failed) = (logins.succeeded.value(), logins.failed.value());
-    let amqp = json!({
-        "protocol": "amqp091",
-        "auth_attempts": succeeded + failed,
-        "auth_attempts_failed": failed,
-        "auth_attempts_succeeded": succeeded,
-    });
-    Ok(Json(if succeeded + failed == 0 { json!([]) } else { json!([amqp]) }))
+    let (amqp, http) = (&api.broker()?.logins, api.attempts());
+    let counts = [
+        ("amqp091", amqp.succeeded.value(), amqp.failed.value()),
+        ("http", http.succeeded(), http.failed()),
+    ];
+    let used = counts.into_iter().filter(|(_, succeeded, failed)| succeeded + failed > 0);
+    let show = |(protocol, succeeded, failed): (&str, u64, u64)| {
+        json!({
+            "protocol": protocol,
+            "auth_attempts": succeeded + failed,
+            "auth_attempts_failed": failed,
+            "auth_attempts_succeeded": succeeded,
+        })
+    };
+    Ok(Json(used.map(show).collect()))
 }
 
 /// RabbitMQ counts by address and user only where `track_auth_attempt_source` asks for it, which nothing does here.
@@ -33,6 +39,7 @@ pub(super) async fn attempts_by_source(api: Api<Monitor>, Path(name): Path<Strin
 pub(super) async fn reset_attempts(api: Api<Administrator>, Path(name): Path<String>) -> Result<StatusCode, ApiError> {
     api.check_node(&name)?;
     api.broker()?.logins.reset();
+    api.attempts().reset();
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -4,21 +4,21 @@ use super::{ask, status};
 use crate::api::{Administrator, Api};
 use crate::error::ApiError;
 use crate::request::body;
-use crate::service::Shared;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::Path;
 use axum::http::StatusCode;
 use broker::{AdminCommand, Alarm, MemoryWatermark};
 use serde::Deserialize;
+use serde_json::json;
 
-async fn set_alarm(shared: &Shared, resource: &str, raised: bool) -> Result<StatusCode, ApiError> {
+async fn set_alarm(api: &Api<Administrator>, resource: &str, raised: bool) -> Result<StatusCode, ApiError> {
     let alarm = match resource {
         "memory" => Alarm::Memory,
         "disk" => Alarm::Disk,
         _ => return Err(ApiError::not_found()),
     };
-    Ok(status(&shared.execute(AdminCommand::SetAlarm { alarm, raised }).await?))
+    Ok(status(&api.execute(AdminCommand::SetAlarm { alarm, raised }).await?))
 }
 
 pub(super) async fn raise_alarm(api: Api<Administrator>, Path(resource): Path<String>) -> Result<StatusCode, ApiError> {
@@ -58,9 +58,16 @@ pub(super) async fn set_loopback_users(api: Api<Administrator>, bytes: Bytes) ->
 }
 
 pub(super) async fn start_application(api: Api<Administrator>) -> Result<StatusCode, ApiError> {
-    api.run_application(true).await.map(|()| StatusCode::NO_CONTENT)
+    run_application(&api, true).await
 }
 
 pub(super) async fn stop_application(api: Api<Administrator>) -> Result<StatusCode, ApiError> {
-    api.run_application(false).await.map(|()| StatusCode::NO_CONTENT)
+    run_application(&api, false).await
+}
+
+async fn run_application(api: &Api<Administrator>, running: bool) -> Result<StatusCode, ApiError> {
+    let result = api.run_application(running).await;
+    let name = if running { "start_application" } else { "stop_application" };
+    api.log_change(name, json!({}), result.as_ref().err().map(ApiError::reason).as_deref());
+    result.map(|()| StatusCode::NO_CONTENT)
 }

@@ -129,8 +129,11 @@ impl Routes {
         verbs.map(describe).collect()
     }
 
-    pub(crate) fn into_router(self) -> Router<Shared> {
-        let add = |router: Router<Shared>, (path, verbs): (&str, Verbs)| router.route(path, verbs.into_handlers());
+    /// Serves it below `prefix`.
+    pub(crate) fn into_router(self, prefix: &str) -> Router<Shared> {
+        let add = |router: Router<Shared>, (path, verbs): (&str, Verbs)| {
+            router.route(&format!("{prefix}{path}"), verbs.into_handlers())
+        };
         self.0.into_iter().fold(Router::new(), add)
     }
 }
