@@ -61,7 +61,7 @@ pub use settings::{ConsumerTimeoutAction, DefaultVhostLimits, OnRedeclare, Passi
 pub use shard::{Errand, Shard};
 pub use topology::{
     BindingInfo, DeadLetterTarget, DelayedRetry, Destination, Exchange, ExchangeKind, ExchangeOptions, Overflow,
-    QueueCell, QueueDetails, QueueOptions, QueueTerms, Vhost,
+    QueueCell, QueueDetails, QueueOptions, QueueTerms, QueueView, Vhost,
 };
 pub use totals::{
     Churn, LoginCounts, LoginProtocol, LoginSource, MessageStats, MessageTotals, NodeTotals, REASONS, SIZE_BOUNDS,

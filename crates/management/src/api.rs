@@ -8,6 +8,7 @@ use auth::{Permission, Resource};
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
+use broker::{AdminCommand, AdminReply};
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -222,6 +223,20 @@ impl<R> Api<R> {
     /// True when lists show the caller what is in `vhost`: RabbitMQ filters lists by it.
     pub(crate) fn sees_vhost(&self, vhost: &str) -> bool {
         self.caller.tags.is_monitor() || self.may_use_vhost(vhost)
+    }
+
+    /// The same for what RabbitMQ's `filter_vhost` shows to administrators, and to others where they have permissions.
+    pub(crate) fn lists_vhost(&self, vhost: &str) -> bool {
+        self.caller.tags.administrator || self.may_use_vhost(vhost)
+    }
+
+    /// Carries out a command on queues, exchanges or bindings as far as the caller may do it over AMQP.
+    pub(crate) async fn execute_as_caller(&self, command: AdminCommand) -> Result<AdminReply, ApiError> {
+        if self.caller.is_operator() {
+            return self.execute(command).await;
+        }
+        let user = self.caller.name.clone();
+        self.execute(AdminCommand::As { user, command: Box::new(command) }).await
     }
 
     /// True when the caller has permissions in `vhost`, be they empty.

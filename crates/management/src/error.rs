@@ -111,9 +111,10 @@ impl ApiError {
 
     /// Why, for people.
     pub(crate) fn reason(&self) -> Cow<'_, str> {
-        match &self.reason {
-            Value::String(text) => Cow::Borrowed(text),
-            other => Cow::Owned(other.to_string()),
+        match (&self.missing, &self.reason) {
+            (Some(missing), _) => missing.text.as_str().into(),
+            (None, Value::String(text)) => text.as_str().into(),
+            (None, term) => term.to_string().into(),
         }
     }
 

@@ -232,7 +232,7 @@ impl Shared {
     /// Carries out a command, off the thread that serves, since it may wait. What it changes is in the audit log.
     pub(crate) async fn execute(&self, command: AdminCommand) -> Result<AdminReply, ApiError> {
         let broker = self.broker()?;
-        let described = command.is_change().then(|| format!("{command:?}"));
+        let described = command.logged();
         let reply = tokio::task::spawn_blocking(move || broker.execute(command)).await;
         let reply = match reply {
             Ok(reply) => reply.map_err(ApiError::from),

@@ -341,7 +341,20 @@ pub enum AdminCommand {
 
 impl AdminCommand {
     /// False for what only asks. What is not listed here is taken for a change, which the audit log tells.
-    pub fn is_change(&self) -> bool {
+    /// What the audit log tells of it, as `{:?}` would; `None` for what only asks, and for publishing and getting.
+    pub fn logged(&self) -> Option<String> {
+        match self {
+            AdminCommand::As { command, .. } => command.logged(),
+            AdminCommand::Import(batch) => {
+                Some(format!("Import {{ kind: {:?}, objects: {} }}", batch.kind(), batch.len()))
+            }
+            AdminCommand::Messages(command) => command.is_change().then(|| format!("{command:?}")),
+            command => command.is_change().then(|| format!("{command:?}")),
+        }
+    }
+
+    /// False for what only asks. What is not listed here is taken for a change, which the audit log tells.
+    fn is_change(&self) -> bool {
         use AdminCommand as Command;
         !matches!(
             self,
@@ -360,6 +373,8 @@ impl AdminCommand {
                 | Command::ListBindings { .. }
                 | Command::ListDelayed { .. }
                 | Command::ListLoopbackUsers
+                | Command::ExportTopology { .. }
+                | Command::CheckQueueLimits { .. }
         )
     }
 }

@@ -139,7 +139,7 @@ fn channel_details(shared: &Shared, channel: &ChannelEntry) -> Value {
     })
 }
 
-fn show_consumer(shared: &Shared, subscription: &Subscription, fields: &mut Fields<'_>) {
+pub(super) fn show_consumer(shared: &Shared, subscription: &Subscription, fields: &mut Fields<'_>) {
     let consumer = &subscription.consumer;
     let channel = &consumer.entry;
     fields.put("consumer_tag", || &*consumer.tag);
