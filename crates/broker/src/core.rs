@@ -3,27 +3,32 @@
 //! It is passed along with the one connection that is being served, so that serving one can never touch another's
 //! state; what concerns other connections goes through their links or as messages.
 
+mod bindings;
 mod books;
 pub(crate) mod compact;
 mod declare;
-mod declare_exchange;
 mod delay;
 pub(crate) mod deliver;
 mod duplicates;
+mod exchanges;
+pub(crate) mod fetch_for;
 mod history;
 pub(crate) mod leave;
 mod options;
 mod overdue;
 mod paging;
 pub(crate) mod persist;
+pub(crate) mod pick;
 mod publish;
+pub(crate) mod publish_for;
 mod queues;
 mod run;
 mod settle;
 pub(crate) mod tend;
 
+pub(crate) use bindings::{Binding, sorted};
 pub(crate) use declare::{QueueDeclaration, definition};
-pub(crate) use declare_exchange::{ExchangeDeclaration, exchange_definition};
+pub(crate) use exchanges::{ExchangeDeclaration, exchange_definition, refuse_default};
 pub(crate) use publish::{Incoming, IncomingBody};
 pub(crate) use queues::{DeleteCondition, delete_queue};
 
@@ -34,6 +39,7 @@ use crate::connection::Connection;
 use crate::delivery::Unacked;
 use crate::link::{ConnectionId, Link};
 use crate::topology::{QueueCell, Route};
+use crate::totals::ReactorTotals;
 use amqp::Method;
 use metadata::Token;
 use queue::{ConsumerKey, Entry};
@@ -71,6 +77,7 @@ pub(crate) struct Core {
     pub(crate) now: Now,
     /// [`Now::time_ms`] of this turn.
     pub(crate) time_ms: u64,
+    pub(crate) totals: Arc<ReactorTotals>,
     pub(crate) arena: Arena,
     /// Connections with output to flush.
     pub(crate) touched: Vec<Arc<Link>>,
@@ -113,7 +120,9 @@ pub(crate) struct Core {
 impl Core {
     pub(crate) fn new(broker: Arc<Broker>, shard: usize) -> Core {
         let arena = Arena::new(broker.chunks.clone());
+        let totals = broker.totals.of_reactor(shard);
         Core {
+            totals,
             broker,
             shard,
             now: Now::default(),

@@ -21,6 +21,12 @@ impl Counter {
         self.0.load(Ordering::Relaxed)
     }
 
+    /// Takes `count` off; for gauges.
+    #[inline]
+    pub fn sub(&self, count: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_sub(count), Ordering::Relaxed);
+    }
+
     /// Replaces the value; for gauges.
     #[inline]
     pub fn set(&self, value: u64) {
@@ -79,6 +85,22 @@ counter_set! {
         get_no_ack,
         /// Fetches that found the queue empty.
         get_empty,
+        /// Fetched messages that had been delivered before.
+        redeliver,
+    }
+}
+
+counter_set! {
+    /// What a channel published to one exchange; written by its reactor.
+    PairCounters: Counter {
+        /// Messages published.
+        publish,
+        /// Publishes confirmed.
+        confirm,
+        /// Publishes returned as unroutable.
+        return_unroutable,
+        /// Publishes dropped as unroutable.
+        drop_unroutable,
     }
 }
 
@@ -91,6 +113,8 @@ counter_set! {
         deliver_no_ack,
         /// Deliveries of messages that had been delivered before.
         redeliver,
+        /// Deliveries acknowledged or rejected.
+        ack,
     }
 }
 

@@ -29,9 +29,10 @@ pub use kind::Kind;
 pub use load::Loader;
 pub use markdown::markdown_table;
 pub use options::{
-    AnonymousLogin, AuthMechanism, Compat, Config, ConsumerTimeoutAction, DefaultUser, DefaultVhostLimits,
-    DefinitionsOptions, DiskFreeLimit, LogLevel, LogOptions, ManagementOptions, MemoryWatermark, MessageExpiry,
-    OnRedeclare, PassiveDeclarePermission, Permissions, PublisherXDeath, Secret, Sync, TcpListenOptions,
+    AnonymousLogin, AuditOptions, AuthMechanism, Compat, Config, ConsumerTimeoutAction, DefaultUser,
+    DefaultVhostLimits, DefinitionsOptions, DiskFreeLimit, HeaderOptions, LogLevel, LogOptions, ManagementOptions,
+    MemoryWatermark, MessageExpiry, OnRedeclare, PassiveDeclarePermission, Permissions, PrometheusOptions,
+    PublisherXDeath, RatesMode, RetentionPolicy, Secret, StatisticsOptions, Sync, TcpListenOptions,
     UnknownExchangeType,
 };
 pub use origin::{Origin, Setting};

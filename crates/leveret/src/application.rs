@@ -31,6 +31,7 @@ pub(crate) struct Application {
 struct Visible {
     broker: Arc<Broker>,
     listeners: Vec<SocketAddr>,
+    disk: DiskMonitor,
 }
 
 /// Everything that a running broker consists of.
@@ -77,7 +78,8 @@ impl Application {
         for address in &addresses {
             info!("started TCP listener on {address}");
         }
-        *lock(&self.visible) = Some(Visible { broker: broker.clone(), listeners: addresses });
+        *lock(&self.visible) =
+            Some(Visible { broker: broker.clone(), listeners: addresses, disk: disk_monitor.clone() });
         *running = Some(Running { broker, storage, storage_threads, reactors, monitor, memory, disk_monitor, disk });
         Ok(())
     }
@@ -107,6 +109,10 @@ impl management::Application for Application {
 
     fn listeners(&self) -> Vec<SocketAddr> {
         lock(&self.visible).as_ref().map(|visible| visible.listeners.clone()).unwrap_or_default()
+    }
+
+    fn disk(&self) -> Option<(u64, u64)> {
+        lock(&self.visible).as_ref().map(|visible| (visible.disk.free(), visible.disk.limit()))
     }
 
     fn stop(&self) {

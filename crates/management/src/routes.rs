@@ -1,14 +1,20 @@
 //! The router: RabbitMQ's paths under `/api`, and what RabbitMQ's HTTP API has no path for under `/api/leveret`.
 
+mod audit;
+mod channels;
 mod connections;
 mod definitions;
 mod delayed;
 mod limits;
+mod login;
+mod messages;
 mod node;
+mod pages;
 mod parameters;
 mod permissions;
 mod policies;
 mod queues;
+mod table;
 mod topology;
 mod users;
 mod vhosts;
@@ -17,16 +23,19 @@ pub(crate) use limits::of_user as limits_of_user;
 
 use crate::error::ApiError;
 use crate::service::Shared;
+use crate::{compress, headers};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post, put};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Redirect, Response};
 use broker::AdminReply;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+pub use table::Route;
+use table::{Routes, delete, get, post, put};
 
 /// Carries out a command and takes the reply apart that belongs to it.
 macro_rules! ask {
@@ -39,10 +48,12 @@ macro_rules! ask {
 }
 pub(crate) use ask;
 
-/// Every path that is served, for every listener.
-pub(crate) fn router(shared: Shared) -> Router {
-    let api = Router::new()
+/// Every path below `/api`. A handler's first argument, its `Api`, says who may use it.
+fn table() -> Routes {
+    messages::routes(Routes::default())
         .route("/overview", get(node::overview))
+        .route("/auth", get(login::settings))
+        .route("/login", post(login::login).delete(login::logout))
         .route("/whoami", get(node::whoami))
         .route("/nodes", get(node::nodes))
         .route("/cluster-name", get(node::cluster_name))
@@ -109,11 +120,15 @@ pub(crate) fn router(shared: Shared) -> Router {
         .route("/delayed/{vhost}/{id}", delete(delayed::cancel))
         .route("/connections", get(connections::list).delete(connections::close_all))
         .route("/connections/{name}", get(connections::one).delete(connections::close))
-        .route("/connections/{name}/channels", get(connections::channels_of))
+        .route("/connections/{name}/channels", get(channels::of_connection))
+        .route("/connections/{name}/sessions", get(connections::sessions))
         .route("/connections/username/{user}", get(connections::of_user).delete(connections::close_of_user))
-        .route("/channels", get(connections::channels))
-        .route("/consumers", get(connections::consumers))
-        .route("/consumers/{vhost}", get(connections::consumers_of_vhost))
+        .route("/channels", get(channels::list))
+        .route("/channels/{name}", get(channels::one))
+        .route("/vhosts/{vhost}/channels", get(channels::of_vhost))
+        .route("/consumers", get(channels::consumers))
+        .route("/consumers/{vhost}", get(channels::consumers_of_vhost))
+        .route("/leveret/audit", get(audit::list))
         .route("/leveret/application", put(node::start_application).delete(node::stop_application))
         .route("/leveret/authenticate", post(users::authenticate))
         .route("/leveret/alarms/{resource}", put(node::raise_alarm).delete(node::clear_alarm))
@@ -121,15 +136,26 @@ pub(crate) fn router(shared: Shared) -> Router {
         .route("/leveret/user-limits/{user}", put(limits::put_all_of_user).delete(limits::delete_all_of_user))
         .route("/leveret/channel-max", put(node::set_channel_max))
         .route("/leveret/loopback-users", get(node::loopback_users).put(node::set_loopback_users))
-        .fallback(unknown);
-    let body_limit = DefaultBodyLimit::max(shared.http().max_body_bytes);
-    let root = Router::new().nest("/api", api).fallback(unknown);
-    match shared.http().path_prefix.as_str() {
-        "" => root,
-        prefix => Router::new().nest(prefix, root).fallback(unknown),
+}
+
+/// Every verb at every path of the API, for its documentation and for tests.
+pub fn routes() -> Vec<Route> {
+    table().describe("/api")
+}
+
+/// Every path that is served, for every listener.
+pub(crate) fn router(shared: Shared) -> Router {
+    let http = shared.http();
+    let (prefix, compress) = (http.path_prefix.clone(), http.limits.compress);
+    let mut router = table().into_router(&format!("{prefix}/api")).merge(pages::table().into_router(&prefix));
+    if !prefix.is_empty() {
+        let home = Redirect::permanent(&format!("{prefix}/"));
+        router = router.route("/", axum::routing::get(move || async move { home.clone() }));
     }
-    .layer(body_limit)
-    .with_state(shared)
+    let body_limit = DefaultBodyLimit::max(http.max_body_bytes);
+    let router = router.fallback(unknown).layer(body_limit).layer(from_fn_with_state(shared.clone(), headers::add));
+    let router = if compress { router.layer(from_fn(compress::gzip)) } else { router };
+    router.with_state(shared)
 }
 
 async fn unknown() -> ApiError {

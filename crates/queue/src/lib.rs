@@ -12,6 +12,7 @@ mod entry;
 mod expiry;
 mod levels;
 mod on_disk;
+mod peek;
 mod queue;
 mod rules;
 mod storage;
@@ -20,7 +21,8 @@ mod tests;
 mod zone;
 
 pub use consumers::{Activity, ConsumerKey, Consumers, Gate};
-pub use entry::{Counts, Entry};
+pub use entry::{Counts, Entry, Figures};
+pub use peek::Peek;
 pub use queue::{Queue, UNLIMITED};
 pub use rules::{NEVER, Rules};
 pub use storage::{Forgotten, Storage, Wants};

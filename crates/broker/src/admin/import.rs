@@ -7,9 +7,9 @@ use super::access::{check_pattern, hashed};
 use super::parameters::{check_parameter, invalid, too_large};
 use super::vhosts::{check_queue_type, check_vhost_name};
 use super::{AdminError, AdminReply, Missing, NewPassword, user_limits};
+use crate::access::Rights;
 use crate::broker::Broker;
-use crate::channel::binding::{Binding, sorted};
-use crate::core::{ExchangeDeclaration, QueueDeclaration};
+use crate::core::{Binding, ExchangeDeclaration, QueueDeclaration, sorted};
 use crate::errors::ProtocolError;
 use crate::names::is_reserved;
 use crate::policy::{Policy, definition_of_terms};
@@ -444,7 +444,7 @@ impl Broker {
             internal: exchange.internal,
             arguments: exchange.arguments.clone(),
         };
-        let declared = self.declare_exchange(&vhost, declaration, &|_| Ok(())).map_err(protocol_error)?;
+        let declared = self.declare_exchange(&vhost, declaration, Rights::operator(self)).map_err(protocol_error)?;
         Ok((if declared.is_new { ImportOutcome::Created } else { ImportOutcome::Kept(Vec::new()) }, declared.token))
     }
 
@@ -488,8 +488,8 @@ impl Broker {
         let vhost = self.vhost(&binding.vhost).ok_or_else(|| Missing::Vhost.called(&binding.vhost))?;
         let to_queue = binding.destination_kind == DestinationKind::Queue;
         let mut missing = Vec::new();
-        let source = vhost.exchange(&binding.source);
-        if source.is_none() {
+        let source_is_there = vhost.exchange(&binding.source).is_some();
+        if !source_is_there {
             missing.push(resource_term(&binding.vhost, "exchange", &binding.source));
         }
         let is_there = match to_queue {
@@ -499,9 +499,9 @@ impl Broker {
         if !is_there {
             missing.push(resource_term(&binding.vhost, binding.destination_kind.as_str(), &binding.destination));
         }
-        let (Some(source), true) = (source, is_there) else {
+        if !missing.is_empty() {
             return Err(AdminError::Refused(format!("{{resources_missing,[{}]}}", missing.join(","))));
-        };
+        }
         if binding.routing_key.len() > NAME_LIMIT {
             return Err(AdminError::Invalid(format!("routing keys have at most {NAME_LIMIT} bytes")));
         }
@@ -515,7 +515,7 @@ impl Broker {
             routing_key: binding.routing_key.into(),
             arguments: sorted(binding.arguments),
         };
-        let bound = self.bind(&vhost, &source, &binding).map_err(protocol_error)?;
+        let bound = self.bind(&vhost, &binding, Rights::operator(self)).map_err(protocol_error)?;
         Ok((if bound.is_new { ImportOutcome::Created } else { ImportOutcome::Kept(Vec::new()) }, bound.token))
     }
 

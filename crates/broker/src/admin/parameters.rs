@@ -2,6 +2,7 @@
 
 use super::{AdminError, AdminReply, Missing};
 use crate::broker::Broker;
+use crate::core::sorted;
 use crate::policy::{Invalid, integer_or_error, proplist, terms_of};
 use amqp::{FieldTable, FieldValue};
 use metadata::{Change, GlobalParameterDefinition, ParameterDefinition, PolicyKind};
@@ -11,6 +12,8 @@ use tracing::{info, warn};
 const VHOST_LIMITS: &str = "vhost-limits";
 const LIMITS: &str = "limits";
 const POLICY: &str = "policy";
+/// The global parameter that is the name of the cluster.
+const CLUSTER_NAME: &str = "cluster_name";
 const OPERATOR_POLICY: &str = "operator_policy";
 
 /// Texts of RabbitMQ (`rabbit_runtime_parameters`).
@@ -179,6 +182,20 @@ impl Broker {
         Ok(if existed { AdminReply::Done } else { AdminReply::Created })
     }
 
+    /// The name of the cluster: what an operator gave it, or what the configuration says.
+    pub fn cluster_name(&self) -> String {
+        let snapshot = self.registry.current();
+        let given = snapshot.global_parameters.iter().find(|parameter| parameter.name == CLUSTER_NAME);
+        let given = given.and_then(|parameter| parameter.value.as_str()).map(str::to_owned);
+        given.unwrap_or_else(|| self.settings.cluster_name.clone())
+    }
+
+    /// RabbitMQ keeps the name as a global parameter, so that definitions have it.
+    pub(super) fn set_cluster_name(&self, name: String) -> Result<AdminReply, AdminError> {
+        let value = FieldValue::LongString(name.into_bytes());
+        self.set_global_parameter(GlobalParameterDefinition { name: CLUSTER_NAME.to_owned(), value })
+    }
+
     pub(super) fn clear_global_parameter(&self, name: &str) -> Result<AdminReply, AdminError> {
         let mut writer = self.writer();
         if !self.registry.current().global_parameters.iter().any(|known| known.name == name) {
@@ -202,12 +219,6 @@ pub(super) fn check_parameter(component: &str, name: &str, value: &FieldValue) -
 
 fn check_vhost_limits(value: &FieldValue) -> Result<(), Invalid> {
     proplist(LIMITS, &[("max-connections", integer_or_error, false), ("max-queues", integer_or_error, false)], value)
-}
-
-fn sorted(table: FieldTable) -> FieldTable {
-    let mut fields: Vec<_> = table.iter().map(|(name, value)| (name.to_owned(), value.clone())).collect();
-    fields.sort_by(|(a, _), (b, _)| a.cmp(b));
-    fields.into_iter().collect()
 }
 
 /// What validation has against a value, as RabbitMQ puts it together (`rabbit_runtime_parameters:format_error`).

@@ -86,7 +86,7 @@ impl Broker {
     }
 
     /// Waits until `token` is durable. A journal that fails ends the process, so only the broker's end is another way out.
-    pub(super) fn wait_for(&self, token: Option<Token>) -> Result<(), AdminError> {
+    pub(crate) fn wait_for(&self, token: Option<Token>) -> Result<(), AdminError> {
         let Some(token) = token else { return Ok(()) };
         let (lock, moved) = &self.registry.moved;
         let mut guard = lock.lock().unwrap_or_else(PoisonError::into_inner);

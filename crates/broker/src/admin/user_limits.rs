@@ -30,11 +30,7 @@ impl Broker {
     /// Sets those limits of a user that `limits` names and keeps the others.
     pub(super) fn set_user_limits(&self, name: &str, limits: &FieldValue) -> Result<AdminReply, AdminError> {
         check(limits)?;
-        let limits = from_table(limits);
-        self.change_limits(name, |user| {
-            user.limits.max_connections = limits.max_connections.or(user.limits.max_connections);
-            user.limits.max_channels = limits.max_channels.or(user.limits.max_channels);
-        })?;
+        self.change_limits(name, |user| set_limits(&mut user.limits, limits))?;
         info!(target: "user", "limits of user '{name}' set");
         Ok(AdminReply::Done)
     }
@@ -61,4 +57,11 @@ impl Broker {
         change(&mut user);
         writer.commit(Change::PutUser(user))
     }
+}
+
+/// Sets those that `limits` names and keeps the others.
+pub(super) fn set_limits(of: &mut UserLimits, limits: &FieldValue) {
+    let limits = from_table(limits);
+    of.max_connections = limits.max_connections.or(of.max_connections);
+    of.max_channels = limits.max_channels.or(of.max_channels);
 }

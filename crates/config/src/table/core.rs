@@ -148,7 +148,12 @@ pub(super) const KEYS: &[Row] = &[
     ignored("mirroring_sync_batch_size", SIZE, "bytes of a batch when mirrors synchronise"),
     ignored("mirroring_sync_max_throughput", INFORMATION_UNIT, "bytes per second when mirrors synchronise"),
     ignored("collect_statistics", Choice(&["none", "coarse", "fine"]), "detail of statistics"),
-    ignored("collect_statistics_interval", Kind::ANY_INTEGER, "milliseconds between statistics"),
+    takes(
+        "collect_statistics_interval",
+        Kind::NON_NEGATIVE,
+        "5000",
+        "milliseconds between samples of counters, at least 1000",
+    ),
     ignored("mnesia_table_loading_retry_timeout", Kind::ANY_INTEGER, "milliseconds a node waits for its peers' tables"),
     ignored("mnesia_table_loading_retry_limit", Kind::ANY_INTEGER, "how often a node waits for its peers' tables"),
     ignored("metadata_store.khepri.default_timeout", Kind::ANY_INTEGER, "milliseconds a metadata operation may take"),

@@ -65,4 +65,22 @@ pub(super) const KEYS: &[Row] = &[
         "exact",
         "when a message with an expiration of its own leaves its queue: when its time comes, or once it is the first",
     ),
+    takes(
+        "leveret.audit",
+        Boolean,
+        "true",
+        "write a line about each administrative change to audit.log in the data directory",
+    ),
+    takes(
+        "leveret.audit.file_size",
+        InformationUnit { min: 4096, max: i64::MAX },
+        "10MiB",
+        "size of audit.log above which a new one is begun",
+    ),
+    takes(
+        "leveret.audit.files",
+        Integer { min: 1, max: 1000 },
+        "5",
+        "files of the audit log that are kept, the current one among them",
+    ),
 ];

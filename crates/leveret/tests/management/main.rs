@@ -1,6 +1,7 @@
 //! The HTTP API over TCP, as clients and monitors use it.
 
 mod access;
+mod messages;
 mod support;
 
 const LEVERET: &str = env!("CARGO_BIN_EXE_leveret");

@@ -1,9 +1,8 @@
 //! The node: overview, health, alarms and limits.
 
 use super::{ask, body, status};
-use crate::api::{Administrator, Api};
+use crate::api::{Administrator, Api, ManagementUser};
 use crate::error::ApiError;
-use crate::service::Shared;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::Path;
@@ -77,9 +76,9 @@ pub(super) async fn nodes(api: Api<Administrator>) -> Result<Json<Value>, ApiErr
     }])))
 }
 
-/// Who can connect here may do everything.
-pub(super) async fn whoami() -> Json<Value> {
-    Json(json!({ "name": "", "tags": ["administrator"] }))
+/// The caller; the operator on the socket has no name.
+pub(super) async fn whoami(api: Api<ManagementUser>) -> Json<Value> {
+    Json(json!({ "name": *api.caller.name, "tags": api.caller.tag_names }))
 }
 
 pub(super) async fn cluster_name(api: Api<Administrator>) -> Result<Json<Value>, ApiError> {
@@ -101,13 +100,13 @@ pub(super) async fn check_alarms(api: Api<Administrator>) -> Result<Response, Ap
     Ok((StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response())
 }
 
-async fn set_alarm(shared: &Shared, resource: &str, raised: bool) -> Result<StatusCode, ApiError> {
+async fn set_alarm(api: &Api<Administrator>, resource: &str, raised: bool) -> Result<StatusCode, ApiError> {
     let alarm = match resource {
         "memory" => Alarm::Memory,
         "disk" => Alarm::Disk,
         _ => return Err(ApiError::not_found()),
     };
-    Ok(status(&shared.execute(AdminCommand::SetAlarm { alarm, raised }).await?))
+    Ok(status(&api.execute(AdminCommand::SetAlarm { alarm, raised }).await?))
 }
 
 pub(super) async fn raise_alarm(api: Api<Administrator>, Path(resource): Path<String>) -> Result<StatusCode, ApiError> {
@@ -147,9 +146,17 @@ pub(super) async fn set_loopback_users(api: Api<Administrator>, bytes: Bytes) ->
 }
 
 pub(super) async fn start_application(api: Api<Administrator>) -> Result<StatusCode, ApiError> {
-    api.run_application(true).await.map(|()| StatusCode::NO_CONTENT)
+    run_application(&api, true).await
 }
 
 pub(super) async fn stop_application(api: Api<Administrator>) -> Result<StatusCode, ApiError> {
-    api.run_application(false).await.map(|()| StatusCode::NO_CONTENT)
+    run_application(&api, false).await
+}
+
+async fn run_application(api: &Api<Administrator>, running: bool) -> Result<StatusCode, ApiError> {
+    let result = api.run_application(running).await;
+    let name = if running { "start_application" } else { "stop_application" };
+    let failure = result.as_ref().err().map(ApiError::reason);
+    api.log_change(name, json!({}), failure.as_deref());
+    result.map(|()| StatusCode::NO_CONTENT)
 }

@@ -65,6 +65,7 @@ pub(super) async fn put(
     let nobody = || NewPassword::Hash { hash: String::new(), algorithm: "rabbit_password_hashing_sha256".to_owned() };
     let command = AdminCommand::PutUser {
         name,
+        limits: None,
         password: Some(request.password().unwrap_or_else(nobody)),
         tags: Some(tags.into_list()),
         when: if creates_only { WhenUserExists::Refuse } else { WhenUserExists::Replace },
@@ -81,6 +82,7 @@ pub(super) async fn patch(
     let mut request: PutUser = body(&bytes)?;
     let command = AdminCommand::PutUser {
         name,
+        limits: None,
         password: request.password(),
         tags: request.tags.take().map(Tags::into_list),
         when: WhenUserExists::Require,
@@ -100,6 +102,6 @@ struct Login {
 
 pub(super) async fn authenticate(api: Api<Administrator>, bytes: Bytes) -> Result<StatusCode, ApiError> {
     let login: Login = body(&bytes)?;
-    let command = AdminCommand::Authenticate { name: login.username, password: Secret(login.password) };
+    let command = AdminCommand::Authenticate { name: login.username, password: Secret(login.password), peer: None };
     Ok(status(&api.execute(command).await?))
 }

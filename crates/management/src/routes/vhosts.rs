@@ -58,6 +58,8 @@ pub(super) async fn put(
     let request: PutVhost = body(&bytes)?;
     let command = AdminCommand::PutVhost {
         name,
+        tracing: None,
+        protected_from_deletion: None,
         description: request.description,
         tags: request.tags.map(Tags::into_list),
         default_queue_type: request.default_queue_type,

@@ -1,11 +1,13 @@
-//! Declaring exchanges, for clients and for operators alike.
+//! Declaring and deleting exchanges, for clients and for operators alike.
 
+use crate::access::Rights;
 use crate::broker::Broker;
 use crate::channel::queue_arguments::assert_argument_equivalent;
 use crate::errors::{self, ArgumentValue, ProtocolError, Resource, Scope};
 use crate::names::is_reserved;
 use crate::topology::{Behaviour, DELAYED_TYPE, DELAYED_TYPE_ARGUMENT, Exchange, ExchangeKind, Vhost};
 use amqp::{FieldTable, FieldValue};
+use auth::Permission;
 use metadata::{Change, ExchangeDefinition, Token};
 
 /// The one argument that redeclaring compares.
@@ -14,7 +16,6 @@ const ALTERNATE: &str = "alternate-exchange";
 /// An exchange as somebody wants it.
 pub(crate) struct ExchangeDeclaration<'a> {
     pub(crate) name: &'a str,
-    /// The name of its type.
     pub(crate) kind: &'a str,
     pub(crate) durable: bool,
     pub(crate) auto_delete: bool,
@@ -22,8 +23,7 @@ pub(crate) struct ExchangeDeclaration<'a> {
     pub(crate) arguments: FieldTable,
 }
 
-/// Where a declaration of an exchange led to.
-#[derive(Default)]
+/// What a declaration led to.
 pub(crate) struct DeclaredExchange {
     /// What to wait for before it is answered.
     pub(crate) token: Option<Token>,
@@ -31,38 +31,70 @@ pub(crate) struct DeclaredExchange {
     pub(crate) is_new: bool,
 }
 
-/// Whether the declarer may have messages go on to the alternate exchange of this name.
-pub(crate) type AuthorizeAlternate<'a> = &'a dyn Fn(&str) -> Result<(), ProtocolError>;
-
 impl Broker {
     /// Declares an exchange: finds the one that is there or makes one.
     pub(crate) fn declare_exchange(
         &self,
         vhost: &Vhost,
         declaration: ExchangeDeclaration<'_>,
-        authorize: AuthorizeAlternate<'_>,
+        rights: Rights<'_>,
     ) -> Result<DeclaredExchange, ProtocolError> {
         let name = declaration.name;
-        let resource = Resource::exchange(&vhost.name, name);
-        if let Some(existing) = vhost.exchange(name) {
-            return assert_equivalent(&existing, &resource, &declaration).map(|()| DeclaredExchange::default());
+        if declaration.kind != DELAYED_TYPE {
+            self.exchange_kind(declaration.kind)?;
         }
+        refuse_default(name)?;
+        rights.check(auth::Resource::exchange(&vhost.name, name), Permission::Configure)?;
+        if let Some(existing) = vhost.exchange(name) {
+            return assert_equivalent(vhost, &existing, &declaration);
+        }
+        self.add_exchange(vhost, declaration, rights)
+    }
+
+    fn add_exchange(
+        &self,
+        vhost: &Vhost,
+        declaration: ExchangeDeclaration<'_>,
+        rights: Rights<'_>,
+    ) -> Result<DeclaredExchange, ProtocolError> {
+        let (name, arguments) = (declaration.name, &declaration.arguments);
+        let resource = Resource::exchange(&vhost.name, name);
         if is_reserved(name) {
             return Err(errors::RESERVED_NAME.with(&[&"exchange", &name]));
         }
-        match declaration.arguments.get(ALTERNATE) {
+        match arguments.get(ALTERNATE) {
             None => {}
-            Some(FieldValue::LongString(alternate)) => authorize(&String::from_utf8_lossy(alternate))?,
+            Some(FieldValue::LongString(alternate)) => {
+                let alternate = String::from_utf8_lossy(alternate).into_owned();
+                rights.check(auth::Resource::exchange(&vhost.name, name), Permission::Read)?;
+                rights.check(auth::Resource::exchange(&vhost.name, &alternate), Permission::Write)?;
+            }
             Some(other) => {
                 return Err(errors::INVALID_ARGUMENT_TYPE.with(&[&other.type_name(), &ALTERNATE, &resource]));
             }
         }
-        let new = self.new_exchange(vhost, &declaration, &resource)?;
+        let is_delayed_type = declaration.kind == DELAYED_TYPE;
+        let kind = if is_delayed_type { self.delayed_kind(arguments)? } else { self.exchange_kind(declaration.kind)? };
+        if let Some(most) = self.settings.exchange_limit
+            && self.vhosts().iter().map(|vhost| vhost.exchange_count()).sum::<usize>() as u64 >= most
+        {
+            return Err(errors::EXCHANGE_LIMIT.with(&[&resource, &most]));
+        }
+        let behaviour = Behaviour::of(kind, arguments, &resource)?;
+        let new = Exchange {
+            durable: declaration.durable,
+            auto_delete: declaration.auto_delete,
+            internal: declaration.internal,
+            arguments: arguments.clone(),
+            behaviour,
+            is_delayed_type,
+            ..Exchange::new(&vhost.name, vhost.next_exchange_id(), name, kind)
+        };
         let hidden = self.new_hidden(vhost, &new);
         let mut topology = vhost.write();
         if let Some(existing) = topology.exchange(name) {
             // Somebody else was faster.
-            return assert_equivalent(existing, &resource, &declaration).map(|()| DeclaredExchange::default());
+            return assert_equivalent(vhost, existing, &declaration);
         }
         // Under the lock: who changes policies meanwhile waits for it, and then sees this exchange.
         let created = topology.insert_exchange(new.under(vhost.policies().for_exchange(name)));
@@ -70,7 +102,7 @@ impl Broker {
         let mut changes = if created.durable { vec![definition(vhost, &created)] } else { Vec::new() };
         if let (Some(cell), Some((hidden, _))) = (hidden, created.hidden_queue()) {
             if cell.durable {
-                changes.push(super::definition(&cell, &FieldTable::new()));
+                changes.push(crate::core::definition(&cell, &FieldTable::new()));
             }
             let cell = topology.insert_hidden(cell);
             self.add_queue(&cell);
@@ -79,33 +111,33 @@ impl Broker {
         Ok(DeclaredExchange { token: self.propose(changes), is_new: true })
     }
 
-    fn new_exchange(
+    /// Deletes an exchange; one that is not there is fine.
+    pub(crate) fn delete_exchange(
         &self,
         vhost: &Vhost,
-        declaration: &ExchangeDeclaration<'_>,
-        resource: &Resource<'_>,
-    ) -> Result<Exchange, ProtocolError> {
-        let arguments = &declaration.arguments;
-        let is_delayed_type = declaration.kind == DELAYED_TYPE;
-        let kind = if is_delayed_type { self.delayed_kind(arguments)? } else { self.exchange_kind(declaration.kind)? };
-        if let Some(most) = self.settings.exchange_limit
-            && self.vhosts().iter().map(|vhost| vhost.exchange_count()).sum::<usize>() as u64 >= most
-        {
-            return Err(errors::EXCHANGE_LIMIT.with(&[resource, &most]));
+        name: &str,
+        if_unused: bool,
+        rights: Rights<'_>,
+    ) -> Result<Option<Token>, ProtocolError> {
+        let resource = Resource::exchange(&vhost.name, name);
+        refuse_default(name)?;
+        if is_reserved(name) {
+            return Err(errors::SYSTEM_EXCHANGE.with(&[&resource]));
         }
-        Ok(Exchange {
-            durable: declaration.durable,
-            auto_delete: declaration.auto_delete,
-            internal: declaration.internal,
-            behaviour: Behaviour::of(kind, arguments, resource)?,
-            arguments: arguments.clone(),
-            is_delayed_type,
-            ..Exchange::new(vhost.next_exchange_id(), declaration.name, kind)
-        })
+        rights.check(auth::Resource::exchange(&vhost.name, name), Permission::Configure)?;
+        let mut topology = vhost.write();
+        let Some(exchange) = topology.exchange(name).cloned() else { return Ok(None) };
+        if if_unused && topology.is_bound(&exchange) {
+            return Err(errors::IN_USE.with(&[&resource]));
+        }
+        let removed = topology.remove_exchange(&vhost.name, &exchange);
+        let token = self.propose(removed.changes);
+        drop(topology);
+        self.end_hidden(removed.hidden);
+        Ok(token)
     }
 
-    /// The type called `name`, unless it is the one that delays.
-    pub(crate) fn exchange_kind(&self, name: &str) -> Result<ExchangeKind, ProtocolError> {
+    fn exchange_kind(&self, name: &str) -> Result<ExchangeKind, ProtocolError> {
         ExchangeKind::from_name(name).ok_or_else(|| {
             let error = errors::UNKNOWN_EXCHANGE_TYPE.with(&[&name]);
             if !self.settings.unknown_exchange_type_closes_connection {
@@ -144,14 +176,20 @@ pub(crate) fn exchange_definition(vhost: &str, exchange: &Exchange) -> ExchangeD
     }
 }
 
+/// The default exchange can be published to, and nothing else.
+pub(crate) fn refuse_default(name: &str) -> Result<(), ProtocolError> {
+    if name.is_empty() { Err(errors::DEFAULT_EXCHANGE.with(&[])) } else { Ok(()) }
+}
+
 fn assert_equivalent(
+    vhost: &Vhost,
     existing: &Exchange,
-    resource: &Resource<'_>,
     declaration: &ExchangeDeclaration<'_>,
-) -> Result<(), ProtocolError> {
+) -> Result<DeclaredExchange, ProtocolError> {
+    let resource = Resource::exchange(&vhost.name, declaration.name);
     let unequal = |name: &str, received: &str, current: &str| {
         let (received, current) = (ArgumentValue::Value(&received), ArgumentValue::Value(&current));
-        Err(errors::INEQUIVALENT_ARGUMENT.with(&[&name, resource, &received, &current]))
+        Err(errors::INEQUIVALENT_ARGUMENT.with(&[&name, &resource, &received, &current]))
     };
     if existing.type_name() != declaration.kind {
         return unequal("type", declaration.kind, existing.type_name());
@@ -165,5 +203,7 @@ fn assert_equivalent(
             return unequal(name, &received.to_string(), &current.to_string());
         }
     }
-    assert_argument_equivalent(ALTERNATE, resource, &declaration.arguments, &existing.arguments)
+    let arguments = (&declaration.arguments, &existing.arguments);
+    assert_argument_equivalent(ALTERNATE, &resource, arguments.0, arguments.1)?;
+    Ok(DeclaredExchange { token: None, is_new: false })
 }
