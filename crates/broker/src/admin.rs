@@ -4,9 +4,11 @@
 //! changes, and for the reactors where connections and channels are listed. It knows neither HTTP nor JSON.
 
 mod access;
+mod arguments;
 mod command;
 mod connections;
 mod delayed;
+mod diagnosis;
 mod error;
 mod memory;
 mod messages;
@@ -19,6 +21,7 @@ mod user_limits;
 mod vhosts;
 
 pub use command::{AdminCommand, AdminReply, NewPassword, Secret, WhenUserExists};
+pub use diagnosis::Finding;
 pub use error::{AdminError, Missing};
 pub use memory::{MemoryControl, MemoryFigures, MemoryWatermark};
 pub use messages::{
@@ -91,6 +94,9 @@ impl Broker {
             C::CancelDelayed { vhost, id } => self.cancel_delayed(&vhost, id),
 
             C::Messages(command) => self.message_command(*command).map(|reply| AdminReply::Messages(Box::new(reply))),
+
+            C::Diagnose { vhost, name, sample } => self.diagnose(&vhost, &name, sample),
+            C::ChangeArguments { vhost, name, set, unset } => self.change_arguments(&vhost, &name, &set, &unset),
 
             C::ListConnections => Ok(AdminReply::Connections(self.inspect()?.0)),
             C::ListChannels => Ok(AdminReply::Channels(self.inspect()?.1)),

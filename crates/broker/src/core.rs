@@ -9,6 +9,7 @@ mod declare;
 mod delay;
 pub(crate) mod deliver;
 mod duplicates;
+pub(crate) mod facts;
 pub(crate) mod fetch_for;
 mod history;
 pub(crate) mod leave;
@@ -23,6 +24,7 @@ mod queues;
 mod run;
 mod settle;
 pub(crate) mod tend;
+mod watched;
 
 pub(crate) use declare::{QueueDeclaration, definition};
 pub(crate) use publish::{Incoming, IncomingBody};
@@ -102,6 +104,8 @@ pub(crate) struct Core {
     release_not_before_ms: u64,
     /// Queues to be deleted because they were not used.
     unused: Vec<Arc<QueueCell>>,
+    /// What those who watch are to be told at the end of the turn.
+    pub(crate) told: Vec<crate::tap::Told>,
     timeout_interval_ms: Option<u64>,
     timeout_interval_changed: bool,
     compaction: compact::Progress,
@@ -137,6 +141,7 @@ impl Core {
             letters_not_before_ms: 0,
             release_not_before_ms: 0,
             unused: Vec::new(),
+            told: Vec::new(),
             timeout_interval_ms: None,
             timeout_interval_changed: false,
             compaction: compact::Progress::default(),

@@ -37,13 +37,14 @@ mod restore;
 mod session;
 mod settings;
 mod shard;
+mod tap;
 mod topology;
 
 pub use admin::{
     AdminCommand, AdminError, AdminReply, AfterGet, BindingSnapshot, ChannelSnapshot, ConnectionSnapshot,
-    ConsumerSnapshot, Cursor, DelayedSnapshot, ExchangeSnapshot, Holder, MemoryControl, MemoryFigures, MemoryWatermark,
-    MessageCommand, MessageFilter, MessageReply, MessageView, Missing, MoveTarget, NewPassword, OperationView, Origin,
-    Overview, Peek, Peeked, QueueSnapshot, Secret, Standing, Transfer, WhenUserExists, Who,
+    ConsumerSnapshot, Cursor, DelayedSnapshot, ExchangeSnapshot, Finding, Holder, MemoryControl, MemoryFigures,
+    MemoryWatermark, MessageCommand, MessageFilter, MessageReply, MessageView, Missing, MoveTarget, NewPassword,
+    OperationView, Origin, Overview, Peek, Peeked, QueueSnapshot, Secret, Standing, Transfer, WhenUserExists, Who,
 };
 pub use broker::{Alarm, Broker, Entropy};
 pub use connection::Ends;
@@ -54,6 +55,7 @@ pub use messages::MessageStore;
 pub use policy::{InForce, Policy};
 pub use settings::{ConsumerTimeoutAction, DefaultVhostLimits, OnRedeclare, PassiveDeclare, PublisherDeaths, Settings};
 pub use shard::{Errand, Shard};
+pub use tap::{Tap, TapEvent, TapRequest, TapSink, Watch};
 pub use topology::{
     BindingInfo, DeadLetterTarget, DelayedRetry, Destination, Exchange, ExchangeKind, ExchangeOptions, Overflow,
     QueueCell, QueueOptions, QueueTerms, Vhost,

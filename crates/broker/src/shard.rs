@@ -6,6 +6,7 @@
 mod errand;
 mod held;
 mod inspect;
+mod survey;
 mod timers;
 
 use crate::Now;
@@ -24,6 +25,7 @@ use tracing::{debug, info};
 
 pub use errand::Errand;
 pub(crate) use held::{Held, HeldCursor};
+pub(crate) use survey::Survey;
 
 /// How long we wait for the answer to connection.close, or for the client to hang up after ours, in ms (RabbitMQ: 30 s).
 const CLOSE_TIMEOUT_MS: u64 = 30_000;

@@ -1,7 +1,7 @@
 //! Administrative commands and their replies.
 
 use super::{
-    BindingSnapshot, ChannelSnapshot, ConnectionSnapshot, DelayedSnapshot, ExchangeSnapshot, MemoryWatermark,
+    BindingSnapshot, ChannelSnapshot, ConnectionSnapshot, DelayedSnapshot, ExchangeSnapshot, Finding, MemoryWatermark,
     MessageCommand, MessageReply, Overview, QueueSnapshot,
 };
 use crate::broker::Alarm;
@@ -12,6 +12,7 @@ use metadata::{
     TopicPermissionDefinition, UserDefinition, VhostDefinition,
 };
 use std::fmt;
+use std::time::Duration;
 
 /// Something that an operator wants to know or to change.
 #[derive(Clone, Debug)]
@@ -243,6 +244,27 @@ pub enum AdminCommand {
     /// Something that is done with messages.
     Messages(Box<MessageCommand>),
 
+    /// Finds out why a queue does not move.
+    Diagnose {
+        /// The virtual host's name.
+        vhost: String,
+        /// Its name.
+        name: String,
+        /// How long it is watched.
+        sample: Duration,
+    },
+    /// Changes arguments of a queue that is there.
+    ChangeArguments {
+        /// The virtual host's name.
+        vhost: String,
+        /// Its name.
+        name: String,
+        /// Arguments that it gets.
+        set: FieldTable,
+        /// Arguments that it loses.
+        unset: Vec<String>,
+    },
+
     /// All connections.
     ListConnections,
     /// All channels with their consumers.
@@ -343,6 +365,8 @@ pub enum AdminReply {
     Delayed(Vec<DelayedSnapshot>, Option<u64>),
     /// What came of a command about messages.
     Messages(Box<MessageReply>),
+    /// What was found about a queue, problems first.
+    Findings(Vec<Finding>),
     /// Names of users.
     Names(Vec<String>),
     /// Connections by id.

@@ -74,7 +74,7 @@ impl Missing {
         }
     }
 
-    pub(super) fn called(self, name: &str) -> AdminError {
+    pub(crate) fn called(self, name: &str) -> AdminError {
         AdminError::NotFound { kind: self, name: name.to_owned() }
     }
 }

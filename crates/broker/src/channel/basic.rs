@@ -291,6 +291,9 @@ impl Core {
         let slot = channel.slot;
         if no_ack {
             self.remove_entries(&cell, &mut state, std::iter::once(&entry));
+            if cell.taps.any() {
+                self.note_left(&cell, "deliver_no_ack", std::iter::once(&entry));
+            }
         }
         cell.publish_gauges(&state);
         let mut output = conn.link.output();

@@ -42,6 +42,9 @@ impl Core {
         let level = state.queue.level_of(seq)?;
         let entry = state.queue.take(level, seq)?;
         self.remove_entries(cell, &mut state, std::iter::once(&entry));
+        if cell.taps.any() {
+            self.note_left(cell, "deleted", std::iter::once(&entry));
+        }
         cell.publish_gauges(&state);
         drop(state);
         Some(self.token_of_log())
@@ -81,6 +84,9 @@ impl Core {
         }
         moved.moved += gone.len() as u64;
         self.remove_entries(cell, &mut state, gone.iter());
+        if cell.taps.any() {
+            self.note_left(cell, "deleted", gone.iter());
+        }
         cell.publish_gauges(&state);
         drop(state);
         drop(gone);
@@ -109,6 +115,9 @@ impl Core {
         }
         moved.moved += gone.len() as u64;
         self.remove_entries(cell, &mut state, gone.iter());
+        if cell.taps.any() {
+            self.note_left(cell, "moved", gone.iter());
+        }
         if stays {
             self.deliver_ready_locked(cell, &mut state);
         }

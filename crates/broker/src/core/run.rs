@@ -247,6 +247,9 @@ impl Core {
             exchange.counters.publish_in.add(count);
             let out = if route.is_delayed { 0 } else { count * route.queues.len() as u64 };
             exchange.counters.publish_out.add(out);
+            if exchange.taps.any() {
+                self.note_published(&exchange, &items, buffer);
+            }
         }
         if !route.histories.is_empty() {
             self.remember(&route, &mut items, buffer);
@@ -291,6 +294,7 @@ impl Core {
         buffer: &[u8],
         last: bool,
     ) -> Enqueued {
+        let told = if cell.taps.any() { self.note_entering(cell, items, buffer) } else { Vec::new() };
         let mut state = cell.lock();
         if cell.is_dead() {
             return Enqueued::default();
@@ -309,6 +313,9 @@ impl Core {
         cell.publish_gauges(&state);
         let outpaces_consumers = cell.is_long() && state.queue.consumers.want_messages();
         drop(state);
+        if !told.is_empty() {
+            self.tell_entered(told, items);
+        }
         self.scratch.done.clear();
         Enqueued { outpaces_consumers, logged }
     }

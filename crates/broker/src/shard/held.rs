@@ -3,7 +3,7 @@
 use super::Shard;
 use crate::connection::{Connection, Phase};
 use crate::delivery::Unacked;
-use queue::{ConsumerKey, Entry};
+use queue::Entry;
 
 /// Deliveries that are looked at under one hold of an output's lock, and in one piece of work.
 const PLACES_AT_ONCE: usize = 512;
@@ -15,8 +15,6 @@ pub(crate) struct Held {
     pub(crate) connection: String,
     pub(crate) channel: u16,
     pub(crate) delivery_tag: u64,
-    /// The consumer it went to; `None` for basic.get.
-    pub(crate) consumer: Option<ConsumerKey>,
     pub(crate) entry: Entry,
     /// How long it has been there, in ms.
     pub(crate) age_ms: u64,
@@ -85,7 +83,6 @@ fn held(now_ms: u64, conn: &Connection, channel: u16, unacked: &Unacked) -> Held
         connection: conn.name(),
         channel,
         delivery_tag: unacked.tag,
-        consumer: unacked.consumer,
         entry: unacked.entry.clone(),
         age_ms: unacked.since.age_ms(now_ms),
     }

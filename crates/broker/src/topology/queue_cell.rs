@@ -6,6 +6,7 @@ use crate::counters::QueueCounters;
 use crate::deduplication::Present;
 use crate::delivery::Consumer;
 use crate::policy::InForce;
+use crate::tap::Taps;
 use crate::topology::{Overflow, QueueOptions};
 use amqp::FieldTable;
 use queue::{Entry, Queue, Rules};
@@ -63,6 +64,8 @@ pub struct QueueCell {
     pub(crate) terms: RwLock<Arc<QueueTerms>>,
     /// What happened in it.
     pub counters: QueueCounters,
+    /// Who watches it.
+    pub(crate) taps: Taps,
     pub(crate) dead: AtomicBool,
     pub(crate) state: Mutex<QueueState>,
 }
@@ -184,6 +187,7 @@ impl QueueCell {
             owner: None,
             terms: RwLock::default(),
             counters: QueueCounters::default(),
+            taps: Taps::default(),
             dead: AtomicBool::new(false),
             state: Mutex::default(),
         }

@@ -7,7 +7,9 @@ mod payload;
 mod peek;
 mod properties;
 mod publish;
+mod queue;
 mod refusal;
+mod tail;
 
 use crate::api::{Api, Right};
 use crate::error::ApiError;
@@ -26,6 +28,10 @@ pub(super) fn router() -> Router<Shared> {
         .route("/queues/{vhost}/{queue}/messages", routing::get(peek::list).delete(peek::delete_some))
         .route("/queues/{vhost}/{queue}/messages/{id}", routing::get(peek::one).delete(peek::delete))
         .route("/queues/{vhost}/{queue}/move", post(operations::move_some))
+        .route("/queues/{vhost}/{queue}/diagnosis", routing::get(queue::diagnosis))
+        .route("/queues/{vhost}/{queue}/arguments", routing::patch(queue::patch_arguments))
+        .route("/queues/{vhost}/{queue}/tail", routing::get(tail::queue))
+        .route("/exchanges/{vhost}/{exchange}/tail", routing::get(tail::exchange))
         .route("/leveret/operations", routing::get(operations::list))
         .route("/leveret/operations/{id}", routing::get(operations::one).delete(operations::cancel))
 }

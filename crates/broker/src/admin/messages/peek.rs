@@ -144,7 +144,7 @@ impl Broker {
     }
 
     /// Messages of a queue that are with clients, or wait before they are ready again: at most about `most`.
-    pub(super) fn held_of(&self, cell: &Arc<QueueCell>, most: usize) -> Result<Vec<Held>, AdminError> {
+    pub(crate) fn held_of(&self, cell: &Arc<QueueCell>, most: usize) -> Result<Vec<Held>, AdminError> {
         let mut all = self.waiting_of(cell, most)?;
         for shard in 0..self.shards() {
             let (quid, mut at) = (cell.quid, Some(HeldCursor::default()));
@@ -168,7 +168,6 @@ impl Broker {
                 connection: String::new(),
                 channel: 0,
                 delivery_tag: 0,
-                consumer: None,
                 entry: entry.clone(),
                 age_ms: 0,
             });
