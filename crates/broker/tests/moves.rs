@@ -163,14 +163,7 @@ fn a_message_that_was_deleted_does_not_come_back() {
 /// What a reactor does for it between two looks at its sockets is bounded, which is what neighbours notice.
 #[test]
 fn a_move_takes_little_of_each_turn() {
-    let mut engine = Engine::durable(
-        Settings::default(),
-        1,
-        1,
-        SimulatedDisk::new(),
-        Checkpoint::default(),
-        SCARCE,
-    );
+    let mut engine = Engine::durable(Settings::default(), 1, 1, SimulatedDisk::new(), Checkpoint::default(), SCARCE);
     let mut client = engine.connect_with_channel(0);
     let count = 20_000;
     fill(&mut engine, &mut client, count, 4);

@@ -294,6 +294,7 @@ impl Core {
         buffer: &[u8],
         last: bool,
     ) -> Enqueued {
+        let told_before = self.told.len();
         let told = if cell.taps.any() { self.note_entering(cell, items, buffer) } else { Vec::new() };
         let mut state = cell.lock();
         if cell.is_dead() {
@@ -314,7 +315,7 @@ impl Core {
         let outpaces_consumers = cell.is_long() && state.queue.consumers.want_messages();
         drop(state);
         if !told.is_empty() {
-            self.tell_entered(told, items);
+            self.tell_entered(told, items, told_before);
         }
         self.scratch.done.clear();
         Enqueued { outpaces_consumers, logged }

@@ -29,11 +29,12 @@ impl Core {
         all
     }
 
-    /// They did, but for those that the queue refused.
+    /// They did, but for those that the queue refused; what followed for others is told behind `at`.
     #[cold]
-    pub(super) fn tell_entered(&mut self, told: Vec<(usize, Told)>, items: &[Item]) {
+    pub(super) fn tell_entered(&mut self, told: Vec<(usize, Told)>, items: &[Item], at: usize) {
         let entered = |(at, _): &(usize, Told)| items.get(*at).is_some_and(|item| !item.rejected);
-        self.told.extend(told.into_iter().filter(entered).map(|(_, told)| told));
+        let entered = told.into_iter().filter(entered).map(|(_, told)| told);
+        self.told.splice(at..at, entered);
     }
 
     /// Messages left a queue.

@@ -62,8 +62,7 @@ pub(super) fn transfer(context: &Context<'_>) -> Result<(), Failure> {
     let mut request = Map::from_iter([("destination".to_owned(), destination)]);
     for (name, value) in [("count", &context.arguments.count), ("rate", &context.arguments.rate)] {
         let Some(value) = value else { continue };
-        let number: u64 =
-            value.parse().map_err(|_| context.invalid(&format!("--{name} is a number"), exit::USAGE))?;
+        let number: u64 = value.parse().map_err(|_| context.invalid(&format!("--{name} is a number"), exit::USAGE))?;
         request.insert(name.to_owned(), number.into());
     }
     request.insert("filter".to_owned(), filter_object(&filter(context)?));

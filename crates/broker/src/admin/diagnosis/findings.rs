@@ -194,7 +194,7 @@ fn publishers(facts: &Facts, findings: &mut Vec<Finding>) {
         let text = "publishers wait for room in the log: the disk is slower than they are";
         findings.push(finding("publishers_wait_for_log", true, text).figure("connections", survey.wait_for_log as u64));
     }
-    let is_quiet = facts.traffic.published == 0 && facts.queue.ready == 0;
+    let is_quiet = facts.traffic.published == 0 && facts.queue.ready + facts.queue.unacked == 0;
     if facts.bindings == 0 && is_quiet {
         let text = "no exchange but the default one is bound to the queue, and nothing was published to it by its name";
         findings.push(finding("not_bound", false, text));

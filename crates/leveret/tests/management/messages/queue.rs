@@ -49,7 +49,10 @@ fn a_queue_says_why_it_does_not_move() {
         consumer.send(1, ack(tag, false));
         consumer.expect_delivery(1);
     }
-    assert_eq!(codes(&diagnosis(&client, "q")), [("waits_for_acknowledgements", "problem")]);
+    assert_eq!(
+        codes(&diagnosis(&client, "q")),
+        [("waits_for_acknowledgements", "problem"), ("consumers_at_prefetch_limit", "info")]
+    );
     let answer = client.send("GET", "/api/queues/%2F/nope/diagnosis", &[], "");
     assert_eq!(answer.status, 404);
 }

@@ -82,7 +82,7 @@ fn what_enters_and_leaves_a_queue_is_told() {
     for body in ["1", "2", "3"] {
         publish(&client, "amq.default", &message("q", json!({}), body));
     }
-    assert_eq!(tail.names(4), ["enter", "enter", "enter", "maxlen"]);
+    assert_eq!(tail.names(4), ["enter", "enter", "enter", "maxlen"], "the third enters before the first leaves");
     let mut consumer = RawClient::connect(broker.address(), &ConnectOptions::default());
     consumer.open_channel(1);
     consumer.call(1, testkit::method::qos(1, false));
