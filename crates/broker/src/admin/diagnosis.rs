@@ -56,7 +56,7 @@ impl Broker {
             let (quid, wanted) = (cell.quid, wanted.clone());
             survey.add(self.on_reactor(shard, move |shard| shard.survey(quid, &wanted))?);
         }
-        let oldest = if queue.unacked > 0 { oldest(self.held_of(&cell, MOST_HELD)?) } else { None };
+        let oldest = if queue.unacked > 0 { oldest(self.held_of(&cell, None, MOST_HELD)?) } else { None };
         let bindings = vhost.bindings();
         let facts = Facts {
             queue,

@@ -105,7 +105,11 @@ impl Core {
             state.queue.settled(entry.body_len);
             let is_slow = |cell: &Arc<QueueCell>| cell.is_long() && cell.counters.consumers.value() > 0;
             moved.is_slow |= route.queues.iter().any(is_slow);
-            if reached.len() == route.queues.len() || cell.is_dead() {
+            // One that is being deleted takes everything, and keeps nothing.
+            let is_there = |queue: &&Arc<QueueCell>| !queue.is_dead();
+            let has_taken = |queue: &Arc<QueueCell>| reached.contains(&queue.quid);
+            let mut queues = route.queues.iter().filter(is_there).peekable();
+            if cell.is_dead() || (queues.peek().is_some() && queues.all(has_taken)) {
                 gone.push(entry);
             } else {
                 moved.rejected += 1;
