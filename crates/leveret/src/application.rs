@@ -75,7 +75,8 @@ impl Application {
         for address in &addresses {
             info!("started TCP listener on {address}");
         }
-        *lock(&self.visible) = Some(Visible { broker: broker.clone(), listeners: addresses, disk: disk_monitor.clone() });
+        *lock(&self.visible) =
+            Some(Visible { broker: broker.clone(), listeners: addresses, disk: disk_monitor.clone() });
         *running = Some(Running { broker, storage, storage_threads, reactors, monitor, memory, disk_monitor, disk });
         Ok(())
     }

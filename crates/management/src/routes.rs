@@ -229,7 +229,11 @@ pub(crate) fn router(shared: Shared) -> Router {
         router = router.route("/", axum::routing::get(move || async move { home.clone() }));
     }
     let body_limit = DefaultBodyLimit::max(http.max_body_bytes);
-    let router = router.fallback(unknown).layer(from_fn(for_command_line)).layer(body_limit).layer(from_fn_with_state(shared.clone(), headers::add));
+    let router = router
+        .fallback(unknown)
+        .layer(from_fn(for_command_line))
+        .layer(body_limit)
+        .layer(from_fn_with_state(shared.clone(), headers::add));
     let router = if compress { router.layer(from_fn(compress::gzip)) } else { router };
     router.with_state(shared)
 }

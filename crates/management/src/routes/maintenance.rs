@@ -14,10 +14,7 @@ use serde_json::{Value, json};
 pub(super) async fn attempts(api: Api<Monitor>, Path(name): Path<String>) -> Result<Json<Value>, ApiError> {
     api.check_node(&name)?;
     let (amqp, http) = (&api.broker()?.logins, api.attempts());
-    let counts = [
-        ("amqp091", amqp.succeeded.value(), amqp.failed.value()),
-        ("http", http.succeeded(), http.failed()),
-    ];
+    let counts = [("amqp091", amqp.succeeded.value(), amqp.failed.value()), ("http", http.succeeded(), http.failed())];
     let used = counts.into_iter().filter(|(_, succeeded, failed)| succeeded + failed > 0);
     let show = |(protocol, succeeded, failed): (&str, u64, u64)| {
         json!({
