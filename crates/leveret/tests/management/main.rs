@@ -4,11 +4,20 @@
 
 mod access;
 mod audit;
+mod bindings;
 mod connections;
+mod exchanges;
 mod headers;
+mod health;
 mod hostile;
+mod limits;
 mod lists;
 mod messages;
+mod node;
+mod queues;
+mod rights;
 mod support;
+mod users;
+mod vhosts;
 
 const LEVERET: &str = env!("CARGO_BIN_EXE_leveret");
