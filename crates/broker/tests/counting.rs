@@ -2,7 +2,9 @@
 
 use amqp::method::{basic, channel, confirm, queue, tx};
 use amqp::{Method, Properties, TableRef};
+use broker::LoginProtocol;
 use broker::{ChannelMode, MessageStats, NodeTotals, Settings};
+use std::net::IpAddr;
 use testkit::engine::{Client, Engine, publish};
 
 const QUEUE: &str = "q";
@@ -175,6 +177,33 @@ fn a_queue_counts_by_exchange_where_rates_are_detailed() {
         incoming.sort();
         let expected = [(String::new(), 1), ("amq.fanout".to_owned(), 2)];
         assert_eq!(incoming, if detailed_rates { &expected[..] } else { &[] });
+    }
+}
+
+#[test]
+fn logins_are_counted_by_protocol_and_by_source_where_that_is_wanted() {
+    for track_login_sources in [false, true] {
+        let mut engine = Engine::new(Settings { track_login_sources, ..Settings::default() }, 1, 1);
+        engine.connect_with_channel(0);
+        let broker = engine.broker.clone();
+        let peer: IpAddr = "192.0.2.1".parse().unwrap();
+        for password in ["wrong", "guest"] {
+            let (user, password) = (b"guest".to_vec(), password.as_bytes().to_vec());
+            let refused = broker.login(&auth::Credentials::Password { user, password }, peer, LoginProtocol::Http);
+            assert!(refused.is_err(), "guest comes from the node's own machine only");
+        }
+        let counts: Vec<_> =
+            broker.logins().iter().map(|(of, counts)| (*of, counts.succeeded, counts.failed)).collect();
+        assert_eq!(counts, [(LoginProtocol::Amqp091, 1, 0), (LoginProtocol::Http, 0, 2)]);
+        let sources = broker.login_sources();
+        assert_eq!(sources.len(), if track_login_sources { 2 } else { 0 });
+        if let [_, (source, counts)] = &sources[..] {
+            assert_eq!((source.peer, source.user.as_str(), counts.attempts()), (peer, "guest", 2));
+        }
+        broker.reset_login_sources();
+        assert_eq!((broker.login_sources().len(), broker.logins().len()), (0, 2));
+        broker.reset_logins();
+        assert!(broker.logins().is_empty());
     }
 }
 

@@ -65,6 +65,7 @@ impl Checked {
             },
             quorum_as_classic: self.boolean("leveret.quorum_as_classic"),
             on_redeclare: self.choice("leveret.on_redeclare", OnRedeclare::from_word),
+            track_login_sources: self.boolean("leveret.track_login_sources"),
             consumer_max_per_channel: self.limit("consumer_max_per_channel"),
             max_message_size_bytes: self.integer("max_message_size"),
             consumer_timeout_ms: self.limit("consumer_timeout"),

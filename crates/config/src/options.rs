@@ -45,6 +45,8 @@ pub struct Config {
     pub quorum_as_classic: bool,
     /// What declaring a queue again with other properties or arguments leads to.
     pub on_redeclare: OnRedeclare,
+    /// Attempts to log in are counted by where they come from.
+    pub track_login_sources: bool,
     /// Consumers one channel may have.
     pub consumer_max_per_channel: Option<u64>,
     /// Largest message body, at most 512 MiB.

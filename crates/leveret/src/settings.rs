@@ -32,6 +32,7 @@ pub(crate) fn settings(config: &Config) -> Settings {
         vhost_limit: config.vhost_max,
         default_queue_type: config.default_queue_type.to_owned(),
         quorum_as_classic: config.quorum_as_classic,
+        track_login_sources: config.track_login_sources,
         on_redeclare: match config.on_redeclare {
             config::OnRedeclare::Close => OnRedeclare::Close,
             config::OnRedeclare::Warn => OnRedeclare::Warn,
