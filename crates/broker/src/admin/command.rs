@@ -362,7 +362,6 @@ pub enum AdminCommand {
 }
 
 impl AdminCommand {
-    /// False for what only asks. What is not listed here is taken for a change, which the audit log tells.
     /// What the audit log tells of it, as `{:?}` would; `None` for what only asks, and for publishing and getting.
     pub fn logged(&self) -> Option<String> {
         match self {
