@@ -5,6 +5,7 @@
 
 use super::Core;
 use super::leave::Outgoing;
+use super::persist::append_transient;
 use crate::admin::Seen;
 use crate::topology::{QueueCell, Route};
 use metadata::Token;
@@ -76,7 +77,12 @@ impl Core {
                 None => gone.push(entry),
                 Some((message, route)) => {
                     state.queue.delivered(1, u64::from(entry.body_len));
-                    entry.message.get_or_insert(seen.message);
+                    if entry.message.is_none() {
+                        // What was read of it counts if it has to go back.
+                        entry.redelivered |= seen.redelivered;
+                        (entry.delivery_count, entry.failures) = (seen.delivery_count, seen.delivery_count);
+                        entry.message = Some(seen.message);
+                    }
                     entries.push(entry);
                     outgoing.push(Outgoing { message, route, reached: Vec::new() });
                 }
@@ -114,7 +120,8 @@ impl Core {
             } else {
                 moved.rejected += 1;
                 stays = true;
-                state.queue.untake(entry);
+                let (log, group, seq) = (self.log(), cell.group(entry.level), entry.seq);
+                state.queue.untake(entry, |message| log.map(|log| append_transient(&log, group, seq, message)));
             }
         }
         moved.moved += gone.len() as u64;
