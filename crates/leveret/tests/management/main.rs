@@ -1,6 +1,7 @@
 //! The HTTP API over TCP, as clients and monitors use it.
 
 mod access;
+mod definitions;
 mod messages;
 mod support;
 
