@@ -38,12 +38,7 @@ fn definitions_come_instead_of_the_default_user() {
         );
         assert_eq!(names(&broker, "/api/users"), ["u"], "{key}");
         assert_eq!(names(&broker, "/api/vhosts"), ["shop"], "{key}");
-        let options = ConnectOptions {
-            user: "u".into(),
-            password: "p".into(),
-            vhost: "shop".into(),
-            ..ConnectOptions::default()
-        };
+        let options = ConnectOptions { vhost: "shop".into(), ..ConnectOptions::default() }.user("u", "p");
         let mut client = RawClient::connect(broker.address(), &options);
         client.open_channel(1);
         assert_eq!(client.message_count(1, "q-shop"), 0);

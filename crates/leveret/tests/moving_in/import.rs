@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
-use testkit::{BrokerProcess, ConnectOptions, ExchangeDeclare, Properties, Publish, QueueBind, RawClient, pause};
+use testkit::method::queue_bind;
+use testkit::{BrokerProcess, ConnectOptions, ExchangeDeclare, Properties, Publish, RawClient, Value as Field, pause};
 
 struct Brokers {
     from: BrokerProcess,
@@ -71,11 +72,16 @@ fn definitions_and_messages_move() {
     let mut client = connect(&brokers.from);
     client.call(1, ExchangeDeclare::new("events", "topic").durable());
     brokers.from.administer("PUT", "/api/queues/%2F/q", r#"{"durable":true}"#);
-    client.call(1, QueueBind::new("q", "events", "order.*"));
+    client.call(1, queue_bind("q", "events", "order.*", &Vec::new()));
     client.confirm_select(1);
     let properties = Properties::default().persistent().header("n", 7).expiration("3600000").user_id("guest");
     client.publish_with(1, Publish::new("events", "order.1"), &properties, "first");
-    client.publish_with(1, Publish::new("", "q"), &Properties::default().header("CC", vec!["many".into()]), "second");
+    client.publish_with(
+        1,
+        Publish::new("", "q"),
+        &Properties::default().header("CC", Field::Array(vec!["many".into()])),
+        "second",
+    );
     client.expect_all_confirmed(1, 2);
     let output = succeeds(brokers.command(&["--messages"]));
     assert!(output.contains("3003 messages of 2 queues moved") && !output.contains("DIFFERENT"), "{output}");
