@@ -4,7 +4,7 @@
 use crate::support::{Client, start};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
-use testkit::{ConnectOptions, RawClient};
+use testkit::{ConnectOptions, QueueDeclare, RawClient};
 
 fn names(document: &Value, key: &str) -> Vec<String> {
     let list = document[key].as_array().unwrap_or_else(|| panic!("no {key}: {document}"));
@@ -154,7 +154,7 @@ fn a_large_import_is_durable_and_holds_nobody_up() {
     let document = json!({ "queues": queues, "bindings": bindings }).to_string();
     let mut client = RawClient::connect(broker.address(), &ConnectOptions::default());
     client.open_channel(1);
-    client.fill("mine", &[]);
+    client.declare(1, QueueDeclare::new("mine").durable());
     let began = Instant::now();
     let slowest = std::thread::scope(|scope| {
         let import = scope.spawn(|| Client::guest(&broker).post("/api/definitions", &document).status);
