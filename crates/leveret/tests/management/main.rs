@@ -6,6 +6,7 @@ mod access;
 mod audit;
 mod bindings;
 mod connections;
+mod definitions;
 mod exchanges;
 mod headers;
 mod health;
