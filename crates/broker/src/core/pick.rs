@@ -42,6 +42,9 @@ impl Core {
         let level = state.queue.level_of(seq)?;
         let entry = state.queue.take(level, seq)?;
         self.remove_entries(cell, &mut state, std::iter::once(&entry));
+        if cell.taps.any() {
+            self.note_left(cell, "deleted", std::iter::once(&entry));
+        }
         cell.publish_gauges(&state);
         drop(state);
         Some(self.token_of_log())
@@ -81,6 +84,9 @@ impl Core {
         }
         moved.moved += gone.len() as u64;
         self.remove_entries(cell, &mut state, gone.iter());
+        if cell.taps.any() {
+            self.note_left(cell, "deleted", gone.iter());
+        }
         cell.publish_gauges(&state);
         drop(state);
         drop(gone);
@@ -99,7 +105,11 @@ impl Core {
             state.queue.settled(entry.body_len);
             let is_slow = |cell: &Arc<QueueCell>| cell.is_long() && cell.counters.consumers.value() > 0;
             moved.is_slow |= route.queues.iter().any(is_slow);
-            if reached.len() == route.queues.len() || cell.is_dead() {
+            // One that is being deleted takes everything, and keeps nothing.
+            let is_there = |queue: &&Arc<QueueCell>| !queue.is_dead();
+            let has_taken = |queue: &Arc<QueueCell>| reached.contains(&queue.quid);
+            let mut queues = route.queues.iter().filter(is_there).peekable();
+            if cell.is_dead() || (queues.peek().is_some() && queues.all(has_taken)) {
                 gone.push(entry);
             } else {
                 moved.rejected += 1;
@@ -109,6 +119,9 @@ impl Core {
         }
         moved.moved += gone.len() as u64;
         self.remove_entries(cell, &mut state, gone.iter());
+        if cell.taps.any() {
+            self.note_left(cell, "moved", gone.iter());
+        }
         if stays {
             self.deliver_ready_locked(cell, &mut state);
         }

@@ -263,6 +263,9 @@ impl Core {
             let out = if route.is_delayed { 0 } else { count * route.queues.len() as u64 };
             exchange.counters.publish_out.add(out);
             self.totals.routed.add(out);
+            if exchange.taps.any() {
+                self.note_published(&exchange, &items, buffer);
+            }
             if self.broker.settings.detailed_rates {
                 route.queues.iter().for_each(|cell| cell.note_incoming(&exchange, count));
             }
@@ -328,6 +331,8 @@ impl Core {
         buffer: &[u8],
         last: bool,
     ) -> Enqueued {
+        let told_before = self.told.len();
+        let told = if cell.taps.any() { self.note_entering(cell, items, buffer) } else { Vec::new() };
         let mut state = cell.lock();
         if cell.is_dead() {
             return Enqueued::default();
@@ -347,6 +352,9 @@ impl Core {
         cell.note_activity(&mut state, self.time_ms);
         let outpaces_consumers = cell.is_long() && state.queue.consumers.want_messages();
         drop(state);
+        if !told.is_empty() {
+            self.tell_entered(told, items, told_before);
+        }
         self.scratch.done.clear();
         Enqueued { outpaces_consumers, logged }
     }

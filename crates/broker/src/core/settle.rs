@@ -89,6 +89,9 @@ impl Core {
         self.totals.acknowledged.add(run.len() as u64);
         self.remove_entries(cell, &mut state, run.iter().map(|unacked| &unacked.entry));
         cell.counters.ack.add(run.len() as u64);
+        if cell.taps.any() {
+            self.note_left(cell, "ack", run.iter().map(|unacked| &unacked.entry));
+        }
         if creditable && !state.queue.is_empty() {
             self.deliver_ready_locked(cell, &mut state);
         } else {

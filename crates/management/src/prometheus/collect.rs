@@ -9,7 +9,6 @@ use super::tables::{self, ChannelStats, Delivered, Published, QueueFigures, Rout
 use super::text::{Kind, Text, label};
 use super::{Registry, global, node};
 use crate::service::Shared;
-use crate::statistics::now_ms;
 use broker::{Broker, ChannelEntry, ConnectionEntry, Exchange, QueueCell};
 use regex::Regex;
 use std::collections::HashMap;
@@ -67,9 +66,7 @@ fn sum_everything(broker: &Broker, left_out: Option<&Regex>, text: &mut Text) {
     for table in [&tables::QUEUE_COARSE, &tables::QUEUE_DELIVERY, &tables::QUEUE_PUBLISHED] {
         sums(queues.iter(), PREFIX, table, text);
     }
-    let now_ms = now_ms();
-    let figures = queues.iter().map(|queue| QueueFigures::of(queue, now_ms));
-    sums(figures, PREFIX, &tables::QUEUE, text);
+    sums(QueueFigures::of(broker, &queues).iter(), PREFIX, &tables::QUEUE, text);
     let routed: u64 = queues.iter().map(|queue| queue.counters.publish.value()).sum();
     drop(queues);
     // Each message enters a queue by an exchange, so that the pairs need not be known to add them up.
@@ -163,8 +160,7 @@ fn objects(
         sections.push(per_object(&rows.queues, prefix, table, queue_labels));
     }
     if wanted(tables::QUEUE.name) {
-        let now_ms = now_ms();
-        let figures = Arc::new(rows.queues.iter().map(|queue| QueueFigures::of(queue, now_ms)).collect());
+        let figures = Arc::new(QueueFigures::of(broker, &rows.queues));
         let labels = |row: &QueueFigures, labels: &mut String| queue_labels(&row.queue, labels);
         sections.push(per_object(&figures, prefix, &tables::QUEUE, labels));
     }

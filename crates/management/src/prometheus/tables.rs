@@ -3,7 +3,7 @@
 use super::family::{Table, counter, gauge};
 use super::text::Number;
 use broker::counters::PairCounters;
-use broker::{ChannelEntry, ConnectionEntry, Exchange, MessageStats, QueueCell, QueueDetails};
+use broker::{Broker, ChannelEntry, ConnectionEntry, Exchange, MessageStats, QueueCell, QueueDetails};
 use std::sync::Arc;
 
 type Queue = Arc<QueueCell>;
@@ -83,10 +83,18 @@ pub(super) struct QueueFigures {
 }
 
 impl QueueFigures {
-    /// Reads them. A queue with nothing in it and without consumers is not locked: there is nothing to know.
-    pub(super) fn of(queue: &Queue, now_ms: u64) -> QueueFigures {
-        let is_empty = messages(queue) == 0 && queue.counters.consumers.value() == 0;
-        let details = if is_empty { QueueDetails::default() } else { queue.details(now_ms) };
+    /// Those of `queues`. One with nothing in it and without consumers is not asked: there is nothing to know.
+    pub(super) fn of(broker: &Broker, queues: &[Queue]) -> Vec<QueueFigures> {
+        let is_empty = |queue: &Queue| messages(queue) == 0 && queue.counters.consumers.value() == 0;
+        let asked: Vec<Queue> = queues.iter().filter(|queue| !is_empty(queue)).cloned().collect();
+        // Without an answer the broker stops, and nobody reads on.
+        let details = broker.details_of(&asked).unwrap_or_default();
+        let known = asked.iter().zip(&details).map(|(queue, details)| QueueFigures::new(queue, details));
+        let empty = queues.iter().filter(|queue| is_empty(queue));
+        known.chain(empty.map(|queue| QueueFigures::new(queue, &QueueDetails::default()))).collect()
+    }
+
+    fn new(queue: &Queue, details: &QueueDetails) -> QueueFigures {
         QueueFigures {
             queue: queue.clone(),
             memory_bytes: details.memory_bytes.max(size_of::<QueueCell>() as u64),
