@@ -42,6 +42,7 @@ use crate::delivery::Unacked;
 use crate::link::{ConnectionId, Link};
 use crate::topology::{QueueCell, Route};
 use crate::totals::ReactorTotals;
+use crate::trace::Tracer;
 use amqp::Method;
 use metadata::Token;
 use queue::{ConsumerKey, Entry};
@@ -80,6 +81,8 @@ pub(crate) struct Core {
     /// [`Now::time_ms`] of this turn.
     pub(crate) time_ms: u64,
     pub(crate) totals: Arc<ReactorTotals>,
+    /// Who traces messages; `None` for nobody, which is what the message path asks once per batch.
+    pub(crate) tracer: Option<Arc<dyn Tracer>>,
     pub(crate) arena: Arena,
     /// Connections with output to flush.
     pub(crate) touched: Vec<Arc<Link>>,
@@ -127,6 +130,7 @@ impl Core {
         let totals = broker.totals.of_reactor(shard);
         Core {
             totals,
+            tracer: broker.tracer.get().cloned(),
             broker,
             shard,
             now: Now::default(),

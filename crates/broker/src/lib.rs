@@ -41,6 +41,7 @@ mod shard;
 mod tap;
 mod topology;
 mod totals;
+mod trace;
 
 pub use admin::{
     AdminCommand, AdminError, AdminReply, AfterGet, BindingSnapshot, Cursor, DelayedSnapshot, ExchangeSnapshot,
@@ -69,6 +70,7 @@ pub use totals::{
     Churn, LoginCounts, LoginProtocol, LoginSource, MessageStats, MessageTotals, NodeTotals, REASONS, SIZE_BOUNDS,
     STRATEGIES,
 };
+pub use trace::{Operation, Traced, Tracer};
 
 /// The time of a turn; the driver reads the clocks once for it.
 #[derive(Clone, Copy, Debug, Default)]

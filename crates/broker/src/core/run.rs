@@ -13,6 +13,7 @@ use crate::connection::Connection;
 use crate::counters::PairCounters;
 use crate::delivery::{Content, ContentBody, INLINE_BODY, OutputGate, encode_deliver, encode_return};
 use crate::topology::{Exchange, QueueCell, QueueState, Route};
+use crate::trace::{At, Look, Operation};
 use queue::Entry;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -154,6 +155,17 @@ impl Item {
         Content { names, header, body: ContentBody::Bytes(self.body(buffer)) }
     }
 
+    /// What tracing looks at.
+    fn look<'a>(&'a self, buffer: &'a [u8]) -> Look<'a> {
+        match &self.stored {
+            Some(message) => Look::at(message, self.body_len),
+            None => {
+                let (names, header) = (self.place.names.in_buffer(buffer), self.place.header.in_buffer(buffer));
+                Look { names, header, body_bytes: self.body_len }
+            }
+        }
+    }
+
     #[inline]
     pub(super) fn body<'a>(&self, buffer: &'a [u8]) -> &'a [u8] {
         self.place.body.in_buffer(buffer)
@@ -257,6 +269,10 @@ impl Core {
             if self.broker.settings.detailed_rates {
                 route.queues.iter().for_each(|cell| cell.note_incoming(&exchange, count));
             }
+        }
+        if self.tracer.is_some() {
+            let at = At { routed: route.queues.len(), ..At::default() };
+            items.iter().for_each(|item| self.trace(Operation::Publish, item.look(buffer), at));
         }
         self.totals.received.add(count);
         self.totals.received_persistent.add(items.iter().filter(|item| item.persistent).count() as u64);
@@ -405,6 +421,12 @@ impl Core {
         last: bool,
     ) -> Option<Lsn> {
         let keys = std::mem::take(&mut self.scratch.keys);
+        if self.tracer.is_some() {
+            for (item, key) in items.iter().zip(&keys) {
+                let consumer = state.queue.consumers.handle(*key).map(|consumer| &**consumer);
+                self.trace(Operation::Deliver, item.look(buffer), At { queue: &cell.name, consumer, routed: 0 });
+            }
+        }
         let mut sent = std::mem::take(&mut self.scratch.sent);
         sent.clear();
         sent.resize(items.len(), false);
