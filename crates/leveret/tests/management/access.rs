@@ -135,7 +135,8 @@ fn basic_authentication_can_be_refused() {
 fn the_socket_needs_no_credentials() {
     let broker = start(&[("management.disable_basic_auth", "true")]);
     let whoami = broker.http("GET", "/api/whoami", &[], "").expect("an answer");
-    assert_eq!((whoami.status, whoami.body.as_str()), (200, r#"{"name":"","tags":["administrator"]}"#));
+    assert_eq!(whoami.status, 200);
+    assert!(whoami.body.starts_with(r#"{"name":"","tags":["administrator"]"#), "{}", whoami.body);
 }
 
 /// What RabbitMQ's access control says to whoever has not the right.
@@ -221,7 +222,7 @@ fn is_refused(broker: &BrokerProcess, route: &Route, user: Option<&User>) -> boo
     // Where any tag will do, this is said of what belongs to another user, not of the right.
     let is_of_object = route.access == Access::ManagementUser && text.contains("access object");
     let is_refusal = |refusal: &&str| text.contains(&format!("\"reason\":\"{refusal}\""));
-    status == 401 && !is_of_object && REFUSALS.iter().any(|refusal| is_refusal(&refusal))
+    status == 401 && !is_of_object && REFUSALS.iter().any(is_refusal)
 }
 
 #[test]

@@ -52,7 +52,7 @@ fn the_log_is_read_in_pages_and_by_administrators() {
     let broker = start(&[]);
     let guest = Client::guest(&broker);
     for number in 0..10 {
-        guest.put(&format!("/api/vhosts/v{number}"), "");
+        guest.put(&format!("/api/users/v{number}"), r#"{"password":"p","tags":""}"#);
     }
     entries(&broker, 10);
     let page = guest.get("/api/leveret/audit?page=2&page_size=4");
