@@ -97,6 +97,7 @@ pub struct Broker {
     pub(crate) totals: Totals,
     pub(crate) directory: Directory,
     pub(crate) memory_control: OnceLock<Box<dyn MemoryControl>>,
+    pub(crate) tracer: OnceLock<Arc<dyn crate::trace::Tracer>>,
     /// What is being done with many messages.
     pub(crate) operations: Operations,
     entropy: Entropy,
@@ -163,6 +164,7 @@ impl Broker {
             totals: Totals::new(shards.max(1)),
             directory: Directory::default(),
             memory_control: OnceLock::new(),
+            tracer: OnceLock::new(),
             operations: Operations::default(),
             entropy,
         });

@@ -10,7 +10,7 @@ use crate::load::Loader;
 use crate::options::{
     AnonymousLogin, AuditOptions, AuthMechanism, Compat, Config, ConsumerTimeoutAction, DefaultUser,
     DefaultVhostLimits, DefinitionsOptions, DiskFreeLimit, HeaderOptions, LogLevel, LogOptions, ManagementOptions,
-    MemoryWatermark, MessageExpiry, OnRedeclare, PassiveDeclarePermission, Permissions, PrometheusOptions,
+    MemoryWatermark, MessageExpiry, OnRedeclare, OtlpOptions, PassiveDeclarePermission, Permissions, PrometheusOptions,
     PublisherXDeath, RatesMode, RetentionPolicy, Secret, StatisticsOptions, Sync, TcpListenOptions,
     UnknownExchangeType,
 };
@@ -87,6 +87,13 @@ impl Checked {
             sync: self.sync(),
             message_memory_bytes: self.integer("leveret.message_memory"),
             management: self.management(),
+            otlp: self.optional_text("leveret.otlp.endpoint").filter(|endpoint| !endpoint.is_empty()).map(|endpoint| {
+                OtlpOptions {
+                    endpoint,
+                    sample: self.fraction("leveret.otlp.sample"),
+                    service_name: self.text("leveret.otlp.service_name"),
+                }
+            }),
             definitions: self.definitions(),
             ignored: self.ignored(),
             settings: self.settings.into_values().map(|checked| checked.setting).collect(),

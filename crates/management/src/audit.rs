@@ -18,6 +18,8 @@ use std::thread::JoinHandle;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tracing::error;
 
+/// Of what is longer only the name is told.
+const LONGEST: usize = 256 << 10;
 /// Lines that wait to be written.
 const WAITING: usize = 1024;
 
@@ -93,7 +95,7 @@ impl Audit {
     /// Logs a change by what `{:?}` says of it.
     pub(crate) fn command(&self, caller: Option<&Caller>, debug: &str, failure: Option<&str>) {
         if self.settings.is_enabled {
-            let (name, arguments) = describe::describe(debug);
+            let (name, arguments) = describe::describe(debug.get(..LONGEST).unwrap_or(debug));
             self.add(caller, &name, arguments, failure);
         }
     }

@@ -1,5 +1,6 @@
 //! The router: RabbitMQ's paths under `/api`, and what RabbitMQ's HTTP API has no path for under `/api/leveret`.
 
+mod absent;
 mod audit;
 mod bindings;
 mod channels;
@@ -188,6 +189,16 @@ fn table() -> Routes {
         .route("/definitions", get(definitions::get_all).post(definitions::post_all))
         .route("/definitions/{vhost}", get(definitions::get_vhost).post(definitions::post_vhost))
         .route("/all-configuration", get(definitions::get_all).post(definitions::post_all))
+        .route("/shovels", get(absent::of_node))
+        .route("/shovels/{vhost}", get(absent::of_node))
+        .route("/federation-links", get(absent::of_node))
+        .route("/federation-links/{vhost}", get(absent::of_node))
+        .route("/stream/connections", get(absent::of_caller))
+        .route("/stream/connections/{vhost}", get(absent::of_vhost))
+        .route("/stream/publishers", get(absent::of_caller))
+        .route("/stream/publishers/{vhost}", get(absent::of_vhost))
+        .route("/stream/consumers", get(absent::of_caller))
+        .route("/stream/consumers/{vhost}", get(absent::of_vhost))
         .route("/delayed/{vhost}", get(delayed::list))
         .route("/delayed/{vhost}/{id}", delete(delayed::cancel))
         .route("/connections", get(connections::list).delete(connections::close_all))

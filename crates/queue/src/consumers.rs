@@ -290,6 +290,11 @@ impl<C> Consumers<C> {
         self.consumer(key).map(|consumer| &consumer.handle)
     }
 
+    /// True when a consumer may take a message as far as its prefetch limit goes.
+    pub fn has_credit(&self, key: ConsumerKey) -> bool {
+        self.consumer(key).is_some_and(|consumer| consumer.credit > 0)
+    }
+
     /// All consumers with their keys, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (ConsumerKey, &C)> {
         self.slots.iter().enumerate().filter_map(|(slot, place)| {

@@ -4,7 +4,7 @@ use super::{AdminError, AdminReply};
 use crate::broker::Broker;
 use crate::core::exchange_definition;
 use crate::names::is_reserved;
-use crate::topology::{QueueCell, Vhost, binding_definition};
+use crate::topology::{BindingInfo, QueueCell, Vhost, binding_definition};
 use auth::{AccessControl, LoginSettings};
 use metadata::{BindingDefinition, ExchangeDefinition, MemoryJournal, QueueDefinition, Snapshot};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub struct TopologyDefinitions {
     pub exchanges: Vec<ExchangeDefinition>,
     /// By virtual host and name.
     pub queues: Vec<QueueDefinition>,
-    /// By virtual host, source, destination and key; where their order matters, in that.
+    /// By virtual host, source, destination, key and arguments.
     pub bindings: Vec<BindingDefinition>,
 }
 
@@ -70,7 +70,9 @@ fn describe(vhost: &Arc<Vhost>, wanted: Wanted, into: &mut TopologyDefinitions) 
     into.queues.extend(queues.iter().map(|cell| queue_definition(cell)));
     let mut bindings = vhost.bindings();
     bindings.sort_by(|a, b| {
-        (&a.source, a.order, &a.destination, &a.routing_key).cmp(&(&b.source, b.order, &b.destination, &b.routing_key))
+        let key = |of: &BindingInfo| (of.source.clone(), of.destination.clone(), of.to_queue, of.routing_key.clone());
+        // Two that differ in their arguments only have an order, too.
+        key(a).cmp(&key(b)).then_with(|| a.arguments.to_bytes().cmp(&b.arguments.to_bytes()))
     });
     let has_queue = |name: &str| queues.binary_search_by(|cell| (*cell.name).cmp(name)).is_ok();
     let bindings = bindings.into_iter().filter(|binding| !binding.to_queue || has_queue(&binding.destination));

@@ -319,6 +319,9 @@ impl Core {
         let slot = channel.slot;
         if no_ack {
             self.remove_entries(&cell, &mut state, std::iter::once(&entry));
+            if cell.taps.any() {
+                self.note_left(&cell, "deliver_no_ack", std::iter::once(&entry));
+            }
         }
         cell.publish_gauges(&state);
         cell.note_activity(&mut state, self.time_ms);

@@ -3,7 +3,7 @@
 use crate::support::{Client, head_of, request, start};
 use management::{Access, Route, routes};
 use std::time::{Duration, Instant};
-use testkit::BrokerProcess;
+use testkit::{BrokerProcess, pause};
 
 const CHALLENGE: Option<&str> = Some("Basic realm=\"RabbitMQ Management\"");
 
@@ -55,7 +55,12 @@ fn a_login_ends_with_the_broker_that_it_was_remembered_of() {
     let ctl = |method, path| broker.http(method, path, &[], "").expect("an answer").status;
     assert_eq!(ctl("DELETE", "/api/leveret/application"), 204);
     assert_eq!(guest.send("GET", "/api/whoami", &[], "").status, 503);
-    assert_eq!(ctl("PUT", "/api/leveret/application"), 204);
+    let begun = Instant::now();
+    // Meanwhile another test's broker may have its port.
+    while ctl("PUT", "/api/leveret/application") != 204 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "it does not start again");
+        pause(Duration::from_millis(200));
+    }
     assert_eq!(guest.send("GET", "/api/whoami", &[], "").status, 200);
 }
 
@@ -213,7 +218,10 @@ fn is_refused(broker: &BrokerProcess, route: &Route, user: Option<&User>) -> boo
         None => head_of(broker.management(), route.verb.as_str(), &path, &[], body),
     };
     assert!(status < 500 || status == 503, "{} {path}: {status} {text}", route.verb);
-    status == 401 && REFUSALS.iter().any(|refusal| text.contains(&format!("\"reason\":\"{refusal}\"")))
+    // Where any tag will do, this is said of what belongs to another user, not of the right.
+    let is_of_object = route.access == Access::ManagementUser && text.contains("access object");
+    let is_refusal = |refusal: &&str| text.contains(&format!("\"reason\":\"{refusal}\""));
+    status == 401 && !is_of_object && REFUSALS.iter().any(|refusal| is_refusal(&refusal))
 }
 
 #[test]

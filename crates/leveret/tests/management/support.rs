@@ -169,3 +169,42 @@ fn unchunked(mut rest: &[u8]) -> Vec<u8> {
         rest = &rest[end + 4 + length..];
     }
 }
+
+/// A request and what has to come of it: method, path below `/api`, body; status, body.
+pub type Exchange = (&'static str, &'static str, &'static str, u16, &'static str);
+
+/// RabbitMQ's answer where there is nothing.
+pub const NOT_FOUND: &str = r#"{"error":"Object Not Found","reason":"Not Found"}"#;
+
+impl Client<'_> {
+    /// Makes requests one after the other; bodies have to be the same to the byte.
+    #[track_caller]
+    pub fn check(&self, exchanges: &[Exchange]) {
+        for (method, path, body, status, expected) in exchanges {
+            let answer = self.send(method, &format!("/api{path}"), &[], body);
+            assert_eq!((answer.status, answer.body.as_str()), (*status, *expected), "{method} {path} {body}");
+        }
+    }
+
+    /// Status and body of a request.
+    #[track_caller]
+    pub fn answer(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        let answer = self.send(method, path, &[], body);
+        (answer.status, answer.body)
+    }
+}
+
+/// The names of an object's fields, sorted.
+#[track_caller]
+pub fn fields_of(value: &Value) -> Vec<&str> {
+    let mut names: Vec<&str> = value.as_object().expect("an object").keys().map(String::as_str).collect();
+    names.sort_unstable();
+    names
+}
+
+/// Asserts that none of these fields is missing.
+#[track_caller]
+pub fn assert_has(value: &Value, names: &[&str]) {
+    let missing: Vec<&&str> = names.iter().filter(|name| value.get(**name).is_none()).collect();
+    assert!(missing.is_empty(), "{missing:?} missing in {value:#}");
+}

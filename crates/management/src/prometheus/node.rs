@@ -118,6 +118,14 @@ fn persister(_: &Shared, broker: &Broker, _: &Process) -> Vec<Sample> {
         counter("io_read_time_seconds_total", "Time that reading took in seconds", seconds(io.read_us)),
         counter("io_write_time_seconds_total", "Time that writing took in seconds", seconds(io.write_us)),
         counter("io_sync_time_seconds_total", "Time that making files durable took in seconds", seconds(io.sync_us)),
+        counter("io_seek_ops_total", "Seeks, which there are none of: reads and writes say where", 0),
+        counter("io_seek_time_seconds_total", "Time that seeks took, which there are none of", 0.0),
+        counter("io_reopen_ops_total", "Files opened again, which there are none of", 0),
+        counter("schema_db_ram_tx_total", "Transactions of Mnesia, which there is none of", 0),
+        counter("schema_db_disk_tx_total", "Transactions of Mnesia on disk, which there is none of", 0),
+        counter("queue_index_read_ops_total", "Reads of an index of queues, which there is none of", 0),
+        counter("queue_index_write_ops_total", "Writes of an index of queues, which there is none of", 0),
+        counter("msg_store_read_total", "Reads of messages on disk", io.reads),
         counter("msg_store_write_total", "Messages published to be kept on disk", messages.received_persistent),
     ]
 }

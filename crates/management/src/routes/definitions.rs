@@ -109,11 +109,15 @@ async fn import(
         return off_thread(api.broker()?, move |broker| rehearse(broker, &file, scope.as_deref())).await;
     }
     info!("importing definitions for user '{}'", api.caller.name);
-    off_thread(api.broker()?, move |broker| {
+    let arguments = json!({ "vhost": scope, "bytes": file.len() });
+    let imported = off_thread(api.broker()?, move |broker| {
         let document = Document::parse(&file)?;
         Ok(run(broker, &document, scope.as_deref(), Mode::Import, &mut |_| {})?)
     })
-    .await?;
+    .await;
+    let failure = imported.as_ref().err().map(ApiError::reason);
+    api.log_change("import_definitions", arguments, failure.as_deref());
+    imported?;
     match redirect {
         None => Ok(StatusCode::NO_CONTENT.into_response()),
         Some(location) => Ok((StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response()),
