@@ -230,7 +230,8 @@ pub(crate) fn encode_return(
     encode(out, channel, frame_max, &envelope, content);
 }
 
-#[inline]
+// Always: what of the envelope is empty is left out where it is known, 48 instructions per delivery.
+#[inline(always)]
 fn encode(out: &mut Batch, channel: u16, frame_max: usize, envelope: &Envelope<'_>, content: &Content<'_>) {
     let [before, between] = envelope.before;
     let arguments = 4 + before.len() + between.len() + content.names.len() + envelope.after.len();

@@ -118,22 +118,27 @@ pub(crate) enum Strategy {
 }
 
 impl ReactorTotals {
-    /// Counts the sizes of bodies.
+    /// Counts published messages: the size of each body, and whether it is to be kept on disk.
     #[inline]
-    pub(crate) fn count_sizes(&self, sizes: impl Iterator<Item = u64>) {
-        // Neighbours mostly fall into the same bucket.
-        let (mut bucket, mut count, mut bytes) = (0, 0, 0);
-        for size in sizes {
+    pub(crate) fn count_published(&self, messages: impl Iterator<Item = (u64, bool)>) {
+        // Neighbours mostly fall into the same bucket, whose sizes are from `least` to `most`.
+        let (mut bucket, mut least, mut most) = (0, 0, SIZE_BOUNDS[0]);
+        let (mut count, mut bytes, mut persistent) = (0, 0, 0);
+        for (size, is_persistent) in messages {
             bytes += size;
-            let fits = SIZE_BOUNDS.get(bucket).is_none_or(|most| size <= *most);
-            if !fits || (bucket > 0 && size <= SIZE_BOUNDS[bucket - 1]) {
+            persistent += u64::from(is_persistent);
+            if size > most || size < least {
                 self.sizes[bucket].add(count);
-                (bucket, count) = (SIZE_BOUNDS.partition_point(|most| *most < size), 0);
+                bucket = SIZE_BOUNDS.partition_point(|bound| *bound < size);
+                most = SIZE_BOUNDS.get(bucket).copied().unwrap_or(u64::MAX);
+                least = bucket.checked_sub(1).map_or(0, |below| SIZE_BOUNDS[below] + 1);
+                count = 0;
             }
             count += 1;
         }
         self.sizes[bucket].add(count);
         self.received_bytes.add(bytes);
+        self.received_persistent.add(persistent);
     }
 
     /// Counts messages that a queue gave up.
@@ -264,11 +269,13 @@ mod tests {
     #[test]
     fn sizes_fall_into_the_bucket_of_their_bound() {
         let totals = ReactorTotals::default();
-        totals.count_sizes([0, 100, 101, 1_000, 1_001, 100_000_000, 100_000_001, 5].into_iter());
-        totals.count_sizes(std::iter::empty());
+        let sizes = [0, 100, 101, 1_000, 1_001, 100_000_000, 100_000_001, 5];
+        totals.count_published(sizes.into_iter().map(|size| (size, size > 1000)));
+        totals.count_published(std::iter::empty());
         let mut sum = NodeTotals::default();
         totals.add_to(&mut sum);
         assert_eq!(sum.sizes, [3, 2, 1, 0, 0, 0, 0, 1, 1]);
+        assert_eq!(sum.messages.received_persistent, 3);
         assert_eq!(sum.messages.received_bytes, 100 + 101 + 1_000 + 1_001 + 200_000_001 + 5);
     }
 }

@@ -275,8 +275,7 @@ impl Core {
             items.iter().for_each(|item| self.trace(Operation::Publish, item.look(buffer), at));
         }
         self.totals.received.add(count);
-        self.totals.received_persistent.add(items.iter().filter(|item| item.persistent).count() as u64);
-        self.totals.count_sizes(items.iter().map(|item| item.body_len as u64));
+        self.totals.count_published(items.iter().map(|item| (item.body_len as u64, item.persistent)));
         if let Some(channel) = conn.channels.find(self.run.channel) {
             channel.entry.used_ms.set(self.time_ms);
             channel.entry.counters.publish.add(count);
