@@ -87,13 +87,11 @@ impl Checked {
             sync: self.sync(),
             message_memory_bytes: self.integer("leveret.message_memory"),
             management: self.management(),
-            otlp: self.optional_text("leveret.otlp.endpoint").filter(|endpoint| !endpoint.is_empty()).map(|endpoint| {
-                OtlpOptions {
-                    endpoint,
-                    sample: self.fraction("leveret.otlp.sample"),
-                    service_name: self.text("leveret.otlp.service_name"),
-                }
-            }),
+            otlp: OtlpOptions {
+                endpoint: self.optional_text("leveret.otlp.endpoint").filter(|endpoint| !endpoint.is_empty()),
+                sample: self.fraction("leveret.otlp.sample"),
+                service_name: self.text("leveret.otlp.service_name"),
+            },
             definitions: self.definitions(),
             ignored: self.ignored(),
             settings: self.settings.into_values().map(|checked| checked.setting).collect(),

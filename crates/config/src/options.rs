@@ -89,8 +89,8 @@ pub struct Config {
     pub message_memory_bytes: u64,
     /// The HTTP API and the metrics.
     pub management: ManagementOptions,
-    /// Where spans go; `None` without `leveret.otlp.endpoint`.
-    pub otlp: Option<OtlpOptions>,
+    /// Where spans go.
+    pub otlp: OtlpOptions,
     /// What is imported at the start.
     pub definitions: DefinitionsOptions,
     /// Keys given that RabbitMQ knows and nothing here uses, sorted.
@@ -352,8 +352,8 @@ pub struct AuditOptions {
 /// `leveret.otlp.*`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OtlpOptions {
-    /// URL of the collector.
-    pub endpoint: String,
+    /// URL of the collector; `None` for no spans.
+    pub endpoint: Option<String>,
     /// Share of traces.
     pub sample: f64,
     /// Name of the broker.

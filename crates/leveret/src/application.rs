@@ -169,9 +169,10 @@ fn open(config: &Config, data_dir: &Path) -> Result<(Arc<Broker>, Storage)> {
 
 /// Starts sending spans of traced messages, where the configuration says where to.
 fn start_exporter(config: &Config, broker: &Arc<Broker>) -> Result<Option<Arc<Exporter>>> {
-    let Some(otlp) = &config.otlp else { return Ok(None) };
+    let otlp = &config.otlp;
+    let Some(endpoint) = otlp.endpoint.clone() else { return Ok(None) };
     let settings = telemetry::Settings {
-        endpoint: otlp.endpoint.clone(),
+        endpoint,
         sample: otlp.sample,
         service_name: otlp.service_name.clone(),
         node: settings::node_name(config),

@@ -5,7 +5,8 @@ use std::path::Path;
 use crate::tests::load_all;
 use crate::{
     AnonymousLogin, AuthMechanism, Config, ConsumerTimeoutAction, DiskFreeLimit, Effect, LogLevel, MemoryWatermark,
-    MessageExpiry, OnRedeclare, PassiveDeclarePermission, PublisherXDeath, Sync, UnknownExchangeType, table,
+    MessageExpiry, OnRedeclare, PassiveDeclarePermission, PublisherXDeath, RatesMode, RetentionPolicy, Sync,
+    UnknownExchangeType, table,
 };
 
 /// An assignment, and whether the configuration it leads to is the one expected.
@@ -132,7 +133,26 @@ const OBSERVED: &[Observed] = &[
         c.management.headers.referrer_policy.as_deref() == Some("origin")
     }),
     ("management.disable_basic_auth=true", |c| c.management.disable_basic_auth),
-    ("management.disable_stats=true", |c| c.management.disable_stats),
+    ("management.disable_stats=true", |c| c.management.disable_stats && !c.management.statistics.enabled),
+    ("management_agent.disable_metrics_collector=true", |c| !c.management.statistics.enabled),
+    ("collect_statistics_interval=30000", |c| c.management.statistics.interval_ms == 30_000),
+    ("management.rates_mode=detailed", |c| c.management.statistics.rates_mode == RatesMode::Detailed),
+    ("management.sample_retention_policies.basic.hour=30", |c| {
+        let policy = RetentionPolicy { section: "basic".to_owned(), span_s: 3600, interval_s: 30 };
+        c.management.statistics.retention == [policy]
+    }),
+    ("management_agent.filter_aggregated_queue_metrics_pattern=^amq", |c| {
+        c.management.prometheus.filter_aggregated_queue_metrics_pattern.as_deref() == Some("^amq")
+    }),
+    ("prometheus.return_per_object_metrics=true", |c| c.management.prometheus.return_per_object_metrics),
+    ("prometheus.path=/rabbits", |c| c.management.prometheus.path == "/rabbits"),
+    ("prometheus.filter_aggregated_queue_metrics_pattern=^amq", |c| {
+        c.management.prometheus.filter_aggregated_queue_metrics_pattern.as_deref() == Some("^amq")
+    }),
+    ("prometheus.authentication.enabled=true", |c| c.management.prometheus.authentication),
+    ("leveret.otlp.endpoint=http://h/v1/traces", |c| c.otlp.endpoint.as_deref() == Some("http://h/v1/traces")),
+    ("leveret.otlp.sample=0.25", |c| c.otlp.sample == 0.25),
+    ("leveret.otlp.service_name=orders", |c| c.otlp.service_name == "orders"),
     ("management.enable_queue_totals=true", |c| c.management.enable_queue_totals),
     ("management.login_session_timeout=60", |c| c.management.login_session_timeout_min == Some(60)),
     ("log.upgrade.level=alert", |c| c.log.category_levels.get("upgrade") == Some(&LogLevel::Alert)),

@@ -55,7 +55,7 @@ fn facts(shared: &Shared, broker: &Broker, fields: &mut Fields<'_>) {
     fields.put("uptime", || shared.uptime_ms());
     fields.put("processors", || std::thread::available_parallelism().map_or(1, usize::from));
     fields.put("run_queue", || 0);
-    fields.put("rates_mode", || "basic");
+    fields.put("rates_mode", || shared.statistics().settings().rates_mode.name());
     fields.put("exchange_types", exchange_types);
     fields.put("auth_mechanisms", || {
         let offered = broker.access.offered_mechanisms();

@@ -132,7 +132,7 @@ pub(super) async fn overview(api: Api<ManagementUser>, query: ListQuery) -> Resu
 fn identity(shared: &Shared, broker: &Broker, query: &ListQuery, fields: &mut Fields<'_>) {
     let version = broker.settings.version.as_str();
     fields.put("management_version", || version);
-    fields.put("rates_mode", || "basic");
+    fields.put("rates_mode", || shared.statistics().settings().rates_mode.name());
     fields.put(
         "sample_retention_policies",
         || json!({ "global": [600, 3600, 28800, 86400], "basic": [600, 3600], "detailed": [600] }),
