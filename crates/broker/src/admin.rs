@@ -4,9 +4,11 @@
 //! changes, and for the reactors where connections are closed. It knows neither HTTP nor JSON.
 
 mod access;
+mod arguments;
 mod command;
 mod connections;
 mod delayed;
+mod diagnosis;
 mod error;
 mod export;
 mod import;
@@ -21,6 +23,7 @@ mod user_limits;
 mod vhosts;
 
 pub use command::{AdminCommand, AdminReply, NewPassword, Secret, WhenUserExists};
+pub use diagnosis::Finding;
 pub use error::{AdminError, Missing};
 pub use export::TopologyDefinitions;
 pub use import::{INTERNAL_CLUSTER_ID, ImportBatch, ImportOutcome, ImportedPolicy, ImportedUser, ImportedVhost};
@@ -128,6 +131,9 @@ impl Broker {
             C::Import(batch) => self.import(batch),
 
             C::Messages(command) => self.message_command(*command).map(|reply| AdminReply::Messages(Box::new(reply))),
+
+            C::Diagnose { vhost, name, sample } => self.diagnose(&vhost, &name, sample),
+            C::ChangeArguments { vhost, name, set, unset } => self.change_arguments(&vhost, &name, &set, &unset),
 
             C::CloseConnections { which, reason } => self.close_connections(&which, &reason),
 

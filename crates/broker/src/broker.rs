@@ -2,6 +2,7 @@
 
 use crate::admin::{MemoryControl, Operations, Registry};
 use crate::core::compact::COMPACT_FROM;
+use crate::counters::LoginCounters;
 use crate::directory::Directory;
 use crate::limits::{Tally, UsersInUse};
 use crate::link::ConnectionId;
@@ -61,6 +62,8 @@ pub struct Broker {
     pub settings: Settings,
     /// Users and their permissions.
     pub access: Arc<AccessControl>,
+    /// Logins over AMQP.
+    pub logins: LoginCounters,
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) quids: QuidAllocator,
     vhosts: RwLock<HashMap<Arc<str>, Arc<Vhost>, RandomState>>,
@@ -94,6 +97,7 @@ pub struct Broker {
     pub(crate) totals: Totals,
     pub(crate) directory: Directory,
     pub(crate) memory_control: OnceLock<Box<dyn MemoryControl>>,
+    pub(crate) tracer: OnceLock<Arc<dyn crate::trace::Tracer>>,
     /// What is being done with many messages.
     pub(crate) operations: Operations,
     entropy: Entropy,
@@ -134,6 +138,7 @@ impl Broker {
             channel_max: AtomicU16::new(settings.channel_max),
             settings,
             access,
+            logins: LoginCounters::default(),
             journal,
             quids: QuidAllocator::resume(snapshot.next_quid),
             vhosts: RwLock::default(),
@@ -159,6 +164,7 @@ impl Broker {
             totals: Totals::new(shards.max(1)),
             directory: Directory::default(),
             memory_control: OnceLock::new(),
+            tracer: OnceLock::new(),
             operations: Operations::default(),
             entropy,
         });

@@ -62,6 +62,8 @@ pub(crate) struct Channel {
     pub(crate) prefetch: u16,
     pub(crate) limit: Arc<ChannelLimit>,
     pub(crate) subscriptions: Vec<Arc<Subscription>>,
+    /// Where they are counted; whoever looks at a subscription may have it for longer than it lasts.
+    pub(crate) consumer_places: Vec<Place>,
     /// The queue declared last, which an empty name means.
     pub(crate) last_queue: Option<Arc<str>>,
     pub(crate) assembly: Option<Box<Assembly>>,
@@ -92,6 +94,7 @@ impl Channel {
             prefetch,
             limit,
             subscriptions: Vec::new(),
+            consumer_places: Vec::new(),
             last_queue: None,
             assembly: None,
             last_publish: LastPublish::default(),
@@ -102,7 +105,8 @@ impl Channel {
     }
 
     /// A consumer begins.
-    pub(crate) fn subscribe(&mut self, subscription: Subscription) {
+    pub(crate) fn subscribe(&mut self, subscription: Subscription, place: Place) {
+        self.consumer_places.push(place);
         let subscription = Arc::new(subscription);
         self.entry.add_consumer(&subscription);
         self.subscriptions.push(subscription);
@@ -111,6 +115,7 @@ impl Channel {
     /// The consumer at this place ends.
     pub(crate) fn unsubscribe(&mut self, at: usize) -> Arc<Subscription> {
         let subscription = self.subscriptions.remove(at);
+        self.consumer_places.pop();
         self.entry.remove_consumer(&subscription);
         subscription
     }
@@ -118,6 +123,7 @@ impl Channel {
     /// All consumers end.
     pub(crate) fn unsubscribe_all(&mut self) -> Vec<Arc<Subscription>> {
         self.entry.remove_consumers();
+        self.consumer_places.clear();
         std::mem::take(&mut self.subscriptions)
     }
 

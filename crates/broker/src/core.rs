@@ -11,6 +11,7 @@ mod delay;
 pub(crate) mod deliver;
 mod duplicates;
 mod exchanges;
+pub(crate) mod facts;
 pub(crate) mod fetch_for;
 mod history;
 pub(crate) mod leave;
@@ -25,6 +26,7 @@ mod queues;
 mod run;
 mod settle;
 pub(crate) mod tend;
+mod watched;
 
 pub(crate) use bindings::{Binding, sorted};
 pub(crate) use declare::{QueueDeclaration, definition};
@@ -40,6 +42,7 @@ use crate::delivery::Unacked;
 use crate::link::{ConnectionId, Link};
 use crate::topology::{QueueCell, Route};
 use crate::totals::ReactorTotals;
+use crate::trace::Tracer;
 use amqp::Method;
 use metadata::Token;
 use queue::{ConsumerKey, Entry};
@@ -78,6 +81,8 @@ pub(crate) struct Core {
     /// [`Now::time_ms`] of this turn.
     pub(crate) time_ms: u64,
     pub(crate) totals: Arc<ReactorTotals>,
+    /// Who traces messages; `None` for nobody, which is what the message path asks once per batch.
+    pub(crate) tracer: Option<Arc<dyn Tracer>>,
     pub(crate) arena: Arena,
     /// Connections with output to flush.
     pub(crate) touched: Vec<Arc<Link>>,
@@ -108,6 +113,8 @@ pub(crate) struct Core {
     release_not_before_ms: u64,
     /// Queues to be deleted because they were not used.
     unused: Vec<Arc<QueueCell>>,
+    /// What those who watch are to be told at the end of the turn.
+    pub(crate) told: Vec<crate::tap::Told>,
     timeout_interval_ms: Option<u64>,
     timeout_interval_changed: bool,
     compaction: compact::Progress,
@@ -123,6 +130,7 @@ impl Core {
         let totals = broker.totals.of_reactor(shard);
         Core {
             totals,
+            tracer: broker.tracer.get().cloned(),
             broker,
             shard,
             now: Now::default(),
@@ -145,6 +153,7 @@ impl Core {
             letters_not_before_ms: 0,
             release_not_before_ms: 0,
             unused: Vec::new(),
+            told: Vec::new(),
             timeout_interval_ms: None,
             timeout_interval_changed: false,
             compaction: compact::Progress::default(),

@@ -38,15 +38,17 @@ mod restore;
 mod session;
 mod settings;
 mod shard;
+mod tap;
 mod topology;
 mod totals;
+mod trace;
 
 pub use admin::{
-    AdminCommand, AdminError, AdminReply, AfterGet, BindingSnapshot, Cursor, DelayedSnapshot, ExchangeSnapshot, Holder,
-    INTERNAL_CLUSTER_ID, ImportBatch, ImportOutcome, ImportedPolicy, ImportedUser, ImportedVhost, MemoryControl,
-    MemoryFigures, MemoryWatermark, MessageCommand, MessageFilter, MessageReply, MessageView, Missing, MoveTarget,
-    NewPassword, OperationView, Origin, Overview, Peek, Peeked, QueueSnapshot, Secret, Standing, TopologyDefinitions,
-    Transfer, WhenUserExists, Who,
+    AdminCommand, AdminError, AdminReply, AfterGet, BindingSnapshot, Cursor, DelayedSnapshot, ExchangeSnapshot,
+    Finding, Holder, INTERNAL_CLUSTER_ID, ImportBatch, ImportOutcome, ImportedPolicy, ImportedUser, ImportedVhost,
+    MemoryControl, MemoryFigures, MemoryWatermark, MessageCommand, MessageFilter, MessageReply, MessageView, Missing,
+    MoveTarget, NewPassword, OperationView, Origin, Overview, Peek, Peeked, QueueSnapshot, Secret, Standing,
+    TopologyDefinitions, Transfer, WhenUserExists, Who,
 };
 pub use broker::{Alarm, Broker, Entropy};
 pub use connection::Ends;
@@ -59,14 +61,16 @@ pub use messages::MessageStore;
 pub use policy::{InForce, Policy};
 pub use settings::{ConsumerTimeoutAction, DefaultVhostLimits, OnRedeclare, PassiveDeclare, PublisherDeaths, Settings};
 pub use shard::{Errand, Shard};
+pub use tap::{Tap, TapEvent, TapRequest, TapSink, Watch};
 pub use topology::{
     BindingInfo, DeadLetterTarget, DelayedRetry, Destination, Exchange, ExchangeKind, ExchangeOptions, Overflow,
-    QueueCell, QueueDetails, QueueOptions, QueueTerms, Vhost,
+    QueueCell, QueueDetails, QueueOptions, QueueTerms, QueueView, Vhost,
 };
 pub use totals::{
     Churn, LoginCounts, LoginProtocol, LoginSource, MessageStats, MessageTotals, NodeTotals, REASONS, SIZE_BOUNDS,
     STRATEGIES,
 };
+pub use trace::{Operation, Traced, Tracer};
 
 /// The time of a turn; the driver reads the clocks once for it.
 #[derive(Clone, Copy, Debug, Default)]

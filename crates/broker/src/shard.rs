@@ -5,6 +5,7 @@
 
 mod errand;
 mod held;
+mod survey;
 mod timers;
 
 use crate::Now;
@@ -23,7 +24,8 @@ use timers::{Timer, Timers};
 use tracing::{debug, info};
 
 pub use errand::Errand;
-pub(crate) use held::{Held, HeldCursor};
+pub(crate) use held::{Held, HeldCursor, HeldOf};
+pub(crate) use survey::Survey;
 
 /// How long we wait for the answer to connection.close, or for the client to hang up after ours, in ms (RabbitMQ: 30 s).
 const CLOSE_TIMEOUT_MS: u64 = 30_000;

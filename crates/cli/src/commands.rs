@@ -6,6 +6,7 @@ mod delayed;
 mod eval;
 mod limits;
 mod lists;
+mod messages;
 mod node;
 mod parameters;
 mod permissions;
@@ -302,6 +303,42 @@ pub(crate) const COMMANDS: &[Command] = &[
         "[--vhost <vhost>] <id>",
         "Drops a message that waits before it is routed",
         delayed::cancel,
+    ),
+    command(
+        "peek_messages",
+        (1, 1),
+        "[--vhost <vhost>] [--count <count>] [--filter <name>=<value>&...] [--no-table-headers] <queue>",
+        "Shows messages of a queue without consuming them",
+        messages::peek,
+    ),
+    command(
+        "delete_message",
+        (2, 2),
+        "[--vhost <vhost>] <queue> <id>",
+        "Deletes one message of a queue",
+        messages::delete,
+    ),
+    command(
+        "move_messages",
+        (1, 1),
+        "[--vhost <vhost>] [--to-queue <queue> | --to-exchange <exchange> [--routing-key <key>]] [--count <count>] \
+         [--rate <per second>] [--filter <name>=<value>&...] <queue>",
+        "Moves messages of a queue, by default to where they died as dead letters",
+        messages::transfer,
+    ),
+    command(
+        "diagnose_queue",
+        (1, 1),
+        "[--vhost <vhost>] [--no-table-headers] <queue>",
+        "Says why a queue does not move",
+        messages::diagnose,
+    ),
+    command(
+        "set_queue_arguments",
+        (2, 2),
+        "[--vhost <vhost>] <queue> <arguments>",
+        "Changes arguments of a queue while it is in use; null takes one away",
+        messages::set_arguments,
     ),
     command(
         "close_connection",

@@ -94,6 +94,14 @@ impl<'a> Context<'a> {
         self.request(&Request { method: "PUT", path, body: &body.to_string(), ..Request::default() })
     }
 
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Result<Response, RequestError> {
+        self.request(&Request { method: "POST", path, body: &body.to_string(), ..Request::default() })
+    }
+
+    pub(crate) fn patch(&self, path: &str, body: &Value) -> Result<Response, RequestError> {
+        self.request(&Request { method: "PATCH", path, body: &body.to_string(), ..Request::default() })
+    }
+
     pub(crate) fn delete(&self, path: &str) -> Result<Response, RequestError> {
         self.request(&Request { method: "DELETE", path, ..Request::default() })
     }

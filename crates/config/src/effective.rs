@@ -10,7 +10,7 @@ use crate::load::Loader;
 use crate::options::{
     AnonymousLogin, AuditOptions, AuthMechanism, Compat, Config, ConsumerTimeoutAction, DefaultUser,
     DefaultVhostLimits, DefinitionsOptions, DiskFreeLimit, HeaderOptions, LogLevel, LogOptions, ManagementOptions,
-    MemoryWatermark, MessageExpiry, OnRedeclare, PassiveDeclarePermission, Permissions, PrometheusOptions,
+    MemoryWatermark, MessageExpiry, OnRedeclare, OtlpOptions, PassiveDeclarePermission, Permissions, PrometheusOptions,
     PublisherXDeath, RatesMode, RetentionPolicy, Secret, StatisticsOptions, Sync, TcpListenOptions,
     UnknownExchangeType,
 };
@@ -65,6 +65,7 @@ impl Checked {
             },
             quorum_as_classic: self.boolean("leveret.quorum_as_classic"),
             on_redeclare: self.choice("leveret.on_redeclare", OnRedeclare::from_word),
+            track_login_sources: self.boolean("leveret.track_login_sources"),
             consumer_max_per_channel: self.limit("consumer_max_per_channel"),
             max_message_size_bytes: self.integer("max_message_size"),
             consumer_timeout_ms: self.limit("consumer_timeout"),
@@ -86,6 +87,13 @@ impl Checked {
             sync: self.sync(),
             message_memory_bytes: self.integer("leveret.message_memory"),
             management: self.management(),
+            otlp: self.optional_text("leveret.otlp.endpoint").filter(|endpoint| !endpoint.is_empty()).map(|endpoint| {
+                OtlpOptions {
+                    endpoint,
+                    sample: self.fraction("leveret.otlp.sample"),
+                    service_name: self.text("leveret.otlp.service_name"),
+                }
+            }),
             definitions: self.definitions(),
             ignored: self.ignored(),
             settings: self.settings.into_values().map(|checked| checked.setting).collect(),

@@ -45,6 +45,8 @@ pub struct Config {
     pub quorum_as_classic: bool,
     /// What declaring a queue again with other properties or arguments leads to.
     pub on_redeclare: OnRedeclare,
+    /// Attempts to log in are counted by where they come from.
+    pub track_login_sources: bool,
     /// Consumers one channel may have.
     pub consumer_max_per_channel: Option<u64>,
     /// Largest message body, at most 512 MiB.
@@ -87,6 +89,8 @@ pub struct Config {
     pub message_memory_bytes: u64,
     /// The HTTP API and the metrics.
     pub management: ManagementOptions,
+    /// Where spans go; `None` without `leveret.otlp.endpoint`.
+    pub otlp: Option<OtlpOptions>,
     /// What is imported at the start.
     pub definitions: DefinitionsOptions,
     /// Keys given that RabbitMQ knows and nothing here uses, sorted.
@@ -343,6 +347,17 @@ pub struct AuditOptions {
     pub file_size_bytes: u64,
     /// Files that are kept, the current one among them.
     pub files: usize,
+}
+
+/// `leveret.otlp.*`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OtlpOptions {
+    /// URL of the collector.
+    pub endpoint: String,
+    /// Share of traces.
+    pub sample: f64,
+    /// Name of the broker.
+    pub service_name: String,
 }
 
 /// Samples of counters.

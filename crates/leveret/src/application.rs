@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use telemetry::Exporter;
 use tracing::{error, info};
 
 /// The broker of this process, running or stopped.
@@ -44,6 +45,7 @@ struct Running {
     memory: JoinHandle<()>,
     disk_monitor: DiskMonitor,
     disk: JoinHandle<()>,
+    exporter: Option<Arc<Exporter>>,
 }
 
 impl Application {
@@ -68,6 +70,7 @@ impl Application {
         info!("memory high watermark set to {} MiB of {} MiB", monitor.limit() >> 20, total_bytes >> 20);
         broker.set_memory_control(Box::new(Monitored { monitor: monitor.clone(), total_bytes }));
         let (disk_monitor, disk) = start_disk_monitor(config, &broker, &storage, &self.data_dir, total_bytes)?;
+        let exporter = start_exporter(config, &broker)?;
         let storage_threads = StorageThreads::start(&broker, &storage.store, |failure| {
             error!("the message store cannot go on: {failure}");
             fail_stop();
@@ -80,7 +83,8 @@ impl Application {
         }
         *lock(&self.visible) =
             Some(Visible { broker: broker.clone(), listeners: addresses, disk: disk_monitor.clone() });
-        *running = Some(Running { broker, storage, storage_threads, reactors, monitor, memory, disk_monitor, disk });
+        *running =
+            Some(Running { broker, storage, storage_threads, reactors, monitor, memory, disk_monitor, disk, exporter });
         Ok(())
     }
 
@@ -95,6 +99,9 @@ impl Application {
         ended.disk_monitor.stop();
         if ended.memory.join().is_err() || ended.disk.join().is_err() {
             error!("a monitor ended with a panic");
+        }
+        if let Some(exporter) = ended.exporter {
+            exporter.stop();
         }
         ended.storage_threads.stop();
         ended.broker.mark_delivered_exactly();
@@ -158,6 +165,21 @@ fn open(config: &Config, data_dir: &Path) -> Result<(Arc<Broker>, Storage)> {
     storage.snapshot = Snapshot::default();
     let _ = storage.told.set(broker.clone());
     Ok((broker, storage))
+}
+
+/// Starts sending spans of traced messages, where the configuration says where to.
+fn start_exporter(config: &Config, broker: &Arc<Broker>) -> Result<Option<Arc<Exporter>>> {
+    let Some(otlp) = &config.otlp else { return Ok(None) };
+    let settings = telemetry::Settings {
+        endpoint: otlp.endpoint.clone(),
+        sample: otlp.sample,
+        service_name: otlp.service_name.clone(),
+        node: settings::node_name(config),
+    };
+    let exporter = Exporter::start(settings, broker.shards()).context("bad value for `leveret.otlp.endpoint`")?;
+    let exporter = Arc::new(exporter);
+    broker.set_tracer(exporter.clone());
+    Ok(Some(exporter))
 }
 
 /// Starts the disk alarm. Below three log segments the store could not go on acknowledging and tidying up.

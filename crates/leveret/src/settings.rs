@@ -32,6 +32,7 @@ pub(crate) fn settings(config: &Config) -> Settings {
         vhost_limit: config.vhost_max,
         default_queue_type: config.default_queue_type.to_owned(),
         quorum_as_classic: config.quorum_as_classic,
+        track_login_sources: config.track_login_sources,
         on_redeclare: match config.on_redeclare {
             config::OnRedeclare::Close => OnRedeclare::Close,
             config::OnRedeclare::Warn => OnRedeclare::Warn,
@@ -56,6 +57,8 @@ pub(crate) fn settings(config: &Config) -> Settings {
             PublisherXDeath::Ignore => PublisherDeaths::Ignore,
             PublisherXDeath::Interpret => PublisherDeaths::Interpret,
         },
+        detailed_rates: config.management.statistics.enabled
+            && config.management.statistics.rates_mode == config::RatesMode::Detailed,
         expires_at_head_only: config.compat.message_expiry == MessageExpiry::Head,
         ..Settings::default()
     }

@@ -43,7 +43,7 @@ pub(crate) trait Right: Send + Sync + 'static {
     fn check(shared: &Shared, caller: &Caller, vhost: Option<&str>) -> Result<(), ApiError>;
 }
 
-/// The request of a caller who has the right `R`.
+/// The request of a caller who has the right `R`, in whose name it carries out commands.
 pub(crate) struct Api<R> {
     shared: Shared,
     pub(crate) caller: Arc<Caller>,
@@ -156,7 +156,8 @@ impl<R: Right> FromRequestParts<Shared> for Api<R> {
         }
         checked?;
         negotiate(&parts.headers)?;
-        Ok(Api { shared: shared.clone(), caller: Arc::new(caller), right: PhantomData })
+        let caller = Arc::new(caller);
+        Ok(Api { shared: shared.in_name_of(caller.clone()), caller, right: PhantomData })
     }
 }
 
@@ -219,26 +220,23 @@ impl<R> Deref for Api<R> {
 }
 
 impl<R> Api<R> {
-    /// Carries out a command in the caller's name; what it changes is in the audit log.
-    pub(crate) async fn execute(&self, command: AdminCommand) -> Result<AdminReply, ApiError> {
-        let described = command.is_change().then(|| format!("{command:?}"));
-        let reply = self.shared.carry_out(command).await;
-        if let Some(described) = described {
-            let failure = reply.as_ref().err().map(ApiError::reason);
-            let failure = failure.as_deref();
-            self.shared.audit().command(&self.caller, &described, failure);
-        }
-        reply
-    }
-
-    /// Logs a change that was made without a command; secrets in `arguments` are hidden by the names of their fields.
-    pub(crate) fn log_change(&self, name: &str, arguments: serde_json::Value, failure: Option<&str>) {
-        self.shared.audit().change(&self.caller, name, arguments, failure);
-    }
-
     /// True when lists show the caller what is in `vhost`: RabbitMQ filters lists by it.
     pub(crate) fn sees_vhost(&self, vhost: &str) -> bool {
         self.caller.tags.is_monitor() || self.may_use_vhost(vhost)
+    }
+
+    /// The same for what RabbitMQ's `filter_vhost` shows to administrators, and to others where they have permissions.
+    pub(crate) fn lists_vhost(&self, vhost: &str) -> bool {
+        self.caller.tags.administrator || self.may_use_vhost(vhost)
+    }
+
+    /// Carries out a command on queues, exchanges or bindings as far as the caller may do it over AMQP.
+    pub(crate) async fn execute_as_caller(&self, command: AdminCommand) -> Result<AdminReply, ApiError> {
+        if self.caller.is_operator() {
+            return self.execute(command).await;
+        }
+        let user = self.caller.name.clone();
+        self.execute(AdminCommand::As { user, command: Box::new(command) }).await
     }
 
     /// True when the caller has permissions in `vhost`, be they empty.

@@ -111,9 +111,10 @@ impl ApiError {
 
     /// Why, for people.
     pub(crate) fn reason(&self) -> Cow<'_, str> {
-        match &self.reason {
-            Value::String(text) => Cow::Borrowed(text),
-            other => Cow::Owned(other.to_string()),
+        match (&self.missing, &self.reason) {
+            (Some(missing), _) => missing.text.as_str().into(),
+            (None, Value::String(text)) => text.as_str().into(),
+            (None, term) => term.to_string().into(),
         }
     }
 
@@ -150,7 +151,7 @@ impl ApiError {
             StatusCode::NOT_FOUND if self.missing.is_none() => 404,
             _ => return self,
         };
-        ApiError::bad_request(format!("{code} {}", self.reason))
+        ApiError::bad_request(format!("{code} {}", self.reason()))
     }
 
     /// It cannot be done now.

@@ -23,6 +23,7 @@ mod openapi;
 mod pid;
 mod process;
 mod prometheus;
+mod request;
 mod routes;
 mod server;
 mod service;

@@ -140,6 +140,8 @@ fn answers(answer: &str, path: &str) -> Value {
                 "headers": { "Location": { "description": "Where it is.", "schema": { "type": "string" } } },
             }),
         ),
+        "health" => ("200", json!({ "description": "It is so.", "content": json_of(reference("Health")) })),
+        "events" => ("200", json!({ "description": "Server-sent events.", "content": { "text/event-stream": {} } })),
         "ok" => ("200", json!({ "description": "The answer.", "content": json_of(json!({})) })),
         list if list.starts_with('[') => {
             let items = reference(list.trim_matches(['[', ']']));
@@ -152,6 +154,10 @@ fn answers(answer: &str, path: &str) -> Value {
     let mut all = Map::new();
     if answer == "put" {
         all.insert("201".to_owned(), json!({ "description": "It is done, and it is new." }));
+    }
+    if answer == "health" {
+        let failure = json!({ "description": "It is not.", "content": json_of(reference("HealthFailure")) });
+        all.insert("503".to_owned(), failure);
     }
     all.insert(status.to_owned(), value.take());
     all.insert("400".to_owned(), json!({ "$ref": "#/components/responses/BadRequest" }));
@@ -197,6 +203,35 @@ fn query(group: &str) -> Vec<Value> {
                 ]
             })
             .collect(),
+        "delayed" => vec![
+            parameter("exchange", "string", "Only those published to this exchange."),
+            parameter("from", "integer", "Only those with this id or a higher one."),
+            parameter("count", "integer", "At most so many."),
+        ],
+        "peek" => vec![
+            parameter("from", "string", "Where to begin: what an earlier answer has as next."),
+            parameter("count", "integer", "At most so many."),
+            parameter("state", "string", "Only those that are ready, waiting or unacked."),
+            parameter("truncate", "integer", "At most so many bytes of a payload."),
+            parameter("encoding", "string", "auto or base64."),
+        ],
+        "filter" => vec![
+            parameter("routing_key", "string", "Only those with this routing key."),
+            parameter("exchange", "string", "Only those published to this exchange."),
+            parameter("header", "string", "Only those with this header, or with NAME=VALUE."),
+            parameter("property", "string", "Only those with this property, as NAME=VALUE."),
+            parameter("body", "string", "Only those whose body contains this text."),
+            parameter("body_regex", "string", "Only those whose body matches this regular expression."),
+            parameter("entered_from", "integer", "Only those that entered then or later, in ms since 1970."),
+            parameter("entered_before", "integer", "Only those that entered earlier, in ms since 1970."),
+            parameter("min_size", "integer", "Only those whose body has at least so many bytes."),
+            parameter("max_size", "integer", "Only those whose body has at most so many bytes."),
+        ],
+        "diagnosis" => vec![parameter("sample_ms", "integer", "How long the queue is watched.")],
+        "audit" => vec![
+            parameter("page", "integer", "The page, from 1 on."),
+            parameter("page_size", "integer", "Changes of a page."),
+        ],
         "if_unused" => vec![parameter("if-unused", "boolean", "Only when nobody uses it.")],
         "if_empty" => vec![parameter("if-empty", "boolean", "Only when it has no messages.")],
         "download" => vec![parameter("download", "string", "A file name for browsers.")],
@@ -229,6 +264,19 @@ mod tests {
             let is_served = |route: &Route| route.verb == *verb && route.path == format!("/api{path}");
             assert!(served.iter().any(is_served), "no such route: {line}");
         }
+    }
+
+    /// `LEVERET_BLESS=1` writes it.
+    #[test]
+    fn the_committed_document_is_what_the_routes_are() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
+        let mut wanted = serde_json::to_string_pretty(&document(&routes())).expect("JSON");
+        wanted.push('\n');
+        if std::env::var_os("LEVERET_BLESS").is_some() {
+            std::fs::write(file, &wanted).expect("written");
+        }
+        let committed = std::fs::read_to_string(file).expect("the document");
+        assert!(committed == wanted, "openapi.json is not up to date: run this test with LEVERET_BLESS=1");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::audit::Audit;
 use crate::authenticate::{Attempts, Remembered};
+use crate::caller::Caller;
 use crate::error::{ApiError, in_detail};
 use crate::pid::Pids;
 use crate::server::Server;
@@ -78,9 +79,9 @@ pub struct Management {
     path: PathBuf,
 }
 
-/// What handlers share.
+/// What handlers share, and in whose name it is used; the latter is nobody's outside of a request.
 #[derive(Clone)]
-pub(crate) struct Shared(Arc<Inner>);
+pub(crate) struct Shared(Arc<Inner>, Option<Arc<Caller>>);
 
 struct Inner {
     application: Arc<dyn Application>,
@@ -209,7 +210,7 @@ impl Shared {
         let creation = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let pids = Pids::new(node.name.clone(), creation);
         let statistics = Statistics::new(http.statistics.clone());
-        Shared(Arc::new(Inner {
+        let inner = Inner {
             application,
             node,
             http,
@@ -219,28 +220,34 @@ impl Shared {
             attempts: Attempts::default(),
             remembered: Remembered::default(),
             started: Instant::now(),
-        }))
+        };
+        Shared(Arc::new(inner), None)
     }
 
-    /// Carries out a command that changes nothing, off the thread that serves, since it may wait.
-    ///
-    /// Changes are made in somebody's name, by [`Api::execute`](crate::api::Api::execute).
+    /// The same in the name of `caller`.
+    pub(crate) fn in_name_of(&self, caller: Arc<Caller>) -> Shared {
+        Shared(self.0.clone(), Some(caller))
+    }
+
+    /// Carries out a command, off the thread that serves, since it may wait. What it changes is in the audit log.
     pub(crate) async fn execute(&self, command: AdminCommand) -> Result<AdminReply, ApiError> {
-        if command.is_change() {
-            error!("a change was asked for in nobody's name");
-            return Err(ApiError::unexpected_reply());
+        let broker = self.broker()?;
+        let described = command.logged();
+        let reply = tokio::task::spawn_blocking(move || broker.execute(command)).await;
+        let reply = match reply {
+            Ok(reply) => reply.map_err(ApiError::from),
+            Err(_) => Err(ApiError::unexpected_reply()),
+        };
+        if let Some(described) = described {
+            let failure = reply.as_ref().err().map(ApiError::reason);
+            self.0.audit.command(self.1.as_deref(), &described, failure.as_deref());
         }
-        self.carry_out(command).await
+        reply
     }
 
-    /// Carries out a command; who calls it logs what it changes.
-    pub(crate) async fn carry_out(&self, command: AdminCommand) -> Result<AdminReply, ApiError> {
-        let broker = self.broker()?;
-        let reply = tokio::task::spawn_blocking(move || broker.execute(command)).await;
-        match reply {
-            Ok(reply) => Ok(reply?),
-            Err(_) => Err(ApiError::unexpected_reply()),
-        }
+    /// Logs a change that was made without a command; secrets in `arguments` are hidden by the names of their fields.
+    pub(crate) fn log_change(&self, name: &str, arguments: serde_json::Value, failure: Option<&str>) {
+        self.0.audit.change(self.1.as_deref(), name, arguments, failure);
     }
 
     /// The broker, unless it is stopped.
@@ -315,11 +322,7 @@ impl Shared {
 
     /// The id that the cluster keeps whatever it is called (RabbitMQ's global parameter `internal_cluster_id`).
     pub(crate) fn cluster_permanent_id(&self) -> String {
-        let parameters = self.broker().map(|broker| broker.execute(AdminCommand::ListGlobalParameters));
-        let Ok(Ok(AdminReply::GlobalParameters(parameters))) = parameters else { return String::new() };
-        let id = parameters.iter().find(|parameter| parameter.name == "internal_cluster_id");
-        let bytes = id.and_then(|id| id.value.as_bytes()).unwrap_or_default();
-        String::from_utf8_lossy(bytes).into_owned()
+        self.broker().ok().and_then(|broker| broker.cluster_id()).unwrap_or_default()
     }
 
     pub(crate) fn uptime_ms(&self) -> u64 {

@@ -155,19 +155,6 @@ impl Statistics {
         self.tick_ms
     }
 
-    /// What `field`, or a sum of fields, grows by per second, as of the last sample. Costs a lookup, so lists can be
-    /// sorted by it.
-    pub(crate) fn rate(&self, subject: Subject, field: &str) -> f64 {
-        self.read().rate(subject, fields::parts(subject, field), self.tick_ms)
-    }
-
-    /// The fields of `subject` at the last sample, by name: for totals, which are nowhere else.
-    pub(crate) fn last(&self, subject: Subject) -> Option<Vec<(&'static str, u64)>> {
-        let sampled = self.read();
-        let series = sampled.series.get(&subject)?;
-        Some(fields::of(subject).iter().copied().zip(series.last().iter().copied()).collect())
-    }
-
     /// Forgets everything: counters start again from 0 with another broker.
     pub(crate) fn clear(&self) {
         *self.write() = Sampled::default();
@@ -252,11 +239,6 @@ impl Tick<'_> {
                 sampled.series.insert(subject, series);
             }
         }
-    }
-
-    /// True for the first tick, when nothing changed yet as far as anybody knows.
-    pub(crate) fn is_first(&self) -> bool {
-        self.is_first
     }
 
     /// Completes it, and forgets what was not sampled.

@@ -20,7 +20,7 @@ mod storage;
 mod tests;
 mod zone;
 
-pub use consumers::{Activity, ConsumerKey, Consumers, Gate};
+pub use consumers::{Activity, ActivityWatch, ConsumerKey, Consumers, Gate};
 pub use entry::{Counts, Entry, Figures};
 pub use peek::Peek;
 pub use queue::{Queue, UNLIMITED};

@@ -3,7 +3,7 @@
 use crate::entry::Entry;
 use crate::queue::Queue;
 use crate::zone::Zone;
-use store::Read;
+use store::{Message, Place, Read, SlotFlags};
 
 /// What was found from a position on.
 pub enum Peek {
@@ -60,7 +60,10 @@ impl<C> Queue<C> {
     }
 
     /// Puts a message back that was [taken](Queue::take) out of turn, to where it stood.
-    pub fn untake(&mut self, entry: Entry) {
+    ///
+    /// `log` puts it on disk, if it can, where it is not and those around it have been left to the disk meanwhile; else it
+    /// comes before those.
+    pub fn untake(&mut self, entry: Entry, log: impl FnOnce(&Message) -> Option<(Place, SlotFlags)>) {
         self.counts.add_ready(entry.body_len);
         if let Some(rules) = &mut self.rules {
             // When it expires is looked up again.
@@ -69,7 +72,7 @@ impl<C> Queue<C> {
         let level = entry.level;
         let zone = self.zone_mut(level);
         zone.returned_due_ms = 0;
-        zone.untake(entry);
+        zone.untake(entry, log);
         if let Some(levels) = &mut self.levels {
             levels.occupy(level);
         }

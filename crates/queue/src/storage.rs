@@ -172,6 +172,20 @@ impl Storage {
         self.paged.as_ref().map_or((0, from), |paged| self.backlog.skip(from.max(paged.next), count))
     }
 
+    /// True when what stands around this position is on disk only, and a message there can be added to it.
+    pub(crate) fn has_paged_before(&self, seq: u64) -> bool {
+        self.paged.as_ref().is_some_and(|paged| paged.next <= seq) && self.backlog.takes(seq)
+    }
+
+    /// A message is on disk now that stands among others that were there before.
+    pub(crate) fn add_between(&mut self, seq: u64, place: Place, body_len: u32, flags: SlotFlags) {
+        self.backlog.add_late(vec![(seq, place, body_len, flags)]);
+        // A read that is under way passes over it: what it brings has to be read again.
+        if let Some(from) = &mut self.reading {
+            *from = u64::MAX;
+        }
+    }
+
     /// Takes a message back among those that are on disk only, if that is where it stood: false when it is not.
     pub(crate) fn untake_paged(&mut self, seq: u64) -> bool {
         self.taken.remove(&seq);

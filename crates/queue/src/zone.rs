@@ -4,6 +4,7 @@ use crate::Entry;
 use crate::entry::Figures;
 use crate::storage::Storage;
 use std::collections::{BTreeMap, VecDeque};
+use store::{Message, Place, SlotFlags};
 
 /// What a message in memory takes beside its body, in bytes; about right is enough for deciding what goes to disk.
 const OVERHEAD: u64 = 128;
@@ -146,7 +147,14 @@ impl Zone {
     }
 
     /// Puts a message back that was [taken](Zone::take), to where it stood.
-    pub(crate) fn untake(&mut self, entry: Entry) {
+    pub(crate) fn untake(&mut self, mut entry: Entry, log: impl FnOnce(&Message) -> Option<(Place, SlotFlags)>) {
+        if let (false, Some(storage), Some(message)) = (entry.stored, &mut self.storage, &entry.message)
+            && storage.has_paged_before(entry.seq)
+            && let Some((place, flags)) = log(message)
+        {
+            storage.add_between(entry.seq, place, entry.body_len, flags);
+            entry.stored = true;
+        }
         if entry.stored && self.storage.as_mut().is_some_and(|storage| storage.untake_paged(entry.seq)) {
             return;
         }

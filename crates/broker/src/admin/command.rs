@@ -1,8 +1,8 @@
 //! Administrative commands and their replies.
 
 use super::{
-    BindingSnapshot, DelayedSnapshot, ExchangeSnapshot, ImportBatch, ImportOutcome, MemoryWatermark, MessageCommand,
-    MessageReply, Overview, QueueSnapshot, TopologyDefinitions,
+    BindingSnapshot, DelayedSnapshot, ExchangeSnapshot, Finding, ImportBatch, ImportOutcome, MemoryWatermark,
+    MessageCommand, MessageReply, Overview, QueueSnapshot, TopologyDefinitions,
 };
 use crate::broker::Alarm;
 use crate::message::Which;
@@ -14,6 +14,7 @@ use metadata::{
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Something that an operator wants to know or to change.
 #[derive(Clone, Debug)]
@@ -314,6 +315,27 @@ pub enum AdminCommand {
     /// Something that is done with messages.
     Messages(Box<MessageCommand>),
 
+    /// Finds out why a queue does not move.
+    Diagnose {
+        /// The virtual host's name.
+        vhost: String,
+        /// Its name.
+        name: String,
+        /// How long it is watched.
+        sample: Duration,
+    },
+    /// Changes arguments of a queue that is there.
+    ChangeArguments {
+        /// The virtual host's name.
+        vhost: String,
+        /// Its name.
+        name: String,
+        /// Arguments that it gets.
+        set: FieldTable,
+        /// Arguments that it loses.
+        unset: Vec<String>,
+    },
+
     /// Closes connections with 320; the reply tells how many were meant.
     CloseConnections {
         /// Which ones.
@@ -340,8 +362,20 @@ pub enum AdminCommand {
 }
 
 impl AdminCommand {
+    /// What the audit log tells of it, as `{:?}` would; `None` for what only asks, and for publishing and getting.
+    pub fn logged(&self) -> Option<String> {
+        match self {
+            AdminCommand::As { command, .. } => command.logged(),
+            AdminCommand::Import(batch) => {
+                Some(format!("Import {{ kind: {:?}, objects: {} }}", batch.kind(), batch.len()))
+            }
+            AdminCommand::Messages(command) => command.is_change().then(|| format!("{command:?}")),
+            command => command.is_change().then(|| format!("{command:?}")),
+        }
+    }
+
     /// False for what only asks. What is not listed here is taken for a change, which the audit log tells.
-    pub fn is_change(&self) -> bool {
+    fn is_change(&self) -> bool {
         use AdminCommand as Command;
         !matches!(
             self,
@@ -360,6 +394,9 @@ impl AdminCommand {
                 | Command::ListBindings { .. }
                 | Command::ListDelayed { .. }
                 | Command::ListLoopbackUsers
+                | Command::Diagnose { .. }
+                | Command::ExportTopology { .. }
+                | Command::CheckQueueLimits { .. }
         )
     }
 }
@@ -439,6 +476,8 @@ pub enum AdminReply {
     Imported(Vec<ImportOutcome>),
     /// What came of a command about messages.
     Messages(Box<MessageReply>),
+    /// What was found about a queue, problems first.
+    Findings(Vec<Finding>),
     /// Names of users.
     Names(Vec<String>),
 }

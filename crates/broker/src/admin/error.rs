@@ -83,7 +83,7 @@ impl Missing {
         }
     }
 
-    pub(super) fn called(self, name: &str) -> AdminError {
+    pub(crate) fn called(self, name: &str) -> AdminError {
         AdminError::NotFound { kind: self, name: name.to_owned() }
     }
 }

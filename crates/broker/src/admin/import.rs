@@ -90,6 +90,38 @@ pub enum ImportBatch {
     Bindings(Vec<BindingDefinition>),
 }
 
+impl ImportBatch {
+    /// What is in it, as definitions call it.
+    pub fn kind(&self) -> &'static str {
+        self.describe().0
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.describe().1
+    }
+
+    /// True without any.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn describe(&self) -> (&'static str, usize) {
+        match self {
+            ImportBatch::Users(all) => ("users", all.len()),
+            ImportBatch::Vhosts(all) => ("vhosts", all.len()),
+            ImportBatch::Permissions(all) => ("permissions", all.len()),
+            ImportBatch::TopicPermissions(all) => ("topic_permissions", all.len()),
+            ImportBatch::Exchanges(all) => ("exchanges", all.len()),
+            ImportBatch::GlobalParameters(all) => ("global_parameters", all.len()),
+            ImportBatch::Policies(all) => ("policies", all.len()),
+            ImportBatch::Parameters(all) => ("parameters", all.len()),
+            ImportBatch::Queues(all) => ("queues", all.len()),
+            ImportBatch::Bindings(all) => ("bindings", all.len()),
+        }
+    }
+}
+
 /// What became of an object.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ImportOutcome {

@@ -88,7 +88,10 @@ impl Broker {
         declaration: ExchangeDeclaration<'_>,
     ) -> Result<AdminReply, AdminError> {
         let vhost = self.vhost(vhost).ok_or_else(|| Missing::Vhost.called(vhost))?;
-        check_name("exchange", declaration.name)?;
+        // The empty name is that of the default exchange, about which clients have an error of its own.
+        if !declaration.name.is_empty() {
+            check_name("exchange", declaration.name)?;
+        }
         check_storable(&declaration.arguments)?;
         let declared = self.declare_exchange(&vhost, declaration, rights)?;
         self.wait_for(declared.token)?;

@@ -184,10 +184,15 @@ impl Broker {
 
     /// The name of the cluster: what an operator gave it, or what the configuration says.
     pub fn cluster_name(&self) -> String {
-        let snapshot = self.registry.current();
-        let given = snapshot.global_parameters.iter().find(|parameter| parameter.name == CLUSTER_NAME);
-        let given = given.and_then(|parameter| parameter.value.as_str()).map(str::to_owned);
+        let given = self.global_parameter(CLUSTER_NAME);
+        let given = given.as_ref().and_then(FieldValue::as_str).map(str::to_owned);
         given.unwrap_or_else(|| self.settings.cluster_name.clone())
+    }
+
+    /// The value of a global parameter.
+    pub fn global_parameter(&self, name: &str) -> Option<FieldValue> {
+        let snapshot = self.registry.current();
+        snapshot.global_parameters.iter().find(|parameter| parameter.name == name).map(|found| found.value.clone())
     }
 
     /// RabbitMQ keeps the name as a global parameter, so that definitions have it.

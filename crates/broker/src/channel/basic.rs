@@ -220,7 +220,7 @@ impl Core {
         let Some(channel) = conn.channels.find(number) else { return vacated };
         for subscription in channel.unsubscribe_all() {
             match (&subscription.source, &vhost) {
-                (Source::Queue { cell, key }, Some(vhost)) => {
+                (Source::Queue { cell, key, .. }, Some(vhost)) => {
                     if self.remove_consumer(vhost, cell, *key) {
                         vacated.push(cell.clone());
                     }
@@ -319,6 +319,9 @@ impl Core {
         let slot = channel.slot;
         if no_ack {
             self.remove_entries(&cell, &mut state, std::iter::once(&entry));
+            if cell.taps.any() {
+                self.note_left(&cell, "deliver_no_ack", std::iter::once(&entry));
+            }
         }
         cell.publish_gauges(&state);
         cell.note_activity(&mut state, self.time_ms);

@@ -74,6 +74,9 @@ impl Core {
         let mut held = Vec::new();
         if no_ack {
             self.remove_entries(cell, &mut state, entries.iter());
+            if cell.taps.any() {
+                self.note_left(cell, "deliver_no_ack", entries.iter());
+            }
             self.scratch.done.append(&mut entries);
         } else {
             let since = Since::at(self.now.mono_ms());

@@ -67,6 +67,9 @@ impl Core {
     /// A message leaves its queue, which is locked and does not count it any more.
     pub(super) fn leave(&mut self, cell: &Arc<QueueCell>, state: &mut QueueState, entry: Entry, reason: Reason) {
         self.totals.count_dead_letters(reason, strategy(state), 1);
+        if cell.taps.any() {
+            self.note_left(cell, reason.word(), std::iter::once(&entry));
+        }
         match dead_lettering(state) {
             Some(options) => self.letters.push_back(Letter::new(cell, options, entry, reason)),
             None => {
@@ -88,6 +91,9 @@ impl Core {
             return;
         }
         self.totals.count_dead_letters(reason, strategy(state), entries.len() as u64);
+        if cell.taps.any() {
+            self.note_left(cell, reason.word(), entries.iter());
+        }
         match dead_lettering(state) {
             Some(options) => {
                 self.letters.extend(entries.into_iter().map(|entry| Letter::new(cell, options, entry, reason)));
@@ -208,6 +214,9 @@ impl Core {
         let message = dead.store(&mut self.arena, now_ms);
         exchange.counters.publish_in.add(1);
         exchange.counters.publish_out.add(route.queues.len() as u64);
+        if exchange.taps.any() {
+            exchange.taps.note_message("publish", (0, Some(&message)), now_ms, &mut self.told);
+        }
         Some(Outgoing { message, route, reached: letter.reached.clone() })
     }
 

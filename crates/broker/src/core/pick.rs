@@ -5,6 +5,7 @@
 
 use super::Core;
 use super::leave::Outgoing;
+use super::persist::append_transient;
 use crate::admin::Seen;
 use crate::topology::{QueueCell, Route};
 use metadata::Token;
@@ -42,6 +43,9 @@ impl Core {
         let level = state.queue.level_of(seq)?;
         let entry = state.queue.take(level, seq)?;
         self.remove_entries(cell, &mut state, std::iter::once(&entry));
+        if cell.taps.any() {
+            self.note_left(cell, "deleted", std::iter::once(&entry));
+        }
         cell.publish_gauges(&state);
         drop(state);
         Some(self.token_of_log())
@@ -73,7 +77,12 @@ impl Core {
                 None => gone.push(entry),
                 Some((message, route)) => {
                     state.queue.delivered(1, u64::from(entry.body_len));
-                    entry.message.get_or_insert(seen.message);
+                    if entry.message.is_none() {
+                        // What was read of it counts if it has to go back.
+                        entry.redelivered |= seen.redelivered;
+                        (entry.delivery_count, entry.failures) = (seen.delivery_count, seen.delivery_count);
+                        entry.message = Some(seen.message);
+                    }
                     entries.push(entry);
                     outgoing.push(Outgoing { message, route, reached: Vec::new() });
                 }
@@ -81,6 +90,9 @@ impl Core {
         }
         moved.moved += gone.len() as u64;
         self.remove_entries(cell, &mut state, gone.iter());
+        if cell.taps.any() {
+            self.note_left(cell, "deleted", gone.iter());
+        }
         cell.publish_gauges(&state);
         drop(state);
         drop(gone);
@@ -99,16 +111,24 @@ impl Core {
             state.queue.settled(entry.body_len);
             let is_slow = |cell: &Arc<QueueCell>| cell.is_long() && cell.counters.consumers.value() > 0;
             moved.is_slow |= route.queues.iter().any(is_slow);
-            if reached.len() == route.queues.len() || cell.is_dead() {
+            // One that is being deleted takes everything, and keeps nothing.
+            let is_there = |queue: &&Arc<QueueCell>| !queue.is_dead();
+            let has_taken = |queue: &Arc<QueueCell>| reached.contains(&queue.quid);
+            let mut queues = route.queues.iter().filter(is_there).peekable();
+            if cell.is_dead() || (queues.peek().is_some() && queues.all(has_taken)) {
                 gone.push(entry);
             } else {
                 moved.rejected += 1;
                 stays = true;
-                state.queue.untake(entry);
+                let (log, group, seq) = (self.log(), cell.group(entry.level), entry.seq);
+                state.queue.untake(entry, |message| log.map(|log| append_transient(&log, group, seq, message)));
             }
         }
         moved.moved += gone.len() as u64;
         self.remove_entries(cell, &mut state, gone.iter());
+        if cell.taps.any() {
+            self.note_left(cell, "moved", gone.iter());
+        }
         if stays {
             self.deliver_ready_locked(cell, &mut state);
         }

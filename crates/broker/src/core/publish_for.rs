@@ -59,6 +59,9 @@ impl Core {
             message = message.with_hidden_keys(&mut self.arena, checked.hidden_keys());
         }
         exchange.counters.publish_in.add(1);
+        if exchange.taps.any() {
+            exchange.taps.note_message("publish", (0, Some(&message)), self.time_ms, &mut self.told);
+        }
         if exchange.is_default() && crate::reply_to::is_address(routing_key) {
             let is_routed = self.reply_directly(routing_key, &message);
             return Ok(Published { is_routed, is_rejected: false, token: None });

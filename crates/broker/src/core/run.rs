@@ -13,6 +13,7 @@ use crate::connection::Connection;
 use crate::counters::PairCounters;
 use crate::delivery::{Content, ContentBody, INLINE_BODY, OutputGate, encode_deliver, encode_return};
 use crate::topology::{Exchange, QueueCell, QueueState, Route};
+use crate::trace::{At, Look, Operation};
 use queue::Entry;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -154,6 +155,17 @@ impl Item {
         Content { names, header, body: ContentBody::Bytes(self.body(buffer)) }
     }
 
+    /// What tracing looks at.
+    fn look<'a>(&'a self, buffer: &'a [u8]) -> Look<'a> {
+        match &self.stored {
+            Some(message) => Look::at(message, self.body_len),
+            None => {
+                let (names, header) = (self.place.names.in_buffer(buffer), self.place.header.in_buffer(buffer));
+                Look { names, header, body_bytes: self.body_len }
+            }
+        }
+    }
+
     #[inline]
     pub(super) fn body<'a>(&self, buffer: &'a [u8]) -> &'a [u8] {
         self.place.body.in_buffer(buffer)
@@ -251,9 +263,16 @@ impl Core {
             let out = if route.is_delayed { 0 } else { count * route.queues.len() as u64 };
             exchange.counters.publish_out.add(out);
             self.totals.routed.add(out);
+            if exchange.taps.any() {
+                self.note_published(&exchange, &items, buffer);
+            }
             if self.broker.settings.detailed_rates {
                 route.queues.iter().for_each(|cell| cell.note_incoming(&exchange, count));
             }
+        }
+        if self.tracer.is_some() {
+            let at = At { routed: route.queues.len(), ..At::default() };
+            items.iter().for_each(|item| self.trace(Operation::Publish, item.look(buffer), at));
         }
         self.totals.received.add(count);
         self.totals.received_persistent.add(items.iter().filter(|item| item.persistent).count() as u64);
@@ -312,6 +331,8 @@ impl Core {
         buffer: &[u8],
         last: bool,
     ) -> Enqueued {
+        let told_before = self.told.len();
+        let told = if cell.taps.any() { self.note_entering(cell, items, buffer) } else { Vec::new() };
         let mut state = cell.lock();
         if cell.is_dead() {
             return Enqueued::default();
@@ -331,6 +352,9 @@ impl Core {
         cell.note_activity(&mut state, self.time_ms);
         let outpaces_consumers = cell.is_long() && state.queue.consumers.want_messages();
         drop(state);
+        if !told.is_empty() {
+            self.tell_entered(told, items, told_before);
+        }
         self.scratch.done.clear();
         Enqueued { outpaces_consumers, logged }
     }
@@ -397,6 +421,12 @@ impl Core {
         last: bool,
     ) -> Option<Lsn> {
         let keys = std::mem::take(&mut self.scratch.keys);
+        if self.tracer.is_some() {
+            for (item, key) in items.iter().zip(&keys) {
+                let consumer = state.queue.consumers.handle(*key).map(|consumer| &**consumer);
+                self.trace(Operation::Deliver, item.look(buffer), At { queue: &cell.name, consumer, routed: 0 });
+            }
+        }
         let mut sent = std::mem::take(&mut self.scratch.sent);
         sent.clear();
         sent.resize(items.len(), false);

@@ -7,6 +7,7 @@ use crate::dead_letter::Reason;
 use crate::delivery::{ChannelLimit, Unacked};
 use crate::errors::{self, ProtocolError};
 use crate::topology::{QueueCell, QueueState};
+use crate::trace::{At, Look, Operation};
 use queue::Entry;
 use std::sync::Arc;
 
@@ -75,6 +76,7 @@ impl Core {
 
     fn settle_run(&mut self, run: &[Unacked]) {
         let cell = &run[0].queue;
+        self.trace_settled(Operation::Acknowledge, run);
         let mut state = cell.lock();
         let mut creditable = false;
         for unacked in run {
@@ -87,6 +89,9 @@ impl Core {
         self.totals.acknowledged.add(run.len() as u64);
         self.remove_entries(cell, &mut state, run.iter().map(|unacked| &unacked.entry));
         cell.counters.ack.add(run.len() as u64);
+        if cell.taps.any() {
+            self.note_left(cell, "ack", run.iter().map(|unacked| &unacked.entry));
+        }
         if creditable && !state.queue.is_empty() {
             self.deliver_ready_locked(cell, &mut state);
         } else {
@@ -104,8 +109,22 @@ impl Core {
         self.resume_channel(conn);
     }
 
+    /// Tells the tracer what became of deliveries; of messages that are on disk only it cannot.
+    fn trace_settled(&self, operation: Operation, settled: &[Unacked]) {
+        if self.tracer.is_none() {
+            return;
+        }
+        for unacked in settled {
+            if let Some(message) = &unacked.entry.message {
+                let look = Look::at(message, unacked.entry.body_len as usize);
+                self.trace(operation, look, At { queue: &unacked.queue.name, ..At::default() });
+            }
+        }
+    }
+
     /// Returns deliveries to their queues.
     pub(crate) fn requeue_all(&mut self, deliveries: Vec<Unacked>, why: Return) {
+        self.trace_settled(Operation::Return, &deliveries);
         let mut rest = deliveries.into_iter().peekable();
         while let Some(first) = rest.next() {
             let cell = first.queue.clone();

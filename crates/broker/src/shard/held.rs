@@ -3,7 +3,7 @@
 use super::Shard;
 use crate::connection::{Connection, Phase};
 use crate::delivery::Unacked;
-use queue::{ConsumerKey, Entry};
+use queue::Entry;
 
 /// Deliveries that are looked at under one hold of an output's lock, and in one piece of work.
 const PLACES_AT_ONCE: usize = 512;
@@ -15,11 +15,24 @@ pub(crate) struct Held {
     pub(crate) connection: String,
     pub(crate) channel: u16,
     pub(crate) delivery_tag: u64,
-    /// The consumer it went to; `None` for basic.get.
-    pub(crate) consumer: Option<ConsumerKey>,
     pub(crate) entry: Entry,
     /// How long it has been there, in ms.
     pub(crate) age_ms: u64,
+}
+
+/// Which deliveries are meant.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HeldOf {
+    /// Id of their queue.
+    pub(crate) quid: u64,
+    /// Only that of the message at this position.
+    pub(crate) seq: Option<u64>,
+}
+
+impl HeldOf {
+    fn means(self, unacked: &Unacked) -> bool {
+        unacked.queue.quid == self.quid && self.seq.is_none_or(|seq| seq == unacked.entry.seq)
+    }
 }
 
 /// Where to go on looking: a connection, one of its channels and a delivery tag.
@@ -31,8 +44,8 @@ pub(crate) struct HeldCursor {
 }
 
 impl Shard {
-    /// Adds some of the deliveries of the queue `quid`, and says where to go on.
-    pub(crate) fn held_of(&self, quid: u64, from: HeldCursor, found: &mut Vec<Held>) -> Option<HeldCursor> {
+    /// Adds some of the deliveries of the queue that is meant, and says where to go on.
+    pub(crate) fn held_of(&self, of: HeldOf, from: HeldCursor, found: &mut Vec<Held>) -> Option<HeldCursor> {
         let mut at = from;
         let mut looked_at = 0;
         while let Some(place) = self.connections.get(at.key) {
@@ -41,7 +54,7 @@ impl Shard {
                     if looked_at >= PLACES_PER_PIECE {
                         return Some(at);
                     }
-                    let Some(next) = self.held_by(conn, quid, at, &mut looked_at, found) else { break };
+                    let Some(next) = self.held_by(conn, of, at, &mut looked_at, found) else { break };
                     at = next;
                 }
             }
@@ -54,7 +67,7 @@ impl Shard {
     fn held_by(
         &self,
         conn: &Connection,
-        quid: u64,
+        of: HeldOf,
         at: HeldCursor,
         looked_at: &mut usize,
         found: &mut Vec<Held>,
@@ -69,7 +82,7 @@ impl Shard {
         for (tag, unacked) in deliveries.from(at.tag).take(PLACES_AT_ONCE) {
             last = Some(tag);
             *looked_at += 1;
-            if let Some(unacked) = unacked.filter(|unacked| unacked.queue.quid == quid) {
+            if let Some(unacked) = unacked.filter(|unacked| of.means(unacked)) {
                 found.push(held(self.core.now.mono_ms(), conn, number, unacked));
             }
         }
@@ -85,7 +98,6 @@ fn held(now_ms: u64, conn: &Connection, channel: u16, unacked: &Unacked) -> Held
         connection: conn.name().to_string(),
         channel,
         delivery_tag: unacked.tag,
-        consumer: unacked.consumer,
         entry: unacked.entry.clone(),
         age_ms: unacked.since.age_ms(now_ms),
     }

@@ -7,6 +7,7 @@ use crate::counters::{Counter, QueueCounters};
 use crate::deduplication::Present;
 use crate::delivery::Consumer;
 use crate::policy::InForce;
+use crate::tap::Taps;
 use crate::topology::{Exchange, Overflow, QueueOptions};
 use amqp::FieldTable;
 use queue::{Entry, Queue, Rules};
@@ -71,6 +72,8 @@ pub struct QueueCell {
     pub active_ms: Counter,
     /// Messages that entered by exchange, where rates are detailed; a leaf.
     pub(crate) incoming: Mutex<Vec<(Arc<Exchange>, u64)>>,
+    /// Who watches it.
+    pub(crate) taps: Taps,
     pub(crate) dead: AtomicBool,
     pub(crate) state: Mutex<QueueState>,
 }
@@ -195,6 +198,7 @@ impl QueueCell {
             counters: QueueCounters::default(),
             active_ms: Counter::default(),
             incoming: Mutex::default(),
+            taps: Taps::default(),
             dead: AtomicBool::new(false),
             state: Mutex::default(),
         }

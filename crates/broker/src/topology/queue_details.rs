@@ -1,6 +1,8 @@
 //! What of a queue takes its lock to know.
 
 use super::{QueueCell, QueueState};
+use crate::admin::AdminError;
+use crate::broker::Broker;
 use crate::delivery::Consumer;
 use amqp::properties::PropertiesRef;
 use queue::{Activity, Entry};
@@ -12,7 +14,7 @@ const CONSUMER_BYTES: u64 = 384;
 /// Half of what the capacity of consumers was so long ago is forgotten, in ms (RabbitMQ's half-life).
 const HALF_LIFE_MS: f64 = 1000.0;
 
-/// What of a queue takes its lock to know; see [`QueueCell::details`].
+/// What of a queue takes its lock to know; see [`Broker::queue_details`].
 #[derive(Clone, Default)]
 pub struct QueueDetails {
     /// Memory that it takes, in bytes; an estimate.
@@ -79,8 +81,8 @@ impl Capacity {
 }
 
 impl QueueCell {
-    /// What takes its lock to know, at `now_ms` (since 1970). For one queue at a time: lists of many use its counters.
-    pub fn details(&self, now_ms: u64) -> QueueDetails {
+    /// What takes its lock to know, at `now_ms` (since 1970).
+    fn details(&self, now_ms: u64) -> QueueDetails {
         let state = self.lock();
         let (counts, figures) = (state.queue.counts(), state.queue.figures());
         let consumers: Vec<_> = state
@@ -124,6 +126,40 @@ impl QueueCell {
         self.active_ms.set(now_ms);
         let can = state.queue.consumers.want_messages();
         state.capacity.note(can, now_ms);
+    }
+}
+
+impl Broker {
+    /// What of a queue takes its lock to know, which a reactor looks at: for one queue at a time, on a thread that may wait.
+    ///
+    /// # Errors
+    /// When the broker stops.
+    pub fn queue_details(&self, cell: &Arc<QueueCell>) -> Result<QueueDetails, AdminError> {
+        let asked = cell.clone();
+        self.on_reactor_of(cell, move |core| asked.details(core.time_ms))
+    }
+}
+
+/// Queues that a reactor looks at in one go.
+const SLICE: usize = 256;
+
+impl Broker {
+    /// The same of many queues, a slice at a time.
+    ///
+    /// # Errors
+    /// When the broker stops.
+    pub fn details_of(&self, cells: &[Arc<QueueCell>]) -> Result<Vec<QueueDetails>, AdminError> {
+        let mut all = Vec::with_capacity(cells.len());
+        for slice in cells.chunks(SLICE) {
+            let Some(first) = slice.first() else { continue };
+            let asked = slice.to_vec();
+            let details = self.on_reactor_of(first, move |core| {
+                let now_ms = core.time_ms;
+                asked.iter().map(|cell| cell.details(now_ms)).collect::<Vec<_>>()
+            })?;
+            all.extend(details);
+        }
+        Ok(all)
     }
 }
 

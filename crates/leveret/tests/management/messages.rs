@@ -1,7 +1,10 @@
 //! Messages over HTTP: what RabbitMQ has, publish and get. The answers are those of a RabbitMQ 3.10 that was asked the
 //! same, but for what the path names and is not there, which later versions answer with 404.
 
+mod delayed;
 mod peek;
+mod queue;
+mod tail;
 mod transfer;
 
 use crate::support::{Client, start};

@@ -1,11 +1,11 @@
 //! What each of the endpoints consists of.
 
 use super::families::{
-    channel_labels, connection_labels, delivered_labels, exchange_labels, published_labels, queue_labels,
+    channel_labels, connection_labels, delivered_labels, exchange_labels, published_labels, queue_labels, routed_labels,
 };
 use super::family::{Section, Table, per_object, sums, whole};
 use super::filter::Filter;
-use super::tables::{self, Delivered, Published};
+use super::tables::{self, ChannelStats, Delivered, Published, QueueFigures, Routed};
 use super::text::{Kind, Text, label};
 use super::{Registry, global, node};
 use crate::service::Shared;
@@ -63,18 +63,27 @@ fn sum_everything(broker: &Broker, left_out: Option<&Regex>, text: &mut Text) {
     if let Some(pattern) = left_out {
         queues.retain(|queue| !pattern.is_match(&queue.name));
     }
-    for table in [&tables::QUEUE_COARSE, &tables::QUEUE, &tables::QUEUE_DELIVERY, &tables::QUEUE_PUBLISHED] {
+    for table in [&tables::QUEUE_COARSE, &tables::QUEUE_DELIVERY, &tables::QUEUE_PUBLISHED] {
         sums(queues.iter(), PREFIX, table, text);
     }
+    sums(QueueFigures::of(broker, &queues).iter(), PREFIX, &tables::QUEUE, text);
+    let routed: u64 = queues.iter().map(|queue| queue.counters.publish.value()).sum();
     drop(queues);
+    // Each message enters a queue by an exchange, so that the pairs need not be known to add them up.
+    for family in tables::QUEUE_EXCHANGE.families {
+        text.family(PREFIX, family.name, family.kind, family.help);
+        text.sample("", routed);
+    }
     sums(broker.exchanges(None).iter(), PREFIX, &tables::EXCHANGE, text);
-    let connections = broker.connections();
     let channels = broker.channels();
-    let delivered = delivered(&channels);
-    for table in [&tables::CHANNEL, &tables::CHANNEL_PUBLISHED, &tables::CHANNEL_PROCESS, &tables::CHANNEL_FETCHED] {
+    let stats: Vec<_> = channels.iter().map(|channel| ChannelStats { stats: channel.message_stats() }).collect();
+    for table in [&tables::CHANNEL, &tables::CHANNEL_PROCESS] {
         sums(channels.iter(), PREFIX, table, text);
     }
-    sums(delivered.iter(), PREFIX, &tables::CHANNEL_QUEUE, text);
+    for table in [&tables::CHANNEL_PUBLISHED, &tables::CHANNEL_DELIVERED] {
+        sums(stats.iter(), PREFIX, table, text);
+    }
+    let connections = broker.connections();
     for table in [&tables::CONNECTION_COARSE, &tables::CONNECTION] {
         sums(connections.iter(), PREFIX, table, text);
     }
@@ -105,6 +114,8 @@ impl Rows {
 
 fn all_objects(shared: &Shared, broker: &Arc<Broker>, sections: &mut Vec<Box<dyn Section>>) {
     node_wide(shared, broker, sections);
+    let of_sources = broker.clone();
+    sections.push(whole(move |text| global::auth_attempts_by_source(&of_sources, PREFIX, text)));
     objects(shared, broker, &Filter::default(), PREFIX, |_| true, sections);
 }
 
@@ -112,7 +123,16 @@ fn detailed(shared: &Shared, broker: &Arc<Broker>, filter: &Filter, sections: &m
     let (of_node, of_broker) = (shared.clone(), broker.clone());
     let groups = filter.clone();
     sections.push(whole(move |text| {
-        node::write_groups(&of_node, &of_broker, DETAILED, &|name| groups.has_family(name), text)
+        node::write_groups(&of_node, &of_broker, DETAILED, &|name| groups.has_family(name), text);
+        if groups.has_family("auth_attempt_metrics") {
+            global::auth_attempts(&of_broker, DETAILED, text);
+        }
+        if groups.has_family("auth_attempt_detailed_metrics") {
+            global::auth_attempts_by_source(&of_broker, DETAILED, text);
+        }
+        if groups.has_family("node_memory") {
+            node::memory_breakdown(&of_node, &of_broker, text);
+        }
     }));
     objects(shared, broker, filter, DETAILED, |name| filter.has_family(name), sections);
     cluster(broker, filter, sections);
@@ -129,16 +149,24 @@ fn objects(
 ) {
     let rows = Rows::new(broker, filter);
     let is_detailed = prefix == DETAILED;
-    let queue_tables: [(&'static Table<_>, bool); 5] = [
+    let queue_tables: [(&'static Table<_>, bool); 4] = [
         (&tables::QUEUE_COARSE, true),
-        // All of it is in the next one.
+        // All of it is in the figures.
         (&tables::QUEUE_CONSUMERS, is_detailed && !wanted(tables::QUEUE.name)),
-        (&tables::QUEUE, true),
         (&tables::QUEUE_DELIVERY, true),
         (&tables::QUEUE_PUBLISHED, true),
     ];
     for (table, _) in queue_tables.iter().filter(|(table, is_wanted)| *is_wanted && wanted(table.name)) {
         sections.push(per_object(&rows.queues, prefix, table, queue_labels));
+    }
+    if wanted(tables::QUEUE.name) {
+        let figures = Arc::new(QueueFigures::of(broker, &rows.queues));
+        let labels = |row: &QueueFigures, labels: &mut String| queue_labels(&row.queue, labels);
+        sections.push(per_object(&figures, prefix, &tables::QUEUE, labels));
+    }
+    if wanted(tables::QUEUE_EXCHANGE.name) {
+        let routed = Arc::new(routed(&rows.queues));
+        sections.push(per_object(&routed, prefix, &tables::QUEUE_EXCHANGE, routed_labels));
     }
     if [tables::QUEUE_COARSE.name, tables::QUEUE_CONSUMERS.name, tables::QUEUE.name].iter().any(|name| wanted(name)) {
         sections.push(per_object(&rows.queues, prefix, &tables::QUEUE_INFO, |queue, labels| {
@@ -150,7 +178,7 @@ fn objects(
     if wanted(tables::EXCHANGE.name) {
         sections.push(per_object(&rows.exchanges, prefix, &tables::EXCHANGE, exchange_labels));
     }
-    for table in [&tables::CHANNEL, &tables::CHANNEL_PROCESS, &tables::CHANNEL_FETCHED] {
+    for table in [&tables::CHANNEL, &tables::CHANNEL_PROCESS] {
         if wanted(table.name) {
             sections.push(per_object(&rows.channels, prefix, table, channel_labels(shared)));
         }
@@ -186,26 +214,22 @@ fn published(channels: &[Arc<ChannelEntry>], filter: &Filter) -> Vec<Published> 
     rows
 }
 
-/// Pairs of channels and queues: a channel may have many consumers on one queue, and they are one series.
+/// Pairs of channels and queues.
 fn delivered(channels: &[Arc<ChannelEntry>]) -> Vec<Delivered> {
-    let mut rows: Vec<Delivered> = Vec::new();
-    for channel in channels {
-        let mut places: HashMap<u64, usize> = HashMap::new();
-        for subscription in channel.consumers() {
-            let Some(queue) = subscription.queue() else { continue };
-            let place = *places.entry(queue.quid).or_insert_with(|| {
-                let (channel, queue) = (channel.clone(), queue.clone());
-                rows.push(Delivered { channel, queue, deliver: 0, deliver_no_ack: 0, redeliver: 0 });
-                rows.len() - 1
-            });
-            let counters = &subscription.consumer.counters;
-            let row = &mut rows[place];
-            row.deliver += counters.deliver.value();
-            row.deliver_no_ack += counters.deliver_no_ack.value();
-            row.redeliver += counters.redeliver.value();
-        }
-    }
-    rows
+    let pairs = channels.iter().flat_map(|channel| {
+        let pairs = channel.deliveries().into_iter();
+        pairs.map(|(queue, stats)| Delivered { channel: channel.clone(), queue, stats })
+    });
+    pairs.collect()
+}
+
+/// Pairs of exchanges and queues; none unless rates are detailed.
+fn routed(queues: &[Arc<QueueCell>]) -> Vec<Routed> {
+    let pairs = queues.iter().flat_map(|queue| {
+        let pairs = queue.incoming().into_iter();
+        pairs.map(|(exchange, messages)| Routed { queue: queue.clone(), exchange, messages })
+    });
+    pairs.collect()
 }
 
 /// What is the same on every node of a cluster.

@@ -1,6 +1,6 @@
 //! Samples of objects: rows, and what labels they have.
 
-use super::tables::{Delivered, Published};
+use super::tables::{Delivered, Published, Routed};
 use super::text::label;
 use crate::service::Shared;
 use broker::{ChannelEntry, ConnectionEntry, Exchange, QueueCell};
@@ -46,4 +46,10 @@ pub(super) fn delivered_labels(shared: &Shared) -> impl Fn(&Delivered, &mut Stri
         channel_label(&shared, &delivered.channel, labels);
         queue_labels(&delivered.queue, labels);
     }
+}
+
+pub(super) fn routed_labels(routed: &Routed, labels: &mut String) {
+    label(labels, "vhost", &routed.queue.vhost);
+    label(labels, "exchange", &routed.exchange.name);
+    label(labels, "queue", &routed.queue.name);
 }

@@ -1,6 +1,9 @@
 //! Families of metrics that objects of one kind have, for each of them or added up.
 
+use super::tables::NOT_ADDED_UP;
 use super::text::{Kind, Number, Text};
+use std::borrow::Borrow;
+use std::sync::Arc;
 
 /// A family, and how to read it off an object; `None` where the object has no such value.
 pub(super) struct Family<R: ?Sized> {
@@ -61,7 +64,7 @@ pub(super) fn whole<'a>(write: impl FnOnce(&mut Text) + Send + 'a) -> Box<dyn Se
 
 /// A sample of every family for every object, one family after the other.
 pub(super) struct PerObject<R: 'static> {
-    rows: std::sync::Arc<Vec<R>>,
+    rows: Arc<Vec<R>>,
     prefix: &'static str,
     families: &'static [Family<R>],
     labels: Box<dyn Fn(&R, &mut String) + Send>,
@@ -71,7 +74,7 @@ pub(super) struct PerObject<R: 'static> {
 }
 
 pub(super) fn per_object<R: Send + Sync + 'static>(
-    rows: &std::sync::Arc<Vec<R>>,
+    rows: &Arc<Vec<R>>,
     prefix: &'static str,
     table: &Table<R>,
     labels: impl Fn(&R, &mut String) + Send + 'static,
@@ -105,18 +108,17 @@ impl<R: Send + Sync> Section for PerObject<R> {
 }
 
 /// Writes the sum of every family over all objects, which are gone over once.
-pub(super) fn sums<'a, R: 'a>(rows: impl Iterator<Item = &'a R>, prefix: &str, table: &Table<R>, text: &mut Text) {
+pub(super) fn sums<R, B: Borrow<R>>(rows: impl Iterator<Item = B>, prefix: &str, table: &Table<R>, text: &mut Text) {
     let mut sums: Vec<Number> = vec![Number::Whole(0); table.families.len()];
     for row in rows {
         for (sum, family) in sums.iter_mut().zip(table.families) {
-            if let Some(value) = (family.value)(row) {
+            if let Some(value) = (family.value)(row.borrow()) {
                 *sum = sum.add(value);
             }
         }
     }
     for (sum, family) in sums.into_iter().zip(table.families) {
-        // A time or a share of each does not add up to anything.
-        if !matches!(family.name, "queue_head_message_timestamp" | "queue_consumer_capacity") {
+        if !NOT_ADDED_UP.contains(&family.name) {
             text.family(prefix, family.name, family.kind, family.help);
             text.sample("", sum);
         }

@@ -26,7 +26,7 @@ fn counter(name: &'static str, help: &'static str, value: impl Into<Number>) -> 
 pub(super) fn write(shared: &Shared, broker: &Broker, text: &mut Text) {
     let started_s = shared.started_s();
     text.family("", "process_start_time_seconds", Kind::Gauge, "When the process began, in seconds since 1970");
-    text.sample("", started_s as f64);
+    text.sample("", started_s);
     alarms(broker, text);
     write_groups(shared, broker, PREFIX, &|_| true, text);
     let totals = broker.object_totals();
@@ -38,7 +38,7 @@ pub(super) fn write(shared: &Shared, broker: &Broker, text: &mut Text) {
     ] {
         one(PREFIX, &sample, text);
     }
-    erlang(shared, text);
+    erlang(&Process::read(), text);
 }
 
 fn one(prefix: &str, sample: &Sample, text: &mut Text) {
@@ -65,11 +65,11 @@ pub(super) fn write_groups(
     wanted: &dyn Fn(&str) -> bool,
     text: &mut Text,
 ) {
-    let needs_process =
-        ["node_coarse_metrics", "node_metrics", "node_persister_metrics"].iter().any(|name| wanted(name));
+    let needs_process = wanted("node_coarse_metrics") || wanted("node_metrics");
     let process = if needs_process { Process::read() } else { Process::default() };
     for (group, samples) in [
-        ("node_coarse_metrics", coarse as fn(&Shared, &Broker, &Process) -> Vec<Sample>),
+        ("connection_churn_metrics", churn as fn(&Shared, &Broker, &Process) -> Vec<Sample>),
+        ("node_coarse_metrics", coarse),
         ("node_metrics", limits),
         ("node_persister_metrics", persister),
     ] {
@@ -98,20 +98,55 @@ fn limits(shared: &Shared, broker: &Broker, process: &Process) -> Vec<Sample> {
         gauge("process_max_fds", "Most open file descriptors", process.descriptor_limit),
         gauge("resident_memory_limit_bytes", "Memory high watermark in bytes", memory.limit_bytes),
         gauge("disk_space_available_limit_bytes", "Least free space on disk in bytes", shared.disk().1),
-        gauge("erlang_processes_limit", "Most threads, where RabbitMQ has Erlang processes", 1_048_576),
+        gauge("erlang_processes_limit", "Most threads, where RabbitMQ has Erlang processes", thread_limit()),
         gauge("erlang_scheduler_run_queue", "Waiting Erlang processes, which there are none of", 0),
         gauge("erlang_net_ticktime_seconds", "Heartbeat between nodes in seconds", 60),
         gauge("erlang_uptime_seconds", "How long the node is up in seconds", shared.uptime_ms() as f64 / 1000.0),
     ]
 }
 
-fn persister(_: &Shared, _: &Broker, process: &Process) -> Vec<Sample> {
+fn persister(_: &Shared, broker: &Broker, _: &Process) -> Vec<Sample> {
+    let io = broker.disk_io();
+    let messages = broker.node_totals().messages;
+    let seconds = |us: u64| us as f64 / 1_000_000.0;
     vec![
-        counter("io_read_ops_total", "System calls that read", process.reads),
-        counter("io_read_bytes_total", "Bytes read from disk", process.read_bytes),
-        counter("io_write_ops_total", "System calls that write", process.writes),
-        counter("io_write_bytes_total", "Bytes written to disk", process.written_bytes),
+        counter("io_read_ops_total", "Reads of the message store", io.reads),
+        counter("io_read_bytes_total", "Bytes that the message store read", io.read_bytes),
+        counter("io_write_ops_total", "Writes of the message store", io.writes),
+        counter("io_write_bytes_total", "Bytes that the message store wrote", io.written_bytes),
+        counter("io_sync_ops_total", "Times that the message store made a file durable", io.syncs),
+        counter("io_read_time_seconds_total", "Time that reading took in seconds", seconds(io.read_us)),
+        counter("io_write_time_seconds_total", "Time that writing took in seconds", seconds(io.write_us)),
+        counter("io_sync_time_seconds_total", "Time that making files durable took in seconds", seconds(io.sync_us)),
+        counter("io_seek_ops_total", "Seeks, which there are none of: reads and writes say where", 0),
+        counter("io_seek_time_seconds_total", "Time that seeks took, which there are none of", 0.0),
+        counter("io_reopen_ops_total", "Files opened again, which there are none of", 0),
+        counter("schema_db_ram_tx_total", "Transactions of Mnesia, which there is none of", 0),
+        counter("schema_db_disk_tx_total", "Transactions of Mnesia on disk, which there is none of", 0),
+        counter("queue_index_read_ops_total", "Reads of an index of queues, which there is none of", 0),
+        counter("queue_index_write_ops_total", "Writes of an index of queues, which there is none of", 0),
+        counter("msg_store_read_total", "Reads of messages on disk", io.reads),
+        counter("msg_store_write_total", "Messages published to be kept on disk", messages.received_persistent),
     ]
+}
+
+fn churn(_: &Shared, broker: &Broker, _: &Process) -> Vec<Sample> {
+    let churn = broker.node_totals().churn;
+    vec![
+        counter("connections_opened_total", "Connections opened", churn.connection_created),
+        counter("connections_closed_total", "Connections closed", churn.connection_closed),
+        counter("channels_opened_total", "Channels opened", churn.channel_created),
+        counter("channels_closed_total", "Channels closed", churn.channel_closed),
+        counter("queues_declared_total", "Declarations of queues", churn.queue_declared),
+        counter("queues_created_total", "Queues created", churn.queue_created),
+        counter("queues_deleted_total", "Queues deleted", churn.queue_deleted),
+    ]
+}
+
+/// Threads that there may be on this host.
+fn thread_limit() -> u64 {
+    let limit = std::fs::read_to_string("/proc/sys/kernel/threads-max").ok();
+    limit.and_then(|limit| limit.trim().parse().ok()).unwrap_or_default()
 }
 
 fn overview(broker: &Broker) -> Option<Overview> {
@@ -122,13 +157,18 @@ fn overview(broker: &Broker) -> Option<Overview> {
 }
 
 /// What dashboards and alerts ask of Erlang and has a meaning here.
-fn erlang(_: &Shared, text: &mut Text) {
-    let process = Process::read();
-    text.family("", "erlang_vm_process_count", Kind::Gauge, "Threads, where RabbitMQ counts Erlang processes");
-    text.sample("", process.threads);
-    text.family("", "erlang_vm_memory_bytes_total", Kind::Gauge, "Memory of the process in bytes");
+fn erlang(process: &Process, text: &mut Text) {
+    for sample in [
+        gauge("process_open_fds", "Open file descriptors", process.descriptors),
+        gauge("process_max_fds", "Most open file descriptors", process.descriptor_limit),
+        gauge("erlang_vm_process_count", "Threads, where RabbitMQ counts Erlang processes", process.threads),
+        gauge("erlang_vm_process_limit", "Most threads, where RabbitMQ has Erlang processes", thread_limit()),
+        gauge("erlang_vm_statistics_context_switches", "Context switches of the process", process.context_switches),
+    ] {
+        one("", &sample, text);
+    }
+    text.family("", "erlang_vm_memory_bytes_total", Kind::Gauge, "Resident memory of the process in bytes");
     text.sample("kind=\"processes\"", process.resident_bytes);
-    text.sample("kind=\"system\"", 0);
 }
 
 /// Which software and which node it is.

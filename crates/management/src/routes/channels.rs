@@ -1,18 +1,18 @@
 //! `/api/channels` and `/api/consumers`.
 
-use super::connections::{check_vhost_exists, no_garbage, with_rate};
+use super::connections::{WithRate, check_vhost_exists, no_garbage, not_own};
 use crate::api::{Api, ManagementUser, VhostUser};
 use crate::error::ApiError;
 use crate::fields::{Fields, Wanted};
 use crate::json;
 use crate::list::{self, ListQuery};
 use crate::service::Shared;
-use crate::statistics::{Sampling, Subject};
+use crate::statistics::Subject;
 use crate::time;
 use axum::extract::Path;
 use axum::response::Response;
 use broker::{ChannelEntry, ChannelMode, ConnectionEntry, MessageStats, Subscription};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// RabbitMQ's text where a list is nothing but statistics.
@@ -48,11 +48,11 @@ fn show(shared: &Shared, query: &ListQuery, channel: &ChannelEntry, fields: &mut
     fields.put("pending_raft_commands", || 0);
     fields.put("cached_segments", || 0);
     let subject = Subject::Channel(connection.id.0, channel.number);
-    with_rate(shared, subject, "reductions", "reductions_details", 0, fields);
+    WithRate { shared, query, subject }.put("reductions", "reductions_details", 0, fields);
     fields.put("garbage_collection", no_garbage);
     fields.put("message_stats", || {
         let counters = counters_of(&channel.message_stats());
-        shared.statistics().describe(subject, &counters, &Sampling::default())
+        shared.statistics().describe(subject, &counters, &query.sampling)
     });
     if let Some(since_ms) = idle_since(channel) {
         fields.put("idle_since", || time::rfc3339(since_ms));
@@ -60,7 +60,7 @@ fn show(shared: &Shared, query: &ListQuery, channel: &ChannelEntry, fields: &mut
 }
 
 /// What lists leave out.
-fn show_details(shared: &Shared, channel: &ChannelEntry, fields: &mut Fields<'_>) {
+fn show_details(shared: &Shared, query: &ListQuery, channel: &ChannelEntry, fields: &mut Fields<'_>) {
     fields.put("consumer_details", || {
         let consumers = channel.consumers();
         let consumers = consumers.iter().map(|subscription| {
@@ -70,17 +70,26 @@ fn show_details(shared: &Shared, channel: &ChannelEntry, fields: &mut Fields<'_>
         });
         Value::Array(consumers.collect())
     });
-    let vhost = vhost_of(&channel.connection);
+    let (connection, number) = (channel.connection.id.0, channel.number);
+    let describe = |subject: Subject, stats: &MessageStats| {
+        shared.statistics().describe(subject, &counters_of(stats), &query.sampling)
+    };
     fields.put("publishes", || {
+        let name = vhost_of(&channel.connection);
+        let Some(vhost) = shared.broker().ok().and_then(|broker| broker.vhost(name)) else { return json!([]) };
         let pairs = channel.published().into_iter().map(|(exchange, pair)| {
-            let stats = unsampled(&counters_of(&MessageStats::from(&*pair)));
-            json!({ "stats": stats, "exchange": { "name": &*exchange, "vhost": vhost } })
+            // One that is gone has its counts, and nobody samples them.
+            let id = vhost.exchange(&exchange).map_or(u64::MAX, |exchange| exchange.id);
+            let subject = Subject::Published { connection, channel: number, vhost: vhost.id, exchange: id };
+            let stats = describe(subject, &MessageStats::from(&*pair));
+            json!({ "stats": stats, "exchange": { "name": &*exchange, "vhost": name } })
         });
         Value::Array(pairs.collect())
     });
     fields.put("deliveries", || {
         let pairs = channel.deliveries().into_iter().map(|(queue, stats)| {
-            let stats = unsampled(&counters_of(&stats));
+            let subject = Subject::Delivered { connection, channel: number, queue: queue.quid };
+            let stats = describe(subject, &stats);
             json!({ "stats": stats, "queue": { "name": &*queue.name, "vhost": &*queue.vhost } })
         });
         Value::Array(pairs.collect())
@@ -103,16 +112,6 @@ fn counters_of(stats: &MessageStats) -> Vec<(&'static str, u64)> {
     });
     let has_any = |group: &Vec<(&str, u64)>| group.iter().any(|(_, value)| *value > 0);
     [published, delivered].into_iter().filter(has_any).flatten().collect()
-}
-
-/// Counters of what is not sampled, in the same form as others.
-fn unsampled(counters: &[(&'static str, u64)]) -> Value {
-    let mut object = Map::new();
-    for (name, value) in counters {
-        object.insert((*name).to_owned(), (*value).into());
-        object.insert(format!("{name}_details"), json!({ "rate": 0.0 }));
-    }
-    Value::Object(object)
 }
 
 fn vhost_of(connection: &ConnectionEntry) -> &str {
@@ -140,7 +139,7 @@ fn channel_details(shared: &Shared, channel: &ChannelEntry) -> Value {
     })
 }
 
-fn show_consumer(shared: &Shared, subscription: &Subscription, fields: &mut Fields<'_>) {
+pub(super) fn show_consumer(shared: &Shared, subscription: &Subscription, fields: &mut Fields<'_>) {
     let consumer = &subscription.consumer;
     let channel = &consumer.entry;
     fields.put("consumer_tag", || &*consumer.tag);
@@ -151,7 +150,11 @@ fn show_consumer(shared: &Shared, subscription: &Subscription, fields: &mut Fiel
     fields.put("activity_status", || subscription.activity().name());
     fields.put("prefetch_count", || consumer.prefetch);
     fields.put("arguments", || json::table(&consumer.arguments));
-    fields.put("consumer_timeout", || consumer.timeout_ms.map_or_else(|| "undefined".into(), Value::from));
+    fields.put("consumer_timeout", || {
+        // Always a number: rabbitmq_http_client takes nothing else.
+        let of_node = || shared.broker().ok()?.settings.consumer_timeout_ms;
+        consumer.timeout_ms.or_else(of_node).unwrap_or_default()
+    });
     fields.put("channel_pid", || shared.pids().channel(channel.connection.id, channel.number));
     fields.put("channel_details", || channel_details(shared, channel));
 }
@@ -202,12 +205,12 @@ pub(super) async fn one(
 ) -> Result<Response, ApiError> {
     let channel = api.broker()?.channel_called(&name).ok_or_else(ApiError::not_found)?;
     if !api.sees_user(channel.connection.user()) {
-        return Err(ApiError::not_authorised("User not authorised to access object"));
+        return Err(not_own());
     }
     Ok(list::reply_one(&query, |fields| {
         show(&api, &query, &channel, fields);
         if !query.disable_stats {
-            show_details(&api, &channel, fields);
+            show_details(&api, &query, &channel, fields);
         }
     }))
 }

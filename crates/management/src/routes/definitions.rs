@@ -115,7 +115,8 @@ async fn import(
         Ok(run(broker, &document, scope.as_deref(), Mode::Import, &mut |_| {})?)
     })
     .await;
-    api.log_change("ImportDefinitions", arguments, imported.as_ref().err().map(ApiError::reason).as_deref());
+    let failure = imported.as_ref().err().map(ApiError::reason);
+    api.log_change("import_definitions", arguments, failure.as_deref());
     imported?;
     match redirect {
         None => Ok(StatusCode::NO_CONTENT.into_response()),

@@ -7,7 +7,9 @@ mod payload;
 mod peek;
 mod properties;
 mod publish;
+mod queue;
 mod refusal;
+mod tail;
 
 use super::table::{self, Routes, post};
 use crate::api::{Api, Right};
@@ -25,6 +27,10 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .route("/queues/{vhost}/{queue}/messages", table::get(peek::list).delete(peek::delete_some))
         .route("/queues/{vhost}/{queue}/messages/{id}", table::get(peek::one).delete(peek::delete))
         .route("/queues/{vhost}/{queue}/move", post(operations::move_some))
+        .route("/queues/{vhost}/{queue}/diagnosis", table::get(queue::diagnosis))
+        .route("/queues/{vhost}/{queue}/arguments", table::patch(queue::patch_arguments))
+        .route("/queues/{vhost}/{queue}/tail", table::get(tail::queue))
+        .route("/exchanges/{vhost}/{exchange}/tail", table::get(tail::exchange))
         .route("/leveret/operations", table::get(operations::list))
         .route("/leveret/operations/{id}", table::get(operations::one).delete(operations::cancel))
 }

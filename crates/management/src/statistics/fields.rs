@@ -32,8 +32,6 @@ pub(crate) const QUEUE: &[&str] = &[
     "get",
     "get_no_ack",
     "get_empty",
-    "disk_reads",
-    "disk_writes",
 ];
 
 /// Fields of exchanges.
@@ -100,10 +98,6 @@ pub(crate) const NODE: &[&str] = &[
     "io_write_count",
     "io_write_bytes",
     "io_sync_count",
-    "msg_store_read_count",
-    "msg_store_write_count",
-    "queue_index_write_count",
-    "queue_index_read_count",
 ];
 
 /// Fields of what a channel publishes to an exchange.

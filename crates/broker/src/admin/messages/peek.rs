@@ -5,8 +5,9 @@ use super::{Cursor, MessageFilter, MessageReply, MessageView};
 use crate::admin::{AdminError, Missing};
 use crate::broker::Broker;
 use crate::core::Core;
-use crate::shard::{Held, HeldCursor};
+use crate::shard::{Held, HeldCursor, HeldOf};
 use crate::topology::QueueCell;
+use queue::Entry;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -118,7 +119,7 @@ impl Broker {
         let mut peeked = Peeked { quid: cell.quid, ..Peeked::default() };
         let mut scan = Scan::new(self, cell, peek.from);
         let held: BTreeMap<u64, Held> =
-            self.held_of(cell, MOST_HELD)?.into_iter().map(|held| (held.entry.seq, held)).collect();
+            self.held_of(cell, None, MOST_HELD)?.into_iter().map(|held| (held.entry.seq, held)).collect();
         let mut bytes = 0;
         for (seq, held) in held.range(peek.from.seq..) {
             if peeked.messages.len() >= peek.count.min(MOST_FOUND) || bytes >= MOST_BYTES {
@@ -143,15 +144,21 @@ impl Broker {
         Ok(peeked)
     }
 
-    /// Messages of a queue that are with clients, or wait before they are ready again: at most about `most`.
-    pub(super) fn held_of(&self, cell: &Arc<QueueCell>, most: usize) -> Result<Vec<Held>, AdminError> {
-        let mut all = self.waiting_of(cell, most)?;
+    /// Messages of a queue that are with clients, or wait before they are ready again: at most about `most`, or that at
+    /// one position.
+    pub(crate) fn held_of(
+        &self,
+        cell: &Arc<QueueCell>,
+        seq: Option<u64>,
+        most: usize,
+    ) -> Result<Vec<Held>, AdminError> {
+        let mut all = self.waiting_of(cell, seq, most)?;
         for shard in 0..self.shards() {
-            let (quid, mut at) = (cell.quid, Some(HeldCursor::default()));
+            let (of, mut at) = (HeldOf { quid: cell.quid, seq }, Some(HeldCursor::default()));
             while let Some(from) = at.filter(|_| all.len() < most) {
                 let (next, mut found) = self.on_reactor(shard, move |shard| {
                     let mut found = Vec::new();
-                    (shard.held_of(quid, from, &mut found), found)
+                    (shard.held_of(of, from, &mut found), found)
                 })?;
                 all.append(&mut found);
                 at = next;
@@ -160,15 +167,15 @@ impl Broker {
         Ok(all)
     }
 
-    fn waiting_of(&self, cell: &Arc<QueueCell>, most: usize) -> Result<Vec<Held>, AdminError> {
+    fn waiting_of(&self, cell: &Arc<QueueCell>, seq: Option<u64>, most: usize) -> Result<Vec<Held>, AdminError> {
         let of = cell.clone();
         self.on_reactor_of(cell, move |_: &mut Core| {
             let state = of.lock();
-            let waiting = state.waits.values().take(most.min(512)).map(|entry| Held {
+            let is_meant = |entry: &&Entry| seq.is_none_or(|seq| seq == entry.seq);
+            let waiting = state.waits.values().filter(is_meant).take(most.min(512)).map(|entry| Held {
                 connection: String::new(),
                 channel: 0,
                 delivery_tag: 0,
-                consumer: None,
                 entry: entry.clone(),
                 age_ms: 0,
             });
@@ -195,7 +202,6 @@ impl Broker {
             self.wait_for(token)?;
             return Ok(MessageReply::Done);
         }
-        let is_held = self.held_of(&cell, usize::MAX)?.iter().any(|held| held.entry.seq == seq);
-        if is_held { Ok(MessageReply::Unacknowledged) } else { Err(missing()) }
+        if !self.held_of(&cell, Some(seq), 1)?.is_empty() { Ok(MessageReply::Unacknowledged) } else { Err(missing()) }
     }
 }

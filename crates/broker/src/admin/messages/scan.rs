@@ -86,17 +86,17 @@ impl<'a> Scan<'a> {
                     entries.into_iter().filter_map(seen).collect()
                 }
                 Look::Unread { level, read, except, redelivered_below } => match self.read(&read)? {
-                    Some(run) => {
+                    Some(run) if !run.loaded.is_empty() || !run.lost.is_empty() => {
                         let lost = run.lost.iter().map(|lost| lost.seq);
                         self.go_on(level, run.loaded.iter().map(|loaded| loaded.seq).chain(lost).max());
                         let is_there = |loaded: &Loaded| except.binary_search(&loaded.seq).is_err();
                         let loaded = run.loaded.into_iter().filter(is_there);
                         loaded.map(|loaded| seen_on_disk(level, loaded, redelivered_below)).collect()
                     }
-                    None if pauses == MOST_PAUSES => {
+                    _ if pauses == MOST_PAUSES => {
                         return Err(AdminError::Unavailable("the log is not written".to_owned()));
                     }
-                    None => {
+                    _ => {
                         pauses += 1;
                         Vec::new()
                     }

@@ -18,8 +18,8 @@ use metadata::Token;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Messages moved in one piece of work, and bytes of their bodies, about.
-const MOVED_AT_ONCE: usize = 256;
+/// Messages moved in one piece of work: each is routed, written and taken off the books; and bytes of their bodies, about.
+const MOVED_AT_ONCE: usize = 128;
 const BYTES_AT_ONCE: usize = 1 << 20;
 /// How long it waits while the log is full, a resource is low, or the consumers of a queue are behind.
 const PAUSE: Duration = Duration::from_millis(2);

@@ -10,7 +10,7 @@ use broker::{MessageCommand, MessageReply};
 use serde_json::{Value, json};
 
 /// The default exchange, as paths call it.
-const DEFAULT: &str = "amq.default";
+pub(super) const DEFAULT: &str = "amq.default";
 
 /// Answers when the message is as safe as a publisher's confirm says.
 pub(super) async fn publish(
