@@ -138,6 +138,8 @@ pub enum ImportOutcome {
 }
 
 type Outcome = Result<ImportOutcome, AdminError>;
+/// What became of an object of the topology, and what to wait for until it is durable.
+type Imported = Result<(ImportOutcome, Option<Token>), AdminError>;
 
 impl Broker {
     /// Imports objects; an outcome for each. Whatever is said to be there is durable.
@@ -161,7 +163,7 @@ impl Broker {
     fn declare_each<T>(
         &self,
         items: Vec<T>,
-        declare: fn(&Broker, T) -> Result<(ImportOutcome, Option<Token>), AdminError>,
+        declare: fn(&Broker, T) -> Imported,
     ) -> Result<Vec<ImportOutcome>, AdminError> {
         let mut last = None;
         let mut outcomes = Vec::with_capacity(items.len());
@@ -446,7 +448,7 @@ impl Broker {
         }
     }
 
-    fn import_exchange(&self, exchange: ExchangeDefinition) -> Result<(ImportOutcome, Option<Token>), AdminError> {
+    fn import_exchange(&self, exchange: ExchangeDefinition) -> Imported {
         let name = exchange.name.as_str();
         if name.is_empty() || is_reserved(name) {
             // RabbitMQ: left out with a warning.
@@ -480,7 +482,7 @@ impl Broker {
         Ok((if declared.is_new { ImportOutcome::Created } else { ImportOutcome::Kept(Vec::new()) }, declared.token))
     }
 
-    fn import_queue(&self, queue: QueueDefinition) -> Result<(ImportOutcome, Option<Token>), AdminError> {
+    fn import_queue(&self, queue: QueueDefinition) -> Imported {
         let name = queue.name.as_str();
         if is_reserved(name) {
             return Ok((ImportOutcome::Skipped(RESERVED.to_owned()), None));
@@ -513,7 +515,7 @@ impl Broker {
         Ok((if declared.is_new { ImportOutcome::Created } else { ImportOutcome::Kept(Vec::new()) }, declared.token))
     }
 
-    fn import_binding(&self, binding: BindingDefinition) -> Result<(ImportOutcome, Option<Token>), AdminError> {
+    fn import_binding(&self, binding: BindingDefinition) -> Imported {
         if binding.source.is_empty() {
             return Ok((ImportOutcome::Skipped("bindings of the default exchange are always there".to_owned()), None));
         }

@@ -3,15 +3,41 @@
 use crate::{LEVERET, Running, get, import, succeeds};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use testkit::{BrokerProcess, ConnectOptions, Properties, Publish, RawClient, free_address, pause};
 
 const SERVER: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 
+/// A running RabbitMQ, and the port mapper that it started and leaves behind.
+struct Rabbit {
+    running: Option<Running>,
+    epmd: SocketAddr,
+    /// Where the node writes its process id: it is a child of the script that starts it.
+    pid_file: PathBuf,
+}
+
+impl Drop for Rabbit {
+    fn drop(&mut self) {
+        if let Ok(pid) = std::fs::read_to_string(&self.pid_file) {
+            let _ = Command::new("kill").args(["-9", pid.trim()]).status();
+        }
+        drop(self.running.take());
+        let port = self.epmd.port().to_string();
+        // It ends once the node is no longer registered.
+        let ended = |_| {
+            let mut command = Command::new("epmd");
+            command.args(["-port", &port, "-kill"]).stdout(Stdio::null()).stderr(Stdio::null());
+            pause(Duration::from_millis(100));
+            command.status().is_ok_and(|status| status.success())
+        };
+        let _ = (0..50).any(ended);
+    }
+}
+
 /// A RabbitMQ with the management plugin, or `None` where it is not installed.
-fn start(directory: &Path) -> Option<(Running, SocketAddr, SocketAddr)> {
+fn start(directory: &Path) -> Option<(Rabbit, SocketAddr, SocketAddr)> {
     if !Path::new(SERVER).exists() {
         eprintln!("skipped: there is no {SERVER}");
         return None;
@@ -30,6 +56,7 @@ fn start(directory: &Path) -> Option<(Running, SocketAddr, SocketAddr)> {
             http.port()
         ),
     );
+    let pid_file = directory.join("pid");
     let mut command = Command::new(SERVER);
     command
         .env("HOME", directory)
@@ -38,12 +65,13 @@ fn start(directory: &Path) -> Option<(Running, SocketAddr, SocketAddr)> {
         .env("RABBITMQ_LOG_BASE", directory.join("log"))
         .env("RABBITMQ_ENABLED_PLUGINS_FILE", plugins)
         .env("RABBITMQ_CONFIG_FILE", configuration)
+        .env("RABBITMQ_PID_FILE", &pid_file)
         .env("RABBITMQ_DIST_PORT", distribution.port().to_string())
         .env("ERL_EPMD_PORT", epmd.port().to_string())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
-    let running = Running(command.spawn().unwrap());
+    let running = Rabbit { running: Some(Running(command.spawn().unwrap())), epmd, pid_file };
     let deadline = Instant::now() + Duration::from_secs(120);
     while !request(http, "GET", "/api/overview", "").is_some_and(|answer| answer.starts_with("HTTP/1.1 200")) {
         assert!(Instant::now() < deadline, "RabbitMQ does not start");
