@@ -1,7 +1,7 @@
 //! The administrative surface: typed commands from outside the message path, and their replies.
 //!
 //! [`Broker::execute`] may be called on any thread but a reactor's. It waits: for the journal where something durable
-//! changes, and for the reactors where connections and channels are listed. It knows neither HTTP nor JSON.
+//! changes, and for the reactors where connections are closed. It knows neither HTTP nor JSON.
 
 mod access;
 mod arguments;
@@ -10,6 +10,8 @@ mod connections;
 mod delayed;
 mod diagnosis;
 mod error;
+mod export;
+mod import;
 mod memory;
 mod messages;
 mod objects;
@@ -23,6 +25,8 @@ mod vhosts;
 pub use command::{AdminCommand, AdminReply, NewPassword, Secret, WhenUserExists};
 pub use diagnosis::Finding;
 pub use error::{AdminError, Missing};
+pub use export::TopologyDefinitions;
+pub use import::{INTERNAL_CLUSTER_ID, ImportBatch, ImportOutcome, ImportedPolicy, ImportedUser, ImportedVhost};
 pub use memory::{MemoryControl, MemoryFigures, MemoryWatermark};
 pub use messages::{
     AfterGet, Cursor, Holder, MessageCommand, MessageFilter, MessageReply, MessageView, MoveTarget, OperationView,
@@ -30,30 +34,42 @@ pub use messages::{
 };
 pub(crate) use messages::{Operations, Seen};
 pub(crate) use registry::Registry;
-pub use snapshot::{
-    BindingSnapshot, ChannelSnapshot, ConnectionSnapshot, ConsumerSnapshot, DelayedSnapshot, ExchangeSnapshot,
-    Overview, QueueSnapshot,
-};
+pub use snapshot::{BindingSnapshot, DelayedSnapshot, ExchangeSnapshot, Overview, QueueSnapshot};
 
+use crate::access::Rights;
 use crate::broker::Broker;
+use crate::core::{DeleteCondition, ExchangeDeclaration, QueueDeclaration};
 use std::sync::Arc;
+use vhosts::VhostChange;
 
 impl Broker {
     /// Carries out an administrative command, and returns when it is done: durable, if it changes what is durable.
     pub fn execute(&self, command: AdminCommand) -> Result<AdminReply, AdminError> {
-        use AdminCommand as C;
         match command {
-            C::Overview => self.overview().map(|overview| AdminReply::Overview(Box::new(overview))),
+            AdminCommand::As { user, command } => self.execute_as(Some(&user), *command),
+            command => self.execute_as(None, command),
+        }
+    }
+
+    /// The same in the name of a user; `None` is an operator, who may do everything.
+    fn execute_as(&self, user: Option<&str>, command: AdminCommand) -> Result<AdminReply, AdminError> {
+        use AdminCommand as C;
+        let rights = Rights { broker: self, user, connection: None };
+        match command {
+            C::As { user, command } => self.execute_as(Some(&user), *command),
+            C::Overview => Ok(AdminReply::Overview(Box::new(self.overview()))),
 
             C::ListUsers => Ok(AdminReply::Users(self.definitions().users.clone())),
-            C::PutUser { name, password, tags, when } => self.put_user(name, password, tags, when),
+            C::PutUser { name, password, tags, limits, when } => self.put_user(name, password, tags, limits, when),
             C::DeleteUser { name } => self.delete_user(name),
-            C::Authenticate { name, password } => self.authenticate(&name, &password),
+            C::Authenticate { name, password, peer } => self.authenticate(&name, &password, peer),
 
             C::ListVhosts => Ok(AdminReply::Vhosts(self.definitions().vhosts.clone())),
-            C::PutVhost { name, description, tags, default_queue_type } => {
-                self.put_vhost(name, description, tags, default_queue_type)
+            C::PutVhost { name, description, tags, default_queue_type, tracing, protected_from_deletion } => {
+                let change = VhostChange { description, tags, default_queue_type, tracing, protected_from_deletion };
+                self.put_vhost(name, change)
             }
+            C::ProtectVhost { name, protected } => self.protect_vhost(&name, protected),
             C::DeleteVhost { name } => self.delete_vhost(&name),
 
             C::ListPermissions => Ok(AdminReply::Permissions(self.definitions().permissions.clone())),
@@ -70,6 +86,7 @@ impl Broker {
             C::SetParameter(parameter) => self.set_parameter(parameter),
             C::ClearParameter { vhost, component, name } => self.clear_parameter(&vhost, &component, &name),
             C::SetVhostLimit { vhost, limit, value } => self.set_vhost_limit(&vhost, &limit, value),
+            C::SetClusterName(name) => self.set_cluster_name(name),
             C::ListGlobalParameters => Ok(AdminReply::GlobalParameters(self.definitions().global_parameters.clone())),
             C::SetGlobalParameter(parameter) => self.set_global_parameter(parameter),
             C::ClearGlobalParameter { name } => self.clear_global_parameter(&name),
@@ -79,12 +96,28 @@ impl Broker {
             C::ListQueues { vhost } => self.list_queues(vhost.as_deref()),
             C::Queue { vhost, name } => self.one_queue(&vhost, &name),
             C::DeclareQueue { vhost, name, durable, auto_delete, arguments } => {
-                self.declare_by_operator(&vhost, &name, durable, auto_delete, arguments)
+                let declaration = QueueDeclaration {
+                    name: &name,
+                    durable,
+                    auto_delete,
+                    owner: None,
+                    arguments,
+                    is_server_named: false,
+                };
+                self.declare_queue_by(rights, &vhost, declaration)
             }
-            C::PurgeQueue { vhost, name } => self.purge(&vhost, &name),
+            C::PurgeQueue { vhost, name } => self.purge(rights, &vhost, &name),
             C::DeleteQueue { vhost, name, if_unused, if_empty } => {
-                self.delete_queue(&vhost, &name, if_unused, if_empty)
+                self.delete_queue(rights, &vhost, &name, DeleteCondition { if_unused, if_empty })
             }
+            C::DeclareExchange { vhost, name, kind, durable, auto_delete, internal, arguments } => {
+                let (name, kind) = (&*name, &*kind);
+                let declaration = ExchangeDeclaration { name, kind, durable, auto_delete, internal, arguments };
+                self.declare_exchange_by(rights, &vhost, declaration)
+            }
+            C::DeleteExchange { vhost, name, if_unused } => self.delete_exchange_by(rights, &vhost, &name, if_unused),
+            C::Bind(binding) => self.bind_by(rights, &binding),
+            C::Unbind(binding) => self.unbind_by(rights, &binding),
             C::ListExchanges { vhost } => self.list_exchanges(vhost.as_deref()),
             C::ListBindings { vhost } => self.list_bindings(vhost.as_deref()),
 
@@ -93,14 +126,16 @@ impl Broker {
             }
             C::CancelDelayed { vhost, id } => self.cancel_delayed(&vhost, id),
 
+            C::ExportTopology { vhost } => self.export_topology(vhost.as_deref()),
+            C::CheckQueueLimits { queues } => self.check_queue_limits(&queues),
+            C::Import(batch) => self.import(batch),
+
             C::Messages(command) => self.message_command(*command).map(|reply| AdminReply::Messages(Box::new(reply))),
 
             C::Diagnose { vhost, name, sample } => self.diagnose(&vhost, &name, sample),
             C::ChangeArguments { vhost, name, set, unset } => self.change_arguments(&vhost, &name, &set, &unset),
 
-            C::ListConnections => Ok(AdminReply::Connections(self.inspect()?.0)),
-            C::ListChannels => Ok(AdminReply::Channels(self.inspect()?.1)),
-            C::CloseConnections { which, reason } => self.close_connections(which, &reason),
+            C::CloseConnections { which, reason } => self.close_connections(&which, &reason),
 
             C::SetAlarm { alarm, raised } => {
                 self.set_alarm(alarm, raised);

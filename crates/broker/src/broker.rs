@@ -2,6 +2,8 @@
 
 use crate::admin::{MemoryControl, Operations, Registry};
 use crate::core::compact::COMPACT_FROM;
+use crate::counters::LoginCounters;
+use crate::directory::Directory;
 use crate::limits::{Tally, UsersInUse};
 use crate::link::ConnectionId;
 use crate::message::ShardMessage;
@@ -9,7 +11,8 @@ use crate::messages::{MessageStore, Messages};
 use crate::output::BufferPool;
 use crate::reply_to::ReplyConsumers;
 use crate::settings::Settings;
-use crate::topology::Vhost;
+use crate::topology::{Exchange, QueueCell, Vhost};
+use crate::totals::Totals;
 use auth::AccessControl;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
@@ -59,6 +62,8 @@ pub struct Broker {
     pub settings: Settings,
     /// Users and their permissions.
     pub access: Arc<AccessControl>,
+    /// Logins over AMQP.
+    pub logins: LoginCounters,
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) quids: QuidAllocator,
     vhosts: RwLock<HashMap<Arc<str>, Arc<Vhost>, RandomState>>,
@@ -73,7 +78,7 @@ pub struct Broker {
     next_incarnation: AtomicU64,
     pub(crate) messages: Option<Messages>,
     /// All queues by id, which is how the store and timers name them. A queue leaves when its deletion is in the journal.
-    pub(crate) queues_by_id: Mutex<std::collections::HashMap<u64, Arc<crate::topology::QueueCell>>>,
+    pub(crate) queues_by_id: Mutex<std::collections::HashMap<u64, Arc<QueueCell>>>,
     /// When what is due, for a broker without a store.
     calendar: Calendar,
     /// The engine's time at the last turn of the first reactor, in ms since 1970.
@@ -86,7 +91,13 @@ pub struct Broker {
     /// Those on this node.
     pub(crate) connections: Arc<Tally>,
     pub(crate) channels: Arc<Tally>,
+    pub(crate) consumers: Arc<Tally>,
+    /// Channels that have published.
+    pub(crate) publishers: Arc<Tally>,
+    pub(crate) totals: Totals,
+    pub(crate) directory: Directory,
     pub(crate) memory_control: OnceLock<Box<dyn MemoryControl>>,
+    pub(crate) tracer: OnceLock<Arc<dyn crate::trace::Tracer>>,
     /// What is being done with many messages.
     pub(crate) operations: Operations,
     entropy: Entropy,
@@ -127,6 +138,7 @@ impl Broker {
             channel_max: AtomicU16::new(settings.channel_max),
             settings,
             access,
+            logins: LoginCounters::default(),
             journal,
             quids: QuidAllocator::resume(snapshot.next_quid),
             vhosts: RwLock::default(),
@@ -147,7 +159,12 @@ impl Broker {
             users_in_use: UsersInUse::default(),
             connections: Arc::default(),
             channels: Arc::default(),
+            consumers: Arc::default(),
+            publishers: Arc::default(),
+            totals: Totals::new(shards.max(1)),
+            directory: Directory::default(),
             memory_control: OnceLock::new(),
+            tracer: OnceLock::new(),
             operations: Operations::default(),
             entropy,
         });
@@ -240,6 +257,11 @@ impl Broker {
         self.time_ms.store(time_ms, Ordering::Relaxed);
     }
 
+    /// What the store read and wrote; zeros without one.
+    pub fn disk_io(&self) -> store::DiskIo {
+        self.messages.as_ref().map(|messages| messages.store.disk_io()).unwrap_or_default()
+    }
+
     /// The engine's time when the first reactor began its last turn, in ms since 1970.
     pub(crate) fn noted_time_ms(&self) -> u64 {
         self.time_ms.load(Ordering::Relaxed)
@@ -267,6 +289,29 @@ impl Broker {
     pub fn vhosts(&self) -> Vec<Arc<Vhost>> {
         let mut all: Vec<_> = self.vhosts.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
+    }
+
+    /// All queues that clients see, in no order; those of `vhost` only, where one is named.
+    pub fn queue_cells(&self, vhost: Option<&str>) -> Vec<Arc<QueueCell>> {
+        match vhost {
+            Some(name) => self.vhost(name).map(|vhost| vhost.queues()).unwrap_or_default(),
+            None => self.collect(Vhost::queue_count, Vhost::append_queues),
+        }
+    }
+
+    /// All exchanges, the default ones among them, in no order; those of `vhost` only, where one is named.
+    pub fn exchanges(&self, vhost: Option<&str>) -> Vec<Arc<Exchange>> {
+        match vhost {
+            Some(name) => self.vhost(name).map(|vhost| vhost.exchanges()).unwrap_or_default(),
+            None => self.collect(Vhost::exchange_count, Vhost::append_exchanges),
+        }
+    }
+
+    fn collect<T>(&self, count: fn(&Vhost) -> usize, append: fn(&Vhost, &mut Vec<T>)) -> Vec<T> {
+        let vhosts = self.vhosts();
+        let mut all = Vec::with_capacity(vhosts.iter().map(|vhost| count(vhost)).sum());
+        vhosts.iter().for_each(|vhost| append(vhost, &mut all));
         all
     }
 

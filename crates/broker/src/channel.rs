@@ -1,7 +1,7 @@
 //! A channel as its reactor holds it, and what its methods do.
 
 mod basic;
-mod binding;
+pub(crate) mod binding;
 mod confirm;
 mod consume;
 pub(crate) mod content;
@@ -16,17 +16,12 @@ pub(crate) use content::Assembly;
 pub(crate) use tx::Transaction;
 
 use crate::confirms::Confirms;
-use crate::counters::{ChannelCounters, Counter};
-use crate::delivery::{ChannelLimit, Consumer};
+use crate::counters::PairCounters;
+use crate::delivery::ChannelLimit;
+use crate::directory::{ChannelEntry, ConnectionEntry, Source, Subscription};
 use crate::limits::Place;
-use crate::topology::{Exchange, QueueCell, Route};
-use ::queue::ConsumerKey;
-use foldhash::fast::RandomState;
-use hashbrown::HashMap;
+use crate::topology::{Exchange, Route};
 use std::sync::Arc;
-
-/// Exchanges whose publishes a channel counts apart.
-const MOST_PAIRS: usize = 1024;
 
 /// What becomes of a channel's publishes.
 #[derive(Default)]
@@ -37,31 +32,13 @@ pub(crate) enum Mode {
     Tx(Box<Transaction>),
 }
 
-/// A consumer of the channel.
-pub(crate) struct Subscription {
-    pub(crate) consumer: Arc<Consumer>,
-    pub(crate) source: Source,
-}
-
-/// Where a consumer's messages come from.
-pub(crate) enum Source {
-    Queue {
-        cell: Arc<QueueCell>,
-        key: ConsumerKey,
-    },
-    /// Direct replies, at this address.
-    Replies {
-        address: String,
-    },
-}
-
 /// The exchange and route of the last publish, which the next one most likely shares.
 #[derive(Default)]
 pub(crate) struct LastPublish {
     /// The exchange, with the generation that it had.
     pub(crate) exchange: Option<(Arc<Exchange>, u64)>,
     /// What the channel published to it.
-    pub(crate) pair: Arc<Counter>,
+    pub(crate) pair: Option<Arc<PairCounters>>,
     /// State of the permissions when the exchange was checked.
     pub(crate) permissions: u64,
     /// True when topic permissions have to be asked for each key.
@@ -72,6 +49,8 @@ pub(crate) struct LastPublish {
 
 pub(crate) struct Channel {
     pub(crate) number: u16,
+    /// What others see of it.
+    pub(crate) entry: Arc<ChannelEntry>,
     /// Tells it from other channels that had or will have its number.
     pub(crate) incarnation: u64,
     /// Its place in the link's output.
@@ -82,22 +61,32 @@ pub(crate) struct Channel {
     /// Prefetch limit for consumers to come; 0 = none.
     pub(crate) prefetch: u16,
     pub(crate) limit: Arc<ChannelLimit>,
-    pub(crate) subscriptions: Vec<Subscription>,
+    pub(crate) subscriptions: Vec<Arc<Subscription>>,
+    /// Where they are counted; whoever looks at a subscription may have it for longer than it lasts.
+    pub(crate) consumer_places: Vec<Place>,
     /// The queue declared last, which an empty name means.
     pub(crate) last_queue: Option<Arc<str>>,
     pub(crate) assembly: Option<Box<Assembly>>,
     pub(crate) last_publish: LastPublish,
-    pub(crate) counters: ChannelCounters,
     /// Where it is counted.
     pub(crate) places: [Option<Place>; 2],
-    /// Publishes by exchange: the pair of a channel and an exchange. A channel and a queue are a [`Consumer`]'s pair.
-    pub(crate) published: HashMap<Arc<str>, Arc<Counter>, RandomState>,
+    /// Where it is counted once it has published.
+    pub(crate) publisher: Option<Place>,
+    /// True once it has fetched messages.
+    pub(crate) fetches: bool,
 }
 
 impl Channel {
-    pub(crate) fn new(number: u16, slot: usize, prefetch: u16, limit: Arc<ChannelLimit>) -> Channel {
+    pub(crate) fn new(
+        conn: &Arc<ConnectionEntry>,
+        number: u16,
+        slot: usize,
+        prefetch: u16,
+        limit: Arc<ChannelLimit>,
+    ) -> Channel {
         Channel {
             number,
+            entry: ChannelEntry::new(number, conn.clone(), prefetch, limit.clone()),
             incarnation: 0,
             slot,
             closing: false,
@@ -105,22 +94,46 @@ impl Channel {
             prefetch,
             limit,
             subscriptions: Vec::new(),
+            consumer_places: Vec::new(),
             last_queue: None,
             assembly: None,
             last_publish: LastPublish::default(),
-            counters: ChannelCounters::default(),
             places: [None, None],
-            published: HashMap::default(),
+            publisher: None,
+            fetches: false,
         }
     }
 
-    /// The counter of publishes to an exchange.
-    pub(crate) fn published_to(&mut self, exchange: &Arc<str>) -> Arc<Counter> {
-        if self.published.len() >= MOST_PAIRS && !self.published.contains_key(exchange) {
-            // A client that goes through exchanges without end: what was counted for others is let go.
-            self.published.clear();
+    /// A consumer begins.
+    pub(crate) fn subscribe(&mut self, subscription: Subscription, place: Place) {
+        self.consumer_places.push(place);
+        let subscription = Arc::new(subscription);
+        self.entry.add_consumer(&subscription);
+        self.subscriptions.push(subscription);
+    }
+
+    /// The consumer at this place ends.
+    pub(crate) fn unsubscribe(&mut self, at: usize) -> Arc<Subscription> {
+        let subscription = self.subscriptions.remove(at);
+        self.consumer_places.pop();
+        self.entry.remove_consumer(&subscription);
+        subscription
+    }
+
+    /// All consumers end.
+    pub(crate) fn unsubscribe_all(&mut self) -> Vec<Arc<Subscription>> {
+        self.entry.remove_consumers();
+        self.consumer_places.clear();
+        std::mem::take(&mut self.subscriptions)
+    }
+
+    /// The counters of publishes to an exchange, which is most likely that of the last one.
+    pub(crate) fn pair_with(&self, exchange: &Arc<Exchange>) -> Arc<PairCounters> {
+        let last = &self.last_publish;
+        match (&last.pair, &last.exchange) {
+            (Some(pair), Some((last, _))) if Arc::ptr_eq(last, exchange) => pair.clone(),
+            _ => self.entry.published_to(&exchange.name),
         }
-        self.published.entry(exchange.clone()).or_default().clone()
     }
 
     pub(crate) fn is_transactional(&self) -> bool {

@@ -42,6 +42,7 @@ impl Confirms {
     }
 
     /// Publishes that wait for their confirm.
+    #[cfg(test)]
     pub(crate) fn unconfirmed(&self) -> u64 {
         let known = self.window.iter().filter(|outcome| **outcome != Outcome::Waiting).count();
         self.last - self.acked - known as u64

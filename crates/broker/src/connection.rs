@@ -1,10 +1,10 @@
 //! A connection as its reactor holds it.
 
 use crate::channel::Channels;
+use crate::directory::ConnectionEntry;
 use crate::limits::{Place, UserUse};
 use crate::link::Link;
 use crate::topology::{QueueCell, Vhost};
-use amqp::FieldTable;
 use auth::User;
 use metadata::Token;
 use std::net::SocketAddr;
@@ -88,7 +88,8 @@ pub struct Ends {
 
 pub(crate) struct Connection {
     pub(crate) link: Arc<Link>,
-    pub(crate) ends: Ends,
+    /// What others see of it.
+    pub(crate) entry: Arc<ConnectionEntry>,
     pub(crate) phase: Phase,
     pub(crate) park: Option<Park>,
     pub(crate) leftover: Vec<u8>,
@@ -96,15 +97,10 @@ pub(crate) struct Connection {
     pub(crate) channels: Channels,
     pub(crate) vhost: Option<Arc<Vhost>>,
     pub(crate) user: Option<Arc<User>>,
-    pub(crate) mechanism: Option<auth::Mechanism>,
     pub(crate) capabilities: Capabilities,
-    pub(crate) client_properties: FieldTable,
     pub(crate) frame_max: usize,
     pub(crate) channel_max: u16,
     pub(crate) heartbeat_s: u16,
-    pub(crate) received_bytes: u64,
-    pub(crate) received_reads: u64,
-    pub(crate) connected_at_ms: u64,
     pub(crate) last_read_ms: u64,
     /// Bytes sent when that was last looked at.
     pub(crate) last_sent: u64,
@@ -131,8 +127,8 @@ pub(crate) struct Connection {
 impl Connection {
     pub(crate) fn new(link: Arc<Link>, ends: Ends, wall_ms: u64, now_ms: u64) -> Connection {
         Connection {
+            entry: ConnectionEntry::new(&link, ends, wall_ms),
             link,
-            ends,
             phase: Phase::Header,
             park: None,
             leftover: Vec::new(),
@@ -140,15 +136,10 @@ impl Connection {
             channels: Channels::default(),
             vhost: None,
             user: None,
-            mechanism: None,
             capabilities: Capabilities::default(),
-            client_properties: FieldTable::new(),
             frame_max: amqp::frame::FRAME_MIN_SIZE,
             channel_max: u16::MAX,
             heartbeat_s: 0,
-            received_bytes: 0,
-            received_reads: 0,
-            connected_at_ms: wall_ms,
             last_read_ms: now_ms,
             last_sent: 0,
             undurable: None,
@@ -164,15 +155,8 @@ impl Connection {
     }
 
     /// `PEER:PORT -> HOST:PORT`, RabbitMQ's name of a connection.
-    pub(crate) fn name(&self) -> String {
-        let show = |address: SocketAddr| match address {
-            SocketAddr::V6(v6) => match v6.ip().to_ipv4_mapped() {
-                Some(v4) => format!("{v4}:{}", v6.port()),
-                None => address.to_string(),
-            },
-            SocketAddr::V4(_) => address.to_string(),
-        };
-        format!("{} -> {}", show(self.ends.peer), show(self.ends.local))
+    pub(crate) fn name(&self) -> Arc<str> {
+        self.entry.name.clone()
     }
 
     /// True while received bytes are to be processed.

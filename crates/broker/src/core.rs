@@ -3,12 +3,14 @@
 //! It is passed along with the one connection that is being served, so that serving one can never touch another's
 //! state; what concerns other connections goes through their links or as messages.
 
+mod bindings;
 mod books;
 pub(crate) mod compact;
 mod declare;
 mod delay;
 pub(crate) mod deliver;
 mod duplicates;
+mod exchanges;
 pub(crate) mod facts;
 pub(crate) mod fetch_for;
 mod history;
@@ -26,7 +28,9 @@ mod settle;
 pub(crate) mod tend;
 mod watched;
 
+pub(crate) use bindings::{Binding, sorted};
 pub(crate) use declare::{QueueDeclaration, definition};
+pub(crate) use exchanges::{ExchangeDeclaration, exchange_definition, refuse_default};
 pub(crate) use publish::{Incoming, IncomingBody};
 pub(crate) use queues::{DeleteCondition, delete_queue};
 
@@ -37,6 +41,8 @@ use crate::connection::Connection;
 use crate::delivery::Unacked;
 use crate::link::{ConnectionId, Link};
 use crate::topology::{QueueCell, Route};
+use crate::totals::ReactorTotals;
+use crate::trace::Tracer;
 use amqp::Method;
 use metadata::Token;
 use queue::{ConsumerKey, Entry};
@@ -74,6 +80,9 @@ pub(crate) struct Core {
     pub(crate) now: Now,
     /// [`Now::time_ms`] of this turn.
     pub(crate) time_ms: u64,
+    pub(crate) totals: Arc<ReactorTotals>,
+    /// Who traces messages; `None` for nobody, which is what the message path asks once per batch.
+    pub(crate) tracer: Option<Arc<dyn Tracer>>,
     pub(crate) arena: Arena,
     /// Connections with output to flush.
     pub(crate) touched: Vec<Arc<Link>>,
@@ -118,7 +127,10 @@ pub(crate) struct Core {
 impl Core {
     pub(crate) fn new(broker: Arc<Broker>, shard: usize) -> Core {
         let arena = Arena::new(broker.chunks.clone());
+        let totals = broker.totals.of_reactor(shard);
         Core {
+            totals,
+            tracer: broker.tracer.get().cloned(),
             broker,
             shard,
             now: Now::default(),

@@ -21,6 +21,12 @@ impl Counter {
         self.0.load(Ordering::Relaxed)
     }
 
+    /// Takes `count` off; for gauges.
+    #[inline]
+    pub fn sub(&self, count: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_sub(count), Ordering::Relaxed);
+    }
+
     /// Replaces the value; for gauges.
     #[inline]
     pub fn set(&self, value: u64) {
@@ -79,6 +85,22 @@ counter_set! {
         get_no_ack,
         /// Fetches that found the queue empty.
         get_empty,
+        /// Fetched messages that had been delivered before.
+        redeliver,
+    }
+}
+
+counter_set! {
+    /// What a channel published to one exchange; written by its reactor.
+    PairCounters: Counter {
+        /// Messages published.
+        publish,
+        /// Publishes confirmed.
+        confirm,
+        /// Publishes returned as unroutable.
+        return_unroutable,
+        /// Publishes dropped as unroutable.
+        drop_unroutable,
     }
 }
 
@@ -91,6 +113,8 @@ counter_set! {
         deliver_no_ack,
         /// Deliveries of messages that had been delivered before.
         redeliver,
+        /// Deliveries acknowledged or rejected.
+        ack,
     }
 }
 
@@ -133,5 +157,23 @@ counter_set! {
         publish_in,
         /// Messages that it routed to queues, counted once per queue.
         publish_out,
+    }
+}
+
+counter_set! {
+    /// Logins over AMQP; written by every reactor.
+    LoginCounters: SharedCounter {
+        /// Those that were let in.
+        succeeded,
+        /// Those that were not.
+        failed,
+    }
+}
+
+impl LoginCounters {
+    /// Begins again from zero.
+    pub fn reset(&self) {
+        self.succeeded.0.store(0, Ordering::Relaxed);
+        self.failed.0.store(0, Ordering::Relaxed);
     }
 }

@@ -1,6 +1,7 @@
 //! Deliveries: what a consumer is, how a message is encoded for it, and what a channel has not yet acknowledged.
 
-use crate::counters::ConsumerCounters;
+use crate::counters::{ConsumerCounters, Counter};
+use crate::directory::ChannelEntry;
 use crate::link::{Link, OUTPUT_HIGH};
 use crate::output::Batch;
 use crate::topology::QueueCell;
@@ -26,6 +27,9 @@ pub(crate) struct ChannelLimit {
     pub(crate) limit: AtomicU32,
     /// Unacknowledged deliveries to consumers of the channel; kept only while there is a limit.
     pub(crate) used: AtomicU32,
+    /// Deliveries of the channel that are not settled, those of basic.get among them (gauge); written under its
+    /// connection's output.
+    pub(crate) unacked: Counter,
 }
 
 impl ChannelLimit {
@@ -67,6 +71,8 @@ pub struct Consumer {
     pub(crate) slot: usize,
     /// Channel number.
     pub channel: u16,
+    /// Its channel.
+    pub entry: Arc<ChannelEntry>,
     /// Consumer tag.
     pub tag: Arc<str>,
     /// The tag as it stands in methods: a byte of length and its bytes.
@@ -79,10 +85,10 @@ pub struct Consumer {
     pub prefetch: u16,
     /// Arguments of basic.consume.
     pub arguments: FieldTable,
-    /// Its own delivery acknowledgement timeout in ms.
-    pub(crate) timeout_ms: Option<u64>,
-    /// Its queue.
-    pub(crate) queue: Arc<str>,
+    /// Its delivery acknowledgement timeout in ms.
+    pub timeout_ms: Option<u64>,
+    /// Name of its queue.
+    pub queue: Arc<str>,
     pub(crate) channel_limit: Arc<ChannelLimit>,
     /// What was delivered to it.
     pub counters: ConsumerCounters,
@@ -340,6 +346,7 @@ impl Deliveries {
     pub(crate) fn keep(&mut self, unacked: Unacked) {
         debug_assert!(self.places.back().is_none_or(|last| last.tag < unacked.tag), "tags ascend");
         self.places.push_back(Place { tag: unacked.tag, unacked: Some(unacked) });
+        self.limit.unacked.add(1);
     }
 
     /// Delivery tags from `tag` on, oldest first, with what of them is not settled.
@@ -357,6 +364,12 @@ impl Deliveries {
     ///
     /// RabbitMQ: `multiple` with tag 0 means all and is right even when there are none.
     pub(crate) fn settle(&mut self, tag: u64, multiple: bool, taken: &mut Vec<Unacked>) -> bool {
+        let is_known = self.take(tag, multiple, taken);
+        self.note_unacked();
+        is_known
+    }
+
+    fn take(&mut self, tag: u64, multiple: bool, taken: &mut Vec<Unacked>) -> bool {
         if !multiple {
             let Ok(at) = self.places.binary_search_by_key(&tag, |place| place.tag) else { return false };
             let Some(unacked) = self.places[at].unacked.take() else { return false };
@@ -386,6 +399,7 @@ impl Deliveries {
     pub(crate) fn take_all(&mut self, taken: &mut Vec<Unacked>) {
         taken.extend(self.places.drain(..).filter_map(|place| place.unacked));
         self.vacant = 0;
+        self.note_unacked();
     }
 
     /// Takes what went to one consumer, in order.
@@ -429,7 +443,12 @@ impl Deliveries {
         self.recount();
     }
 
+    fn note_unacked(&self) {
+        self.limit.unacked.set(self.unacked() as u64);
+    }
+
     fn recount(&self) {
+        self.note_unacked();
         if self.limit.limit.load(Ordering::Relaxed) != 0 {
             let count = self.iter().filter(|unacked| unacked.consumer.is_some()).count();
             self.limit.used.store(count as u32, Ordering::Release);

@@ -21,6 +21,7 @@ mod dead_letter;
 mod deduplication;
 pub(crate) mod delayed;
 mod delivery;
+mod directory;
 pub mod errors;
 mod inbound;
 mod key_pattern;
@@ -39,15 +40,20 @@ mod settings;
 mod shard;
 mod tap;
 mod topology;
+mod totals;
+mod trace;
 
 pub use admin::{
-    AdminCommand, AdminError, AdminReply, AfterGet, BindingSnapshot, ChannelSnapshot, ConnectionSnapshot,
-    ConsumerSnapshot, Cursor, DelayedSnapshot, ExchangeSnapshot, Finding, Holder, MemoryControl, MemoryFigures,
-    MemoryWatermark, MessageCommand, MessageFilter, MessageReply, MessageView, Missing, MoveTarget, NewPassword,
-    OperationView, Origin, Overview, Peek, Peeked, QueueSnapshot, Secret, Standing, Transfer, WhenUserExists, Who,
+    AdminCommand, AdminError, AdminReply, AfterGet, BindingSnapshot, Cursor, DelayedSnapshot, ExchangeSnapshot,
+    Finding, Holder, INTERNAL_CLUSTER_ID, ImportBatch, ImportOutcome, ImportedPolicy, ImportedUser, ImportedVhost,
+    MemoryControl, MemoryFigures, MemoryWatermark, MessageCommand, MessageFilter, MessageReply, MessageView, Missing,
+    MoveTarget, NewPassword, OperationView, Origin, Overview, Peek, Peeked, QueueSnapshot, Secret, Standing,
+    TopologyDefinitions, Transfer, WhenUserExists, Who,
 };
 pub use broker::{Alarm, Broker, Entropy};
 pub use connection::Ends;
+pub use delivery::Consumer;
+pub use directory::{ChannelEntry, ChannelMode, ConnectionEntry, ConnectionState, ObjectTotals, Subscription, Tuned};
 pub use key_pattern::KeyPattern;
 pub use link::{ConnectionId, Flushed, Link, Transport};
 pub use message::{ShardMessage, Which};
@@ -58,8 +64,13 @@ pub use shard::{Errand, Shard};
 pub use tap::{Tap, TapEvent, TapRequest, TapSink, Watch};
 pub use topology::{
     BindingInfo, DeadLetterTarget, DelayedRetry, Destination, Exchange, ExchangeKind, ExchangeOptions, Overflow,
-    QueueCell, QueueOptions, QueueTerms, Vhost,
+    QueueCell, QueueDetails, QueueOptions, QueueTerms, QueueView, Vhost,
 };
+pub use totals::{
+    Churn, LoginCounts, LoginProtocol, LoginSource, MessageStats, MessageTotals, NodeTotals, REASONS, SIZE_BOUNDS,
+    STRATEGIES,
+};
+pub use trace::{Operation, Traced, Tracer};
 
 /// The time of a turn; the driver reads the clocks once for it.
 #[derive(Clone, Copy, Debug, Default)]

@@ -39,6 +39,17 @@ impl Limit {
 pub(crate) struct Tally(AtomicU64);
 
 impl Tally {
+    /// A place, however many there are.
+    pub(crate) fn enter_freely(self: &Arc<Tally>) -> Place {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Place(self.clone())
+    }
+
+    /// How many hold a place now.
+    pub(crate) fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
     /// A place, unless there are as many as there may be; then that number.
     pub(crate) fn enter(self: &Arc<Tally>, most: Option<u64>) -> Result<Place, u64> {
         let room = |count: u64| most.is_none_or(|most| count < most).then_some(count + 1);

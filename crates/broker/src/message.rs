@@ -1,10 +1,9 @@
 //! What reactors tell each other, and what others tell them.
 
-use crate::admin::{ChannelSnapshot, ConnectionSnapshot};
 use crate::core::leave::Letter;
 use crate::link::ConnectionId;
 use crate::shard::Errand;
-use crate::topology::QueueCell;
+use crate::topology::{Destination, QueueCell, Vhost};
 use metadata::Token;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -63,11 +62,20 @@ pub enum ShardMessage {
         which: Which,
         /// What the client is told.
         reason: String,
+        /// Who is told how many there were.
+        closed: Option<Sender<u64>>,
+    },
+    /// Give a new binding what its exchange remembers.
+    Replay {
+        /// The virtual host of both.
+        vhost: Arc<Vhost>,
+        /// The messages.
+        history: Arc<QueueCell>,
+        /// Where they go.
+        destination: Destination,
     },
     /// Move messages out of memory that is mostly empty.
     Compact,
-    /// Describe the connections and channels; the answer goes to the sender.
-    Inspect(Sender<(Vec<ConnectionSnapshot>, Vec<ChannelSnapshot>)>),
     /// Work that an administrative command needs done where messages are handled.
     Errand(Errand),
     /// Close all connections: the broker stops.

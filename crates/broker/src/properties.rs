@@ -17,13 +17,13 @@ const CAPABILITIES: [&str; 9] = [
 ];
 
 /// The server-properties table: clients look at `product` and `version` to know what they may use.
-pub(crate) fn server_properties(settings: &Settings) -> FieldTable {
+pub(crate) fn server_properties(settings: &Settings, cluster_name: &str) -> FieldTable {
     let text = |text: &str| FieldValue::LongString(text.as_bytes().to_vec());
     let capabilities = CAPABILITIES.map(|name| (name.to_owned(), FieldValue::Bool(true))).into_iter().collect();
     let information = concat!("Leveret ", env!("CARGO_PKG_VERSION"), ". Licensed under Apache-2.0 or MIT");
     [
         ("capabilities", FieldValue::Table(capabilities)),
-        ("cluster_name", text(&settings.cluster_name)),
+        ("cluster_name", text(cluster_name)),
         ("copyright", text("Copyright the Leveret contributors")),
         ("information", text(information)),
         ("platform", text("Rust")),

@@ -60,7 +60,7 @@ impl Broker {
                     behaviour,
                     is_delayed_type: definition.kind == DELAYED_TYPE,
                     arguments: definition.arguments.clone(),
-                    ..Exchange::new(vhost.next_exchange_id(), &definition.name, kind)
+                    ..Exchange::new(&vhost.name, vhost.next_exchange_id(), &definition.name, kind)
                 };
                 topology.insert_exchange(exchange.under(vhost.policies().for_exchange(&definition.name)));
             }

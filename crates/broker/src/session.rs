@@ -2,10 +2,12 @@
 
 use crate::connection::{Capabilities, Connection, Park, Phase};
 use crate::core::{Core, DeleteCondition};
+use crate::directory::Tuned;
 use crate::errors::{self, ProtocolError};
 use crate::inbound::undecodable;
 use crate::limits::Place;
 use crate::properties::server_properties;
+use crate::totals::LoginProtocol;
 use amqp::method::{channel, connection};
 use amqp::{FieldTable, FieldValue, Method, ProtocolHeader};
 use auth::{LoginError, Mechanism, SaslError, VhostRefused};
@@ -20,7 +22,8 @@ impl Core {
     /// Answers a protocol header that is served: connection.start.
     pub(crate) fn start(&mut self, conn: &mut Connection) {
         conn.phase = Phase::Starting;
-        let properties = server_properties(&self.broker.settings).to_bytes();
+        self.broker.directory.add(&conn.entry);
+        let properties = server_properties(&self.broker.settings, &self.broker.cluster_name()).to_bytes();
         let mechanisms = self.broker.access.offered_mechanisms();
         let mechanisms: Vec<&str> = mechanisms.iter().map(|mechanism| mechanism.as_str()).collect();
         let mechanisms = mechanisms.join(" ");
@@ -79,8 +82,8 @@ impl Core {
     }
 
     fn start_ok(&mut self, conn: &mut Connection, start_ok: &connection::StartOk<'_>) -> Result<(), ProtocolError> {
-        conn.client_properties = start_ok.client_properties.to_owned().unwrap_or_default();
-        conn.capabilities = capabilities(&conn.client_properties);
+        let properties = start_ok.client_properties.to_owned().unwrap_or_default();
+        conn.capabilities = capabilities(conn.entry.set_client_properties(properties));
         let offered = self.broker.access.offered_mechanisms();
         let chosen = Mechanism::choose(start_ok.mechanism, &offered);
         let credentials = chosen.and_then(|mechanism| Ok((mechanism, mechanism.credentials(start_ok.response)?)));
@@ -91,23 +94,28 @@ impl Core {
                 return Ok(());
             }
         };
-        match self.broker.access.login(&credentials, conn.ends.peer.ip()) {
+        match self.broker.login(&credentials, conn.entry.peer.ip(), LoginProtocol::Amqp091) {
             Ok(user) => {
+                self.broker.logins.succeeded.add(1);
+                conn.entry.set_login(user.clone(), mechanism);
                 conn.user = Some(user);
-                conn.mechanism = Some(mechanism);
                 conn.phase = Phase::Tuning;
                 let settings = &self.broker.settings;
                 let (channel_max, frame_max) = (self.broker.channel_max(), settings.frame_max);
                 let tune = connection::Tune { channel_max, frame_max, heartbeat: settings.heartbeat_s };
                 self.send(conn, 0, &Method::ConnectionTune(tune));
             }
-            Err(error) => self.login_failed(conn, mechanism, &error),
+            Err(error) => {
+                self.broker.logins.failed.add(1);
+                self.login_failed(conn, mechanism, &error);
+            }
         }
         Ok(())
     }
 
     /// A malformed login. RabbitMQ has an error for each, waits, and then hangs up without sending it; here it is sent.
     fn sasl_failed(&mut self, conn: &mut Connection, error: &SaslError) {
+        self.broker.note_login(None, conn.entry.peer.ip(), LoginProtocol::Amqp091, false);
         warn!(target: "connection", "closing {}: {error}", conn.name());
         let error = match error {
             SaslError::UnknownMechanism(name) => errors::UNKNOWN_MECHANISM.with(&[name]),
@@ -159,6 +167,11 @@ impl Core {
         conn.link.frame_max.store(conn.frame_max as u32, std::sync::atomic::Ordering::Relaxed);
         conn.channel_max = if tune_ok.channel_max == 0 { u16::MAX } else { tune_ok.channel_max };
         conn.heartbeat_s = tune_ok.heartbeat;
+        conn.entry.set_tuned(Tuned {
+            channel_max: conn.channel_max,
+            frame_max: conn.frame_max as u32,
+            heartbeat_s: conn.heartbeat_s,
+        });
         conn.phase = Phase::Opening;
         Ok(())
     }
@@ -171,6 +184,8 @@ impl Core {
             VhostRefused::Refused { vhost, user } => errors::VHOST_REFUSED.with(&[&vhost, &user]),
         })?;
         let vhost = self.broker.vhost(name).ok_or_else(|| errors::VHOST_NOT_FOUND.with(&[&name]))?;
+        conn.entry.set_vhost(vhost.name.clone());
+        self.broker.totals.churn.connection_created.add(1);
         conn.vhost = Some(vhost);
         conn.phase = Phase::Running;
         info!(target: "connection", "{}: user '{}' authenticated and granted access to vhost '{name}'", conn.name(), conn.user_name());

@@ -5,7 +5,6 @@
 
 mod errand;
 mod held;
-mod inspect;
 mod survey;
 mod timers;
 
@@ -13,6 +12,7 @@ use crate::Now;
 use crate::broker::Broker;
 use crate::connection::{Connection, Ends, Park, Phase};
 use crate::core::Core;
+use crate::directory::ConnectionState;
 use crate::errors;
 use crate::link::{ConnectionId, Link, Transport};
 use crate::message::{Address, ShardMessage, Which};
@@ -130,8 +130,8 @@ impl Shard {
     pub fn receive(&mut self, key: usize, bytes: &[u8], fresh: usize) {
         self.serve(key, |core, conn| {
             conn.last_read_ms = core.now.mono_ms();
-            conn.received_bytes += fresh as u64;
-            conn.received_reads += u64::from(fresh > 0);
+            conn.entry.received_bytes.add(fresh as u64);
+            conn.entry.received_reads.add(u64::from(fresh > 0));
             let taken = core.receive(conn, bytes);
             let rest = if conn.phase == Phase::Closed { &[] } else { &bytes[taken..] };
             core.keep_leftover(conn, rest);
@@ -207,11 +207,14 @@ impl Shard {
             ShardMessage::Flushed { address } => {
                 self.serve_address(address, |core, conn| conn.link.touch(&mut core.touched));
             }
+            ShardMessage::Replay { vhost, history, destination } => {
+                self.core.replay(&vhost, &history, destination);
+            }
             ShardMessage::Compact => self.core.compact(),
-            ShardMessage::Close { which, reason } => self.close(&which, &reason),
-            ShardMessage::Inspect(reply) => {
+            ShardMessage::Close { which, reason, closed } => {
+                let count = self.close(&which, &reason);
                 // Nobody is there to answer when the asker has gone.
-                let _ = reply.send(self.inspect());
+                let _ = closed.map(|closed| closed.send(count));
             }
             ShardMessage::Errand(errand) => errand.run(self),
             ShardMessage::ShutDown => self.each(|core, conn| {
@@ -260,7 +263,9 @@ impl Shard {
         });
     }
 
-    fn close(&mut self, which: &Which, reason: &str) {
+    /// Closes connections, and answers how many there were.
+    fn close(&mut self, which: &Which, reason: &str) -> u64 {
+        let mut count = 0;
         self.each(|core, conn| {
             let meant = match which {
                 Which::Id(id) => conn.link.id == *id,
@@ -268,10 +273,12 @@ impl Shard {
                 Which::Vhost(Some(name)) => conn.vhost.as_ref().is_some_and(|vhost| *vhost.name == **name),
                 Which::User(name) => conn.user_name() == name,
             };
-            if meant {
+            if meant && !matches!(conn.phase, Phase::Header | Phase::Closed) {
+                count += 1;
                 core.close_connection(conn, &errors::CLOSED_BY_OPERATOR.with(&[&reason]));
             }
         });
+        count
     }
 
     /// Goes on with queues that had more to deliver than one turn allows; true when there is still more.
@@ -333,7 +340,14 @@ impl Shard {
         if !before.1 && conn.is_reading() {
             self.resumed.push(key);
         }
+        conn.entry.set_state(ConnectionState::of(conn.phase, conn.park.as_ref()));
         if conn.phase == Phase::Closed {
+            if before.0 != Phase::Closed {
+                self.core.broker.directory.remove(&conn.entry);
+                if conn.entry.vhost().is_some() {
+                    self.core.broker.totals.churn.connection_closed.add(1);
+                }
+            }
             conn.link.end();
             self.ended.push(key);
         }

@@ -10,7 +10,9 @@ mod exchange_kind;
 mod hidden;
 mod one_of;
 mod queue_cell;
+mod queue_details;
 mod queue_options;
+mod queue_view;
 mod remove;
 mod route;
 
@@ -20,18 +22,21 @@ pub use exchange::{Exchange, ExchangeOptions};
 pub use exchange_kind::ExchangeKind;
 pub(crate) use hidden::{HiddenQueue, exchange_of, hidden_name};
 pub use queue_cell::{QueueCell, QueueState, QueueTerms};
+pub use queue_details::QueueDetails;
 pub use queue_options::{DeadLetterTarget, DelayedRetry, Overflow, QueueOptions};
+pub use queue_view::QueueView;
 pub(crate) use route::{Route, Routed};
 
 use crate::limits::{ObjectCounts, VhostLimits};
 use crate::policy::Policies;
+use crate::totals::MessageStats;
 use amqp::FieldTable;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use metadata::BindingDefinition;
 use routing::BindingTable;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// What a binding leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,6 +49,8 @@ pub enum Destination {
 
 /// A virtual host.
 pub struct Vhost {
+    /// A number that no other virtual host of this run has had.
+    pub id: u64,
     /// Its name.
     pub name: Arc<str>,
     pub(crate) default_exchange: Arc<Exchange>,
@@ -57,6 +64,8 @@ pub struct Vhost {
     /// The type of queues declared without one, where it is not the node's.
     default_queue_type: RwLock<Option<Arc<str>>>,
     counts: Arc<ObjectCounts>,
+    /// What was counted for channels that are gone; a leaf.
+    ended: Mutex<MessageStats>,
 }
 
 /// A binding as lists show it.
@@ -118,20 +127,27 @@ const PREDECLARED: [(&str, ExchangeKind, bool); 6] = [
     ("amq.rabbitmq.trace", ExchangeKind::Topic, true),
 ];
 
+/// Numbers of virtual hosts; of the process, so that none comes again when the broker is stopped and started.
+static NEXT_VHOST: AtomicU64 = AtomicU64::new(1);
+
 impl Vhost {
     /// A virtual host with the predeclared exchanges.
     pub(crate) fn new(name: &str) -> Arc<Vhost> {
         let counts = Arc::new(ObjectCounts::default());
+        let name: Arc<str> = name.into();
+        let default = Exchange::new(&name, 0, "", ExchangeKind::Direct);
         let vhost = Vhost {
-            name: name.into(),
+            id: NEXT_VHOST.fetch_add(1, Ordering::Relaxed),
+            name,
             policies: RwLock::default(),
             limits: VhostLimits::default(),
             default_queue_type: RwLock::default(),
             counts: counts.clone(),
-            default_exchange: Arc::new(Exchange::new(0, "", ExchangeKind::Direct)),
+            default_exchange: Arc::new(default),
             topology: RwLock::new(Topology { counts, ..Topology::default() }),
             next_exchange: AtomicU64::new(1),
             delayed: OnceLock::new(),
+            ended: Mutex::default(),
         };
         let mut topology = vhost.write();
         let default = Entry {
@@ -146,10 +162,19 @@ impl Vhost {
         for (name, kind, internal) in PREDECLARED {
             let id = vhost.next_exchange_id();
             let behaviour = if kind == ExchangeKind::Headers { Behaviour::BeyondKeys } else { Behaviour::Plain };
-            topology.insert_exchange(Exchange { durable: true, internal, behaviour, ..Exchange::new(id, name, kind) });
+            topology.insert_exchange(Exchange {
+                durable: true,
+                internal,
+                behaviour,
+                ..vhost.new_exchange(id, name, kind)
+            });
         }
         drop(topology);
         Arc::new(vhost)
+    }
+
+    fn new_exchange(&self, id: u64, name: &str, kind: ExchangeKind) -> Exchange {
+        Exchange::new(&self.name, id, name, kind)
     }
 
     pub(crate) fn next_exchange_id(&self) -> u64 {
@@ -195,6 +220,16 @@ impl Vhost {
         self.counts.exchanges.load(Ordering::Relaxed)
     }
 
+    /// Keeps what was counted for a channel that is gone.
+    pub(crate) fn add_ended(&self, stats: MessageStats) {
+        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) += stats;
+    }
+
+    /// What was counted for channels that are gone.
+    pub(crate) fn ended(&self) -> MessageStats {
+        *self.ended.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The queue called `name`.
     pub fn queue(&self, name: &str) -> Option<Arc<QueueCell>> {
         self.read().queue(name).cloned()
@@ -236,12 +271,24 @@ impl Vhost {
 
     /// All queues.
     pub fn queues(&self) -> Vec<Arc<QueueCell>> {
-        self.read().queues.values().cloned().collect()
+        let mut all = Vec::new();
+        self.append_queues(&mut all);
+        all
+    }
+
+    pub(crate) fn append_queues(&self, all: &mut Vec<Arc<QueueCell>>) {
+        all.extend(self.read().queues.values().cloned());
     }
 
     /// All exchanges, the default exchange among them.
     pub fn exchanges(&self) -> Vec<Arc<Exchange>> {
-        self.read().exchanges.values().map(|entry| entry.exchange.clone()).collect()
+        let mut all = Vec::new();
+        self.append_exchanges(&mut all);
+        all
+    }
+
+    pub(crate) fn append_exchanges(&self, all: &mut Vec<Arc<Exchange>>) {
+        all.extend(self.read().exchanges.values().map(|entry| entry.exchange.clone()));
     }
 
     /// All bindings, without the implicit ones of the default exchange.

@@ -14,6 +14,8 @@ pub(crate) struct Arguments {
     pub(crate) description: Option<String>,
     pub(crate) tags: Option<String>,
     pub(crate) default_queue_type: Option<String>,
+    /// Of the file, not of what is printed.
+    pub(crate) format: Option<String>,
     pub(crate) count: Option<String>,
     pub(crate) rate: Option<String>,
     pub(crate) filter: Option<String>,
@@ -86,7 +88,13 @@ impl Arguments {
             "-u" | "--if-unused" => self.if_unused = true,
             "-?" | "--help" => self.help = true,
             // On one node these mean nothing.
-            "-l" | "--longnames" | "--online" | "--local" | "--table-headers" | "--no-escape" => {}
+            "-l"
+            | "--longnames"
+            | "--online"
+            | "--local"
+            | "--table-headers"
+            | "--no-escape"
+            | "--skip-if-unchanged" => {}
             _ => return false,
         }
         true
@@ -111,6 +119,7 @@ impl Arguments {
             "--to-exchange" => &mut self.to_exchange,
             "--routing-key" => &mut self.routing_key,
             "--default-queue-type" => &mut self.default_queue_type,
+            "--format" => &mut self.format,
             "--formatter" => {
                 self.formatter = match missing(name, value)?.as_str() {
                     "table" => Formatter::Table,

@@ -1,6 +1,7 @@
 //! The commands, as one table.
 
 mod connections;
+mod definitions;
 mod delayed;
 mod eval;
 mod limits;
@@ -371,6 +372,20 @@ pub(crate) const COMMANDS: &[Command] = &[
         "Sets how much memory may be used before publishers wait",
         node::set_memory_watermark,
     ),
+    command(
+        "export_definitions",
+        (1, 1),
+        "<file_path | \"-\"> [--format <json>]",
+        "Exports definitions in JSON",
+        definitions::export,
+    ),
+    command(
+        "import_definitions",
+        (0, 1),
+        "<file_path | \"-\"> [--format <json>] [--skip-if-unchanged]",
+        "Imports definitions in JSON",
+        definitions::import,
+    ),
     command("eval", (1, 1), "<expression>", "Does what a few expressions of Erlang mean that tests use", eval::eval),
 ];
 
@@ -388,13 +403,11 @@ const ELSEWHERE: &[&str] = &[
     "environment",
     "eval_file",
     "exec",
-    "export_definitions",
     "force_boot",
     "force_gc",
     "force_reset",
     "forget_cluster_node",
     "hash_password",
-    "import_definitions",
     "join_cluster",
     "list_ciphers",
     "list_feature_flags",

@@ -3,7 +3,7 @@
 use crate::arguments::{Arguments, Formatter};
 use crate::commands::Command;
 use crate::exit::{self, Failure};
-use crate::http::{self, Request, Response, segment};
+use crate::http::{self, Endpoint, Request, Response, segment};
 use crate::table::Table;
 use crate::{Invocation, help};
 use serde_json::Value;
@@ -107,8 +107,9 @@ impl<'a> Context<'a> {
     }
 
     pub(crate) fn request(&self, request: &Request<'_>) -> Result<Response, RequestError> {
+        let endpoint = Endpoint::Socket(self.socket.clone());
         let response =
-            http::send(&self.socket, request).map_err(|error| RequestError::Unreachable(self.unreachable(&error)))?;
+            http::send(&endpoint, request).map_err(|error| RequestError::Unreachable(self.unreachable(&error)))?;
         if (200..300).contains(&response.status) {
             return Ok(response);
         }

@@ -2,14 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 use crate::key::{Effect, KeySpec};
 use crate::kind::Value;
 use crate::load::Loader;
 use crate::options::{
-    AnonymousLogin, AuthMechanism, Compat, Config, ConsumerTimeoutAction, DefaultUser, DefaultVhostLimits,
-    DiskFreeLimit, LogLevel, LogOptions, ManagementOptions, MemoryWatermark, MessageExpiry, OnRedeclare,
-    PassiveDeclarePermission, Permissions, PublisherXDeath, Secret, Sync, TcpListenOptions, UnknownExchangeType,
+    AnonymousLogin, AuditOptions, AuthMechanism, Compat, Config, ConsumerTimeoutAction, DefaultUser,
+    DefaultVhostLimits, DefinitionsOptions, DiskFreeLimit, HeaderOptions, LogLevel, LogOptions, ManagementOptions,
+    MemoryWatermark, MessageExpiry, OnRedeclare, OtlpOptions, PassiveDeclarePermission, Permissions, PrometheusOptions,
+    PublisherXDeath, RatesMode, RetentionPolicy, Secret, StatisticsOptions, Sync, TcpListenOptions,
+    UnknownExchangeType,
 };
 use crate::origin::Setting;
 use crate::table::row;
@@ -62,6 +65,7 @@ impl Checked {
             },
             quorum_as_classic: self.boolean("leveret.quorum_as_classic"),
             on_redeclare: self.choice("leveret.on_redeclare", OnRedeclare::from_word),
+            track_login_sources: self.boolean("leveret.track_login_sources"),
             consumer_max_per_channel: self.limit("consumer_max_per_channel"),
             max_message_size_bytes: self.integer("max_message_size"),
             consumer_timeout_ms: self.limit("consumer_timeout"),
@@ -83,6 +87,14 @@ impl Checked {
             sync: self.sync(),
             message_memory_bytes: self.integer("leveret.message_memory"),
             management: self.management(),
+            otlp: self.optional_text("leveret.otlp.endpoint").filter(|endpoint| !endpoint.is_empty()).map(|endpoint| {
+                OtlpOptions {
+                    endpoint,
+                    sample: self.fraction("leveret.otlp.sample"),
+                    service_name: self.text("leveret.otlp.service_name"),
+                }
+            }),
+            definitions: self.definitions(),
             ignored: self.ignored(),
             settings: self.settings.into_values().map(|checked| checked.setting).collect(),
         }
@@ -214,12 +226,102 @@ impl Checked {
         }
     }
 
+    /// In RabbitMQ's order, each once.
+    fn definitions(&self) -> DefinitionsOptions {
+        let keys = ["load_definitions", "definitions.local.path", "management.load_definitions"];
+        let mut paths: Vec<PathBuf> = Vec::new();
+        for path in keys.into_iter().filter_map(|key| self.optional_text(key)).filter(|path| path != "none") {
+            let path = PathBuf::from(path);
+            if !paths.contains(&path) {
+                paths.push(path);
+            }
+        }
+        DefinitionsOptions { paths, skip_if_unchanged: self.boolean("definitions.skip_if_unchanged") }
+    }
+
     fn management(&self) -> ManagementOptions {
         ManagementOptions {
             listeners: self.http_listeners("leveret.management", "management.tcp.ip", "management.tcp.port"),
             prometheus_listeners: self.http_listeners("leveret.prometheus", "prometheus.tcp.ip", "prometheus.tcp.port"),
             path_prefix: self.optional_text("management.path_prefix").unwrap_or_default(),
             max_body_bytes: self.integer("management.http.max_body_size"),
+            max_connections: self.limit("management.tcp.max_connections"),
+            request_timeout_ms: self.integer("management.tcp.request_timeout"),
+            idle_timeout_ms: self.integer("management.tcp.idle_timeout"),
+            inactivity_timeout_ms: self.integer("management.tcp.inactivity_timeout"),
+            max_keepalive: self.integer("management.tcp.max_keepalive"),
+            compress: self.boolean("management.tcp.compress"),
+            hide_allow_header: self.boolean("management.http.hide_allow_header"),
+            headers: self.http_headers(),
+            disable_basic_auth: self.boolean("management.disable_basic_auth"),
+            disable_stats: self.boolean("management.disable_stats"),
+            enable_queue_totals: self.boolean("management.enable_queue_totals"),
+            login_session_timeout_min: self.limit("management.login_session_timeout"),
+            audit: AuditOptions {
+                is_enabled: self.boolean("leveret.audit"),
+                file_size_bytes: self.integer("leveret.audit.file_size"),
+                files: self.integer("leveret.audit.files"),
+            },
+            statistics: self.statistics(),
+            prometheus: self.prometheus(),
+        }
+    }
+
+    fn http_headers(&self) -> HeaderOptions {
+        let origins = self.members("management.cors.allow_origins.$name");
+        let origin = |(_, value): (&str, &Value)| match value {
+            Value::Text(text) => Some(text.clone()),
+            _ => None,
+        };
+        HeaderOptions {
+            cors_allow_origins: origins.filter_map(origin).collect(),
+            cors_max_age_s: self.integer("management.cors.max_age"),
+            content_security_policy: self.optional_text("management.csp.policy"),
+            strict_transport_security: self.optional_text("management.hsts.policy"),
+            content_type_options: self.optional_text("management.headers.content_type_options"),
+            xss_protection: self.optional_text("management.headers.xss_protection"),
+            frame_options: self.optional_text("management.headers.frame_options"),
+            referrer_policy: self.optional_text("management.headers.referrer_policy"),
+        }
+    }
+
+    fn statistics(&self) -> StatisticsOptions {
+        let disabled = ["management.disable_stats", "management_agent.disable_metrics_collector"];
+        StatisticsOptions {
+            enabled: !disabled.iter().any(|key| self.boolean(key)),
+            interval_ms: self.integer("collect_statistics_interval"),
+            rates_mode: self.choice("management.rates_mode", RatesMode::from_word),
+            retention: self.retention(),
+        }
+    }
+
+    /// Words for spans as in RabbitMQ; others that are no number of seconds count for nothing.
+    fn retention(&self) -> Vec<RetentionPolicy> {
+        let family = "management.sample_retention_policies.";
+        let given = self.settings.iter().filter_map(|(key, checked)| {
+            let (section, span) = key.strip_prefix(family)?.rsplit_once('.')?;
+            let span_s = match span {
+                "minute" => 60,
+                "hour" => 3600,
+                "day" => 86_400,
+                seconds => seconds.parse().ok()?,
+            };
+            let Value::Integer(interval_s) = checked.value else { return None };
+            let interval_s = u32::try_from(interval_s).ok().filter(|interval_s| *interval_s > 0)?;
+            Some(RetentionPolicy { section: section.to_owned(), span_s, interval_s })
+        });
+        given.collect()
+    }
+
+    fn prometheus(&self) -> PrometheusOptions {
+        let pattern = self.optional_text("prometheus.filter_aggregated_queue_metrics_pattern");
+        let pattern =
+            pattern.or_else(|| self.optional_text("management_agent.filter_aggregated_queue_metrics_pattern"));
+        PrometheusOptions {
+            path: self.text("prometheus.path"),
+            return_per_object_metrics: self.boolean("prometheus.return_per_object_metrics"),
+            filter_aggregated_queue_metrics_pattern: pattern.filter(|pattern| !pattern.is_empty()),
+            authentication: self.boolean("prometheus.authentication.enabled"),
         }
     }
 

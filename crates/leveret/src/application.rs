@@ -1,5 +1,6 @@
 //! The broker within the process: started from the data directory, stopped, and started again.
 
+use crate::definitions;
 use crate::memory::Monitored;
 use crate::settings;
 use crate::storage::{MESSAGES, Storage};
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use telemetry::Exporter;
 use tracing::{error, info};
 
 /// The broker of this process, running or stopped.
@@ -30,6 +32,7 @@ pub(crate) struct Application {
 struct Visible {
     broker: Arc<Broker>,
     listeners: Vec<SocketAddr>,
+    disk: DiskMonitor,
 }
 
 /// Everything that a running broker consists of.
@@ -42,6 +45,7 @@ struct Running {
     memory: JoinHandle<()>,
     disk_monitor: DiskMonitor,
     disk: JoinHandle<()>,
+    exporter: Option<Arc<Exporter>>,
 }
 
 impl Application {
@@ -66,16 +70,21 @@ impl Application {
         info!("memory high watermark set to {} MiB of {} MiB", monitor.limit() >> 20, total_bytes >> 20);
         broker.set_memory_control(Box::new(Monitored { monitor: monitor.clone(), total_bytes }));
         let (disk_monitor, disk) = start_disk_monitor(config, &broker, &storage, &self.data_dir, total_bytes)?;
+        let exporter = start_exporter(config, &broker)?;
         let storage_threads = StorageThreads::start(&broker, &storage.store, |failure| {
             error!("the message store cannot go on: {failure}");
             fail_stop();
         })?;
+        broker.ensure_cluster_id()?;
+        definitions::import(&config.definitions, &broker)?;
         let reactors = Reactors::start(&broker, listeners)?;
         for address in &addresses {
             info!("started TCP listener on {address}");
         }
-        *lock(&self.visible) = Some(Visible { broker: broker.clone(), listeners: addresses });
-        *running = Some(Running { broker, storage, storage_threads, reactors, monitor, memory, disk_monitor, disk });
+        *lock(&self.visible) =
+            Some(Visible { broker: broker.clone(), listeners: addresses, disk: disk_monitor.clone() });
+        *running =
+            Some(Running { broker, storage, storage_threads, reactors, monitor, memory, disk_monitor, disk, exporter });
         Ok(())
     }
 
@@ -91,6 +100,9 @@ impl Application {
         if ended.memory.join().is_err() || ended.disk.join().is_err() {
             error!("a monitor ended with a panic");
         }
+        if let Some(exporter) = ended.exporter {
+            exporter.stop();
+        }
         ended.storage_threads.stop();
         ended.broker.mark_delivered_exactly();
         ended.storage.close();
@@ -104,6 +116,10 @@ impl management::Application for Application {
 
     fn listeners(&self) -> Vec<SocketAddr> {
         lock(&self.visible).as_ref().map(|visible| visible.listeners.clone()).unwrap_or_default()
+    }
+
+    fn disk(&self) -> Option<(u64, u64)> {
+        lock(&self.visible).as_ref().map(|visible| (visible.disk.free(), visible.disk.limit()))
     }
 
     fn stop(&self) {
@@ -125,7 +141,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Opens the data directory and builds the broker from what it holds.
 fn open(config: &Config, data_dir: &Path) -> Result<(Arc<Broker>, Storage)> {
     let mut storage = Storage::open(config, data_dir)?;
-    if storage.snapshot.is_fresh() {
+    if storage.snapshot.is_fresh() && !config.definitions.paths.is_empty() {
+        // RabbitMQ does the same, whatever the definitions hold.
+        info!("there are definitions to import: the default vhost and user are not created");
+    } else if storage.snapshot.is_fresh() {
         storage.snapshot = first_boot(config, &*storage.journal)?;
     }
     let snapshot = &storage.snapshot;
@@ -146,6 +165,21 @@ fn open(config: &Config, data_dir: &Path) -> Result<(Arc<Broker>, Storage)> {
     storage.snapshot = Snapshot::default();
     let _ = storage.told.set(broker.clone());
     Ok((broker, storage))
+}
+
+/// Starts sending spans of traced messages, where the configuration says where to.
+fn start_exporter(config: &Config, broker: &Arc<Broker>) -> Result<Option<Arc<Exporter>>> {
+    let Some(otlp) = &config.otlp else { return Ok(None) };
+    let settings = telemetry::Settings {
+        endpoint: otlp.endpoint.clone(),
+        sample: otlp.sample,
+        service_name: otlp.service_name.clone(),
+        node: settings::node_name(config),
+    };
+    let exporter = Exporter::start(settings, broker.shards()).context("bad value for `leveret.otlp.endpoint`")?;
+    let exporter = Arc::new(exporter);
+    broker.set_tracer(exporter.clone());
+    Ok(Some(exporter))
 }
 
 /// Starts the disk alarm. Below three log segments the store could not go on acknowledging and tidying up.

@@ -1,23 +1,49 @@
 //! What a handler is given: who asks, the right that was checked, and the way to the broker.
 
+use crate::authenticate;
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::service::Shared;
 use auth::{Permission, Resource};
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
 use broker::{AdminCommand, AdminReply};
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
 
+/// Who may use a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody, without credentials.
+    Public,
+    /// Any of the four tags.
+    ManagementUser,
+    /// Permissions in the virtual host of the path, or the tag administrator.
+    VhostUser,
+    /// The same, or the tag monitoring.
+    VhostVisible,
+    /// The tag monitoring or administrator.
+    Monitor,
+    /// The tag policymaker and permissions in the virtual host of the path, or the tag administrator.
+    PolicyMaker,
+    /// The tag policymaker or administrator.
+    GlobalPolicyMaker,
+    /// The tag administrator.
+    Administrator,
+}
+
 /// A right that a handler demands of its caller, one of those in RabbitMQ's `rabbit_web_dispatch_access_control`.
 pub(crate) trait Right: Send + Sync + 'static {
+    /// Its name.
+    const ACCESS: Access;
+
     /// Checks it; `vhost` is the virtual host that the path or the header `x-vhost` names.
     fn check(shared: &Shared, caller: &Caller, vhost: Option<&str>) -> Result<(), ApiError>;
 }
 
-/// The request of a caller who has the right `R`.
+/// The request of a caller who has the right `R`, in whose name it carries out commands.
 pub(crate) struct Api<R> {
     shared: Shared,
     pub(crate) caller: Arc<Caller>,
@@ -39,34 +65,47 @@ pub(crate) struct GlobalPolicyMaker;
 /// The tag administrator.
 pub(crate) struct Administrator;
 
+/// The first argument of a handler that everybody may call, without credentials.
+pub(crate) struct Public(Shared);
+
 const NO_VHOST: &str = "User not authorised to access virtual host";
 const NO_OBJECT: &str = "User not authorised to access object";
 
 impl Right for ManagementUser {
+    const ACCESS: Access = Access::ManagementUser;
+
     fn check(_: &Shared, _: &Caller, _: Option<&str>) -> Result<(), ApiError> {
         Ok(())
     }
 }
 
 impl Right for VhostUser {
+    const ACCESS: Access = Access::VhostUser;
+
     fn check(shared: &Shared, caller: &Caller, vhost: Option<&str>) -> Result<(), ApiError> {
         if caller.tags.administrator { Ok(()) } else { shared.check_vhost(caller, vhost) }
     }
 }
 
 impl Right for VhostVisible {
+    const ACCESS: Access = Access::VhostVisible;
+
     fn check(shared: &Shared, caller: &Caller, vhost: Option<&str>) -> Result<(), ApiError> {
         if caller.tags.is_monitor() { Ok(()) } else { shared.check_vhost(caller, vhost) }
     }
 }
 
 impl Right for Monitor {
+    const ACCESS: Access = Access::Monitor;
+
     fn check(_: &Shared, caller: &Caller, _: Option<&str>) -> Result<(), ApiError> {
         if caller.tags.is_monitor() { Ok(()) } else { Err(ApiError::not_authorised("Not monitor user")) }
     }
 }
 
 impl Right for PolicyMaker {
+    const ACCESS: Access = Access::PolicyMaker;
+
     fn check(shared: &Shared, caller: &Caller, vhost: Option<&str>) -> Result<(), ApiError> {
         if caller.tags.administrator {
             return Ok(());
@@ -79,19 +118,23 @@ impl Right for PolicyMaker {
 }
 
 impl Right for GlobalPolicyMaker {
+    const ACCESS: Access = Access::GlobalPolicyMaker;
+
     fn check(_: &Shared, caller: &Caller, _: Option<&str>) -> Result<(), ApiError> {
         if caller.tags.is_policymaker() { Ok(()) } else { Err(ApiError::not_authorised(NO_OBJECT)) }
     }
 }
 
 impl Right for Administrator {
+    const ACCESS: Access = Access::Administrator;
+
     fn check(_: &Shared, caller: &Caller, _: Option<&str>) -> Result<(), ApiError> {
         if caller.tags.administrator { Ok(()) } else { Err(ApiError::not_authorised("Not administrator user")) }
     }
 }
 
 impl Shared {
-    /// RabbitMQ answers 404 for a virtual host without permissions, and leaves one that is not there to the handler.
+    /// One that is not there is left to the handler, as in RabbitMQ.
     fn check_vhost(&self, caller: &Caller, vhost: Option<&str>) -> Result<(), ApiError> {
         let Some(vhost) = vhost else { return Ok(()) };
         let broker = self.broker()?;
@@ -106,25 +149,65 @@ impl<R: Right> FromRequestParts<Shared> for Api<R> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Api<R>, ApiError> {
-        // Every listener puts one there; a request without is one that nobody looked at.
-        let Some(caller) = parts.extensions.get::<Arc<Caller>>().cloned() else {
-            return Err(ApiError::not_authorised("Login failed"));
-        };
-        if !caller.tags.is_management_user() {
-            return Err(ApiError::not_authorised("Not management user"));
+        let caller = authenticate::caller(shared, parts).await?;
+        let checked = check::<R>(shared, &caller, parts).await;
+        if !caller.is_operator() {
+            shared.attempts().count(checked.is_ok());
         }
-        let of_path = RawPathParams::from_request_parts(parts, shared).await.ok();
-        let of_path = of_path
-            .as_ref()
-            .and_then(|params| params.iter().find(|(name, _)| *name == "vhost"))
-            .map(|(_, vhost)| vhost.to_owned());
-        let of_header = || {
-            let value = parts.headers.get("x-vhost")?.to_str().ok()?;
-            (!value.is_empty()).then(|| value.to_owned())
-        };
-        let vhost = of_path.or_else(of_header);
-        R::check(shared, &caller, vhost.as_deref())?;
-        Ok(Api { shared: shared.clone(), caller, right: PhantomData })
+        checked?;
+        negotiate(&parts.headers)?;
+        let caller = Arc::new(caller);
+        Ok(Api { shared: shared.in_name_of(caller.clone()), caller, right: PhantomData })
+    }
+}
+
+/// Checks what the caller may do at the virtual host that the request names.
+async fn check<R: Right>(shared: &Shared, caller: &Caller, parts: &mut Parts) -> Result<(), ApiError> {
+    if !caller.tags.is_management_user() {
+        return Err(ApiError::not_authorised("Not management user"));
+    }
+    let of_path = RawPathParams::from_request_parts(parts, shared).await;
+    // A name that is not UTF-8 is nobody's, and must not be taken for none.
+    let of_path = of_path.map_err(|_| ApiError::bad_request("the path is not UTF-8"))?;
+    let of_path = of_path.iter().find(|(name, _)| *name == "vhost").map(|(_, vhost)| vhost.to_owned());
+    let of_header = || {
+        let value = parts.headers.get("x-vhost")?.to_str().ok()?;
+        (!value.is_empty()).then(|| value.to_owned())
+    };
+    let vhost = of_path.or_else(of_header);
+    R::check(shared, caller, vhost.as_deref())
+}
+
+/// Refuses who takes no answer that there could be. RabbitMQ has JSON and Erlang's own format, of which clients that
+/// prefer it take JSON too; what flows without end is events.
+fn negotiate(headers: &HeaderMap) -> Result<(), ApiError> {
+    const THERE: [&str; 5] = ["*/*", "application/*", "application/json", "application/bert", "text/event-stream"];
+    let mut ranges = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).peekable();
+    if ranges.peek().is_none() {
+        return Ok(());
+    }
+    let is_there = |range: &str| {
+        let mut parts = range.split(';').map(str::trim);
+        let name = parts.next().unwrap_or_default();
+        let is_refused = parts.any(|part| part.strip_prefix("q=").and_then(|q| q.parse().ok()) == Some(0.0_f32));
+        !is_refused && (name.is_empty() || THERE.iter().any(|there| there.eq_ignore_ascii_case(name)))
+    };
+    if ranges.flat_map(|value| value.split(',')).any(is_there) { Ok(()) } else { Err(ApiError::not_acceptable()) }
+}
+
+impl FromRequestParts<Shared> for Public {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(_: &mut Parts, shared: &Shared) -> Result<Public, ApiError> {
+        Ok(Public(shared.clone()))
+    }
+}
+
+impl Deref for Public {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
     }
 }
 
@@ -137,14 +220,23 @@ impl<R> Deref for Api<R> {
 }
 
 impl<R> Api<R> {
-    /// Carries out a command in the caller's name; what it changes is in the audit log.
-    pub(crate) async fn execute(&self, command: AdminCommand) -> Result<AdminReply, ApiError> {
-        self.shared.execute(command).await
-    }
-
     /// True when lists show the caller what is in `vhost`: RabbitMQ filters lists by it.
     pub(crate) fn sees_vhost(&self, vhost: &str) -> bool {
         self.caller.tags.is_monitor() || self.may_use_vhost(vhost)
+    }
+
+    /// The same for what RabbitMQ's `filter_vhost` shows to administrators, and to others where they have permissions.
+    pub(crate) fn lists_vhost(&self, vhost: &str) -> bool {
+        self.caller.tags.administrator || self.may_use_vhost(vhost)
+    }
+
+    /// Carries out a command on queues, exchanges or bindings as far as the caller may do it over AMQP.
+    pub(crate) async fn execute_as_caller(&self, command: AdminCommand) -> Result<AdminReply, ApiError> {
+        if self.caller.is_operator() {
+            return self.execute(command).await;
+        }
+        let user = self.caller.name.clone();
+        self.execute(AdminCommand::As { user, command: Box::new(command) }).await
     }
 
     /// True when the caller has permissions in `vhost`, be they empty.

@@ -1,63 +1,137 @@
-//! Who a request over the network is from.
+//! Who a request is from: RabbitMQ's `rabbit_web_dispatch_access_control`, with its words.
 
-use crate::caller::Caller;
+mod attempts;
+mod remembered;
+
+pub(crate) use attempts::Attempts;
+pub(crate) use remembered::Remembered;
+
+use crate::caller::{Caller, Origin};
 use crate::error::ApiError;
 use crate::service::Shared;
-use auth::Credentials;
-use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, HeaderValue, header};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use auth::{Credentials, LoginError, User};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use broker::LoginProtocol;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::Semaphore;
+use tracing::warn;
 
-/// What a browser is asked for.
-const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"RabbitMQ Management\"");
+/// Passwords that are hashed at once. Whoever guesses leaves threads to those who are logged in.
+static HASHING: Semaphore = Semaphore::const_new(2);
 
-/// Finds out who makes the request, and turns it away when that is nobody.
-pub(crate) async fn network(
-    State(shared): State<Shared>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    match caller(&shared, request.headers(), peer).await {
-        Ok(caller) => {
-            request.extensions_mut().insert(Arc::new(caller));
-            next.run(request).await
+/// What a request says of who makes it.
+enum Given {
+    Basic { user: Vec<u8>, password: Vec<u8> },
+    Bearer,
+    Nothing,
+}
+
+/// Finds out who makes a request, which `parts` are the head of.
+pub(crate) async fn caller(shared: &Shared, parts: &Parts) -> Result<Caller, ApiError> {
+    let peer = match parts.extensions.get::<Origin>() {
+        // Whoever can open the socket may do everything.
+        Some(Origin::Socket) => return Ok(Caller::operator()),
+        Some(Origin::Network(peer)) => *peer,
+        // Every listener says where a request is from; one without is one that nobody looked at.
+        None => return Err(ApiError::no_credentials()),
+    };
+    let basic_is_disabled = shared.http().disable_basic_auth;
+    match given(&parts.headers) {
+        Given::Basic { .. } if basic_is_disabled => Err(denied("basic auth disabled")),
+        Given::Basic { user, password } => login(shared, user, password, peer).await,
+        // Tokens are checked by OAuth 2, which is not there yet: they are as good as a wrong password.
+        Given::Bearer => {
+            wait_after_failure(shared, peer).await;
+            Err(ApiError::not_authenticated())
         }
-        Err(error) => {
-            let mut response = error.into_response();
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
-            response
+        Given::Nothing if basic_is_disabled => Err(denied("no credentials")),
+        Given::Nothing => Err(ApiError::no_credentials()),
+    }
+}
+
+fn denied(why: &str) -> ApiError {
+    let text = format!("HTTP access denied: {why}");
+    warn!("{text}");
+    ApiError::not_authorised(text)
+}
+
+/// The user of this name and password, who may come from `peer`.
+pub(crate) async fn login(
+    shared: &Shared,
+    user: Vec<u8>,
+    password: Vec<u8>,
+    peer: SocketAddr,
+) -> Result<Caller, ApiError> {
+    let name = String::from_utf8_lossy(&user).escape_default().to_string();
+    match check(shared, user, password, peer).await? {
+        Ok(user) => Ok(Caller::user(user.name(), user.tags(), peer)),
+        Err(refused) => {
+            warn!("HTTP access denied: {}", refused.to_string().escape_debug());
+            wait_after_failure(shared, peer).await;
+            match refused {
+                LoginError::LoopbackOnly { .. } => {
+                    warn!("HTTP access denied: user '{name}' - User can only log in via localhost");
+                    Err(ApiError::not_authorised("User can only log in via localhost"))
+                }
+                _ => Err(ApiError::not_authenticated()),
+            }
         }
     }
 }
 
-/// Whoever can open the socket may do everything.
-pub(crate) async fn socket(mut request: Request, next: Next) -> Response {
-    request.extensions_mut().insert(Arc::new(Caller::operator()));
-    next.run(request).await
-}
-
-async fn caller(shared: &Shared, headers: &HeaderMap, peer: SocketAddr) -> Result<Caller, ApiError> {
-    let credentials = basic(headers).ok_or_else(ApiError::login_failed)?;
+async fn check(
+    shared: &Shared,
+    user: Vec<u8>,
+    password: Vec<u8>,
+    peer: SocketAddr,
+) -> Result<Result<Arc<User>, LoginError>, ApiError> {
     let broker = shared.broker()?;
+    let fingerprint = shared.remembered().fingerprint(&user, &password);
+    if let Some(user) = fingerprint.and_then(|fingerprint| shared.remembered().find(&broker, fingerprint)) {
+        // Who may log in from this machine alone changes without a new generation.
+        let is_loopback = peer.ip().to_canonical().is_loopback();
+        if is_loopback || !broker.access.loopback_users().iter().any(|name| name == user.name()) {
+            return Ok(Ok(user));
+        }
+    }
+    let _permit = HASHING.acquire().await;
+    let generation = broker.access.generation();
+    let asked = broker.clone();
     // Hashing takes a while, and may be made to take longer.
-    let login = tokio::task::spawn_blocking(move || broker.access.login(&credentials, peer.ip())).await;
-    let user = login.map_err(|_| ApiError::unexpected_reply())?.map_err(|_| ApiError::login_failed())?;
-    Ok(Caller::user(user.name(), user.tags(), peer))
+    let check = move || asked.login(&Credentials::Password { user, password }, peer.ip(), LoginProtocol::Http);
+    let login = tokio::task::spawn_blocking(check).await.map_err(|_| ApiError::unexpected_reply())?;
+    if let (Ok(user), Some(fingerprint)) = (&login, fingerprint) {
+        shared.remembered().keep(&broker, generation, fingerprint, user.clone());
+    }
+    Ok(login)
 }
 
-fn basic(headers: &HeaderMap) -> Option<Credentials> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, encoded) = value.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
+/// Who guesses passwords waits, which costs nobody else anything.
+async fn wait_after_failure(shared: &Shared, peer: SocketAddr) {
+    shared.attempts().count(false);
+    let wait = shared.attempts().fail(peer.ip().to_canonical(), Instant::now());
+    if !wait.is_zero() {
+        tokio::time::sleep(wait).await;
     }
-    let decoded = STANDARD.decode(encoded.trim()).ok()?;
-    let colon = decoded.iter().position(|byte| *byte == b':')?;
-    Some(Credentials::Password { user: decoded[..colon].to_vec(), password: decoded[colon + 1..].to_vec() })
+}
+
+fn given(headers: &HeaderMap) -> Given {
+    let Some(value) = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()) else {
+        return Given::Nothing;
+    };
+    let Some((scheme, rest)) = value.split_once(' ') else { return Given::Nothing };
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Given::Bearer;
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return Given::Nothing;
+    }
+    let Ok(decoded) = STANDARD.decode(rest.trim()) else { return Given::Nothing };
+    let Some(colon) = decoded.iter().position(|byte| *byte == b':') else { return Given::Nothing };
+    Given::Basic { user: decoded[..colon].to_vec(), password: decoded[colon + 1..].to_vec() }
 }

@@ -1,49 +1,132 @@
 //! Errors as RabbitMQ's HTTP API words them.
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use broker::errors::ProtocolError;
 use broker::{AdminError, Missing};
-use serde_json::json;
+use serde_json::{Value, json};
+use std::borrow::Cow;
 
 /// A request that failed: a status and a JSON body with `error` and `reason`.
 #[derive(Debug)]
 pub(crate) struct ApiError {
     status: StatusCode,
     error: &'static str,
-    reason: String,
-    /// What was not found, for the command line, which has an exit code for each.
-    missing: Option<Missing>,
+    /// A text, or an Erlang term as RabbitMQ writes it: `["not_boolean","x"]`.
+    reason: Value,
+    /// What was not found, and a sentence about it, for the command line, which has an exit code for each.
+    missing: Option<NotFound>,
+    /// A browser is to ask for a name and a password.
+    is_challenge: bool,
 }
 
+#[derive(Clone, Debug)]
+struct NotFound {
+    kind: Missing,
+    text: String,
+}
+
+/// What a browser asks for them with.
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"RabbitMQ Management\"");
+
 impl ApiError {
-    pub(crate) fn bad_request(reason: impl Into<String>) -> ApiError {
-        ApiError { status: StatusCode::BAD_REQUEST, error: "bad_request", reason: reason.into(), missing: None }
+    fn new(status: StatusCode, error: &'static str, reason: impl Into<Value>) -> ApiError {
+        ApiError { status, error, reason: reason.into(), missing: None, is_challenge: false }
+    }
+
+    pub(crate) fn bad_request(reason: impl Into<Value>) -> ApiError {
+        ApiError::new(StatusCode::BAD_REQUEST, "bad_request", reason)
+    }
+
+    /// A value is not what it has to be: RabbitMQ shows the pair of `what` and the value.
+    pub(crate) fn bad_value(what: &str, value: &Value) -> ApiError {
+        ApiError::bad_request(json!([what, value]))
     }
 
     pub(crate) fn not_found() -> ApiError {
-        let reason = "Not Found".to_owned();
-        ApiError { status: StatusCode::NOT_FOUND, error: "Object Not Found", reason, missing: None }
+        ApiError::new(StatusCode::NOT_FOUND, "Object Not Found", "Not Found")
+    }
+
+    /// Something is for a virtual host that is not there.
+    pub(crate) fn vhost_not_found() -> ApiError {
+        ApiError::new(StatusCode::NOT_FOUND, "not_found", "vhost_not_found")
     }
 
     /// The same error, in RabbitMQ's words where something was to be put into a virtual host that is not there.
     pub(crate) fn or_no_vhost(self) -> ApiError {
         match self.missing {
-            Some(Missing::Vhost) => ApiError { error: "not_found", reason: "vhost_not_found".to_owned(), ..self },
+            Some(NotFound { kind: Missing::Vhost, .. }) => {
+                ApiError { missing: self.missing, ..ApiError::vhost_not_found() }
+            }
+            _ => self,
+        }
+    }
+
+    /// The same error, in RabbitMQ's words where something was to be put for a user or into a virtual host.
+    pub(crate) fn or_no_user_or_vhost(self) -> ApiError {
+        match self.missing {
+            Some(NotFound { kind: Missing::Vhost | Missing::User, .. }) => {
+                ApiError { missing: self.missing, ..ApiError::bad_request("vhost_or_user_not_found") }
+            }
+            _ => self,
+        }
+    }
+
+    /// The same error, in RabbitMQ's words where something was to be done with a user that is not there.
+    pub(crate) fn or_no_user(self, name: &str) -> ApiError {
+        match self.missing {
+            Some(NotFound { kind: Missing::User, .. }) => {
+                ApiError { missing: self.missing, ..ApiError::bad_request(json!(["no_such_user", name])) }
+            }
             _ => self,
         }
     }
 
     /// The caller may not do that; RabbitMQ spells it with an s here.
-    pub(crate) fn not_authorised(reason: impl Into<String>) -> ApiError {
-        ApiError { status: StatusCode::UNAUTHORIZED, error: "not_authorised", reason: reason.into(), missing: None }
+    pub(crate) fn not_authorised(reason: impl Into<Value>) -> ApiError {
+        ApiError::new(StatusCode::UNAUTHORIZED, "not_authorised", reason)
     }
 
-    /// Nobody that we know makes the request.
-    pub(crate) fn login_failed() -> ApiError {
-        let reason = "Login failed".to_owned();
-        ApiError { status: StatusCode::UNAUTHORIZED, error: "not_authorized", reason, missing: None }
+    /// The request does not say who makes it.
+    pub(crate) fn no_credentials() -> ApiError {
+        let error = ApiError::new(StatusCode::UNAUTHORIZED, "not_authorized", "Login failed");
+        ApiError { is_challenge: true, ..error }
+    }
+
+    /// It does, and that is not so. RabbitMQ asks no browser for other credentials here, since its user interface does.
+    pub(crate) fn not_authenticated() -> ApiError {
+        ApiError::new(StatusCode::UNAUTHORIZED, "not_authorized", "Not_Authorized")
+    }
+
+    /// The body of the request is longer than `management.http.max_body_size`, for which RabbitMQ answers 400.
+    pub(crate) fn body_too_large() -> ApiError {
+        ApiError::bad_request("Exceeded HTTP request body size limit")
+    }
+
+    /// The client accepts none of the types that there are.
+    pub(crate) fn not_acceptable() -> ApiError {
+        ApiError::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", "the answer would be application/json")
+    }
+
+    /// Why, for people.
+    pub(crate) fn reason(&self) -> Cow<'_, str> {
+        match (&self.missing, &self.reason) {
+            (Some(missing), _) => missing.text.as_str().into(),
+            (None, Value::String(text)) => text.as_str().into(),
+            (None, term) => term.to_string().into(),
+        }
+    }
+
+    /// Parameters of a page that cannot be.
+    pub(crate) fn invalid_pagination(reason: String) -> ApiError {
+        ApiError::new(StatusCode::BAD_REQUEST, "invalid_pagination_parameters", reason)
+    }
+
+    /// A page behind the end of a list of `length` rows.
+    pub(crate) fn page_out_of_range(page: u64, page_size: u64, length: usize) -> ApiError {
+        let reason = format!("Page out of range, page: {page} page size: {page_size}, len: {length}");
+        ApiError::new(StatusCode::BAD_REQUEST, "page_out_of_range", reason)
     }
 
     /// The broker is stopped, and only the process runs.
@@ -56,7 +139,7 @@ impl ApiError {
         let text = refusal.full_text();
         match refusal.code.0 {
             403 => ApiError::not_authorised(text),
-            404 => ApiError { error: "not_found", reason: text, ..ApiError::not_found() },
+            404 => ApiError::new(StatusCode::NOT_FOUND, "not_found", text),
             code => ApiError::bad_request(format!("{code} {text}")),
         }
     }
@@ -68,44 +151,80 @@ impl ApiError {
             StatusCode::NOT_FOUND if self.missing.is_none() => 404,
             _ => return self,
         };
-        ApiError::bad_request(format!("{code} {}", self.reason))
+        ApiError::bad_request(format!("{code} {}", self.reason()))
     }
 
     /// It cannot be done now.
     pub(crate) fn unavailable(reason: String) -> ApiError {
-        ApiError { status: StatusCode::SERVICE_UNAVAILABLE, error: "service_unavailable", reason, missing: None }
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", reason)
     }
 
     /// A reply that does not belong to the command: a mistake of ours.
     pub(crate) fn unexpected_reply() -> ApiError {
-        let reason = "a command had the reply of another".to_owned();
-        ApiError { status: StatusCode::INTERNAL_SERVER_ERROR, error: "internal_server_error", reason, missing: None }
+        let reason = "a command had the reply of another";
+        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_server_error", reason)
+    }
+
+    /// What an AMQP client would be told, as `rabbit_mgmt_util:direct_request` passes it on.
+    fn of_method(code: u16, text: String) -> ApiError {
+        match code {
+            403 | 530 => ApiError::not_authorised("Access refused."),
+            404 => ApiError::new(StatusCode::NOT_FOUND, "not_found", text),
+            _ => ApiError::bad_request(text),
+        }
     }
 }
 
 impl From<AdminError> for ApiError {
     fn from(error: AdminError) -> ApiError {
-        let reason = error.to_string();
-        let (status, word) = match &error {
+        let text = error.to_string();
+        match error {
             AdminError::NotFound { kind, .. } => {
-                return ApiError { missing: Some(*kind), reason, ..ApiError::not_found() };
+                ApiError { missing: Some(NotFound { kind, text }), ..ApiError::not_found() }
             }
-            AdminError::UserExists(_) => (StatusCode::PRECONDITION_FAILED, "precondition_failed"),
-            AdminError::Invalid(_) | AdminError::Refused(_) => (StatusCode::BAD_REQUEST, "bad_request"),
-            AdminError::Protocol(refusal) => return ApiError::protocol(refusal),
-            AdminError::NotAuthenticated(_) => (StatusCode::UNAUTHORIZED, "not_authorized"),
-            AdminError::Unavailable(_) => return ApiError::unavailable(reason),
-        };
-        ApiError { status, error: word, reason, missing: None }
+            AdminError::UserExists(_) => ApiError::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", text),
+            AdminError::Protected(vhost) => {
+                let reason = format!("Refusing to delete virtual host '{vhost}' because it is protected from deletion");
+                ApiError::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", reason)
+            }
+            AdminError::Channel(refusal) => ApiError::protocol(&refusal),
+            AdminError::Method(error) => ApiError::of_method(error.code.0, error.text),
+            AdminError::Invalid(_) | AdminError::Refused(_) => ApiError::bad_request(text),
+            AdminError::NotAuthenticated(_) => ApiError::new(StatusCode::UNAUTHORIZED, "not_authorized", text),
+            AdminError::Unavailable(_) => ApiError::unavailable(text),
+        }
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let mut body = json!({ "error": self.error, "reason": self.reason });
-        if let Some(missing) = self.missing {
-            body["missing"] = missing.as_str().into();
+        let body = json!({ "error": self.error, "reason": self.reason });
+        let mut response = (self.status, Json(body)).into_response();
+        if self.is_challenge {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
         }
-        (self.status, Json(body)).into_response()
+        if let Some(missing) = self.missing {
+            response.extensions_mut().insert(Detail { error: self.error, reason: self.reason, missing });
+        }
+        response
     }
+}
+
+/// What the command line learns beyond RabbitMQ's body.
+#[derive(Clone)]
+struct Detail {
+    error: &'static str,
+    reason: Value,
+    missing: NotFound,
+}
+
+/// An answer as the command line reads it: where something was not found, with the kind of it as `missing` and with a
+/// sentence where RabbitMQ says no more than that.
+pub(crate) fn in_detail(mut response: Response) -> Response {
+    let Some(Detail { error, reason, missing }) = response.extensions_mut().remove::<Detail>() else {
+        return response;
+    };
+    let reason = if reason == "Not Found" { missing.text.into() } else { reason };
+    let body = json!({ "error": error, "reason": reason, "missing": missing.kind.as_str() });
+    (response.status(), Json(body)).into_response()
 }

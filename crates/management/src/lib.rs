@@ -6,19 +6,38 @@
 //! message path.
 
 mod api;
+mod audit;
 mod authenticate;
+mod background;
+mod binding_key;
 mod caller;
+mod compress;
+mod definitions;
 mod error;
 mod fields;
+mod headers;
 mod json;
 mod list;
+mod multipart;
+mod openapi;
 mod pid;
+mod process;
+mod prometheus;
+mod request;
 mod routes;
+mod server;
 mod service;
 mod settings;
 mod socket;
 mod statistics;
+mod time;
 
+pub use api::Access;
+pub use audit::AuditSettings;
+pub use definitions::{DefinitionsError, import_definitions};
+pub use openapi::document;
+pub use routes::{Route, routes};
 pub use service::{Application, Management, Node, StartError};
-pub use settings::HttpSettings;
+pub use settings::{HeaderSettings, HttpSettings, PrometheusSettings, ServerLimits};
 pub use socket::SOCKET_NAME;
+pub use statistics::{RatesMode, Retention, RetentionPolicies, StatisticsSettings};

@@ -1,73 +1,69 @@
-//! Lists: sorted, filtered, cut to columns and to a page, or streamed whole.
+//! Lists as RabbitMQ's `rabbit_mgmt_util` makes them: sorted, filtered, cut to columns and to a page, or streamed whole.
+
+mod key;
+mod order;
+mod pieces;
+mod query;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use query::ListQuery;
 
 use crate::error::ApiError;
-use crate::fields::{Fields, Wanted};
+use crate::fields::Fields;
 use axum::Json;
-use axum::extract::{FromRequestParts, Query};
-use axum::http::request::Parts;
+use axum::body::Body;
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
-use serde_json::Value;
+use order::List;
+use pieces::{PIECE, Whole};
+use query::Page;
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
-/// The query parameters that lists have in common, as they were given.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Given {
-    sort: Option<String>,
-    sort_reverse: Option<String>,
-    columns: Option<String>,
-    disable_stats: Option<String>,
-    enable_queue_totals: Option<String>,
+/// The fields that RabbitMQ sorts most lists by.
+const DEFAULT_SORT: &[&str] = &["vhost", "name"];
+
+/// Long lists that are sent at the same time, each of which holds its rows until the client has read them; further ones
+/// wait.
+static LONG_LISTS: Semaphore = Semaphore::const_new(32);
+
+/// Answers with `rows`, of which `show` makes the JSON object, sorted by `vhost` and `name`.
+///
+/// Rows that come in this order cost less. Long lists are made on other threads, since sorting takes a while.
+pub(crate) async fn reply<R, S>(query: &ListQuery, rows: Vec<R>, show: S) -> Result<Response, ApiError>
+where
+    R: Send + Sync + 'static,
+    S: Fn(&R, &mut Fields<'_>) + Send + Sync + 'static,
+{
+    reply_sorted(query, rows, DEFAULT_SORT, show).await
 }
 
-/// What a list is asked for.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct ListQuery {
-    pub(crate) columns: Wanted,
-    /// Paths of fields to sort by, the first one first; rows come in the order of the default where they are equal.
-    pub(crate) sort: Option<Vec<String>>,
-    pub(crate) reverse: bool,
-    /// Leave out what statistics say.
-    pub(crate) disable_stats: bool,
-    /// With `disable_stats`: the counts of messages all the same.
-    pub(crate) enable_queue_totals: bool,
-}
-
-fn is_true(value: Option<&String>) -> bool {
-    value.is_some_and(|value| value == "true")
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for ListQuery {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<ListQuery, ApiError> {
-        let Query(given) = Query::<Given>::try_from_uri(&parts.uri)
-            .map_err(|error| ApiError::bad_request(format!("invalid query: {error}")))?;
-        Ok(ListQuery {
-            columns: Wanted::parse(given.columns.as_deref().unwrap_or_default()),
-            sort: given.sort.filter(|sort| !sort.is_empty()).map(|sort| sort.split('.').map(str::to_owned).collect()),
-            reverse: is_true(given.sort_reverse.as_ref()),
-            disable_stats: is_true(given.disable_stats.as_ref()),
-            enable_queue_totals: is_true(given.enable_queue_totals.as_ref()),
-        })
-    }
-}
-
-/// Answers with `rows`, of which `show` makes the JSON object; rows come in the default order.
-pub(crate) fn reply<R>(
+/// The same, sorted by `defaults`; without any, the rows are in order as they come.
+pub(crate) async fn reply_sorted<R, S>(
     query: &ListQuery,
-    rows: &[R],
-    show: impl Fn(&R, &mut Fields<'_>),
-) -> Result<Response, ApiError> {
-    let list: Vec<Value> = rows
-        .iter()
-        .map(|row| {
-            let mut fields = Fields::new(&query.columns);
-            show(row, &mut fields);
-            fields.finish()
-        })
-        .collect();
-    Ok(Json(list).into_response())
+    rows: Vec<R>,
+    defaults: &'static [&'static str],
+    show: S,
+) -> Result<Response, ApiError>
+where
+    R: Send + Sync + 'static,
+    S: Fn(&R, &mut Fields<'_>) + Send + Sync + 'static,
+{
+    let list = List { rows, show, defaults };
+    let is_short = list.rows.len() <= PIECE;
+    let query = query.clone();
+    if let Some(page) = query.page.clone() {
+        let make = move || paged(&list, &query, &page).map(IntoResponse::into_response);
+        return if is_short { make() } else { on_other_thread(make).await? };
+    }
+    let make = move || Whole { order: list.order(&query), list, columns: query.columns };
+    if is_short {
+        return Ok(json_text(make().piece(0).into()));
+    }
+    let permit = LONG_LISTS.acquire().await.ok();
+    let whole = on_other_thread(make).await?;
+    Ok(json_text(pieces::body(whole, permit)))
 }
 
 /// Answers with one object.
@@ -75,4 +71,36 @@ pub(crate) fn reply_one(query: &ListQuery, show: impl FnOnce(&mut Fields<'_>)) -
     let mut fields = Fields::new(&query.columns);
     show(&mut fields);
     Json(fields.finish()).into_response()
+}
+
+async fn on_other_thread<T: Send + 'static>(make: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
+    tokio::task::spawn_blocking(make).await.map_err(|_| ApiError::unexpected_reply())
+}
+
+fn json_text(body: Body) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+/// One page, as RabbitMQ's `range_response` describes it.
+fn paged<R, S: Fn(&R, &mut Fields<'_>)>(
+    list: &List<R, S>,
+    query: &ListQuery,
+    page: &Page,
+) -> Result<Json<Value>, ApiError> {
+    let selection = list.select(query, page)?;
+    let show = |place: &usize| {
+        let mut fields = Fields::new(&query.columns);
+        (list.show)(&list.rows[*place], &mut fields);
+        fields.finish()
+    };
+    let items: Vec<Value> = selection.rows.iter().map(show).collect();
+    Ok(Json(json!({
+        "total_count": list.rows.len(),
+        "item_count": items.len(),
+        "filtered_count": selection.filtered,
+        "page": page.number,
+        "page_size": page.size,
+        "page_count": (selection.filtered as u64).div_ceil(page.size),
+        "items": items,
+    })))
 }

@@ -1,30 +1,45 @@
 //! The router: RabbitMQ's paths under `/api`, and what RabbitMQ's HTTP API has no path for under `/api/leveret`.
 
+mod absent;
+mod audit;
+mod bindings;
+mod channels;
 mod connections;
+mod definitions;
 mod delayed;
+mod exchanges;
+mod features;
+mod health;
 mod limits;
+mod login;
+mod maintenance;
 mod messages;
-mod node;
+mod nodes;
+mod operator;
+mod overview;
+mod pages;
 mod parameters;
 mod permissions;
 mod policies;
 mod queues;
-mod topology;
+mod table;
 mod users;
 mod vhosts;
 
-use crate::error::ApiError;
+pub(crate) use limits::of_user as limits_of_user;
+
+use crate::caller::Origin;
+use crate::error::{ApiError, in_detail};
 use crate::service::Shared;
+use crate::{compress, headers};
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post, put};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Redirect, Response};
 use broker::AdminReply;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+pub use table::Route;
+use table::{Routes, delete, get, post, put};
 
 /// Carries out a command and takes the reply apart that belongs to it.
 macro_rules! ask {
@@ -37,23 +52,78 @@ macro_rules! ask {
 }
 pub(crate) use ask;
 
-/// Every path that is served, for every listener.
-pub(crate) fn router(shared: Shared) -> Router {
-    let api = Router::new()
-        .route("/overview", get(node::overview))
-        .route("/whoami", get(node::whoami))
-        .route("/nodes", get(node::nodes))
-        .route("/cluster-name", get(node::cluster_name))
-        .route("/health/checks/alarms", get(node::check_alarms))
-        .route("/health/checks/local-alarms", get(node::check_alarms))
+/// Every path below `/api`. A handler's first argument, its `Api`, says who may use it.
+fn table() -> Routes {
+    messages::routes(Routes::default())
+        .route("/overview", get(overview::overview))
+        .route("/auth", get(login::settings))
+        .route("/login", post(login::login).delete(login::logout))
+        .route("/version", get(overview::version))
+        .route("/whoami", get(overview::whoami))
+        .route("/cluster-name", get(overview::cluster_name).put(overview::set_cluster_name))
+        .route("/extensions", get(overview::extensions))
+        .route("/nodes", get(nodes::list))
+        .route("/nodes/{node}", get(nodes::one))
+        .route("/nodes/{node}/memory", get(nodes::memory))
+        .route("/nodes/{node}/memory/relative", get(nodes::memory_relative))
+        .route("/nodes/{node}/memory/ets", get(nodes::tables))
+        .route("/nodes/{node}/memory/ets/relative", get(nodes::tables))
+        .route("/nodes/{node}/memory/ets/{filter}", get(nodes::tables_of))
+        .route("/nodes/{node}/memory/ets/{filter}/relative", get(nodes::tables_of))
+        .route("/health/checks/alarms", get(health::alarms))
+        .route("/health/checks/local-alarms", get(health::local_alarms))
+        .route("/health/checks/port-listener/{port}", get(health::port_listener))
+        .route("/health/checks/protocol-listener/{protocols}", get(health::protocol_listener))
+        .route("/health/checks/virtual-hosts", get(health::virtual_hosts))
+        .route("/health/checks/node-is-quorum-critical", get(health::quorum_critical))
+        .route("/health/checks/node-is-mirror-sync-critical", get(health::quorum_critical))
+        .route("/health/checks/quorum-queues-without-elected-leaders/all-vhosts", get(health::elected_leaders))
+        .route("/health/checks/quorum-queues-without-elected-leaders/vhost/{vhost}", get(health::elected_leaders))
+        .route(
+            "/health/checks/quorum-queues-without-elected-leaders/all-vhosts/pattern/{pattern}",
+            get(health::elected_leaders),
+        )
+        .route(
+            "/health/checks/quorum-queues-without-elected-leaders/vhost/{vhost}/pattern/{pattern}",
+            get(health::elected_leaders),
+        )
+        .route("/health/checks/certificate-expiration/{within}/{unit}", get(health::certificates))
+        .route("/health/checks/metadata-store/initialized", get(health::metadata_store))
+        .route("/health/checks/metadata-store/initialized/with-data", get(health::metadata_store_with_data))
+        .route("/health/checks/is-in-service", get(health::in_service))
+        .route("/health/checks/below-node-connection-limit", get(health::below_connection_limit))
+        .route("/health/checks/ready-to-serve-clients", get(health::ready_to_serve))
+        .route("/health/checks/reached-target-cluster-size", get(health::cluster_size))
+        .route("/healthchecks/node", get(health::node))
+        .route("/healthchecks/node/{node}", get(health::named_node))
+        .route("/aliveness-test/{vhost}", get(health::aliveness))
+        .route("/feature-flags", get(features::flags))
+        .route("/feature-flags/{name}/enable", put(features::enable))
+        .route("/deprecated-features", get(features::deprecated_features))
+        .route("/deprecated-features/used", get(features::used_features))
+        .route("/auth/attempts/{node}", get(maintenance::attempts).delete(maintenance::reset_attempts))
+        .route("/auth/attempts/{node}/source", get(maintenance::attempts_by_source).delete(maintenance::reset_attempts))
+        .route("/auth/hash_password/{password}", get(maintenance::hash))
+        .route("/config/effective", get(maintenance::effective))
+        .route("/reset", delete(maintenance::reset))
+        .route("/reset/{node}", delete(maintenance::reset_node))
+        .route("/rebalance/queues", post(maintenance::rebalance))
         .route("/users", get(users::list))
+        .route("/users/bulk-delete", post(users::delete_many))
+        .route("/users/without-permissions", get(users::without_permissions))
         .route("/users/{user}", get(users::one).put(users::put).patch(users::patch).delete(users::delete))
         .route("/users/{user}/permissions", get(permissions::of_user))
         .route("/users/{user}/topic-permissions", get(permissions::topic_of_user))
+        .route("/users/{user}/queues", get(queues::of_user))
         .route("/vhosts", get(vhosts::list))
         .route("/vhosts/{vhost}", get(vhosts::one).put(vhosts::put).delete(vhosts::delete))
         .route("/vhosts/{vhost}/permissions", get(permissions::of_vhost))
         .route("/vhosts/{vhost}/topic-permissions", get(permissions::topic_of_vhost))
+        .route(
+            "/vhosts/{vhost}/deletion/protection",
+            get(vhosts::protection).post(vhosts::protect).delete(vhosts::unprotect),
+        )
+        .route("/vhosts/{vhost}/start/{node}", post(vhosts::start))
         .route("/vhosts/{vhost}/connections", get(connections::of_vhost).delete(connections::close_of_vhost))
         .route("/permissions", get(permissions::list))
         .route("/permissions/{vhost}/{user}", get(permissions::one).put(permissions::put).delete(permissions::delete))
@@ -62,12 +132,15 @@ pub(crate) fn router(shared: Shared) -> Router {
             "/topic-permissions/{vhost}/{user}",
             get(permissions::topic_one).put(permissions::topic_put).delete(permissions::topic_delete),
         )
-        .route("/topic-permissions/{vhost}/{user}/{exchange}", delete(permissions::topic_delete_exchange))
+        .route(
+            "/topic-permissions/{vhost}/{user}/{exchange}",
+            get(permissions::topic_one_of_exchange).delete(permissions::topic_delete_exchange),
+        )
         .route("/policies", get(policies::list))
-        .route("/policies/{vhost}", get(policies::of_vhost))
+        .route("/policies/{vhost}", get(policies::list))
         .route("/policies/{vhost}/{name}", get(policies::one).put(policies::put).delete(policies::delete))
         .route("/operator-policies", get(policies::operator_list))
-        .route("/operator-policies/{vhost}", get(policies::operator_of_vhost))
+        .route("/operator-policies/{vhost}", get(policies::operator_list))
         .route(
             "/operator-policies/{vhost}/{name}",
             get(policies::operator_one).put(policies::operator_put).delete(policies::operator_delete),
@@ -86,82 +159,106 @@ pub(crate) fn router(shared: Shared) -> Router {
         )
         .route("/vhost-limits", get(limits::vhosts))
         .route("/vhost-limits/{vhost}", get(limits::vhost))
-        .route("/vhost-limits/{vhost}/{limit}", put(limits::put_vhost).delete(limits::delete_vhost))
+        .route(
+            "/vhost-limits/{vhost}/{limit}",
+            get(limits::one_of_vhost).put(limits::put_vhost).delete(limits::delete_vhost),
+        )
         .route("/user-limits", get(limits::users))
         .route("/user-limits/{user}", get(limits::user))
-        .route("/user-limits/{user}/{limit}", put(limits::put_user).delete(limits::delete_user))
+        .route(
+            "/user-limits/{user}/{limit}",
+            get(limits::one_of_user).put(limits::put_user).delete(limits::delete_user),
+        )
         .route("/queues", get(queues::list))
-        .route("/queues/{vhost}", get(queues::of_vhost))
+        .route("/queues/detailed", get(queues::list))
+        .route("/queues/{vhost}", get(queues::list))
         .route("/queues/{vhost}/{queue}", get(queues::one).put(queues::put).delete(queues::delete))
         .route("/queues/{vhost}/{queue}/contents", delete(queues::purge))
-        .route("/queues/{vhost}/{queue}/bindings", get(topology::bindings_of_queue))
-        .route("/exchanges", get(topology::exchanges))
-        .route("/exchanges/{vhost}", get(topology::exchanges_of_vhost))
-        .route("/exchanges/{vhost}/{exchange}", get(topology::exchange))
-        .route("/bindings", get(topology::bindings))
-        .route("/bindings/{vhost}", get(topology::bindings_of_vhost))
+        .route("/queues/{vhost}/{queue}/actions", post(queues::act))
+        .route("/queues/{vhost}/{queue}/bindings", get(bindings::of_queue))
+        .route("/exchanges", get(exchanges::list))
+        .route("/exchanges/{vhost}", get(exchanges::list))
+        .route("/exchanges/{vhost}/{exchange}", get(exchanges::one).put(exchanges::put).delete(exchanges::delete))
+        .route("/exchanges/{vhost}/{exchange}/bindings/source", get(bindings::from_exchange))
+        .route("/exchanges/{vhost}/{exchange}/bindings/destination", get(bindings::to_exchange))
+        .route("/bindings", get(bindings::list))
+        .route("/bindings/{vhost}", get(bindings::list))
+        .route("/bindings/{vhost}/e//{kind}/{destination}", get(bindings::from_default))
+        .route("/bindings/{vhost}/e/{source}/{kind}/{destination}", get(bindings::between).post(bindings::post))
+        .route("/bindings/{vhost}/e/{source}/{kind}/{destination}/{key}", get(bindings::one).delete(bindings::delete))
+        .route("/definitions", get(definitions::get_all).post(definitions::post_all))
+        .route("/definitions/{vhost}", get(definitions::get_vhost).post(definitions::post_vhost))
+        .route("/all-configuration", get(definitions::get_all).post(definitions::post_all))
+        .route("/shovels", get(absent::of_node))
+        .route("/shovels/{vhost}", get(absent::of_node))
+        .route("/federation-links", get(absent::of_node))
+        .route("/federation-links/{vhost}", get(absent::of_node))
+        .route("/stream/connections", get(absent::of_caller))
+        .route("/stream/connections/{vhost}", get(absent::of_vhost))
+        .route("/stream/publishers", get(absent::of_caller))
+        .route("/stream/publishers/{vhost}", get(absent::of_vhost))
+        .route("/stream/consumers", get(absent::of_caller))
+        .route("/stream/consumers/{vhost}", get(absent::of_vhost))
         .route("/delayed/{vhost}", get(delayed::list))
         .route("/delayed/{vhost}/{id}", delete(delayed::cancel))
         .route("/connections", get(connections::list).delete(connections::close_all))
         .route("/connections/{name}", get(connections::one).delete(connections::close))
-        .route("/connections/{name}/channels", get(connections::channels_of))
+        .route("/connections/{name}/channels", get(channels::of_connection))
+        .route("/connections/{name}/sessions", get(connections::sessions))
         .route("/connections/username/{user}", get(connections::of_user).delete(connections::close_of_user))
-        .route("/channels", get(connections::channels))
-        .route("/consumers", get(connections::consumers))
-        .route("/consumers/{vhost}", get(connections::consumers_of_vhost))
-        .route("/leveret/application", put(node::start_application).delete(node::stop_application))
+        .route("/channels", get(channels::list))
+        .route("/channels/{name}", get(channels::one))
+        .route("/vhosts/{vhost}/channels", get(channels::of_vhost))
+        .route("/consumers", get(channels::consumers))
+        .route("/consumers/{vhost}", get(channels::consumers_of_vhost))
+        .route("/leveret/audit", get(audit::list))
+        .route("/leveret/application", put(operator::start_application).delete(operator::stop_application))
         .route("/leveret/authenticate", post(users::authenticate))
-        .route("/leveret/alarms/{resource}", put(node::raise_alarm).delete(node::clear_alarm))
-        .route("/leveret/memory-watermark", put(node::set_memory_watermark))
+        .route("/leveret/alarms/{resource}", put(operator::raise_alarm).delete(operator::clear_alarm))
+        .route("/leveret/memory-watermark", put(operator::set_memory_watermark))
         .route("/leveret/user-limits/{user}", put(limits::put_all_of_user).delete(limits::delete_all_of_user))
-        .route("/leveret/channel-max", put(node::set_channel_max))
-        .route("/leveret/loopback-users", get(node::loopback_users).put(node::set_loopback_users))
-        .merge(messages::router())
-        .fallback(unknown);
-    let body_limit = DefaultBodyLimit::max(shared.http().max_body_bytes);
-    let root = Router::new().nest("/api", api).fallback(unknown);
-    match shared.http().path_prefix.as_str() {
-        "" => root,
-        prefix => Router::new().nest(prefix, root).fallback(unknown),
+        .route("/leveret/channel-max", put(operator::set_channel_max))
+        .route("/leveret/loopback-users", get(operator::loopback_users).put(operator::set_loopback_users))
+}
+
+/// Every verb at every path of the API, for its documentation and for tests.
+pub fn routes() -> Vec<Route> {
+    table().describe("/api")
+}
+
+/// Every path that is served, for every listener.
+pub(crate) fn router(shared: Shared) -> Router {
+    let http = shared.http();
+    let (prefix, compress) = (http.path_prefix.clone(), http.limits.compress);
+    let mut router = table().into_router(&format!("{prefix}/api")).merge(pages::table().into_router(&prefix));
+    if !prefix.is_empty() {
+        let home = Redirect::permanent(&format!("{prefix}/"));
+        router = router.route("/", axum::routing::get(move || async move { home.clone() }));
     }
-    .layer(body_limit)
-    .with_state(shared)
+    let body_limit = DefaultBodyLimit::max(http.max_body_bytes);
+    let router = router
+        .fallback(unknown)
+        .layer(from_fn(for_command_line))
+        .layer(body_limit)
+        .layer(from_fn_with_state(shared.clone(), headers::add));
+    let router = if compress { router.layer(from_fn(compress::gzip)) } else { router };
+    router.with_state(shared)
+}
+
+/// What comes by the socket is from the command line, which wants to know more of errors than RabbitMQ tells.
+async fn for_command_line(request: Request, next: Next) -> Response {
+    let is_by_socket = request.extensions().get::<Origin>() == Some(&Origin::Socket);
+    let response = next.run(request).await;
+    if is_by_socket { in_detail(response) } else { response }
 }
 
 async fn unknown() -> ApiError {
     ApiError::not_found()
 }
 
-/// A body as JSON whatever its content type says, as RabbitMQ takes it; an empty one is an empty object.
-pub(crate) fn body<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, ApiError> {
-    let text: &[u8] = if bytes.is_empty() { b"{}" } else { bytes };
-    serde_json::from_slice(text).map_err(|error| ApiError::bad_request(format!("invalid body: {error}")))
-}
-
-/// A body that is an object with these keys; RabbitMQ names all that are missing.
-pub(crate) fn required(bytes: &Bytes, keys: &[&str]) -> Result<Map<String, Value>, ApiError> {
-    let object: Map<String, Value> = body(bytes)?;
-    let missing: Vec<String> =
-        keys.iter().filter(|key| !object.contains_key(**key)).map(|key| format!("{{key_missing,{key}}}")).collect();
-    if missing.is_empty() { Ok(object) } else { Err(ApiError::bad_request(format!("[{}]", missing.join(",")))) }
-}
-
-/// Tags as a list, or with commas between them.
-#[derive(Deserialize)]
-#[serde(untagged)]
-pub(crate) enum Tags {
-    List(Vec<String>),
-    Text(String),
-}
-
-impl Tags {
-    pub(crate) fn into_list(self) -> Vec<String> {
-        let list = match self {
-            Tags::List(list) => list,
-            Tags::Text(text) => text.split(',').map(|tag| tag.trim().to_owned()).collect(),
-        };
-        list.into_iter().filter(|tag| !tag.is_empty()).collect()
-    }
+/// True for a query parameter that is there and says so.
+pub(crate) fn is_true(value: Option<&String>) -> bool {
+    value.is_some_and(|value| value == "true")
 }
 
 /// The status of a request that put or deleted something: 201 when it was not there before, else 204.

@@ -1,11 +1,15 @@
 //! The thread that serves, and what handlers share.
 
-use crate::error::ApiError;
+use crate::audit::Audit;
+use crate::authenticate::{Attempts, Remembered};
+use crate::caller::Caller;
+use crate::error::{ApiError, in_detail};
 use crate::pid::Pids;
-use crate::settings::HttpSettings;
+use crate::server::Server;
+use crate::settings::{HttpSettings, ServerLimits};
 use crate::statistics::Statistics;
-use crate::{authenticate, routes, socket};
-use axum::middleware::{from_fn, from_fn_with_state};
+use crate::{background, prometheus, routes, socket, statistics};
+use axum::middleware::map_response;
 use broker::{AdminCommand, AdminReply, Broker};
 use socket2::{Domain, Socket, Type};
 use std::io;
@@ -39,6 +43,8 @@ pub trait Application: Send + Sync {
     fn broker(&self) -> Option<Arc<Broker>>;
     /// Where AMQP clients can connect.
     fn listeners(&self) -> Vec<SocketAddr>;
+    /// Free space for messages in bytes and the least that there may be, unless it is stopped.
+    fn disk(&self) -> Option<(u64, u64)>;
     /// Stops the broker; nothing happens when it is stopped.
     fn stop(&self);
     /// Starts it from what is durable; nothing happens when it runs. The error is a line for the operator.
@@ -73,9 +79,9 @@ pub struct Management {
     path: PathBuf,
 }
 
-/// What handlers share.
+/// What handlers share, and in whose name it is used; the latter is nobody's outside of a request.
 #[derive(Clone)]
-pub(crate) struct Shared(Arc<Inner>);
+pub(crate) struct Shared(Arc<Inner>, Option<Arc<Caller>>);
 
 struct Inner {
     application: Arc<dyn Application>,
@@ -83,6 +89,9 @@ struct Inner {
     http: HttpSettings,
     pids: Pids,
     statistics: Statistics,
+    audit: Audit,
+    attempts: Attempts,
+    remembered: Remembered,
     started: Instant,
 }
 
@@ -92,14 +101,17 @@ impl Management {
         let data_dir = node.data_dir.clone();
         let failed = |source| StartError::Socket { path: data_dir.join(socket::SOCKET_NAME), source };
         let (unix, path) = socket::listen(&data_dir).map_err(failed)?;
-        let network = listen_on(&http.listeners)?;
+        let network = Network { api: listen_on(&http.listeners)?, metrics: listen_on(&http.prometheus_listeners)? };
+        let audit = Audit::start(data_dir.clone(), http.audit.clone()).map_err(failed)?;
+        let shared = Shared::new(application, node, http, audit);
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new().name("management".to_owned());
         let thread = thread
             .spawn(move || {
-                if let Err(error) = serve(unix, network, Shared::new(application, node, http), stopped) {
+                if let Err(error) = serve(unix, network, shared.clone(), stopped) {
                     error!("the administrative surface ended: {error}");
                 }
+                shared.audit().stop();
             })
             .map_err(failed)?;
         Ok(Management { stop, thread, path })
@@ -145,31 +157,48 @@ fn listen_on(addresses: &[SocketAddr]) -> Result<Vec<std::net::TcpListener>, Sta
     Ok(listeners)
 }
 
+/// What listens on the network.
+struct Network {
+    api: Vec<std::net::TcpListener>,
+    metrics: Vec<std::net::TcpListener>,
+}
+
 fn serve(
     unix: std::os::unix::net::UnixListener,
-    network: Vec<std::net::TcpListener>,
+    network: Network,
     shared: Shared,
     stopped: oneshot::Receiver<()>,
 ) -> io::Result<()> {
+    background::lower_priority();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
         .thread_name("management-command")
+        .on_thread_start(background::lower_priority)
         .build()?;
     runtime.block_on(async move {
+        tokio::spawn(statistics::run(shared.clone()));
         let unix = tokio::net::UnixListener::from_std(unix)?;
-        for listener in network {
-            let listener = tokio::net::TcpListener::from_std(listener)?;
-            let router = routes::router(shared.clone());
-            let router = router.layer(from_fn_with_state(shared.clone(), authenticate::network));
-            let service = router.into_make_service_with_connect_info::<SocketAddr>();
-            tokio::spawn(async { axum::serve(listener, service).await });
+        let http = shared.http();
+        let limits = &http.limits;
+        let api = routes::router(shared.clone());
+        let serve = |router: &axum::Router, limits: &ServerLimits| {
+            Server::new(router.clone(), limits.clone(), http.max_body_bytes)
+        };
+        for listener in network.api {
+            tokio::spawn(serve(&api, limits).serve_network(tokio::net::TcpListener::from_std(listener)?));
         }
-        let server = axum::serve(unix, routes::router(shared).layer(from_fn(authenticate::socket)));
+        let for_socket = api.clone().layer(map_response(async |response| in_detail(response)));
+        let metrics = prometheus::router(shared.clone());
+        for listener in network.metrics {
+            let server = serve(&metrics, &ServerLimits::default());
+            tokio::spawn(server.serve_network(tokio::net::TcpListener::from_std(listener)?));
+        }
         tokio::select! {
-            result = async { server.await } => result,
-            _ = stopped => Ok(()),
+            () = serve(&for_socket, limits).serve_socket(unix) => {}
+            _ = stopped => {}
         }
+        io::Result::Ok(())
     })?;
     // A command that still waits must not keep the process from ending.
     runtime.shutdown_background();
@@ -177,21 +206,48 @@ fn serve(
 }
 
 impl Shared {
-    pub(crate) fn new(application: Arc<dyn Application>, node: Node, http: HttpSettings) -> Shared {
+    pub(crate) fn new(application: Arc<dyn Application>, node: Node, http: HttpSettings, audit: Audit) -> Shared {
         let creation = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let pids = Pids::new(node.name.clone(), creation);
-        let statistics = Statistics::default();
-        Shared(Arc::new(Inner { application, node, http, pids, statistics, started: Instant::now() }))
+        let statistics = Statistics::new(http.statistics.clone());
+        let inner = Inner {
+            application,
+            node,
+            http,
+            pids,
+            statistics,
+            audit,
+            attempts: Attempts::default(),
+            remembered: Remembered::default(),
+            started: Instant::now(),
+        };
+        Shared(Arc::new(inner), None)
     }
 
-    /// Carries out a command, off the thread that serves, since it may wait.
+    /// The same in the name of `caller`.
+    pub(crate) fn in_name_of(&self, caller: Arc<Caller>) -> Shared {
+        Shared(self.0.clone(), Some(caller))
+    }
+
+    /// Carries out a command, off the thread that serves, since it may wait. What it changes is in the audit log.
     pub(crate) async fn execute(&self, command: AdminCommand) -> Result<AdminReply, ApiError> {
         let broker = self.broker()?;
+        let described = command.logged();
         let reply = tokio::task::spawn_blocking(move || broker.execute(command)).await;
-        match reply {
-            Ok(reply) => Ok(reply?),
+        let reply = match reply {
+            Ok(reply) => reply.map_err(ApiError::from),
             Err(_) => Err(ApiError::unexpected_reply()),
+        };
+        if let Some(described) = described {
+            let failure = reply.as_ref().err().map(ApiError::reason);
+            self.0.audit.command(self.1.as_deref(), &described, failure.as_deref());
         }
+        reply
+    }
+
+    /// Logs a change that was made without a command; secrets in `arguments` are hidden by the names of their fields.
+    pub(crate) fn log_change(&self, name: &str, arguments: serde_json::Value, failure: Option<&str>) {
+        self.0.audit.change(self.1.as_deref(), name, arguments, failure);
     }
 
     /// The broker, unless it is stopped.
@@ -201,6 +257,20 @@ impl Shared {
 
     pub(crate) fn http(&self) -> &HttpSettings {
         &self.0.http
+    }
+
+    /// The log of changes.
+    pub(crate) fn audit(&self) -> &Audit {
+        &self.0.audit
+    }
+
+    /// Logins over HTTP.
+    pub(crate) fn attempts(&self) -> &Attempts {
+        &self.0.attempts
+    }
+
+    pub(crate) fn remembered(&self) -> &Remembered {
+        &self.0.remembered
     }
 
     pub(crate) fn statistics(&self) -> &Statistics {
@@ -227,6 +297,11 @@ impl Shared {
         self.0.application.listeners()
     }
 
+    /// Free disk space in bytes, and the limit below which publishers wait.
+    pub(crate) fn disk(&self) -> (u64, u64) {
+        self.0.application.disk().unwrap_or_default()
+    }
+
     pub(crate) fn node(&self) -> &Node {
         &self.0.node
     }
@@ -238,6 +313,16 @@ impl Shared {
 
     pub(crate) fn pids(&self) -> &Pids {
         &self.0.pids
+    }
+
+    /// When the process began, in s since 1970.
+    pub(crate) fn started_s(&self) -> u64 {
+        statistics::now_ms().saturating_sub(self.uptime_ms()) / 1000
+    }
+
+    /// The id that the cluster keeps whatever it is called (RabbitMQ's global parameter `internal_cluster_id`).
+    pub(crate) fn cluster_permanent_id(&self) -> String {
+        self.broker().ok().and_then(|broker| broker.cluster_id()).unwrap_or_default()
     }
 
     pub(crate) fn uptime_ms(&self) -> u64 {

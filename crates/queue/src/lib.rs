@@ -20,8 +20,8 @@ mod storage;
 mod tests;
 mod zone;
 
-pub use consumers::{Activity, ConsumerKey, Consumers, Gate};
-pub use entry::{Counts, Entry};
+pub use consumers::{Activity, ActivityWatch, ConsumerKey, Consumers, Gate};
+pub use entry::{Counts, Entry, Figures};
 pub use peek::Peek;
 pub use queue::{Queue, UNLIMITED};
 pub use rules::{NEVER, Rules};

@@ -1,6 +1,7 @@
 //! The ready messages of one priority; a queue without priorities has one zone.
 
 use crate::Entry;
+use crate::entry::Figures;
 use crate::storage::Storage;
 use std::collections::{BTreeMap, VecDeque};
 use store::{Message, Place, SlotFlags};
@@ -218,6 +219,17 @@ impl Zone {
     /// Messages in memory from the first on.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.returned.values().chain(self.ready.iter().filter(|entry| !entry.is_gone))
+    }
+
+    pub(crate) fn add_figures(&self, figures: &mut Figures) {
+        let ready = (self.ready.len() - self.holes) as u64;
+        figures.resident += self.returned.len() as u64 + ready;
+        figures.resident_bytes += self.resident_bytes.saturating_sub(ready * OVERHEAD);
+        if let Some(storage) = &self.storage {
+            figures.paged_out += storage.paged_count();
+            figures.on_disk += storage.backlog.len();
+            figures.on_disk_bytes += storage.backlog.body_bytes();
+        }
     }
 
     /// About how many messages are here.

@@ -23,5 +23,6 @@ pub use cache::RouteCache;
 pub use exchange_type::ExchangeType;
 pub use hash_source::{HashProperty, HashSource, HashSourceError};
 pub use headers::{BindError, validate};
+pub use phash2::of_table;
 pub use ring::{HashKey, modulus};
 pub use table::BindingTable;

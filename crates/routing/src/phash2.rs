@@ -4,6 +4,7 @@
 //! machine. Here are the terms that a message can put into it: strings, numbers, and what arrays and tables are made
 //! of. The tests compare with values that Erlang/OTP 25 gave.
 
+use amqp::FieldTable;
 use amqp::field::{ArrayRef, FieldRef, TableRef};
 
 #[cfg(test)]
@@ -75,6 +76,13 @@ pub(crate) fn of_field(name: &str, value: FieldRef<'_>) -> u32 {
     let mut hash = Hash(0);
     hash.field(name, value);
     hash.0 & MASK
+}
+
+/// The hash of a table, in 32 bits: `erlang:phash2(Table, 1 bsl 32)`, by which RabbitMQ's HTTP API tells bindings apart.
+pub fn of_table(table: &FieldTable) -> u32 {
+    let mut hash = Hash(0);
+    hash.table(TableRef::new(&table.to_bytes()));
+    hash.0
 }
 
 /// The hash of the terms seen so far.

@@ -1,8 +1,10 @@
 //! Users and their permissions.
 
+use super::user_limits::{self, set_limits};
 use super::{AdminError, AdminReply, Missing, NewPassword, Secret, WhenUserExists};
 use crate::broker::Broker;
 use crate::message::{ShardMessage, Which};
+use amqp::FieldValue;
 use auth::{Credentials, HashingAlgorithm, Pattern, hash_password};
 use metadata::{Change, PermissionDefinition, TopicPermissionDefinition, UserDefinition};
 use std::net::{IpAddr, Ipv4Addr};
@@ -14,10 +16,12 @@ impl Broker {
         name: String,
         password: Option<NewPassword>,
         tags: Option<Vec<String>>,
+        limits: Option<FieldValue>,
         when: WhenUserExists,
     ) -> Result<AdminReply, AdminError> {
         // Hashing takes a while; others need not wait for it.
         let password = password.map(hashed).transpose()?;
+        limits.as_ref().map_or(Ok(()), user_limits::check)?;
         let mut writer = self.writer();
         let existing = self.user_definition(&name);
         match (&existing, when) {
@@ -37,6 +41,9 @@ impl Broker {
         if let Some(tags) = tags {
             user.tags = tags;
         }
+        if let Some(limits) = &limits {
+            set_limits(&mut user.limits, limits);
+        }
         user.name.clone_from(&name);
         writer.commit(Change::PutUser(user))?;
         info!(target: "user", "user '{name}' {}", if matches!(reply, AdminReply::Created) { "created" } else { "changed" });
@@ -49,14 +56,20 @@ impl Broker {
         writer.commit(Change::DeleteUser { name: name.clone() })?;
         info!(target: "user", "user '{name}' deleted");
         let reason = format!("user '{name}' is deleted");
-        self.post_to_all(|| ShardMessage::Close { which: Which::User(name.clone()), reason: reason.clone() });
+        let which = Which::User(name);
+        self.post_to_all(|| ShardMessage::Close { which: which.clone(), reason: reason.clone(), closed: None });
         Ok(AdminReply::Done)
     }
 
-    pub(super) fn authenticate(&self, name: &str, password: &Secret) -> Result<AdminReply, AdminError> {
+    pub(super) fn authenticate(
+        &self,
+        name: &str,
+        password: &Secret,
+        peer: Option<IpAddr>,
+    ) -> Result<AdminReply, AdminError> {
         let credentials =
             Credentials::Password { user: name.as_bytes().to_vec(), password: password.0.as_bytes().to_vec() };
-        match self.access.login(&credentials, IpAddr::V4(Ipv4Addr::LOCALHOST)) {
+        match self.access.login(&credentials, peer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))) {
             Ok(_) => Ok(AdminReply::Done),
             Err(error) => Err(AdminError::NotAuthenticated(error.to_string())),
         }
@@ -119,21 +132,21 @@ impl Broker {
     }
 
     /// RabbitMQ names the user first when both are missing.
-    fn check_user_and_vhost(&self, user: &str, vhost: &str) -> Result<(), AdminError> {
+    pub(super) fn check_user_and_vhost(&self, user: &str, vhost: &str) -> Result<(), AdminError> {
         self.user_definition(user).ok_or_else(|| Missing::User.called(user))?;
         self.check_vhost_exists(vhost)
     }
 }
 
 /// Variables of topic permissions are braces, which are literal in a pattern that would not be a repetition.
-fn check_pattern(pattern: &str) -> Result<(), AdminError> {
+pub(super) fn check_pattern(pattern: &str) -> Result<(), AdminError> {
     let filled = ["{username}", "{vhost}", "{client_id}"]
         .iter()
         .fold(pattern.to_owned(), |text, variable| text.replace(variable, "x"));
     Pattern::compile(&filled).map(drop).map_err(|error| AdminError::Invalid(error.to_string()))
 }
 
-fn hashed(password: NewPassword) -> Result<(String, String), AdminError> {
+pub(super) fn hashed(password: NewPassword) -> Result<(String, String), AdminError> {
     match password {
         NewPassword::Plain(Secret(plain)) => {
             let algorithm = HashingAlgorithm::default();

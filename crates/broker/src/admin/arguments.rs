@@ -22,7 +22,7 @@ impl Broker {
         let (vhost, cell) = self.find_queue(vhost, name)?;
         let resource = Resource::queue(&vhost.name, &cell.name);
         if cell.owner.is_some() {
-            return Err(AdminError::Protocol(errors::QUEUE_LOCKED.with(&[&resource])));
+            return Err(AdminError::Channel(errors::QUEUE_LOCKED.with(&[&resource])));
         }
         let current = cell.terms().arguments.clone();
         let mut arguments = current.clone();
@@ -43,13 +43,13 @@ impl Broker {
         if changed.is_empty() {
             return Ok(AdminReply::Done);
         }
-        check_queue_arguments(&arguments, &resource, self.settings.quorum_as_classic).map_err(AdminError::Protocol)?;
+        check_queue_arguments(&arguments, &resource, self.settings.quorum_as_classic).map_err(AdminError::Channel)?;
         let stored = QueueDefinition { arguments: arguments.clone(), ..QueueDefinition::default() };
         if !Change::PutQueue(stored).is_storable() {
             let text = "arguments are larger than 256 KiB, nested too deeply or have names that are too long";
             return Err(AdminError::Invalid(text.to_owned()));
         }
-        let token = self.replace_arguments(&vhost, &cell, arguments).map_err(AdminError::Protocol)?;
+        let token = self.replace_arguments(&vhost, &cell, arguments).map_err(AdminError::Channel)?;
         self.wait_for(token)?;
         info!(target: "queue", "changed arguments of {resource}: {}", changed.join(", "));
         Ok(AdminReply::Done)

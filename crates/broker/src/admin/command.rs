@@ -1,8 +1,8 @@
 //! Administrative commands and their replies.
 
 use super::{
-    BindingSnapshot, ChannelSnapshot, ConnectionSnapshot, DelayedSnapshot, ExchangeSnapshot, Finding, MemoryWatermark,
-    MessageCommand, MessageReply, Overview, QueueSnapshot,
+    BindingSnapshot, DelayedSnapshot, ExchangeSnapshot, Finding, ImportBatch, ImportOutcome, MemoryWatermark,
+    MessageCommand, MessageReply, Overview, QueueSnapshot, TopologyDefinitions,
 };
 use crate::broker::Alarm;
 use crate::message::Which;
@@ -12,11 +12,22 @@ use metadata::{
     TopicPermissionDefinition, UserDefinition, VhostDefinition,
 };
 use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Something that an operator wants to know or to change.
 #[derive(Clone, Debug)]
 pub enum AdminCommand {
+    /// Does what the command says of queues, exchanges and bindings as far as the user may do it over AMQP; what other
+    /// commands may do is the caller's to check.
+    As {
+        /// Name of the user.
+        user: Arc<str>,
+        /// What to do.
+        command: Box<AdminCommand>,
+    },
+
     /// The broker in numbers.
     Overview,
 
@@ -30,6 +41,8 @@ pub enum AdminCommand {
         password: Option<NewPassword>,
         /// Its tags from now on; `None` keeps those it has.
         tags: Option<Vec<String>>,
+        /// A table of limits as those of [`AdminCommand::SetUserLimits`], to be validated; `None` keeps those it has.
+        limits: Option<FieldValue>,
         /// Whether it has to exist.
         when: WhenUserExists,
     },
@@ -38,12 +51,14 @@ pub enum AdminCommand {
         /// Its name.
         name: String,
     },
-    /// Checks a name and password, as a login from this machine would.
+    /// Checks a name and password, as a login would.
     Authenticate {
         /// The user's name.
         name: String,
         /// The password to check.
         password: Secret,
+        /// From where; `None` = this machine.
+        peer: Option<IpAddr>,
     },
 
     /// All virtual hosts.
@@ -58,6 +73,17 @@ pub enum AdminCommand {
         tags: Option<Vec<String>>,
         /// The type of queues declared without one; `None` keeps what it has.
         default_queue_type: Option<String>,
+        /// Whether what happens in it is traced; `None` keeps what it has.
+        tracing: Option<bool>,
+        /// Whether deleting it is refused; `None` keeps what it has.
+        protected_from_deletion: Option<bool>,
+    },
+    /// Refuses the deletion of a virtual host that exists, or lifts that.
+    ProtectVhost {
+        /// Its name.
+        name: String,
+        /// True to refuse it.
+        protected: bool,
     },
     /// Deletes a virtual host with everything in it, and closes its connections.
     DeleteVhost {
@@ -144,6 +170,8 @@ pub enum AdminCommand {
         /// The limit, to be validated; `None` lifts it.
         value: Option<FieldValue>,
     },
+    /// Changes the name of the cluster.
+    SetClusterName(String),
     /// Runtime parameters of the whole node.
     ListGlobalParameters,
     /// Sets a runtime parameter of the whole node.
@@ -216,6 +244,36 @@ pub enum AdminCommand {
         /// The virtual host's name; `None` for all.
         vhost: Option<String>,
     },
+    /// Declares an exchange.
+    DeclareExchange {
+        /// The virtual host's name.
+        vhost: String,
+        /// Its name.
+        name: String,
+        /// Its type, as `topic`.
+        kind: String,
+        /// Survives a restart.
+        durable: bool,
+        /// Goes with the last binding from it.
+        auto_delete: bool,
+        /// Takes messages from other exchanges only.
+        internal: bool,
+        /// Arguments as those of exchange.declare.
+        arguments: FieldTable,
+    },
+    /// Deletes an exchange.
+    DeleteExchange {
+        /// The virtual host's name.
+        vhost: String,
+        /// Its name.
+        name: String,
+        /// Only when there are no bindings from it.
+        if_unused: bool,
+    },
+    /// Makes a binding.
+    Bind(BindingSnapshot),
+    /// Removes a binding; one that is not there is fine.
+    Unbind(BindingSnapshot),
     /// The bindings of a virtual host, or of all, those of the default exchange among them.
     ListBindings {
         /// The virtual host's name; `None` for all.
@@ -241,6 +299,19 @@ pub enum AdminCommand {
         id: u64,
     },
 
+    /// Exchanges, queues and bindings as definitions have them.
+    ExportTopology {
+        /// The virtual host's name; `None` for all.
+        vhost: Option<String>,
+    },
+    /// Whether limits of virtual hosts let these queues be imported.
+    CheckQueueLimits {
+        /// Virtual host and name of each.
+        queues: Vec<(String, String)>,
+    },
+    /// Imports objects of one kind; what exists is kept, or changed where RabbitMQ changes it.
+    Import(ImportBatch),
+
     /// Something that is done with messages.
     Messages(Box<MessageCommand>),
 
@@ -265,10 +336,6 @@ pub enum AdminCommand {
         unset: Vec<String>,
     },
 
-    /// All connections.
-    ListConnections,
-    /// All channels with their consumers.
-    ListChannels,
     /// Closes connections with 320; the reply tells how many were meant.
     CloseConnections {
         /// Which ones.
@@ -292,6 +359,46 @@ pub enum AdminCommand {
     ListLoopbackUsers,
     /// Replaces them for logins from now on, until the next start.
     SetLoopbackUsers(Vec<String>),
+}
+
+impl AdminCommand {
+    /// What the audit log tells of it, as `{:?}` would; `None` for what only asks, and for publishing and getting.
+    pub fn logged(&self) -> Option<String> {
+        match self {
+            AdminCommand::As { command, .. } => command.logged(),
+            AdminCommand::Import(batch) => {
+                Some(format!("Import {{ kind: {:?}, objects: {} }}", batch.kind(), batch.len()))
+            }
+            AdminCommand::Messages(command) => command.is_change().then(|| format!("{command:?}")),
+            command => command.is_change().then(|| format!("{command:?}")),
+        }
+    }
+
+    /// False for what only asks. What is not listed here is taken for a change, which the audit log tells.
+    fn is_change(&self) -> bool {
+        use AdminCommand as Command;
+        !matches!(
+            self,
+            Command::Overview
+                | Command::ListUsers
+                | Command::Authenticate { .. }
+                | Command::ListVhosts
+                | Command::ListPermissions
+                | Command::ListTopicPermissions
+                | Command::ListPolicies { .. }
+                | Command::ListParameters { .. }
+                | Command::ListGlobalParameters
+                | Command::ListQueues { .. }
+                | Command::Queue { .. }
+                | Command::ListExchanges { .. }
+                | Command::ListBindings { .. }
+                | Command::ListDelayed { .. }
+                | Command::ListLoopbackUsers
+                | Command::Diagnose { .. }
+                | Command::ExportTopology { .. }
+                | Command::CheckQueueLimits { .. }
+        )
+    }
 }
 
 /// Whether a user that is to be changed has to exist.
@@ -363,14 +470,14 @@ pub enum AdminReply {
     Bindings(Vec<BindingSnapshot>),
     /// Delayed messages, and the id to go on from when there may be more.
     Delayed(Vec<DelayedSnapshot>, Option<u64>),
+    /// Topology as definitions have it.
+    Topology(Box<TopologyDefinitions>),
+    /// What became of the objects of an import, in their order.
+    Imported(Vec<ImportOutcome>),
     /// What came of a command about messages.
     Messages(Box<MessageReply>),
     /// What was found about a queue, problems first.
     Findings(Vec<Finding>),
     /// Names of users.
     Names(Vec<String>),
-    /// Connections by id.
-    Connections(Vec<ConnectionSnapshot>),
-    /// Channels by connection id and number.
-    Channels(Vec<ChannelSnapshot>),
 }

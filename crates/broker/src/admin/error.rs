@@ -23,9 +23,15 @@ pub enum AdminError {
     /// The state of an object forbids it; the text is that of the protocol error a client would get.
     #[error("{0}")]
     Refused(String),
-    /// A client would have been refused that, in these words.
-    #[error("{0}")]
-    Protocol(ProtocolError),
+    /// Whoever declares, binds, deletes or purges that over AMQP would be refused with this.
+    #[error("{}", .0.text)]
+    Method(ProtocolError),
+    /// The channel of whoever publishes or gets that over AMQP would be closed with this.
+    #[error("{}", .0.text)]
+    Channel(ProtocolError),
+    /// A virtual host that is protected from it was to be deleted.
+    #[error("cannot delete vhost '{0}': it is protected from deletion")]
+    Protected(String),
     /// The password is not the user's.
     #[error("{0}")]
     NotAuthenticated(String),
@@ -45,6 +51,8 @@ pub enum Missing {
     Queue,
     /// A connection.
     Connection,
+    /// An exchange.
+    Exchange,
     /// A delayed message.
     DelayedMessage,
     /// A message in a queue.
@@ -58,13 +66,14 @@ pub enum Missing {
 }
 
 impl Missing {
-    /// The word for it: `user`, `vhost`, `queue`, `connection`, `delayed message`, `message`, `operation`,
+    /// The word for it: `user`, `vhost`, `queue`, `exchange`, `connection`, `delayed message`, `message`, `operation`,
     /// `policy`, `parameter`.
     pub fn as_str(self) -> &'static str {
         match self {
             Missing::User => "user",
             Missing::Vhost => "vhost",
             Missing::Queue => "queue",
+            Missing::Exchange => "exchange",
             Missing::Connection => "connection",
             Missing::DelayedMessage => "delayed message",
             Missing::Message => "message",

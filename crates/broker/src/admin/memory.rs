@@ -38,6 +38,11 @@ impl Broker {
         let _ = self.memory_control.set(control);
     }
 
+    /// The figures when memory was last looked at; zeros without a monitor.
+    pub fn memory_figures(&self) -> MemoryFigures {
+        self.memory_control.get().map(|control| control.figures()).unwrap_or_default()
+    }
+
     pub(super) fn set_memory_watermark(&self, watermark: MemoryWatermark) -> Result<AdminReply, AdminError> {
         if matches!(watermark, MemoryWatermark::Relative(share) if !share.is_finite() || share < 0.0) {
             return Err(AdminError::Invalid("the memory watermark must be a number from 0 up".to_owned()));

@@ -1,13 +1,16 @@
 //! Queues, exchanges and bindings.
 
 use super::{AdminError, AdminReply, BindingSnapshot, ExchangeSnapshot, Missing, QueueSnapshot};
+use crate::access::Rights;
 use crate::broker::Broker;
-use crate::core::{DeleteCondition, QueueDeclaration, delete_queue};
+use crate::core::{Binding, DeleteCondition, ExchangeDeclaration, QueueDeclaration, delete_queue, sorted};
 use crate::errors::{self, ProtocolError};
+use crate::message::ShardMessage;
 use crate::names::is_reserved;
 use crate::policy::Policy;
 use crate::topology::{BindingInfo, QueueCell, Vhost};
 use amqp::FieldTable;
+use auth::Permission;
 use metadata::{Change, QueueDefinition};
 use std::sync::Arc;
 
@@ -30,57 +33,101 @@ impl Broker {
         Ok(AdminReply::Queues(vec![describe(&cell)]))
     }
 
-    pub(super) fn purge(&self, vhost: &str, name: &str) -> Result<AdminReply, AdminError> {
-        let (_, cell) = self.find_queue(vhost, name)?;
-        let (count, token) = self.purge_queue(&cell);
+    pub(super) fn purge(&self, rights: Rights<'_>, vhost: &str, name: &str) -> Result<AdminReply, AdminError> {
+        let (vhost, _) = self.find_queue(vhost, name)?;
+        rights.check(auth::Resource::queue(&vhost.name, name), Permission::Read)?;
+        let (count, token) = self.purge_queue(&*rights.queue(&vhost, name)?);
         self.wait_for(token)?;
         Ok(AdminReply::Count(count))
     }
 
     pub(super) fn delete_queue(
         &self,
+        rights: Rights<'_>,
         vhost: &str,
         name: &str,
-        if_unused: bool,
-        if_empty: bool,
+        condition: DeleteCondition,
     ) -> Result<AdminReply, AdminError> {
-        let (vhost, cell) = self.find_queue(vhost, name)?;
-        let condition = DeleteCondition { if_unused, if_empty };
-        let (count, token) = delete_queue(self, &vhost, &cell, condition).map_err(refused)?;
+        let (vhost, _) = self.find_queue(vhost, name)?;
+        rights.check(auth::Resource::queue(&vhost.name, name), Permission::Configure)?;
+        let cell = rights.queue(&vhost, name)?;
+        let (count, token) = delete_queue(self, &vhost, &cell, condition)?;
         self.wait_for(token)?;
         Ok(AdminReply::Count(count))
     }
 
-    /// As queue.declare does, for an operator, who may configure everything.
-    pub(super) fn declare_by_operator(
+    /// As queue.declare does.
+    pub(super) fn declare_queue_by(
         &self,
+        rights: Rights<'_>,
         vhost: &str,
-        name: &str,
-        durable: bool,
-        auto_delete: bool,
-        arguments: FieldTable,
+        declaration: QueueDeclaration<'_>,
     ) -> Result<AdminReply, AdminError> {
         let vhost = self.vhost(vhost).ok_or_else(|| Missing::Vhost.called(vhost))?;
-        if name.is_empty() || name.len() > NAME_LIMIT {
-            return Err(AdminError::Invalid(format!("queue name must be of 1 to {NAME_LIMIT} bytes")));
-        }
+        let name = declaration.name;
+        check_name("queue", name)?;
         if is_reserved(name) {
-            return Err(refused(errors::RESERVED_NAME.with(&[&"queue", &name])));
+            return Err(errors::RESERVED_NAME.with(&[&"queue", &name]).into());
         }
-        let stored = QueueDefinition { arguments: arguments.clone(), ..QueueDefinition::default() };
-        if !Change::PutQueue(stored).is_storable() {
-            return Err(AdminError::Invalid(
-                "arguments are larger than 256 KiB, nested too deeply or have names that are too long".to_owned(),
-            ));
-        }
-        let declaration =
-            QueueDeclaration { name, durable, auto_delete, owner: None, arguments, is_server_named: false };
-        let declared = self.declare_queue(&vhost, declaration, &|_| Ok(())).map_err(refused)?;
+        rights.check(auth::Resource::queue(&vhost.name, name), Permission::Configure)?;
+        check_storable(&declaration.arguments)?;
+        let authorize = |arguments: &FieldTable| rights.check_dead_letters(&vhost, name, arguments);
+        let declared = self.declare_queue(&vhost, declaration, &authorize)?;
         if declared.is_new {
             self.have_looked_at(&declared.cell);
         }
         self.wait_for(declared.token)?;
         Ok(if declared.is_new { AdminReply::Created } else { AdminReply::Done })
+    }
+
+    /// As exchange.declare does.
+    pub(super) fn declare_exchange_by(
+        &self,
+        rights: Rights<'_>,
+        vhost: &str,
+        declaration: ExchangeDeclaration<'_>,
+    ) -> Result<AdminReply, AdminError> {
+        let vhost = self.vhost(vhost).ok_or_else(|| Missing::Vhost.called(vhost))?;
+        // The empty name is that of the default exchange, about which clients have an error of its own.
+        if !declaration.name.is_empty() {
+            check_name("exchange", declaration.name)?;
+        }
+        check_storable(&declaration.arguments)?;
+        let declared = self.declare_exchange(&vhost, declaration, rights)?;
+        self.wait_for(declared.token)?;
+        Ok(if declared.is_new { AdminReply::Created } else { AdminReply::Done })
+    }
+
+    pub(super) fn delete_exchange_by(
+        &self,
+        rights: Rights<'_>,
+        vhost: &str,
+        name: &str,
+        if_unused: bool,
+    ) -> Result<AdminReply, AdminError> {
+        let vhost = self.vhost(vhost).ok_or_else(|| Missing::Vhost.called(vhost))?;
+        vhost.exchange(name).ok_or_else(|| Missing::Exchange.called(name))?;
+        self.wait_for(self.delete_exchange(&vhost, name, if_unused, rights)?)?;
+        Ok(AdminReply::Done)
+    }
+
+    /// As queue.bind and exchange.bind do.
+    pub(super) fn bind_by(&self, rights: Rights<'_>, binding: &BindingSnapshot) -> Result<AdminReply, AdminError> {
+        let vhost = self.vhost(&binding.vhost).ok_or_else(|| Missing::Vhost.called(&binding.vhost))?;
+        check_routing_key(&binding.binding.routing_key)?;
+        check_storable(&binding.binding.arguments)?;
+        let bound = self.bind(&vhost, &as_method(&binding.binding), rights)?;
+        if let Some((history, destination)) = bound.replay {
+            self.post(0, ShardMessage::Replay { vhost, history, destination });
+        }
+        self.wait_for(bound.token)?;
+        Ok(AdminReply::Done)
+    }
+
+    pub(super) fn unbind_by(&self, rights: Rights<'_>, binding: &BindingSnapshot) -> Result<AdminReply, AdminError> {
+        let vhost = self.vhost(&binding.vhost).ok_or_else(|| Missing::Vhost.called(&binding.vhost))?;
+        self.wait_for(self.unbind(&vhost, &as_method(&binding.binding), rights)?)?;
+        Ok(AdminReply::Done)
     }
 
     pub(super) fn list_exchanges(&self, vhost: Option<&str>) -> Result<AdminReply, AdminError> {
@@ -120,7 +167,7 @@ impl Broker {
         Ok(AdminReply::Bindings(all))
     }
 
-    fn vhosts_or_one(&self, name: Option<&str>) -> Result<Vec<Arc<Vhost>>, AdminError> {
+    pub(super) fn vhosts_or_one(&self, name: Option<&str>) -> Result<Vec<Arc<Vhost>>, AdminError> {
         match name {
             None => Ok(self.vhosts()),
             Some(name) => Ok(vec![self.vhost(name).ok_or_else(|| Missing::Vhost.called(name))?]),
@@ -134,8 +181,47 @@ impl Broker {
     }
 }
 
-fn refused(error: ProtocolError) -> AdminError {
-    AdminError::Refused(error.text)
+impl From<ProtocolError> for AdminError {
+    fn from(error: ProtocolError) -> AdminError {
+        AdminError::Method(error)
+    }
+}
+
+/// RabbitMQ's words for a name that is too long for a short string.
+fn check_name(kind: &str, name: &str) -> Result<(), AdminError> {
+    if name.is_empty() || name.len() > NAME_LIMIT {
+        return Err(AdminError::Invalid(format!("{kind} name must be of 1 to {NAME_LIMIT} bytes")));
+    }
+    Ok(())
+}
+
+fn check_routing_key(key: &str) -> Result<(), AdminError> {
+    if key.len() > NAME_LIMIT {
+        return Err(AdminError::Invalid(format!("routing key must not be longer than {NAME_LIMIT} bytes")));
+    }
+    Ok(())
+}
+
+/// Arguments that came in a frame can always be stored; these did not.
+fn check_storable(arguments: &FieldTable) -> Result<(), AdminError> {
+    let stored = QueueDefinition { arguments: arguments.clone(), ..QueueDefinition::default() };
+    if Change::PutQueue(stored).is_storable() {
+        return Ok(());
+    }
+    Err(AdminError::Invalid(
+        "arguments are larger than 256 KiB, nested too deeply or have names that are too long".to_owned(),
+    ))
+}
+
+/// With the arguments sorted, as those of clients are.
+fn as_method(binding: &BindingInfo) -> Binding<'_> {
+    Binding {
+        source: (&*binding.source).into(),
+        destination: (&*binding.destination).into(),
+        to_queue: binding.to_queue,
+        routing_key: binding.routing_key.as_str().into(),
+        arguments: sorted(binding.arguments.clone()),
+    }
 }
 
 /// Every queue is bound to the default exchange by its name.

@@ -1,7 +1,7 @@
 //! Commands against a broker in this process, its journal in memory and its reactors on threads that only take messages.
 
 use super::*;
-use crate::{Now, Settings, Shard};
+use crate::{Now, Settings, Shard, Which};
 use amqp::{FieldTable, FieldValue};
 use auth::{AccessControl, DefaultUser, LoginSettings};
 use metadata::{Journal, MemoryJournal, PermissionDefinition, Snapshot, Token, TopicPermissionDefinition};
@@ -80,16 +80,24 @@ fn put_user(name: &str, password: Option<&str>, tags: Option<&[&str]>, when: Whe
         name: name.to_owned(),
         password: password.map(|plain| NewPassword::Plain(Secret(plain.to_owned()))),
         tags: tags.map(|tags| tags.iter().map(|tag| (*tag).to_owned()).collect()),
+        limits: None,
         when,
     }
 }
 
 fn authenticate(name: &str, password: &str) -> AdminCommand {
-    AdminCommand::Authenticate { name: name.to_owned(), password: Secret(password.to_owned()) }
+    AdminCommand::Authenticate { name: name.to_owned(), password: Secret(password.to_owned()), peer: None }
 }
 
 fn put_vhost(name: &str) -> AdminCommand {
-    AdminCommand::PutVhost { name: name.to_owned(), description: None, tags: None, default_queue_type: None }
+    AdminCommand::PutVhost {
+        name: name.to_owned(),
+        description: None,
+        tags: None,
+        default_queue_type: None,
+        tracing: None,
+        protected_from_deletion: None,
+    }
 }
 
 fn permission(user: &str, vhost: &str, configure: &str) -> PermissionDefinition {
@@ -144,6 +152,7 @@ fn a_password_hash_of_an_unknown_algorithm_is_refused() {
         name: "alice".to_owned(),
         password: Some(hash),
         tags: None,
+        limits: None,
         when: WhenUserExists::Replace,
     };
     assert_eq!(fixture.refused(command), "unknown hashing algorithm 'rot13'");
@@ -259,10 +268,10 @@ fn every_queue_is_bound_to_the_default_exchange() {
 #[test]
 fn a_connection_that_is_not_there_cannot_be_closed() {
     let fixture = Fixture::start();
-    let which = crate::Which::Id(crate::ConnectionId(99));
+    let which = Which::Id(crate::ConnectionId(99));
     let text = fixture.refused(AdminCommand::CloseConnections { which, reason: "bye".to_owned() });
     assert_eq!(text, "connection '99' does not exist");
-    let all = AdminCommand::CloseConnections { which: crate::Which::Vhost(None), reason: "bye".to_owned() };
+    let all = AdminCommand::CloseConnections { which: Which::Vhost(None), reason: "bye".to_owned() };
     assert!(matches!(fixture.done(all), AdminReply::Count(0)));
 }
 
@@ -332,5 +341,6 @@ fn nobody_waits_for_a_broker_that_stops() {
     broker.shut_down();
     let error = thread.join().unwrap().unwrap_err();
     assert_eq!(error, AdminError::Unavailable("the broker is stopping".to_owned()));
-    assert!(broker.execute(AdminCommand::ListConnections).is_err());
+    let close = AdminCommand::CloseConnections { which: Which::Vhost(None), reason: String::new() };
+    assert!(broker.execute(close).is_err());
 }

@@ -4,25 +4,26 @@ use super::{AdminError, AdminReply, Missing};
 use crate::broker::Broker;
 use crate::channel::queue_arguments::type_called;
 use crate::core::{DeleteCondition, delete_queue};
-use crate::message::{ShardMessage, Which};
-use metadata::Change;
+use crate::message::Which;
+use metadata::{Change, VhostDefinition};
 use tracing::info;
 
 /// Longest name in bytes: clients send it as a short string.
 const NAME_LIMIT: usize = 255;
 
+/// What a virtual host is to be from now on; `None` keeps what it is.
+pub(super) struct VhostChange {
+    pub(super) description: Option<String>,
+    pub(super) tags: Option<Vec<String>>,
+    pub(super) default_queue_type: Option<String>,
+    pub(super) tracing: Option<bool>,
+    pub(super) protected_from_deletion: Option<bool>,
+}
+
 impl Broker {
-    pub(super) fn put_vhost(
-        &self,
-        name: String,
-        description: Option<String>,
-        tags: Option<Vec<String>>,
-        default_queue_type: Option<String>,
-    ) -> Result<AdminReply, AdminError> {
-        if name.is_empty() || name.len() > NAME_LIMIT {
-            return Err(AdminError::Invalid(format!("vhost name must be of 1 to {NAME_LIMIT} bytes")));
-        }
-        default_queue_type.as_deref().map_or(Ok(()), check_queue_type)?;
+    pub(super) fn put_vhost(&self, name: String, change: VhostChange) -> Result<AdminReply, AdminError> {
+        check_vhost_name(&name)?;
+        change.default_queue_type.as_deref().map_or(Ok(()), check_queue_type)?;
         let mut writer = self.writer();
         let existing = self.definitions().vhosts.iter().find(|vhost| vhost.name == name).cloned();
         let existed = existing.is_some();
@@ -33,9 +34,11 @@ impl Broker {
         }
         let mut vhost = existing.clone().unwrap_or_default();
         vhost.name.clone_from(&name);
-        vhost.description = description.unwrap_or(vhost.description);
-        vhost.tags = tags.unwrap_or(vhost.tags);
-        vhost.default_queue_type = default_queue_type.or(vhost.default_queue_type);
+        vhost.description = change.description.unwrap_or(vhost.description);
+        vhost.tags = change.tags.unwrap_or(vhost.tags);
+        vhost.default_queue_type = change.default_queue_type.or(vhost.default_queue_type);
+        vhost.tracing = change.tracing.unwrap_or(vhost.tracing);
+        vhost.protected_from_deletion = change.protected_from_deletion.unwrap_or(vhost.protected_from_deletion);
         let queue_type = vhost.default_queue_type.clone();
         if existing.as_ref() != Some(&vhost) {
             writer.commit(Change::PutVhost(vhost))?;
@@ -52,16 +55,31 @@ impl Broker {
         Ok(AdminReply::Created)
     }
 
+    pub(super) fn protect_vhost(&self, name: &str, protected: bool) -> Result<AdminReply, AdminError> {
+        let mut writer = self.writer();
+        let vhost = self.vhost_definition(name)?;
+        if vhost.protected_from_deletion != protected {
+            writer.commit(Change::PutVhost(VhostDefinition { protected_from_deletion: protected, ..vhost }))?;
+            info!(target: "vhost", "vhost '{name}' is {} protected from deletion", if protected { "now" } else { "no longer" });
+        }
+        Ok(AdminReply::Done)
+    }
+
+    fn vhost_definition(&self, name: &str) -> Result<VhostDefinition, AdminError> {
+        let found = self.definitions().vhosts.iter().find(|vhost| vhost.name == name).cloned();
+        found.ok_or_else(|| Missing::Vhost.called(name))
+    }
+
     /// The virtual host takes no new connections first, then loses those it has, and then nobody is left who could
     /// declare something in it behind the change that deletes everything.
     pub(super) fn delete_vhost(&self, name: &str) -> Result<AdminReply, AdminError> {
         let mut writer = self.writer();
-        self.check_vhost_exists(name)?;
+        if self.vhost_definition(name)?.protected_from_deletion {
+            return Err(AdminError::Protected(name.to_owned()));
+        }
         let Some(vhost) = self.remove_vhost(name) else { return Err(Missing::Vhost.called(name)) };
         let reason = format!("vhost '{name}' is deleted");
-        self.post_to_all(|| ShardMessage::Close { which: Which::Vhost(Some(name.to_owned())), reason: reason.clone() });
-        // Reactors take messages in order: who has answered this has closed the connections.
-        if let Err(error) = self.inspect() {
+        if let Err(error) = self.close_all(&Which::Vhost(Some(name.to_owned())), &reason) {
             self.restore_vhost(vhost);
             return Err(error);
         }
@@ -79,8 +97,15 @@ impl Broker {
     }
 }
 
+pub(super) fn check_vhost_name(name: &str) -> Result<(), AdminError> {
+    match name.len() {
+        1..=NAME_LIMIT => Ok(()),
+        _ => Err(AdminError::Invalid(format!("vhost name must be of 1 to {NAME_LIMIT} bytes"))),
+    }
+}
+
 /// RabbitMQ's texts; `undefined` is what its tools write for none.
-fn check_queue_type(name: &str) -> Result<(), AdminError> {
+pub(super) fn check_queue_type(name: &str) -> Result<(), AdminError> {
     match name {
         "" => Err(AdminError::Invalid("default_queue_type must not be an empty string".to_owned())),
         "undefined" => Ok(()),

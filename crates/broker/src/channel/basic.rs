@@ -7,6 +7,7 @@ use crate::core::Core;
 use crate::core::deliver::counted_header;
 use crate::core::tend::Return;
 use crate::delivery::{ChannelLimit, Content, Deliveries, Since, Unacked, encode_get_ok};
+use crate::directory::Source;
 use crate::errors::{self, ProtocolError};
 use crate::limits::Place;
 use crate::topology::QueueCell;
@@ -25,6 +26,9 @@ impl Core {
         number: u16,
         method: Method<'_>,
     ) -> Result<(), ProtocolError> {
+        if let Some(channel) = conn.channels.find(number) {
+            channel.entry.used_ms.set(self.time_ms);
+        }
         match method {
             Method::ChannelOpen(_) => Err(errors::SECOND_CHANNEL_OPEN.with(&[])),
             Method::ChannelClose(_) => {
@@ -119,9 +123,12 @@ impl Core {
         };
         output.channels[slot] = Some(Box::new(Deliveries::new(limit.clone())));
         drop(output);
-        let mut channel = Channel::new(number, slot, self.broker.settings.default_prefetch, limit);
+        let mut channel = Channel::new(&conn.entry, number, slot, self.broker.settings.default_prefetch, limit);
         channel.incarnation = self.broker.next_incarnation();
         channel.places = places;
+        channel.entry.used_ms.set(self.time_ms);
+        conn.entry.add_channel(&channel.entry);
+        self.broker.totals.churn.channel_created.add(1);
         conn.channels.insert(channel);
         self.send(conn, number, &Method::ChannelOpenOk(channel::OpenOk {}));
         Ok(())
@@ -148,7 +155,7 @@ impl Core {
         let reply_text = error.full_text();
         let close = channel::Close { reply_code: error.code.0, reply_text: &reply_text, class_id, method_id };
         self.send(conn, number, &Method::ChannelClose(close));
-        let mut closing = Channel::new(number, usize::MAX, 0, Arc::default());
+        let mut closing = Channel::new(&conn.entry, number, usize::MAX, 0, Arc::default());
         closing.closing = true;
         conn.channels.insert(closing);
     }
@@ -184,6 +191,14 @@ impl Core {
     /// Returns the deliveries of a channel that has no consumers any more.
     pub(crate) fn release_deliveries(&mut self, conn: &mut Connection, number: u16) {
         let Some(mut channel) = conn.channels.remove(number) else { return };
+        conn.entry.remove_channel(&channel.entry);
+        if !channel.closing {
+            self.broker.totals.churn.channel_closed.add(1);
+            let stats = channel.entry.message_stats();
+            if let Some(vhost) = conn.vhost.as_ref().filter(|_| !stats.is_zero()) {
+                vhost.add_ended(stats);
+            }
+        }
         let mut deliveries = Vec::new();
         if let Some(place) = conn.link.output().channels.get_mut(channel.slot)
             && let Some(mut gone) = place.take()
@@ -203,15 +218,15 @@ impl Core {
         let vhost = conn.vhost.clone();
         let mut vacated = Vec::new();
         let Some(channel) = conn.channels.find(number) else { return vacated };
-        for subscription in std::mem::take(&mut channel.subscriptions) {
-            match (subscription.source, &vhost) {
-                (super::Source::Queue { cell, key }, Some(vhost)) => {
-                    if self.remove_consumer(vhost, &cell, key) {
-                        vacated.push(cell);
+        for subscription in channel.unsubscribe_all() {
+            match (&subscription.source, &vhost) {
+                (Source::Queue { cell, key, .. }, Some(vhost)) => {
+                    if self.remove_consumer(vhost, cell, *key) {
+                        vacated.push(cell.clone());
                     }
                 }
-                (super::Source::Replies { address }, _) => self.broker.reply_consumers.remove(&address),
-                (super::Source::Queue { .. }, None) => {}
+                (Source::Replies { address }, _) => self.broker.reply_consumers.remove(address),
+                (Source::Queue { .. }, None) => {}
             }
         }
         vacated
@@ -226,6 +241,7 @@ impl Core {
         let limit = if qos.global { u32::from(qos.prefetch_count) } else { 0 };
         if !qos.global {
             channel.prefetch = qos.prefetch_count;
+            channel.entry.set_prefetch(qos.prefetch_count);
         }
         let slot = channel.slot;
         if let Some(Some(deliveries)) = conn.link.output().channels.get(slot) {
@@ -272,22 +288,34 @@ impl Core {
                 return;
             }
             cell.counters.get_empty.add(1);
+            cell.note_activity(&mut state, self.time_ms);
             drop(state);
-            channel.counters.get_empty.add(1);
+            channel.entry.counters.get_empty.add(1);
+            channel.entry.count_fetched(&cell, |counters| counters.get_empty.add(1));
+            self.totals.get_empty.add(1);
             self.send(conn, number, &Method::BasicGetEmpty(basic::GetEmpty {}));
             return;
         };
         let remaining = u32::try_from(state.queue.counts().ready).unwrap_or(u32::MAX);
-        let (of_queue, of_channel) = if no_ack {
-            (&cell.counters.get_no_ack, &channel.counters.get_no_ack)
+        let (of_queue, of_channel, total) = if no_ack {
+            let total = &self.totals.delivered_get_auto_ack;
+            (&cell.counters.get_no_ack, &channel.entry.counters.get_no_ack, total)
         } else {
-            (&cell.counters.get, &channel.counters.get)
+            (&cell.counters.get, &channel.entry.counters.get, &self.totals.delivered_get_manual_ack)
         };
         of_queue.add(1);
         of_channel.add(1);
+        total.add(1);
         if entry.redelivered {
             cell.counters.redeliver.add(1);
+            channel.entry.counters.redeliver.add(1);
+            self.totals.redelivered.add(1);
         }
+        channel.fetches = true;
+        channel.entry.count_fetched(&cell, |counters| {
+            if no_ack { &counters.get_no_ack } else { &counters.get }.add(1);
+            counters.redeliver.add(u64::from(entry.redelivered));
+        });
         let slot = channel.slot;
         if no_ack {
             self.remove_entries(&cell, &mut state, std::iter::once(&entry));
@@ -296,6 +324,7 @@ impl Core {
             }
         }
         cell.publish_gauges(&state);
+        cell.note_activity(&mut state, self.time_ms);
         let mut output = conn.link.output();
         let Some(Some(deliveries)) = output.channels.get_mut(slot) else { return };
         let tag = deliveries.take_tag();

@@ -1,27 +1,12 @@
 //! queue.bind and unbind, exchange.bind and unbind.
 
-use super::exchange::refuse_default;
 use crate::connection::Connection;
-use crate::core::Core;
-use crate::errors::{self, ProtocolError, Resource};
+use crate::core::{Binding, Core, sorted};
+use crate::errors::{self, ProtocolError};
 use crate::names::clean;
-use crate::reply_to;
-use crate::topology::{ExchangeKind, binding_definition};
 use amqp::method::{exchange, queue};
-use amqp::{FieldTable, FieldValue, Method, TableRef};
-use auth::Permission;
-use metadata::{Change, Token};
-use routing::BindError;
-use std::borrow::Cow;
-
-/// What is to be bound or unbound.
-struct Binding<'a> {
-    source: Cow<'a, str>,
-    destination: Cow<'a, str>,
-    to_queue: bool,
-    routing_key: Cow<'a, str>,
-    arguments: FieldTable,
-}
+use amqp::{FieldTable, Method, TableRef};
+use metadata::Token;
 
 impl Core {
     pub(crate) fn queue_bind(
@@ -93,89 +78,18 @@ impl Core {
         })
     }
 
-    /// The checks that binding and unbinding share.
-    fn check_binding(&self, conn: &Connection, binding: &Binding<'_>) -> Result<(), ProtocolError> {
-        if binding.to_queue {
-            if reply_to::is_pseudo_queue(&binding.destination) {
-                return Err(errors::VOLATILE_QUEUE_BINDING.with(&[]));
-            }
-            self.check_queue(conn, &binding.destination, Permission::Write)?;
-        } else {
-            refuse_default(&binding.destination)?;
-            self.check_exchange(conn, &binding.destination, Permission::Write)?;
-        }
-        refuse_default(&binding.source)?;
-        self.check_exchange(conn, &binding.source, Permission::Read)?;
-        let vhost = self.vhost(conn)?;
-        if let Some(source) = vhost.exchange(&binding.source) {
-            self.check_topic(conn, &source, &binding.routing_key, Permission::Read)?;
-        }
-        Ok(())
-    }
-
     fn bind(&mut self, conn: &Connection, binding: &Binding<'_>) -> Result<Option<Token>, ProtocolError> {
-        self.check_binding(conn, binding)?;
         let vhost = self.vhost(conn)?;
-        // RabbitMQ names the source first when both are missing.
-        let source = self.exchange(conn, &binding.source)?;
-        if binding.to_queue {
-            self.queue(conn, &binding.destination)?;
-        } else {
-            self.exchange(conn, &binding.destination)?;
+        let bound = self.broker.bind(&vhost, binding, self.rights(conn))?;
+        if let Some((history, destination)) = bound.replay {
+            self.replay(&vhost, &history, destination);
         }
-        if source.kind == ExchangeKind::LocalRandom {
-            check_local_random(binding)?;
-        }
-        let mut topology = vhost.write();
-        let Some(destination) = topology.destination(&binding.destination, binding.to_queue) else {
-            let resource = Resource::queue(&vhost.name, &binding.destination);
-            return Err(errors::NOT_FOUND.with(&[&resource]));
-        };
-        let bound = topology
-            .bind(&binding.source, destination, &binding.routing_key, &binding.arguments)
-            .map_err(|error| invalid_binding(error, binding))?;
-        let is_new = bound.is_some();
-        let changes = match bound {
-            Some((info, true)) => vec![Change::PutBinding(binding_definition(&vhost.name, &info))],
-            _ => Vec::new(),
-        };
-        let token = self.broker.propose(changes);
-        drop(topology);
-        if let Some(history) = source.history().filter(|_| is_new) {
-            self.replay(&vhost, history, destination);
-        }
-        Ok(token)
+        Ok(bound.token)
     }
 
-    /// A binding, or even an exchange, that is not there is fine.
     fn unbind(&mut self, conn: &Connection, binding: &Binding<'_>) -> Result<Option<Token>, ProtocolError> {
-        self.check_binding(conn, binding)?;
-        let vhost = self.vhost(conn)?;
-        if binding.to_queue && vhost.queue(&binding.destination).is_some() {
-            // Another connection's own queue is out of reach.
-            self.queue(conn, &binding.destination)?;
-        }
-        let mut topology = vhost.write();
-        let Some(destination) = topology.destination(&binding.destination, binding.to_queue) else { return Ok(None) };
-        let unbound =
-            topology.unbind(&vhost.name, &binding.source, destination, &binding.routing_key, &binding.arguments);
-        let Some((_, removed)) = unbound else { return Ok(None) };
-        let token = self.broker.propose(removed.changes);
-        drop(topology);
-        self.broker.end_hidden(removed.hidden);
-        Ok(token)
+        self.broker.unbind(&*self.vhost(conn)?, binding, self.rights(conn))
     }
-}
-
-/// `x-local-random` takes queues and no keys; all queues here are classic and local.
-fn check_local_random(binding: &Binding<'_>) -> Result<(), ProtocolError> {
-    if !binding.routing_key.is_empty() {
-        return Err(errors::LOCAL_RANDOM_KEY.with(&[&binding.routing_key]));
-    }
-    if !binding.to_queue {
-        return Err(errors::LOCAL_RANDOM_DESTINATION.with(&[]));
-    }
-    Ok(())
 }
 
 fn exchange_binding<'a>(
@@ -191,38 +105,7 @@ fn exchange_binding<'a>(
     })
 }
 
-/// The arguments sorted by name: their order does not tell bindings apart.
 fn owned(arguments: TableRef<'_>) -> Result<FieldTable, ProtocolError> {
     let table = arguments.to_owned().map_err(|_| errors::CANNOT_DECODE.with(&[&errors::Octets(arguments.bytes())]))?;
-    let mut fields: Vec<(String, FieldValue)> = table.into_iter().collect();
-    fields.sort_by(|(a, _), (b, _)| a.cmp(b));
-    Ok(fields.into_iter().collect())
-}
-
-/// What the exchange's type holds against the binding.
-fn invalid_binding(error: BindError, binding: &Binding<'_>) -> ProtocolError {
-    match error {
-        BindError::MatchValue { .. } | BindError::MatchType { .. } => invalid_match(&binding.arguments),
-        BindError::WeightNotInteger => {
-            let column = "The binding key must be an integer: ".len();
-            errors::HASH_WEIGHT_NOT_INTEGER.with(&[&errors::Binary::new(binding.routing_key.as_bytes(), column)])
-        }
-        BindError::WeightTooLow => errors::HASH_WEIGHT_TOO_LOW.with(&[]),
-        BindError::WeightTooHigh => errors::HASH_WEIGHT_TOO_HIGH.with(&[]),
-    }
-}
-
-/// `x-match` on a headers exchange.
-fn invalid_match(arguments: &FieldTable) -> ProtocolError {
-    match arguments.get("x-match") {
-        Some(FieldValue::LongString(value)) => {
-            let column = "Invalid x-match field value ".len();
-            errors::INVALID_X_MATCH.with(&[&errors::Binary::new(value, column)])
-        }
-        Some(other) => {
-            let value = amqp::erlang::field_value_bare(other);
-            errors::INVALID_X_MATCH_TYPE.with(&[&other.type_name(), &value])
-        }
-        None => errors::INVALID_X_MATCH.with(&[&""]),
-    }
+    Ok(sorted(table))
 }

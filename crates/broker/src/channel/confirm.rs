@@ -4,6 +4,7 @@ use super::Mode;
 use crate::confirms::{Confirm, Confirms};
 use crate::connection::Connection;
 use crate::core::Core;
+use crate::directory::ChannelMode;
 use crate::errors::{self, ProtocolError};
 use amqp::Method;
 use amqp::method::{basic, confirm};
@@ -18,7 +19,10 @@ impl Core {
         let Some(channel) = conn.channels.find(number) else { return Ok(()) };
         match channel.mode {
             Mode::Tx(_) => return Err(errors::TX_TO_CONFIRM.with(&[])),
-            Mode::Plain => channel.mode = Mode::Confirm(Confirms::default()),
+            Mode::Plain => {
+                channel.mode = Mode::Confirm(Confirms::default());
+                channel.entry.set_mode(ChannelMode::Confirm);
+            }
             Mode::Confirm(_) => {}
         }
         self.reply(conn, number, None, nowait, &Method::ConfirmSelectOk(confirm::SelectOk {}));
@@ -31,7 +35,9 @@ impl Core {
         let Some(channel) = conn.channels.find(number) else { return };
         if let Mode::Confirm(confirms) = &mut channel.mode {
             confirms.acknowledge(first, last);
-            channel.counters.confirm.add(last - first + 1);
+            channel.entry.counters.confirm.add(last - first + 1);
+            self.totals.confirmed.add(last - first + 1);
+            channel.entry.unconfirmed.sub(last - first + 1);
             if !self.confirming.contains(&number) {
                 self.confirming.push(number);
             }
@@ -44,6 +50,7 @@ impl Core {
         let Some(channel) = conn.channels.find(number) else { return };
         if let Mode::Confirm(confirms) = &mut channel.mode {
             (first..=last).for_each(|tag| confirms.reject(tag));
+            channel.entry.unconfirmed.sub(last - first + 1);
             if !self.confirming.contains(&number) {
                 self.confirming.push(number);
             }

@@ -1,10 +1,10 @@
 //! basic.consume and basic.cancel, from the client and from the broker.
 
 use super::queue_arguments::{check_consume_arguments, timeout_argument};
-use super::{Source, Subscription};
 use crate::connection::{Connection, Park};
 use crate::core::Core;
 use crate::delivery::{Consumer, tag_field};
+use crate::directory::{Source, Subscription};
 use crate::errors::{self, ProtocolError, Resource};
 use crate::names::REPLY_TO;
 use crate::reply_to;
@@ -55,6 +55,7 @@ impl Core {
             link: conn.link.clone(),
             slot: channel.slot,
             channel: number,
+            entry: channel.entry.clone(),
             tag_field: tag_field(&tag),
             tag: tag.clone(),
             no_ack: consume.no_ack,
@@ -78,10 +79,13 @@ impl Core {
         state.consumed_exclusively = consume.exclusive;
         let limit = if consume.no_ack { 0 } else { u32::from(prefetch) };
         let key = state.queue.consumers.add(consumer.clone(), priority, limit);
+        let watch = state.queue.consumers.watch(key).unwrap_or_default();
         cell.publish_gauges(&state);
+        cell.note_activity(&mut state, self.time_ms);
         drop(state);
         self.watch_timeout(timeout_ms);
-        channel.subscriptions.push(Subscription { consumer, source: Source::Queue { cell: cell.clone(), key } });
+        let source = Source::Queue { cell: cell.clone(), key, watch };
+        channel.subscribe(Subscription { consumer, source }, self.broker.consumers.enter_freely());
         if !consume.nowait {
             self.send(conn, number, &Method::BasicConsumeOk(basic::ConsumeOk { consumer_tag: &tag }));
         }
@@ -111,6 +115,7 @@ impl Core {
             link: conn.link.clone(),
             slot: channel.slot,
             channel: number,
+            entry: channel.entry.clone(),
             tag_field: tag_field(&tag),
             tag: tag.clone(),
             no_ack: true,
@@ -123,7 +128,8 @@ impl Core {
             counters: Default::default(),
         });
         self.broker.reply_consumers.add(&address, consumer.clone());
-        channel.subscriptions.push(Subscription { consumer, source: Source::Replies { address } });
+        let source = Source::Replies { address };
+        channel.subscribe(Subscription { consumer, source }, self.broker.consumers.enter_freely());
         if !consume.nowait {
             self.send(conn, number, &Method::BasicConsumeOk(basic::ConsumeOk { consumer_tag: &tag }));
         }
@@ -140,13 +146,13 @@ impl Core {
         let vhost = self.vhost(conn)?;
         let Some(channel) = conn.channels.find(number) else { return Ok(()) };
         if let Some(at) = channel.subscription(cancel.consumer_tag) {
-            match channel.subscriptions.remove(at).source {
-                Source::Queue { cell, key } => {
-                    if self.remove_consumer(&vhost, &cell, key) {
-                        self.activate_next(&cell);
+            match &channel.unsubscribe(at).source {
+                Source::Queue { cell, key, .. } => {
+                    if self.remove_consumer(&vhost, cell, *key) {
+                        self.activate_next(cell);
                     }
                 }
-                Source::Replies { address } => self.broker.reply_consumers.remove(&address),
+                Source::Replies { address } => self.broker.reply_consumers.remove(address),
             }
         }
         if !cancel.nowait {
@@ -163,7 +169,7 @@ impl Core {
         let Some(at) = channel.subscription(tag).filter(|at| of_queue(&channel.subscriptions[*at].source)) else {
             return;
         };
-        channel.subscriptions.remove(at);
+        channel.unsubscribe(at);
         if conn.capabilities.consumer_cancel_notify {
             let cancel = Method::BasicCancel(basic::Cancel { consumer_tag: tag, nowait: true });
             // RabbitMQ: whoever deletes a queue that it consumes sees delete-ok before cancel.

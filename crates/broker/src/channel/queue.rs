@@ -7,7 +7,7 @@ use crate::names::{clean, is_reserved};
 use crate::reply_to;
 use crate::topology::{QueueCell, Vhost};
 use amqp::method::queue;
-use amqp::{FieldTable, FieldValue, Method};
+use amqp::{FieldTable, Method};
 use auth::Permission;
 use metadata::Token;
 use std::sync::Arc;
@@ -25,12 +25,7 @@ impl Core {
     /// The queue called `name`, unless it is another connection's own.
     pub(crate) fn queue(&self, conn: &Connection, name: &str) -> Result<Arc<QueueCell>, ProtocolError> {
         let vhost = self.vhost(conn)?;
-        let resource = Resource::queue(&vhost.name, name);
-        let cell = vhost.queue(name).ok_or_else(|| errors::NOT_FOUND.with(&[&resource]))?;
-        if cell.owner.is_some_and(|owner| owner != conn.link.id) {
-            return Err(errors::QUEUE_LOCKED.with(&[&resource]));
-        }
-        Ok(cell)
+        self.rights(conn).queue(&vhost, name)
     }
 
     pub(crate) fn queue_declare(
@@ -59,6 +54,7 @@ impl Core {
             self.check_queue(conn, &name, Permission::Configure)?;
             self.declare_queue(conn, &vhost, &name, declare)?
         };
+        self.broker.totals.churn.queue_declared.add(1);
         if cell.owner.is_some() {
             remember_exclusive(conn, &cell);
         }
@@ -111,7 +107,7 @@ impl Core {
             arguments,
             is_server_named: declare.queue.is_empty(),
         };
-        let authorize = |arguments: &FieldTable| self.check_dead_letter_access(conn, vhost, name, arguments);
+        let authorize = |arguments: &FieldTable| self.rights(conn).check_dead_letters(vhost, name, arguments);
         let declared = self.broker.declare_queue(vhost, declaration, &authorize)?;
         if declared.is_new {
             self.look(&declared.cell);
@@ -119,28 +115,6 @@ impl Core {
             self.note_use(&declared.cell);
         }
         Ok((declared.cell, declared.token))
-    }
-
-    /// Who dead-letters a queue's messages reads them and publishes them elsewhere.
-    fn check_dead_letter_access(
-        &self,
-        conn: &Connection,
-        vhost: &Vhost,
-        name: &str,
-        arguments: &FieldTable,
-    ) -> Result<(), ProtocolError> {
-        match arguments.get("x-dead-letter-exchange") {
-            None => Ok(()),
-            Some(FieldValue::LongString(exchange)) => {
-                self.check_queue(conn, name, Permission::Read)?;
-                self.check_exchange(conn, &String::from_utf8_lossy(exchange), Permission::Write)
-            }
-            Some(other) => {
-                let resource = Resource::queue(&vhost.name, name);
-                let argument = "x-dead-letter-exchange";
-                Err(errors::INVALID_ARGUMENT_TYPE.with(&[&other.type_name(), &argument, &resource]))
-            }
-        }
     }
 
     pub(crate) fn queue_purge(

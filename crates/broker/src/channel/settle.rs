@@ -21,9 +21,17 @@ impl Core {
         let before = self.settling.len();
         self.take_deliveries(conn, slot, ack.delivery_tag, ack.multiple)?;
         let Some(channel) = conn.channels.find(number) else { return Ok(()) };
-        channel.counters.ack.add((self.settling.len() - before) as u64);
+        channel.entry.used_ms.set(self.time_ms);
+        channel.entry.counters.ack.add((self.settling.len() - before) as u64);
+        if channel.fetches {
+            let fetched = self.settling[before..].iter().filter(|unacked| unacked.consumer.is_none());
+            fetched.for_each(|unacked| channel.entry.count_fetched(&unacked.queue, |counters| counters.ack.add(1)));
+        }
         match &mut channel.mode {
-            Mode::Tx(transaction) => transaction.settle(self.settling.drain(before..), Fate::Ack),
+            Mode::Tx(transaction) => {
+                channel.entry.uncommitted_acks.add((self.settling.len() - before) as u64);
+                transaction.settle(self.settling.drain(before..), Fate::Ack);
+            }
             _ => Core::release_places(&channel.limit, &self.settling[before..]),
         }
         Ok(())
@@ -43,6 +51,7 @@ impl Core {
         self.take_deliveries(conn, slot, tag, multiple)?;
         let Some(channel) = conn.channels.find(number) else { return Ok(()) };
         if let Mode::Tx(transaction) = &mut channel.mode {
+            channel.entry.uncommitted_acks.add(self.settling.len() as u64);
             transaction.settle(self.settling.drain(..), fate);
             return Ok(());
         }

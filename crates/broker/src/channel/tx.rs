@@ -5,6 +5,7 @@ use crate::connection::Connection;
 use crate::core::Core;
 use crate::core::tend::Return;
 use crate::delivery::Unacked;
+use crate::directory::ChannelMode;
 use crate::errors::{self, ProtocolError};
 use crate::topology::{Exchange, Route};
 use amqp::Method;
@@ -72,7 +73,10 @@ impl Core {
         let Some(channel) = conn.channels.find(number) else { return Ok(()) };
         match channel.mode {
             Mode::Confirm(_) => return Err(errors::CONFIRM_TO_TX.with(&[])),
-            Mode::Plain => channel.mode = Mode::Tx(Box::default()),
+            Mode::Plain => {
+                channel.mode = Mode::Tx(Box::default());
+                channel.entry.set_mode(ChannelMode::Transactional);
+            }
             Mode::Tx(_) => {}
         }
         self.send(conn, number, &Method::TxSelectOk(tx::SelectOk {}));
@@ -123,9 +127,10 @@ impl Core {
     }
 
     fn take_transaction(&mut self, conn: &mut Connection, number: u16) -> Result<Transaction, ProtocolError> {
-        match conn.channels.find(number).map(|channel| &mut channel.mode) {
-            Some(Mode::Tx(transaction)) => Ok(std::mem::take(&mut **transaction)),
-            _ => Err(errors::NOT_TRANSACTIONAL.with(&[])),
-        }
+        let Some(channel) = conn.channels.find(number) else { return Err(errors::NOT_TRANSACTIONAL.with(&[])) };
+        let Mode::Tx(transaction) = &mut channel.mode else { return Err(errors::NOT_TRANSACTIONAL.with(&[])) };
+        channel.entry.uncommitted_messages.set(0);
+        channel.entry.uncommitted_acks.set(0);
+        Ok(std::mem::take(&mut **transaction))
     }
 }

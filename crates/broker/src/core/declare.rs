@@ -82,6 +82,8 @@ impl Broker {
         };
         let cell = topology.insert_queue(cell);
         self.add_queue(&cell);
+        self.totals.churn.queue_created.add(1);
+        cell.active_ms.set(self.noted_time_ms());
         // Proposed under the lock, so that the journal has changes in the order in which they happened.
         changes.extend(change);
         let token = self.propose(changes);

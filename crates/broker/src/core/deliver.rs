@@ -8,6 +8,7 @@ use crate::dead_letter::with_count;
 use crate::delivery::{Consumer, Content, OutputGate, Since, Unacked, encode_deliver};
 use crate::link::{Output, OutputGuard};
 use crate::topology::{QueueCell, QueueState};
+use crate::trace::{At, Look, Operation};
 use queue::{ConsumerKey, Entry};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -45,6 +46,16 @@ impl Core {
             &mut OutputGate { cell },
             |entry, key| entries.push((Some(entry), key)),
         );
+        if self.tracer.is_some() {
+            for (entry, key) in &entries {
+                let consumer = state.queue.consumers.handle(*key).map(|consumer| &**consumer);
+                let planned = entry.as_ref().and_then(|entry| Some((entry.message.as_ref()?, entry.body_len)));
+                if let Some((message, body_len)) = planned {
+                    let look = Look::at(message, body_len as usize);
+                    self.trace(Operation::Deliver, look, At { queue: &cell.name, consumer, routed: 0 });
+                }
+            }
+        }
         let mut tally = Tally::default();
         for start in 0..entries.len() {
             if entries[start].0.is_some() {
@@ -63,8 +74,9 @@ impl Core {
         if state.is_tended {
             self.tend(cell, state);
         }
-        cell.count_deliveries(&tally);
+        self.count_deliveries(cell, &tally);
         cell.publish_gauges(state);
+        cell.note_activity(state, self.time_ms);
         if more {
             self.schedule(cell, state);
         }
@@ -234,12 +246,15 @@ impl Tally {
     }
 }
 
-impl QueueCell {
-    pub(super) fn count_deliveries(&self, tally: &Tally) {
-        self.counters.deliver.add(tally.deliver);
-        self.counters.deliver_no_ack.add(tally.deliver_no_ack);
+impl Core {
+    pub(super) fn count_deliveries(&self, cell: &QueueCell, tally: &Tally) {
+        cell.counters.deliver.add(tally.deliver);
+        cell.counters.deliver_no_ack.add(tally.deliver_no_ack);
+        self.totals.delivered_consume_manual_ack.add(tally.deliver);
+        self.totals.delivered_consume_auto_ack.add(tally.deliver_no_ack);
         if tally.redeliver > 0 {
-            self.counters.redeliver.add(tally.redeliver);
+            cell.counters.redeliver.add(tally.redeliver);
+            self.totals.redelivered.add(tally.redeliver);
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use super::Core;
 use super::tend::Return;
-use crate::channel::Source;
 use crate::connection::Connection;
+use crate::directory::Source;
 use crate::errors;
 use crate::settings::ConsumerTimeoutAction;
 use crate::topology::QueueCell;
@@ -68,7 +68,7 @@ impl Core {
     ) {
         let Some(channel) = conn.channels.find(number) else { return };
         let is_meant = |source: &Source| match source {
-            Source::Queue { cell, key: other } => Arc::ptr_eq(cell, queue) && Some(*other) == key,
+            Source::Queue { cell, key: other, .. } => Arc::ptr_eq(cell, queue) && Some(*other) == key,
             Source::Replies { .. } => false,
         };
         let at = channel.subscriptions.iter().position(|subscription| is_meant(&subscription.source));
@@ -82,9 +82,9 @@ impl Core {
             && conn.capabilities.consumer_cancel_notify;
         match (at, conn.vhost.clone()) {
             (Some(at), Some(vhost)) if cancels => {
-                let subscription = channel.subscriptions.remove(at);
-                let vacated = match subscription.source {
-                    Source::Queue { cell, key } => self.remove_consumer(&vhost, &cell, key),
+                let subscription = channel.unsubscribe(at);
+                let vacated = match &subscription.source {
+                    Source::Queue { cell, key, .. } => self.remove_consumer(&vhost, cell, *key),
                     Source::Replies { .. } => false,
                 };
                 let consumer_tag = &subscription.consumer.tag;

@@ -95,9 +95,6 @@ impl Core {
             let arena = &mut self.arena;
             item.stored = item.stored.map(|message| message.with_hidden_keys(arena, checked.hidden_keys()));
         }
-        let Some(channel) = conn.channels.find(number) else { return Ok(()) };
-        channel.counters.publish.add(1);
-        channel.last_publish.pair.add(1);
         self.settle_claims(conn, buffer);
         let is_reply = exchange.is_default() && crate::reply_to::is_address(incoming.routing_key);
         let route = if is_reply {
@@ -119,6 +116,7 @@ impl Core {
                     None => Message::store(&mut self.arena, item.parts(buffer, self.time_ms), item.body(buffer)),
                 };
                 transaction.publish(exchange, route, message, incoming.mandatory);
+                channel.entry.uncommitted_messages.add(1);
                 return Ok(());
             }
         };
@@ -160,8 +158,9 @@ impl Core {
         let restricted = exchange.kind == ExchangeKind::Topic
             && self.broker.access.has_topic_permissions(conn.user_name(), &self.vhost(conn)?.name);
         if let Some(channel) = conn.channels.find(number) {
-            channel.last_publish.pair = channel.published_to(&exchange.name);
+            channel.last_publish.pair = Some(channel.entry.published_to(&exchange.name));
             channel.last_publish.restricted = restricted;
+            channel.publisher.get_or_insert_with(|| self.broker.publishers.enter_freely());
             channel.last_publish.permissions = permissions;
             channel.last_publish.exchange = Some((exchange.clone(), exchange.generation()));
             channel.last_publish.route = None;

@@ -10,8 +10,10 @@ use super::publish::{Incoming, IncomingBody};
 use super::{Core, MESSAGES_PER_LOCK};
 use crate::channel::Mode;
 use crate::connection::Connection;
+use crate::counters::PairCounters;
 use crate::delivery::{Content, ContentBody, INLINE_BODY, OutputGate, encode_deliver, encode_return};
 use crate::topology::{Exchange, QueueCell, QueueState, Route};
+use crate::trace::{At, Look, Operation};
 use queue::Entry;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -102,6 +104,8 @@ pub(super) struct Run {
     /// Confirm tag of the first; the others follow. 0 without confirms.
     first_tag: u64,
     exchange: Option<Arc<Exchange>>,
+    /// What the channel published to it.
+    pair: Option<Arc<PairCounters>>,
     /// True when one of them has an expiration of its own.
     pub(super) expires: bool,
     /// True when a queue refused one of them.
@@ -151,6 +155,17 @@ impl Item {
         Content { names, header, body: ContentBody::Bytes(self.body(buffer)) }
     }
 
+    /// What tracing looks at.
+    fn look<'a>(&'a self, buffer: &'a [u8]) -> Look<'a> {
+        match &self.stored {
+            Some(message) => Look::at(message, self.body_len),
+            None => {
+                let (names, header) = (self.place.names.in_buffer(buffer), self.place.header.in_buffer(buffer));
+                Look { names, header, body_bytes: self.body_len }
+            }
+        }
+    }
+
     #[inline]
     pub(super) fn body<'a>(&self, buffer: &'a [u8]) -> &'a [u8] {
         self.place.body.in_buffer(buffer)
@@ -192,8 +207,6 @@ impl Core {
             }
             Mode::Tx(_) => return false,
         }
-        channel.counters.publish.add(1);
-        channel.last_publish.pair.add(1);
         let place = InBuffer {
             names: Span::of(buffer, incoming.names),
             header: Span::of(buffer, incoming.header_payload),
@@ -218,9 +231,11 @@ impl Core {
     ) {
         let fits = self.run.channel == channel
             && self.run.items.len() < MESSAGES_PER_LOCK
-            && self.run.route.as_ref().is_some_and(|current| Arc::ptr_eq(current, &route));
+            && self.run.route.as_ref().is_some_and(|current| Arc::ptr_eq(current, &route))
+            && self.run.exchange.as_ref().is_some_and(|current| Arc::ptr_eq(current, &exchange));
         if !fits {
             self.flush_run(conn, buffer);
+            self.run.pair = conn.channels.find(channel).map(|channel| channel.pair_with(&exchange));
             self.run.channel = channel;
             self.run.route = Some(route);
             self.run.exchange = Some(exchange);
@@ -247,9 +262,31 @@ impl Core {
             exchange.counters.publish_in.add(count);
             let out = if route.is_delayed { 0 } else { count * route.queues.len() as u64 };
             exchange.counters.publish_out.add(out);
+            self.totals.routed.add(out);
             if exchange.taps.any() {
                 self.note_published(&exchange, &items, buffer);
             }
+            if self.broker.settings.detailed_rates {
+                route.queues.iter().for_each(|cell| cell.note_incoming(&exchange, count));
+            }
+        }
+        if self.tracer.is_some() {
+            let at = At { routed: route.queues.len(), ..At::default() };
+            items.iter().for_each(|item| self.trace(Operation::Publish, item.look(buffer), at));
+        }
+        self.totals.received.add(count);
+        self.totals.received_persistent.add(items.iter().filter(|item| item.persistent).count() as u64);
+        self.totals.count_sizes(items.iter().map(|item| item.body_len as u64));
+        if let Some(channel) = conn.channels.find(self.run.channel) {
+            channel.entry.used_ms.set(self.time_ms);
+            channel.entry.counters.publish.add(count);
+            if self.run.first_tag > 0 {
+                self.totals.received_confirm.add(count);
+                channel.entry.unconfirmed.add(count);
+            }
+        }
+        if let Some(pair) = &self.run.pair {
+            pair.publish.add(count);
         }
         if !route.histories.is_empty() {
             self.remember(&route, &mut items, buffer);
@@ -312,6 +349,7 @@ impl Core {
         self.page_out_if_short(cell, &mut state);
         cell.counters.publish.add(items.len() as u64);
         cell.publish_gauges(&state);
+        cell.note_activity(&mut state, self.time_ms);
         let outpaces_consumers = cell.is_long() && state.queue.consumers.want_messages();
         drop(state);
         if !told.is_empty() {
@@ -383,6 +421,12 @@ impl Core {
         last: bool,
     ) -> Option<Lsn> {
         let keys = std::mem::take(&mut self.scratch.keys);
+        if self.tracer.is_some() {
+            for (item, key) in items.iter().zip(&keys) {
+                let consumer = state.queue.consumers.handle(*key).map(|consumer| &**consumer);
+                self.trace(Operation::Deliver, item.look(buffer), At { queue: &cell.name, consumer, routed: 0 });
+            }
+        }
         let mut sent = std::mem::take(&mut self.scratch.sent);
         sent.clear();
         sent.resize(items.len(), false);
@@ -432,7 +476,7 @@ impl Core {
             state.queue.put_back(entry);
         }
         state.queue.delivered(tally.deliver, tally.unacked_bytes);
-        cell.count_deliveries(&tally);
+        self.count_deliveries(cell, &tally);
         self.scratch.keys = keys;
         self.scratch.sent = sent;
         logged
@@ -451,9 +495,15 @@ impl Core {
         if returned > 0 {
             conn.link.touch(&mut self.touched);
         }
+        self.totals.unroutable_returned.add(returned);
+        self.totals.unroutable_dropped.add(items.len() as u64 - returned);
         if let Some(channel) = conn.channels.find(channel) {
-            channel.counters.return_unroutable.add(returned);
-            channel.counters.drop_unroutable.add(items.len() as u64 - returned);
+            channel.entry.counters.return_unroutable.add(returned);
+            channel.entry.counters.drop_unroutable.add(items.len() as u64 - returned);
+        }
+        if let Some(pair) = &self.run.pair {
+            pair.return_unroutable.add(returned);
+            pair.drop_unroutable.add(items.len() as u64 - returned);
         }
     }
 

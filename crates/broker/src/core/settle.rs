@@ -7,6 +7,7 @@ use crate::dead_letter::Reason;
 use crate::delivery::{ChannelLimit, Unacked};
 use crate::errors::{self, ProtocolError};
 use crate::topology::{QueueCell, QueueState};
+use crate::trace::{At, Look, Operation};
 use queue::Entry;
 use std::sync::Arc;
 
@@ -15,6 +16,18 @@ fn run_len(deliveries: &[Unacked]) -> usize {
     let Some(first) = deliveries.first() else { return 0 };
     let same = deliveries.iter().take_while(|other| Arc::ptr_eq(&other.queue, &first.queue)).count();
     same.min(MESSAGES_PER_LOCK)
+}
+
+/// Counts settled deliveries of a queue for the consumers that got them; neighbours mostly went to the same.
+#[inline]
+fn count_settled(state: &QueueState, mut run: &[Unacked]) {
+    while let Some(first) = run.first() {
+        let same = run.iter().take_while(|other| other.consumer == first.consumer).count();
+        if let Some(consumer) = first.consumer.and_then(|key| state.queue.consumers.handle(key)) {
+            consumer.counters.ack.add(same as u64);
+        }
+        run = &run[same..];
+    }
 }
 
 impl Core {
@@ -63,6 +76,7 @@ impl Core {
 
     fn settle_run(&mut self, run: &[Unacked]) {
         let cell = &run[0].queue;
+        self.trace_settled(Operation::Acknowledge, run);
         let mut state = cell.lock();
         let mut creditable = false;
         for unacked in run {
@@ -71,6 +85,8 @@ impl Core {
                 creditable |= state.queue.consumers.credit(key, 1);
             }
         }
+        count_settled(&state, run);
+        self.totals.acknowledged.add(run.len() as u64);
         self.remove_entries(cell, &mut state, run.iter().map(|unacked| &unacked.entry));
         cell.counters.ack.add(run.len() as u64);
         if cell.taps.any() {
@@ -80,6 +96,7 @@ impl Core {
             self.deliver_ready_locked(cell, &mut state);
         } else {
             cell.publish_gauges(&state);
+            cell.note_activity(&mut state, self.time_ms);
         }
         drop(state);
         self.scratch.done.clear();
@@ -92,8 +109,22 @@ impl Core {
         self.resume_channel(conn);
     }
 
+    /// Tells the tracer what became of deliveries; of messages that are on disk only it cannot.
+    fn trace_settled(&self, operation: Operation, settled: &[Unacked]) {
+        if self.tracer.is_none() {
+            return;
+        }
+        for unacked in settled {
+            if let Some(message) = &unacked.entry.message {
+                let look = Look::at(message, unacked.entry.body_len as usize);
+                self.trace(operation, look, At { queue: &unacked.queue.name, ..At::default() });
+            }
+        }
+    }
+
     /// Returns deliveries to their queues.
     pub(crate) fn requeue_all(&mut self, deliveries: Vec<Unacked>, why: Return) {
+        self.trace_settled(Operation::Return, &deliveries);
         let mut rest = deliveries.into_iter().peekable();
         while let Some(first) = rest.next() {
             let cell = first.queue.clone();
@@ -192,6 +223,7 @@ impl Core {
             let mut gone = Vec::new();
             let mut next = Some(first);
             while let Some(unacked) = next {
+                count_settled(&state, std::slice::from_ref(&unacked));
                 state.queue.settled(unacked.entry.body_len);
                 if let Some(key) = unacked.consumer {
                     state.queue.consumers.credit(key, 1);
@@ -200,6 +232,7 @@ impl Core {
                 next = rest.next_if(|other| gone.len() < MESSAGES_PER_LOCK && Arc::ptr_eq(&other.queue, &cell));
             }
             cell.counters.ack.add(gone.len() as u64);
+            self.totals.acknowledged.add(gone.len() as u64);
             self.leave_all(&cell, &mut state, gone, Reason::Rejected);
             self.deliver_ready_locked(&cell, &mut state);
             drop(state);

@@ -95,7 +95,7 @@ impl Shard {
 
 fn held(now_ms: u64, conn: &Connection, channel: u16, unacked: &Unacked) -> Held {
     Held {
-        connection: conn.name(),
+        connection: conn.name().to_string(),
         channel,
         delivery_tag: unacked.tag,
         entry: unacked.entry.clone(),

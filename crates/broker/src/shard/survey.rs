@@ -29,7 +29,7 @@ impl Shard {
                 _ => {}
             }
             if wanted.contains(&conn.link.id) {
-                survey.names.insert(conn.link.id, conn.name());
+                survey.names.insert(conn.link.id, conn.name().to_string());
             }
         }
         survey

@@ -36,7 +36,9 @@ impl ExchangeOptions {
 /// An exchange.
 pub struct Exchange {
     /// Never reused within its virtual host.
-    pub(crate) id: u64,
+    pub id: u64,
+    /// Name of its virtual host.
+    pub vhost: Arc<str>,
     /// Its name; empty for the default exchange.
     pub name: Arc<str>,
     /// Its type.
@@ -66,9 +68,10 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    pub(crate) fn new(id: u64, name: &str, kind: ExchangeKind) -> Exchange {
+    pub(crate) fn new(vhost: &Arc<str>, id: u64, name: &str, kind: ExchangeKind) -> Exchange {
         Exchange {
             id,
+            vhost: vhost.clone(),
             name: name.into(),
             kind,
             durable: false,

@@ -1,12 +1,27 @@
 //! Keys of Leveret's own.
 
 use super::{Row, takes};
-use crate::kind::Kind::{Boolean, Choice, Either, InformationUnit, Integer, Interval, Name, Path, Version};
+use crate::kind::Kind::{
+    Boolean, Choice, Either, Fraction, InformationUnit, Integer, Interval, Name, Path, Text, Version,
+};
 use crate::options::{
     ConsumerTimeoutAction, MessageExpiry, OnRedeclare, PassiveDeclarePermission, PublisherXDeath, UnknownExchangeType,
 };
 
 pub(super) const KEYS: &[Row] = &[
+    takes(
+        "leveret.otlp.endpoint",
+        Text,
+        "",
+        "where spans of traced messages are sent over OTLP (HTTP with JSON), as http://localhost:4318/v1/traces",
+    ),
+    takes(
+        "leveret.otlp.sample",
+        Fraction { min: 0.0, max: 1.0 },
+        "1",
+        "share of the traces that publishers record of which there are spans",
+    ),
+    takes("leveret.otlp.service_name", Name, "leveret", "the broker's service.name in spans"),
     takes("leveret.data_dir", Path, "leveret-data", "directory of everything durable"),
     takes("leveret.node_name", Name, "", "name of this node, NAME@HOST; rabbit@ and the host's name when not given"),
     takes(
@@ -33,6 +48,12 @@ pub(super) const KEYS: &[Row] = &[
         Choice(OnRedeclare::WORDS),
         "close",
         "what declaring a queue again with other properties or arguments leads to",
+    ),
+    takes(
+        "leveret.track_login_sources",
+        Boolean,
+        "false",
+        "count attempts to log in by the client's address and the name given, too",
     ),
     takes("leveret.compat.version", Version, "4.2.0", "version announced to clients in server-properties"),
     takes(
@@ -64,5 +85,23 @@ pub(super) const KEYS: &[Row] = &[
         Choice(MessageExpiry::WORDS),
         "exact",
         "when a message with an expiration of its own leaves its queue: when its time comes, or once it is the first",
+    ),
+    takes(
+        "leveret.audit",
+        Boolean,
+        "true",
+        "write a line about each administrative change to audit.log in the data directory",
+    ),
+    takes(
+        "leveret.audit.file_size",
+        InformationUnit { min: 4096, max: i64::MAX },
+        "10MiB",
+        "size of audit.log above which a new one is begun",
+    ),
+    takes(
+        "leveret.audit.files",
+        Integer { min: 1, max: 1000 },
+        "5",
+        "files of the audit log that are kept, the current one among them",
     ),
 ];

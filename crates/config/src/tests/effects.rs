@@ -1,5 +1,7 @@
 //! Every key that has an effect changes the field it is for.
 
+use std::path::Path;
+
 use crate::tests::load_all;
 use crate::{
     AnonymousLogin, AuthMechanism, Config, ConsumerTimeoutAction, DiskFreeLimit, Effect, LogLevel, MemoryWatermark,
@@ -56,6 +58,7 @@ const OBSERVED: &[Observed] = &[
     ("default_queue_type=quorum", |c| c.default_queue_type == "quorum"),
     ("leveret.quorum_as_classic=true", |c| c.quorum_as_classic),
     ("leveret.on_redeclare=alter", |c| c.on_redeclare == OnRedeclare::Alter),
+    ("leveret.track_login_sources=true", |c| c.track_login_sources),
     ("consumer_max_per_channel=16", |c| c.consumer_max_per_channel == Some(16)),
     ("max_message_size=512MiB", |c| c.max_message_size_bytes == 536_870_912),
     ("consumer_timeout=undefined", |c| c.consumer_timeout_ms.is_none()),
@@ -82,6 +85,10 @@ const OBSERVED: &[Observed] = &[
         |c| matches!(&c.anonymous_login, Some(AnonymousLogin { user, password }) if user == "guest" && password.expose() == "secret"),
     ),
     ("auth_mechanisms.1=AMQPLAIN", |c| c.auth_mechanisms == [AuthMechanism::Amqplain]),
+    ("load_definitions=/etc/a.json", |c| c.definitions.paths == [Path::new("/etc/a.json")]),
+    ("definitions.local.path=/etc/d", |c| c.definitions.paths == [Path::new("/etc/d")]),
+    ("management.load_definitions=/etc/a.json", |c| c.definitions.paths == [Path::new("/etc/a.json")]),
+    ("definitions.skip_if_unchanged=true", |c| c.definitions.skip_if_unchanged),
     ("cluster_name=orders", |c| c.cluster_name.as_deref() == Some("orders")),
     ("log.console=false", |c| !c.log.console),
     ("log.console.level=debug", |c| c.log.console_level == LogLevel::Debug),
@@ -90,6 +97,44 @@ const OBSERVED: &[Observed] = &[
     ("log.channel.level=warning", |c| c.log.category_levels.get("channel") == Some(&LogLevel::Warning)),
     ("log.queue.level=notice", |c| c.log.category_levels.get("queue") == Some(&LogLevel::Notice)),
     ("log.user.level=critical", |c| c.log.category_levels.get("user") == Some(&LogLevel::Critical)),
+    ("leveret.management=false", |c| c.management.listeners.is_empty()),
+    ("leveret.prometheus=false", |c| c.management.prometheus_listeners.is_empty()),
+    ("leveret.audit=false", |c| !c.management.audit.is_enabled),
+    ("leveret.audit.file_size=1MiB", |c| c.management.audit.file_size_bytes == 1 << 20),
+    ("leveret.audit.files=2", |c| c.management.audit.files == 2),
+    ("management.tcp.port=15673", |c| c.management.listeners.iter().all(|address| address.port() == 15673)),
+    ("management.tcp.ip=127.0.0.1", |c| c.management.listeners == ["127.0.0.1:15672".parse().unwrap()]),
+    ("management.tcp.max_connections=infinity", |c| c.management.max_connections.is_none()),
+    ("management.tcp.compress=true", |c| c.management.compress),
+    ("management.tcp.idle_timeout=120000", |c| c.management.idle_timeout_ms == 120_000),
+    ("management.tcp.inactivity_timeout=120000", |c| c.management.inactivity_timeout_ms == 120_000),
+    ("management.tcp.request_timeout=10000", |c| c.management.request_timeout_ms == 10_000),
+    ("management.tcp.max_keepalive=3", |c| c.management.max_keepalive == 3),
+    ("prometheus.tcp.port=15693", |c| c.management.prometheus_listeners.iter().all(|address| address.port() == 15693)),
+    ("prometheus.tcp.ip=::1", |c| c.management.prometheus_listeners == ["[::1]:15692".parse().unwrap()]),
+    ("management.path_prefix=/rabbit", |c| c.management.path_prefix == "/rabbit"),
+    ("management.http.max_body_size=1000", |c| c.management.max_body_bytes == 1000),
+    ("management.http.hide_allow_header=true", |c| c.management.hide_allow_header),
+    ("management.cors.allow_origins.1=http://a", |c| c.management.headers.cors_allow_origins == ["http://a"]),
+    ("management.cors.max_age=60", |c| c.management.headers.cors_max_age_s == 60),
+    ("management.csp.policy=default-src 'self'", |c| {
+        c.management.headers.content_security_policy.as_deref() == Some("default-src 'self'")
+    }),
+    ("management.hsts.policy=max-age=5", |c| {
+        c.management.headers.strict_transport_security.as_deref() == Some("max-age=5")
+    }),
+    ("management.headers.content_type_options=nosniff", |c| {
+        c.management.headers.content_type_options.as_deref() == Some("nosniff")
+    }),
+    ("management.headers.xss_protection=1", |c| c.management.headers.xss_protection.as_deref() == Some("1")),
+    ("management.headers.frame_options=DENY", |c| c.management.headers.frame_options.as_deref() == Some("DENY")),
+    ("management.headers.referrer_policy=origin", |c| {
+        c.management.headers.referrer_policy.as_deref() == Some("origin")
+    }),
+    ("management.disable_basic_auth=true", |c| c.management.disable_basic_auth),
+    ("management.disable_stats=true", |c| c.management.disable_stats),
+    ("management.enable_queue_totals=true", |c| c.management.enable_queue_totals),
+    ("management.login_session_timeout=60", |c| c.management.login_session_timeout_min == Some(60)),
     ("log.upgrade.level=alert", |c| c.log.category_levels.get("upgrade") == Some(&LogLevel::Alert)),
 ];
 

@@ -16,6 +16,8 @@ pub struct Answer {
     /// Names in lower case, in the order in which they came.
     pub headers: Vec<(String, String)>,
     pub body: String,
+    /// The body as it came.
+    pub bytes: Vec<u8>,
 }
 
 impl Answer {
@@ -62,6 +64,13 @@ impl<'a> Client<'a> {
         request(self.address, method, path, &all, body)
     }
 
+    /// Status and the beginning of the answer to a request, which need not end.
+    #[track_caller]
+    pub fn head(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        let authorization = format!("Basic {}", STANDARD.encode(format!("{}:{}", self.user, self.password)));
+        head_of(self.address, method, path, &[("Authorization", &authorization)], body)
+    }
+
     #[track_caller]
     pub fn get(&self, path: &str) -> Value {
         let answer = self.send("GET", path, &[], "");
@@ -90,6 +99,14 @@ impl<'a> Client<'a> {
 /// Sends a request with these headers and no others but `Host`, `Connection` and `Content-Length`.
 #[track_caller]
 pub fn request(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    let mut stream = send(address, method, path, headers, body);
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap_or_else(|error| panic!("{method} {path}: no answer: {error}"));
+    parse(&answer)
+}
+
+#[track_caller]
+fn send(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap_or_else(|error| panic!("no connection: {error}"));
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let mut text = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
@@ -98,9 +115,23 @@ pub fn request(address: SocketAddr, method: &str, path: &str, headers: &[(&str, 
     }
     text += &format!("Content-Length: {}\r\n\r\n{body}", body.len());
     stream.write_all(text.as_bytes()).unwrap();
+    stream
+}
+
+/// Status and the beginning of the answer to a request, which need not end.
+#[track_caller]
+pub fn head_of(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, String) {
+    let mut stream = send(address, method, path, headers, body);
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap_or_else(|error| panic!("{method} {path}: no answer: {error}"));
-    parse(&answer)
+    let mut piece = [0; 4096];
+    while !answer.windows(4).any(|four| four == b"\r\n\r\n") {
+        let length = stream.read(&mut piece).unwrap_or_else(|error| panic!("{method} {path}: no answer: {error}"));
+        assert_ne!(length, 0, "{method} {path}: no answer");
+        answer.extend_from_slice(&piece[..length]);
+    }
+    let text = String::from_utf8_lossy(&answer).into_owned();
+    let status = text.split(' ').nth(1).and_then(|status| status.parse().ok());
+    (status.unwrap_or_else(|| panic!("no status: {text}")), text)
 }
 
 #[track_caller]
@@ -120,6 +151,7 @@ fn parse(bytes: &[u8]) -> Answer {
         status: status.unwrap_or_else(|| panic!("no status: {head}")),
         headers,
         body: String::from_utf8_lossy(&body).into_owned(),
+        bytes: body,
     }
 }
 
@@ -136,4 +168,43 @@ fn unchunked(mut rest: &[u8]) -> Vec<u8> {
         body.extend_from_slice(&rest[end + 2..end + 2 + length]);
         rest = &rest[end + 4 + length..];
     }
+}
+
+/// A request and what has to come of it: method, path below `/api`, body; status, body.
+pub type Exchange = (&'static str, &'static str, &'static str, u16, &'static str);
+
+/// RabbitMQ's answer where there is nothing.
+pub const NOT_FOUND: &str = r#"{"error":"Object Not Found","reason":"Not Found"}"#;
+
+impl Client<'_> {
+    /// Makes requests one after the other; bodies have to be the same to the byte.
+    #[track_caller]
+    pub fn check(&self, exchanges: &[Exchange]) {
+        for (method, path, body, status, expected) in exchanges {
+            let answer = self.send(method, &format!("/api{path}"), &[], body);
+            assert_eq!((answer.status, answer.body.as_str()), (*status, *expected), "{method} {path} {body}");
+        }
+    }
+
+    /// Status and body of a request.
+    #[track_caller]
+    pub fn answer(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        let answer = self.send(method, path, &[], body);
+        (answer.status, answer.body)
+    }
+}
+
+/// The names of an object's fields, sorted.
+#[track_caller]
+pub fn fields_of(value: &Value) -> Vec<&str> {
+    let mut names: Vec<&str> = value.as_object().expect("an object").keys().map(String::as_str).collect();
+    names.sort_unstable();
+    names
+}
+
+/// Asserts that none of these fields is missing.
+#[track_caller]
+pub fn assert_has(value: &Value, names: &[&str]) {
+    let missing: Vec<&&str> = names.iter().filter(|name| value.get(**name).is_none()).collect();
+    assert!(missing.is_empty(), "{missing:?} missing in {value:#}");
 }

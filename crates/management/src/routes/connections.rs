@@ -1,131 +1,188 @@
-//! `/api/connections`, `/api/channels` and `/api/consumers`.
+//! `/api/connections`, and closing them.
 
 use super::{ask, counted};
-use crate::api::{Administrator, Api};
+use crate::api::{Administrator, Api, ManagementUser, Right, VhostUser};
 use crate::error::ApiError;
+use crate::fields::Fields;
 use crate::json;
+use crate::list::{self, ListQuery};
 use crate::service::Shared;
+use crate::statistics::Subject;
 use axum::Json;
 use axum::extract::Path;
 use axum::http::HeaderMap;
-use axum::response::Response;
-use broker::{AdminCommand, ChannelSnapshot, ConnectionSnapshot, ConsumerSnapshot, Which};
+use axum::response::{IntoResponse, Response};
+use broker::{AdminCommand, ConnectionEntry, Which};
 use serde_json::{Map, Value, json};
-
-type List = Result<Json<Vec<Value>>, ApiError>;
+use std::sync::Arc;
 
 /// What clients are told without a reason of the operator's (RabbitMQ's text).
 const DEFAULT_REASON: &str = "Closed via management plugin";
 /// RabbitMQ's header for the operator's reason.
 const REASON_HEADER: &str = "x-reason";
+/// The client property that clients name their connections by.
+const CONNECTION_NAME: &str = "connection_name";
 
-fn show(shared: &Shared, connection: &ConnectionSnapshot) -> Value {
-    json!({
-        "name": connection.name,
-        "pid": shared.pids().connection(connection.id),
-        "node": shared.node_name(),
-        "vhost": connection.vhost,
-        "user": connection.user,
-        "protocol": "AMQP 0-9-1",
-        "type": "network",
-        "auth_mechanism": connection.mechanism,
-        "state": connection.state,
-        "host": connection.local.ip().to_canonical(),
-        "port": connection.local.port(),
-        "peer_host": connection.peer.ip().to_canonical(),
-        "peer_port": connection.peer.port(),
-        "ssl": false,
-        "channels": connection.channels,
-        "channel_max": connection.channel_max,
-        "frame_max": connection.frame_max,
-        "timeout": connection.heartbeat_s,
-        "connected_at": connection.connected_at_ms,
-        "client_properties": json::table(&connection.client_properties),
-        "recv_oct": connection.received_bytes,
-        "recv_cnt": connection.received_reads,
-        "send_oct": connection.sent_bytes,
-        "send_cnt": connection.sent_writes,
-        "send_pend": connection.pending_bytes,
-    })
+fn show(shared: &Shared, query: &ListQuery, connection: &ConnectionEntry, fields: &mut Fields<'_>) {
+    let tuned = connection.tuned();
+    fields.put("name", || &*connection.name);
+    fields.put("pid", || shared.pids().connection(connection.id));
+    fields.put("node", || shared.node_name());
+    fields.put("vhost", || connection.vhost().map_or("", |vhost| vhost));
+    fields.put("user", || connection.user());
+    fields.put("user_who_performed_action", || connection.user());
+    fields.put("user_provided_name", || {
+        let name = connection.client_properties().and_then(|properties| properties.get(CONNECTION_NAME));
+        name.map_or(Value::Null, json::field)
+    });
+    fields.put("protocol", || "AMQP 0-9-1");
+    fields.put("type", || "network");
+    fields.put("auth_mechanism", || connection.mechanism());
+    fields.put("host", || connection.local.ip().to_canonical().to_string());
+    fields.put("port", || connection.local.port());
+    fields.put("peer_host", || connection.peer.ip().to_canonical().to_string());
+    fields.put("peer_port", || connection.peer.port());
+    fields.put("ssl", || false);
+    for name in ["ssl_protocol", "ssl_key_exchange", "ssl_cipher", "ssl_hash"] {
+        fields.put(name, || Value::Null);
+    }
+    for name in ["peer_cert_subject", "peer_cert_issuer", "peer_cert_serial_number", "peer_cert_validity"] {
+        fields.put(name, || Value::Null);
+    }
+    fields.put("channel_max", || tuned.channel_max);
+    fields.put("frame_max", || tuned.frame_max);
+    fields.put("timeout", || tuned.heartbeat_s);
+    fields.put("connected_at", || connection.connected_at_ms);
+    fields.put("client_properties", || connection.client_properties().map_or_else(|| json!({}), json::table));
+    if query.disable_stats {
+        return;
+    }
+    fields.put("state", || connection.state().name());
+    fields.put("channels", || connection.channel_count());
+    fields.put("recv_cnt", || connection.received_reads.value());
+    fields.put("send_cnt", || connection.sent().1);
+    fields.put("send_pend", || connection.pending_bytes());
+    let subject = Subject::Connection(connection.id.0);
+    let received = connection.received_bytes.value();
+    let rate = WithRate { shared, query, subject };
+    rate.put("recv_oct", "recv_oct_details", received, fields);
+    rate.put("send_oct", "send_oct_details", connection.sent().0, fields);
+    // An Erlang process has these; tools that read them find a process that does nothing.
+    rate.put("reductions", "reductions_details", 0, fields);
+    fields.put("garbage_collection", no_garbage);
 }
 
-fn show_channel(shared: &Shared, channel: &ChannelSnapshot) -> Value {
-    let stats: Map<String, Value> =
-        channel.counters.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
-    json!({
-        "name": channel_name(channel),
-        "pid": shared.pids().channel(channel.connection, channel.number),
-        "connection_pid": shared.pids().connection(channel.connection),
-        "connection_details": { "name": channel.connection_name },
-        "node": shared.node_name(),
-        "number": channel.number,
-        "vhost": channel.vhost,
-        "user": channel.user,
-        "state": "running",
-        "confirm": channel.confirm,
-        "transactional": channel.transactional,
-        "consumer_count": channel.consumers.len(),
-        "messages_unacknowledged": channel.unacknowledged,
-        "messages_unconfirmed": channel.unconfirmed,
-        "prefetch_count": channel.prefetch,
-        "global_prefetch_count": channel.global_prefetch,
-        "message_stats": stats,
-    })
+/// What RabbitMQ tells of a process's garbage collection, of one that has none.
+pub(super) fn no_garbage() -> Value {
+    json!({ "fullsweep_after": 0, "max_heap_size": 0, "min_bin_vheap_size": 0, "min_heap_size": 0, "minor_gcs": 0 })
 }
 
-fn channel_name(channel: &ChannelSnapshot) -> String {
-    format!("{} ({})", channel.connection_name, channel.number)
+/// Counters of an object that stand among its other fields.
+pub(super) struct WithRate<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) query: &'a ListQuery,
+    pub(super) subject: Subject,
 }
 
-fn show_consumer(shared: &Shared, channel: &ChannelSnapshot, consumer: &ConsumerSnapshot) -> Value {
-    json!({
-        "consumer_tag": consumer.tag,
-        "queue": { "name": consumer.queue, "vhost": channel.vhost },
-        "ack_required": !consumer.no_ack,
-        "exclusive": consumer.exclusive,
-        "active": consumer.activity.is_active(),
-        "activity_status": consumer.activity.name(),
-        "prefetch_count": consumer.prefetch,
-        "arguments": json::table(&consumer.arguments),
-        "channel_pid": shared.pids().channel(channel.connection, channel.number),
-        "channel_details": {
-            "name": channel_name(channel),
-            "connection_name": channel.connection_name,
-            "number": channel.number,
-            "node": shared.node_name(),
-            "user": channel.user,
-        },
-    })
+impl WithRate<'_> {
+    /// Adds a counter and its rate as two fields.
+    pub(super) fn put(&self, name: &'static str, details: &str, value: u64, fields: &mut Fields<'_>) {
+        fields.put(name, || value);
+        fields.put(details, || {
+            let described = self.shared.statistics().describe(self.subject, &[(name, value)], &self.query.sampling);
+            described.get(details).cloned().unwrap_or_default()
+        });
+    }
 }
 
-async fn connections(shared: &Shared, wanted: impl Fn(&ConnectionSnapshot) -> bool) -> List {
-    let all = ask!(shared, AdminCommand::ListConnections, Connections);
-    Ok(Json(all.iter().filter(|connection| wanted(connection)).map(|connection| show(shared, connection)).collect()))
+impl<R> Api<R> {
+    /// Open connections that the caller sees. RabbitMQ lists those only that have their virtual host; operators on the
+    /// socket see those that are shaking hands, too.
+    pub(super) fn connections(&self) -> Result<Vec<Arc<ConnectionEntry>>, ApiError> {
+        let mut all = self.broker()?.connections();
+        all.retain(|connection| {
+            (connection.vhost().is_some() || self.caller.is_operator()) && self.sees_user(connection.user())
+        });
+        Ok(all)
+    }
+
+    /// The connection called `name`, or with the process id `name`, when the caller sees it.
+    pub(super) fn find_connection(&self, name: &str) -> Result<Arc<ConnectionEntry>, ApiError> {
+        let broker = self.broker()?;
+        let found = match self.pids().parse(name) {
+            Some(id) => broker.connection(id),
+            None => broker.connection_called(name),
+        };
+        let connection = found.ok_or_else(ApiError::not_found)?;
+        if self.sees_user(connection.user()) { Ok(connection) } else { Err(not_own()) }
+    }
+
+    /// RabbitMQ lets administrators close connections, and users their own.
+    fn check_close(&self, user: &str) -> Result<(), ApiError> {
+        if self.caller.tags.administrator || *self.caller.name == *user { Ok(()) } else { Err(not_own()) }
+    }
 }
 
-pub(super) async fn list(api: Api<Administrator>) -> List {
-    connections(&api, |_| true).await
+pub(super) fn not_own() -> ApiError {
+    ApiError::not_authorised("User not authorised to access object")
 }
 
-pub(super) async fn of_vhost(api: Api<Administrator>, Path(vhost): Path<String>) -> List {
-    connections(&api, |connection| connection.vhost == vhost).await
+pub(super) fn check_vhost_exists(shared: &Shared, name: &str) -> Result<(), ApiError> {
+    shared.broker()?.vhost(name).map(drop).ok_or_else(ApiError::not_found)
 }
 
-pub(super) async fn of_user(api: Api<Administrator>, Path(user): Path<String>) -> List {
-    connections(&api, |connection| connection.user == user).await
+pub(super) async fn list(api: Api<ManagementUser>, query: ListQuery) -> Result<Response, ApiError> {
+    let rows = api.connections()?;
+    let shown = query.clone();
+    list::reply(&query, rows, move |connection, fields| show(&api, &shown, connection, fields)).await
 }
 
-/// The connection called `name`, or with the process id `name`.
-async fn find(shared: &Shared, name: &str) -> Result<ConnectionSnapshot, ApiError> {
-    let all = ask!(shared, AdminCommand::ListConnections, Connections);
-    let id = shared.pids().parse(name);
-    let is_meant = |connection: &ConnectionSnapshot| id.map_or(connection.name == name, |id| connection.id == id);
-    all.into_iter().find(is_meant).ok_or_else(ApiError::not_found)
+pub(super) async fn of_vhost(
+    api: Api<VhostUser>,
+    Path(vhost): Path<String>,
+    query: ListQuery,
+) -> Result<Response, ApiError> {
+    check_vhost_exists(&api, &vhost)?;
+    let mut rows = api.connections()?;
+    rows.retain(|connection| connection.vhost().is_some_and(|own| **own == *vhost));
+    let shown = query.clone();
+    list::reply(&query, rows, move |connection, fields| show(&api, &shown, connection, fields)).await
 }
 
-pub(super) async fn one(api: Api<Administrator>, Path(name): Path<String>) -> Result<Json<Value>, ApiError> {
-    let connection = find(&api, &name).await?;
-    Ok(Json(show(&api, &connection)))
+/// RabbitMQ tells no more of them here.
+fn show_of_user(shared: &Shared, connection: &ConnectionEntry, fields: &mut Fields<'_>) {
+    fields.put("name", || &*connection.name);
+    fields.put("vhost", || connection.vhost().map_or("", |vhost| vhost));
+    fields.put("user", || connection.user());
+    fields.put("node", || shared.node_name());
+}
+
+pub(super) async fn of_user(
+    api: Api<ManagementUser>,
+    Path(user): Path<String>,
+    query: ListQuery,
+) -> Result<Response, ApiError> {
+    if !api.sees_user(&user) {
+        return Err(not_own());
+    }
+    let mut rows = api.connections()?;
+    rows.retain(|connection| connection.user() == user);
+    list::reply(&query, rows, move |connection, fields| show_of_user(&api, connection, fields)).await
+}
+
+pub(super) async fn one(
+    api: Api<ManagementUser>,
+    Path(name): Path<String>,
+    query: ListQuery,
+) -> Result<Response, ApiError> {
+    let connection = api.find_connection(&name)?;
+    Ok(list::reply_one(&query, |fields| show(&api, &query, &connection, fields)))
+}
+
+/// Sessions are AMQP 1.0's.
+pub(super) async fn sessions(api: Api<ManagementUser>, Path(name): Path<String>) -> Result<Response, ApiError> {
+    api.find_connection(&name)?;
+    Ok(Json(Vec::<Map<String, Value>>::new()).into_response())
 }
 
 /// The operator's reason, bytes as they come; a header holds no control characters.
@@ -134,17 +191,18 @@ fn reason(headers: &HeaderMap) -> String {
     given.unwrap_or_else(|| DEFAULT_REASON.to_owned())
 }
 
-async fn close_connections(shared: &Shared, which: Which, headers: &HeaderMap) -> Result<Response, ApiError> {
+async fn close_connections<R: Right>(api: &Api<R>, which: Which, headers: &HeaderMap) -> Result<Response, ApiError> {
     let command = AdminCommand::CloseConnections { which, reason: reason(headers) };
-    Ok(counted(ask!(shared, command, Count)))
+    Ok(counted(ask!(api, command, Count)))
 }
 
 pub(super) async fn close(
-    api: Api<Administrator>,
+    api: Api<ManagementUser>,
     Path(name): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let connection = find(&api, &name).await?;
+    let connection = api.find_connection(&name)?;
+    api.check_close(connection.user())?;
     close_connections(&api, Which::Id(connection.id), &headers).await
 }
 
@@ -161,36 +219,10 @@ pub(super) async fn close_of_vhost(
 }
 
 pub(super) async fn close_of_user(
-    api: Api<Administrator>,
+    api: Api<ManagementUser>,
     Path(user): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    api.check_close(&user)?;
     close_connections(&api, Which::User(user), &headers).await
-}
-
-pub(super) async fn channels(api: Api<Administrator>) -> List {
-    let all = ask!(api, AdminCommand::ListChannels, Channels);
-    Ok(Json(all.iter().map(|channel| show_channel(&api, channel)).collect()))
-}
-
-pub(super) async fn channels_of(api: Api<Administrator>, Path(name): Path<String>) -> List {
-    let connection = find(&api, &name).await?;
-    let all = ask!(api, AdminCommand::ListChannels, Channels);
-    let own = all.iter().filter(|channel| channel.connection == connection.id);
-    Ok(Json(own.map(|channel| show_channel(&api, channel)).collect()))
-}
-
-async fn list_consumers(shared: &Shared, vhost: Option<&str>) -> List {
-    let all = ask!(shared, AdminCommand::ListChannels, Channels);
-    let wanted = all.iter().filter(|channel| vhost.is_none_or(|vhost| channel.vhost == vhost));
-    let consumers = wanted.flat_map(|channel| channel.consumers.iter().map(move |consumer| (channel, consumer)));
-    Ok(Json(consumers.map(|(channel, consumer)| show_consumer(shared, channel, consumer)).collect()))
-}
-
-pub(super) async fn consumers(api: Api<Administrator>) -> List {
-    list_consumers(&api, None).await
-}
-
-pub(super) async fn consumers_of_vhost(api: Api<Administrator>, Path(vhost): Path<String>) -> List {
-    list_consumers(&api, Some(&vhost)).await
 }

@@ -11,29 +11,28 @@ mod queue;
 mod refusal;
 mod tail;
 
+use super::table::{self, Routes, post};
 use crate::api::{Api, Right};
 use crate::error::ApiError;
 use crate::service::Shared;
-use axum::Router;
-use axum::routing::{self, post};
 use broker::{AdminCommand, AdminReply, MessageCommand, MessageReply, Who};
 use refusal::Refusal;
 use serde_json::{Map, Value};
 
 /// The paths that are about messages.
-pub(super) fn router() -> Router<Shared> {
-    Router::new()
+pub(super) fn routes(routes: Routes) -> Routes {
+    routes
         .route("/exchanges/{vhost}/{exchange}/publish", post(publish::publish))
         .route("/queues/{vhost}/{queue}/get", post(get::get))
-        .route("/queues/{vhost}/{queue}/messages", routing::get(peek::list).delete(peek::delete_some))
-        .route("/queues/{vhost}/{queue}/messages/{id}", routing::get(peek::one).delete(peek::delete))
+        .route("/queues/{vhost}/{queue}/messages", table::get(peek::list).delete(peek::delete_some))
+        .route("/queues/{vhost}/{queue}/messages/{id}", table::get(peek::one).delete(peek::delete))
         .route("/queues/{vhost}/{queue}/move", post(operations::move_some))
-        .route("/queues/{vhost}/{queue}/diagnosis", routing::get(queue::diagnosis))
-        .route("/queues/{vhost}/{queue}/arguments", routing::patch(queue::patch_arguments))
-        .route("/queues/{vhost}/{queue}/tail", routing::get(tail::queue))
-        .route("/exchanges/{vhost}/{exchange}/tail", routing::get(tail::exchange))
-        .route("/leveret/operations", routing::get(operations::list))
-        .route("/leveret/operations/{id}", routing::get(operations::one).delete(operations::cancel))
+        .route("/queues/{vhost}/{queue}/diagnosis", table::get(queue::diagnosis))
+        .route("/queues/{vhost}/{queue}/arguments", table::patch(queue::patch_arguments))
+        .route("/queues/{vhost}/{queue}/tail", table::get(tail::queue))
+        .route("/exchanges/{vhost}/{exchange}/tail", table::get(tail::exchange))
+        .route("/leveret/operations", table::get(operations::list))
+        .route("/leveret/operations/{id}", table::get(operations::one).delete(operations::cancel))
 }
 
 /// For whom the broker does what the caller asks for.

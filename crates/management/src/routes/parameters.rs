@@ -1,61 +1,79 @@
 //! `/api/parameters` and `/api/global-parameters`.
 
-use super::{ask, required, status};
-use crate::api::{Administrator, Api};
+use super::{ask, status};
+use crate::api::{Api, GlobalPolicyMaker, PolicyMaker};
 use crate::error::ApiError;
+use crate::fields::Fields;
 use crate::json;
-use crate::service::Shared;
-use axum::Json;
+use crate::list::{self, ListQuery};
+use crate::request::required;
 use axum::body::Bytes;
 use axum::extract::Path;
 use axum::http::StatusCode;
+use axum::response::Response;
 use broker::AdminCommand;
 use metadata::{GlobalParameterDefinition, ParameterDefinition};
-use serde_json::{Value, json};
 
-type List = Result<Json<Vec<Value>>, ApiError>;
-type One = Result<Json<Value>, ApiError>;
 type Names = Path<(String, String, String)>;
 
-fn show(parameter: &ParameterDefinition) -> Value {
-    json!({
-        "value": json::field(&parameter.value),
-        "vhost": parameter.vhost,
-        "component": parameter.component,
-        "name": parameter.name,
-    })
+fn show(parameter: &ParameterDefinition, fields: &mut Fields<'_>) {
+    fields.put("value", || json::field(&parameter.value));
+    fields.put("vhost", || parameter.vhost.as_str());
+    fields.put("component", || parameter.component.as_str());
+    fields.put("name", || parameter.name.as_str());
 }
 
-fn show_global(parameter: &GlobalParameterDefinition) -> Value {
-    json!({ "name": parameter.name, "value": json::field(&parameter.value) })
+fn show_global(parameter: &GlobalParameterDefinition, fields: &mut Fields<'_>) {
+    fields.put("name", || parameter.name.as_str());
+    fields.put("value", || json::field(&parameter.value));
 }
 
-async fn parameters(shared: &Shared, component: Option<String>, vhost: Option<String>) -> List {
-    let parameters = ask!(shared, AdminCommand::ListParameters { component, vhost }, Parameters);
-    Ok(Json(parameters.iter().map(show).collect()))
+impl<R> Api<R> {
+    async fn list_parameters(
+        &self,
+        component: Option<String>,
+        vhost: Option<String>,
+        query: &ListQuery,
+    ) -> Result<Response, ApiError> {
+        let mut rows = ask!(self, AdminCommand::ListParameters { component, vhost }, Parameters);
+        rows.retain(|parameter| self.lists_vhost(&parameter.vhost));
+        list::reply_sorted(query, rows, &[], show).await
+    }
 }
 
-pub(super) async fn list(api: Api<Administrator>) -> List {
-    parameters(&api, None, None).await
+pub(super) async fn list(api: Api<PolicyMaker>, query: ListQuery) -> Result<Response, ApiError> {
+    api.list_parameters(None, None, &query).await
 }
 
-pub(super) async fn of_component(api: Api<Administrator>, Path(component): Path<String>) -> List {
-    parameters(&api, Some(component), None).await
+pub(super) async fn of_component(
+    api: Api<PolicyMaker>,
+    Path(component): Path<String>,
+    query: ListQuery,
+) -> Result<Response, ApiError> {
+    api.list_parameters(Some(component), None, &query).await
 }
 
-pub(super) async fn of_vhost(api: Api<Administrator>, Path((component, vhost)): Path<(String, String)>) -> List {
-    parameters(&api, Some(component), Some(vhost)).await
+pub(super) async fn of_vhost(
+    api: Api<PolicyMaker>,
+    Path((component, vhost)): Path<(String, String)>,
+    query: ListQuery,
+) -> Result<Response, ApiError> {
+    api.list_parameters(Some(component), Some(vhost), &query).await
 }
 
-pub(super) async fn one(api: Api<Administrator>, Path((component, vhost, name)): Names) -> One {
+pub(super) async fn one(
+    api: Api<PolicyMaker>,
+    Path((component, vhost, name)): Names,
+    query: ListQuery,
+) -> Result<Response, ApiError> {
     let command = AdminCommand::ListParameters { component: Some(component), vhost: Some(vhost) };
     let parameters = ask!(api, command, Parameters);
-    let found = parameters.iter().find(|parameter| parameter.name == name);
-    found.map(|parameter| Json(show(parameter))).ok_or_else(ApiError::not_found)
+    let parameter = parameters.iter().find(|parameter| parameter.name == name).ok_or_else(ApiError::not_found)?;
+    Ok(list::reply_one(&query, |fields| show(parameter, fields)))
 }
 
 pub(super) async fn put(
-    api: Api<Administrator>,
+    api: Api<PolicyMaker>,
     Path((component, vhost, name)): Names,
     bytes: Bytes,
 ) -> Result<StatusCode, ApiError> {
@@ -65,25 +83,29 @@ pub(super) async fn put(
 }
 
 pub(super) async fn delete(
-    api: Api<Administrator>,
+    api: Api<PolicyMaker>,
     Path((component, vhost, name)): Names,
 ) -> Result<StatusCode, ApiError> {
     Ok(status(&api.execute(AdminCommand::ClearParameter { vhost, component, name }).await?))
 }
 
-pub(super) async fn global_list(api: Api<Administrator>) -> List {
-    let parameters = ask!(api, AdminCommand::ListGlobalParameters, GlobalParameters);
-    Ok(Json(parameters.iter().map(show_global).collect()))
+pub(super) async fn global_list(api: Api<GlobalPolicyMaker>, query: ListQuery) -> Result<Response, ApiError> {
+    let rows = ask!(api, AdminCommand::ListGlobalParameters, GlobalParameters);
+    list::reply_sorted(&query, rows, &["name"], show_global).await
 }
 
-pub(super) async fn global_one(api: Api<Administrator>, Path(name): Path<String>) -> One {
+pub(super) async fn global_one(
+    api: Api<GlobalPolicyMaker>,
+    Path(name): Path<String>,
+    query: ListQuery,
+) -> Result<Response, ApiError> {
     let parameters = ask!(api, AdminCommand::ListGlobalParameters, GlobalParameters);
-    let found = parameters.iter().find(|parameter| parameter.name == name);
-    found.map(|parameter| Json(show_global(parameter))).ok_or_else(ApiError::not_found)
+    let parameter = parameters.iter().find(|parameter| parameter.name == name).ok_or_else(ApiError::not_found)?;
+    Ok(list::reply_one(&query, |fields| show_global(parameter, fields)))
 }
 
 pub(super) async fn global_put(
-    api: Api<Administrator>,
+    api: Api<GlobalPolicyMaker>,
     Path(name): Path<String>,
     bytes: Bytes,
 ) -> Result<StatusCode, ApiError> {
@@ -92,6 +114,9 @@ pub(super) async fn global_put(
     Ok(status(&api.execute(command).await?))
 }
 
-pub(super) async fn global_delete(api: Api<Administrator>, Path(name): Path<String>) -> Result<StatusCode, ApiError> {
+pub(super) async fn global_delete(
+    api: Api<GlobalPolicyMaker>,
+    Path(name): Path<String>,
+) -> Result<StatusCode, ApiError> {
     Ok(status(&api.execute(AdminCommand::ClearGlobalParameter { name }).await?))
 }

@@ -1,114 +1,115 @@
 //! `/api/policies` and `/api/operator-policies`.
 
-use super::{ask, required, status};
-use crate::api::{Administrator, Api};
+use super::{ask, status};
+use crate::api::{Administrator, Api, PolicyMaker, VhostUser};
 use crate::error::ApiError;
+use crate::fields::Fields;
 use crate::json;
-use crate::service::Shared;
-use axum::Json;
+use crate::list::{self, ListQuery};
+use crate::request::{OfVhost, required};
 use axum::body::Bytes;
 use axum::extract::Path;
 use axum::http::StatusCode;
+use axum::response::Response;
 use broker::AdminCommand;
 use metadata::{PolicyDefinition, PolicyKind};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-type List = Result<Json<Vec<Value>>, ApiError>;
-type One = Result<Json<Value>, ApiError>;
 type Names = Path<(String, String)>;
 
-fn show(policy: &PolicyDefinition) -> Value {
-    json!({
-        "vhost": policy.vhost,
-        "name": policy.name,
-        "pattern": policy.pattern,
-        "apply-to": policy.apply_to.as_str(),
-        "definition": json::table(&policy.definition),
-        "priority": policy.priority,
-    })
+fn show(policy: &PolicyDefinition, fields: &mut Fields<'_>) {
+    fields.put("vhost", || policy.vhost.as_str());
+    fields.put("name", || policy.name.as_str());
+    fields.put("pattern", || policy.pattern.as_str());
+    fields.put("apply-to", || policy.apply_to.as_str());
+    fields.put("definition", || json::table(&policy.definition));
+    fields.put("priority", || policy.priority);
 }
 
-async fn policies(shared: &Shared, kind: PolicyKind, vhost: Option<String>) -> List {
-    let policies = ask!(shared, AdminCommand::ListPolicies { kind, vhost }, Policies);
-    Ok(Json(policies.iter().map(show).collect()))
+impl<R> Api<R> {
+    async fn list_policies(
+        &self,
+        kind: PolicyKind,
+        vhost: Option<String>,
+        query: &ListQuery,
+    ) -> Result<Response, ApiError> {
+        let is_of_all = vhost.is_none();
+        let mut rows = ask!(self, AdminCommand::ListPolicies { kind, vhost }, Policies);
+        rows.retain(|policy| !is_of_all || self.lists_vhost(&policy.vhost));
+        list::reply_sorted(query, rows, &["priority"], show).await
+    }
+
+    async fn one_policy(
+        &self,
+        kind: PolicyKind,
+        Path((vhost, name)): Names,
+        query: &ListQuery,
+    ) -> Result<Response, ApiError> {
+        let policies = ask!(self, AdminCommand::ListPolicies { kind, vhost: Some(vhost) }, Policies);
+        let policy = policies.iter().find(|policy| policy.name == name).ok_or_else(ApiError::not_found)?;
+        Ok(list::reply_one(query, |fields| show(policy, fields)))
+    }
+
+    async fn set_policy(
+        &self,
+        kind: PolicyKind,
+        Path((vhost, name)): Names,
+        bytes: &Bytes,
+    ) -> Result<StatusCode, ApiError> {
+        let mut request = required(bytes, &["pattern", "definition"])?;
+        let mut take = |key: &str, default: Value| request.remove(key).unwrap_or(default);
+        let terms = Map::from_iter([
+            ("pattern".to_owned(), take("pattern", Value::Null)),
+            ("definition".to_owned(), take("definition", Value::Null)),
+            ("priority".to_owned(), take("priority", 0.into())),
+            ("apply-to".to_owned(), take("apply-to", "all".into())),
+        ]);
+        let terms = json::to_field(&Value::Object(terms));
+        let command = AdminCommand::SetPolicy { kind, vhost, name, terms };
+        Ok(status(&self.execute(command).await.map_err(ApiError::or_no_vhost)?))
+    }
+
+    async fn clear_policy(&self, kind: PolicyKind, Path((vhost, name)): Names) -> Result<StatusCode, ApiError> {
+        Ok(status(&self.execute(AdminCommand::ClearPolicy { kind, vhost, name }).await?))
+    }
 }
 
-async fn policy(shared: &Shared, kind: PolicyKind, vhost: String, name: String) -> One {
-    let policies = ask!(shared, AdminCommand::ListPolicies { kind, vhost: Some(vhost) }, Policies);
-    policies.iter().find(|policy| policy.name == name).map(|policy| Json(show(policy))).ok_or_else(ApiError::not_found)
+pub(super) async fn list(api: Api<VhostUser>, OfVhost(vhost): OfVhost, query: ListQuery) -> Result<Response, ApiError> {
+    api.list_policies(PolicyKind::User, vhost, &query).await
 }
 
-async fn set(
-    shared: &Shared,
-    kind: PolicyKind,
-    vhost: String,
-    name: String,
-    bytes: &Bytes,
-) -> Result<StatusCode, ApiError> {
-    let mut request = required(bytes, &["pattern", "definition"])?;
-    let mut take = |key: &str, default: Value| request.remove(key).unwrap_or(default);
-    let terms = Map::from_iter([
-        ("pattern".to_owned(), take("pattern", Value::Null)),
-        ("definition".to_owned(), take("definition", Value::Null)),
-        ("priority".to_owned(), take("priority", 0.into())),
-        ("apply-to".to_owned(), take("apply-to", "all".into())),
-    ]);
-    let terms = json::to_field(&Value::Object(terms));
-    let command = AdminCommand::SetPolicy { kind, vhost, name, terms };
-    Ok(status(&shared.execute(command).await.map_err(ApiError::or_no_vhost)?))
+pub(super) async fn one(api: Api<PolicyMaker>, names: Names, query: ListQuery) -> Result<Response, ApiError> {
+    api.one_policy(PolicyKind::User, names, &query).await
 }
 
-async fn clear(shared: &Shared, kind: PolicyKind, vhost: String, name: String) -> Result<StatusCode, ApiError> {
-    Ok(status(&shared.execute(AdminCommand::ClearPolicy { kind, vhost, name }).await?))
+pub(super) async fn put(api: Api<PolicyMaker>, names: Names, bytes: Bytes) -> Result<StatusCode, ApiError> {
+    api.set_policy(PolicyKind::User, names, &bytes).await
 }
 
-pub(super) async fn list(api: Api<Administrator>) -> List {
-    policies(&api, PolicyKind::User, None).await
+pub(super) async fn delete(api: Api<PolicyMaker>, names: Names) -> Result<StatusCode, ApiError> {
+    api.clear_policy(PolicyKind::User, names).await
 }
 
-pub(super) async fn of_vhost(api: Api<Administrator>, Path(vhost): Path<String>) -> List {
-    policies(&api, PolicyKind::User, Some(vhost)).await
+pub(super) async fn operator_list(
+    api: Api<VhostUser>,
+    OfVhost(vhost): OfVhost,
+    query: ListQuery,
+) -> Result<Response, ApiError> {
+    api.list_policies(PolicyKind::Operator, vhost, &query).await
 }
 
-pub(super) async fn one(api: Api<Administrator>, Path((vhost, name)): Names) -> One {
-    policy(&api, PolicyKind::User, vhost, name).await
-}
-
-pub(super) async fn put(
+pub(super) async fn operator_one(
     api: Api<Administrator>,
-    Path((vhost, name)): Names,
-    bytes: Bytes,
-) -> Result<StatusCode, ApiError> {
-    set(&api, PolicyKind::User, vhost, name, &bytes).await
+    names: Names,
+    query: ListQuery,
+) -> Result<Response, ApiError> {
+    api.one_policy(PolicyKind::Operator, names, &query).await
 }
 
-pub(super) async fn delete(api: Api<Administrator>, Path((vhost, name)): Names) -> Result<StatusCode, ApiError> {
-    clear(&api, PolicyKind::User, vhost, name).await
+pub(super) async fn operator_put(api: Api<Administrator>, names: Names, bytes: Bytes) -> Result<StatusCode, ApiError> {
+    api.set_policy(PolicyKind::Operator, names, &bytes).await
 }
 
-pub(super) async fn operator_list(api: Api<Administrator>) -> List {
-    policies(&api, PolicyKind::Operator, None).await
-}
-
-pub(super) async fn operator_of_vhost(api: Api<Administrator>, Path(vhost): Path<String>) -> List {
-    policies(&api, PolicyKind::Operator, Some(vhost)).await
-}
-
-pub(super) async fn operator_one(api: Api<Administrator>, Path((vhost, name)): Names) -> One {
-    policy(&api, PolicyKind::Operator, vhost, name).await
-}
-
-pub(super) async fn operator_put(
-    api: Api<Administrator>,
-    Path((vhost, name)): Names,
-    bytes: Bytes,
-) -> Result<StatusCode, ApiError> {
-    set(&api, PolicyKind::Operator, vhost, name, &bytes).await
-}
-
-pub(super) async fn operator_delete(
-    api: Api<Administrator>,
-    Path((vhost, name)): Names,
-) -> Result<StatusCode, ApiError> {
-    clear(&api, PolicyKind::Operator, vhost, name).await
+pub(super) async fn operator_delete(api: Api<Administrator>, names: Names) -> Result<StatusCode, ApiError> {
+    api.clear_policy(PolicyKind::Operator, names).await
 }

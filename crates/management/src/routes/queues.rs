@@ -1,121 +1,158 @@
 //! `/api/queues`.
 
-use super::{ask, body, counted, status};
-use crate::api::{Administrator, Api};
+mod fields;
+
+use super::channels::show_consumer;
+use super::{ask, counted, status};
+use crate::api::{Administrator, Api, VhostUser};
 use crate::error::ApiError;
-use crate::json;
+use crate::fields::{Fields, Wanted};
+use crate::list::{self, ListQuery};
+use crate::request::{OfVhost, arguments, boolean, object, required, text};
 use crate::service::Shared;
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Query};
 use axum::http::StatusCode;
 use axum::response::Response;
-use broker::{AdminCommand, QueueSnapshot};
+use broker::{AdminCommand, QueueCell};
+use fields::show;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
+use std::sync::Arc;
 
-fn show(shared: &Shared, queue: &QueueSnapshot) -> Value {
-    json!({
-        "name": *queue.name,
-        "vhost": *queue.vhost,
-        "type": "classic",
-        "durable": queue.durable,
-        "auto_delete": queue.auto_delete,
-        "exclusive": queue.owner.is_some(),
-        "owner_pid": queue.owner.map(|owner| shared.pids().connection(owner)),
-        "arguments": json::table(&queue.arguments),
-        "node": shared.node_name(),
-        "state": "running",
-        "policy": queue.policy,
-        "operator_policy": queue.operator_policy,
-        "effective_policy_definition": json::table(&queue.effective_policy_definition),
-        "messages": queue.messages_ready + queue.messages_unacknowledged,
-        "messages_ready": queue.messages_ready,
-        "messages_unacknowledged": queue.messages_unacknowledged,
-        "message_bytes": queue.message_bytes_ready + queue.message_bytes_unacknowledged,
-        "message_bytes_ready": queue.message_bytes_ready,
-        "message_bytes_unacknowledged": queue.message_bytes_unacknowledged,
-        "consumers": queue.consumers,
-        "message_stats": message_stats(&queue.counters),
-    })
+pub(super) use fields::{message_stats, with_details};
+
+type Names = Path<(String, String)>;
+
+impl<R> Api<R> {
+    /// The queues that a list shows the caller, by virtual host and name.
+    fn queue_rows(&self, vhost: Option<&str>) -> Result<Vec<Arc<QueueCell>>, ApiError> {
+        let broker = self.broker()?;
+        let mut cells = match vhost {
+            Some(name) => {
+                broker.vhost(name).ok_or_else(ApiError::not_found)?;
+                broker.queue_cells(Some(name))
+            }
+            None if self.caller.tags.administrator => broker.queue_cells(None),
+            None => {
+                let seen = broker.vhosts().into_iter().filter(|vhost| self.lists_vhost(&vhost.name));
+                seen.flat_map(|vhost| vhost.queues()).collect()
+            }
+        };
+        cells.sort_unstable_by(|a, b| (&a.vhost, &a.name).cmp(&(&b.vhost, &b.name)));
+        Ok(cells)
+    }
+
+    fn queue_cell(&self, vhost: &str, name: &str) -> Result<Arc<QueueCell>, ApiError> {
+        self.broker()?.vhost(vhost).and_then(|vhost| vhost.queue(name)).ok_or_else(ApiError::not_found)
+    }
 }
 
-/// The counters that RabbitMQ has under `message_stats`, with its sum of everything delivered.
-fn message_stats(counters: &[(&'static str, u64)]) -> Value {
-    const SHOWN: [&str; 8] =
-        ["publish", "deliver", "deliver_no_ack", "get", "get_no_ack", "get_empty", "redeliver", "ack"];
-    let mut stats: Map<String, Value> = counters
-        .iter()
-        .filter(|(name, _)| SHOWN.contains(name))
-        .map(|(name, value)| ((*name).to_owned(), (*value).into()))
-        .collect();
-    let delivered = ["deliver", "deliver_no_ack", "get", "get_no_ack"];
-    let sum: u64 = counters.iter().filter(|(name, _)| delivered.contains(name)).map(|(_, value)| value).sum();
-    stats.insert("deliver_get".to_owned(), sum.into());
-    Value::Object(stats)
+/// All fields, here as at `/queues/detailed`: RabbitMQ 4.x leaves some out of this list, and 3.x does not.
+pub(super) async fn list(api: Api<VhostUser>, OfVhost(vhost): OfVhost, query: ListQuery) -> Result<Response, ApiError> {
+    let rows = api.queue_rows(vhost.as_deref())?;
+    let (shared, asked) = (Shared::clone(&api), query.clone());
+    list::reply(&query, rows, move |cell, fields| show(&shared, &asked, cell, fields)).await
 }
 
-async fn queues(shared: &Shared, vhost: Option<String>) -> Result<Json<Vec<Value>>, ApiError> {
-    let queues = ask!(shared, AdminCommand::ListQueues { vhost }, Queues);
-    Ok(Json(queues.iter().map(|queue| show(shared, queue)).collect()))
-}
-
-pub(super) async fn list(api: Api<Administrator>) -> Result<Json<Vec<Value>>, ApiError> {
-    queues(&api, None).await
-}
-
-pub(super) async fn of_vhost(api: Api<Administrator>, Path(vhost): Path<String>) -> Result<Json<Vec<Value>>, ApiError> {
-    queues(&api, Some(vhost)).await
+/// Those that a user's connections own; RabbitMQ has those that the user declared, which is not kept here.
+pub(super) async fn of_user(
+    api: Api<VhostUser>,
+    Path(user): Path<String>,
+    query: ListQuery,
+) -> Result<Response, ApiError> {
+    let broker = api.broker()?;
+    let owned_by = |cell: &QueueCell| cell.owner.and_then(|owner| broker.connection(owner));
+    let mut rows = api.queue_rows(None)?;
+    rows.retain(|cell| owned_by(cell).is_some_and(|connection| connection.user() == user));
+    let (shared, asked) = (Shared::clone(&api), query.clone());
+    list::reply(&query, rows, move |cell, fields| show(&shared, &asked, cell, fields)).await
 }
 
 pub(super) async fn one(
-    api: Api<Administrator>,
-    Path((vhost, name)): Path<(String, String)>,
-) -> Result<Json<Value>, ApiError> {
-    let queues = ask!(api, AdminCommand::Queue { vhost, name }, Queues);
-    queues.first().map(|queue| Json(show(&api, queue))).ok_or_else(ApiError::not_found)
+    api: Api<VhostUser>,
+    Path((vhost, name)): Names,
+    query: ListQuery,
+) -> Result<Response, ApiError> {
+    let cell = api.queue_cell(&vhost, &name)?;
+    Ok(list::reply_one(&query, |fields| {
+        show(&api, &query, &cell, fields);
+        if !query.disable_stats {
+            fields.put("consumer_details", || consumers_of(&api, &cell));
+            fields.put("deliveries", || Value::Array(Vec::new()));
+            fields.put("incoming", || Value::Array(Vec::new()));
+        }
+    }))
 }
 
-#[derive(Deserialize)]
-struct Declare {
-    #[serde(default)]
-    durable: bool,
-    #[serde(default)]
-    auto_delete: bool,
-    #[serde(default)]
-    arguments: Map<String, Value>,
+fn consumers_of(shared: &Shared, cell: &Arc<QueueCell>) -> Value {
+    let Ok(broker) = shared.broker() else { return Value::Array(Vec::new()) };
+    let own = broker.consumers().into_iter().filter(|of| of.queue().is_some_and(|queue| Arc::ptr_eq(queue, cell)));
+    own.map(|subscription| {
+        let mut fields = Fields::new(&Wanted::All);
+        show_consumer(shared, &subscription, &mut fields);
+        fields.finish()
+    })
+    .collect()
 }
 
-pub(super) async fn put(
-    api: Api<Administrator>,
-    Path((vhost, name)): Path<(String, String)>,
-    bytes: Bytes,
-) -> Result<StatusCode, ApiError> {
-    let Declare { durable, auto_delete, arguments } = body(&bytes)?;
-    let arguments = json::to_table(&arguments);
-    let command = AdminCommand::DeclareQueue { vhost, name, durable, auto_delete, arguments };
-    Ok(status(&api.execute(command).await?))
+pub(super) async fn put(api: Api<VhostUser>, Path((vhost, name)): Names, bytes: Bytes) -> Result<StatusCode, ApiError> {
+    api.broker()?.vhost(&vhost).ok_or_else(ApiError::vhost_not_found)?;
+    let request = object(&bytes)?;
+    let (durable, auto_delete) = (boolean(&request, "durable")?, boolean(&request, "auto_delete")?);
+    if let Some(node) = text(&request, "node")?.filter(|node| node != api.node_name()) {
+        return Err(ApiError::bad_request(format!("Node {node} is not a cluster member")));
+    }
+    let command = AdminCommand::DeclareQueue {
+        vhost,
+        name,
+        durable: durable.unwrap_or_default(),
+        auto_delete: auto_delete.unwrap_or_default(),
+        arguments: arguments(&request)?,
+    };
+    Ok(status(&api.execute_as_caller(command).await?))
 }
 
+/// Only `true` is yes, as in RabbitMQ.
 #[derive(Deserialize)]
 pub(super) struct Condition {
-    #[serde(default, rename = "if-unused")]
-    if_unused: bool,
-    #[serde(default, rename = "if-empty")]
-    if_empty: bool,
+    #[serde(rename = "if-unused")]
+    if_unused: Option<String>,
+    #[serde(rename = "if-empty")]
+    if_empty: Option<String>,
 }
 
 pub(super) async fn delete(
-    api: Api<Administrator>,
-    Path((vhost, name)): Path<(String, String)>,
-    Query(Condition { if_unused, if_empty }): Query<Condition>,
+    api: Api<VhostUser>,
+    Path((vhost, name)): Names,
+    Query(condition): Query<Condition>,
 ) -> Result<Response, ApiError> {
-    Ok(counted(ask!(api, AdminCommand::DeleteQueue { vhost, name, if_unused, if_empty }, Count)))
+    let is_true = |value: Option<String>| value.as_deref() == Some("true");
+    let (if_unused, if_empty) = (is_true(condition.if_unused), is_true(condition.if_empty));
+    let command = AdminCommand::DeleteQueue { vhost, name, if_unused, if_empty };
+    match api.execute_as_caller(command).await? {
+        broker::AdminReply::Count(count) => Ok(counted(count)),
+        _ => Err(ApiError::unexpected_reply()),
+    }
 }
 
-pub(super) async fn purge(
+pub(super) async fn purge(api: Api<VhostUser>, Path((vhost, name)): Names) -> Result<Response, ApiError> {
+    match api.execute_as_caller(AdminCommand::PurgeQueue { vhost, name }).await? {
+        broker::AdminReply::Count(count) => Ok(counted(count)),
+        _ => Err(ApiError::unexpected_reply()),
+    }
+}
+
+/// What mirrored queues could be told before 4.0 does nothing; RabbitMQ 4.x knows no action any more.
+pub(super) async fn act(
     api: Api<Administrator>,
-    Path((vhost, name)): Path<(String, String)>,
-) -> Result<Response, ApiError> {
-    Ok(counted(ask!(api, AdminCommand::PurgeQueue { vhost, name }, Count)))
+    Path((vhost, name)): Names,
+    bytes: Bytes,
+) -> Result<StatusCode, ApiError> {
+    ask!(api, AdminCommand::Queue { vhost, name }, Queues);
+    let mut request = required(&bytes, &["action"])?;
+    match request.remove("action").unwrap_or_default() {
+        Value::String(action) if matches!(action.as_str(), "sync" | "cancel_sync") => Ok(StatusCode::NO_CONTENT),
+        other => Err(ApiError::bad_value("unknown", &other)),
+    }
 }

@@ -2,7 +2,7 @@
 
 use amqp::field::{FieldTable, FieldValue, TableRef};
 
-use super::{of_atom, of_binaries, of_binary, of_decimal, of_field, of_float, of_item, of_nil};
+use super::{of_atom, of_binaries, of_binary, of_decimal, of_field, of_float, of_item, of_nil, of_table};
 
 /// The fields of a table with one field, as a message has it.
 fn table(fields: &[(&str, FieldValue)]) -> FieldTable {
@@ -117,4 +117,19 @@ fn fields_of_tables() {
         let found = TableRef::new(&bytes).find(name).expect("the field");
         assert_eq!(of_field(name, found), expected, "{name} {value:?}");
     }
+}
+
+/// What RabbitMQ 3.10.8 made of these arguments in `properties_key`.
+#[test]
+fn tables_in_32_bits() {
+    let one = table(&[("a", FieldValue::I64(1))]);
+    assert_eq!(of_table(&one), 0x0236_adfd);
+    let many = table(&[
+        ("a", FieldValue::I64(1)),
+        ("b", string(b"x")),
+        ("c", FieldValue::Bool(true)),
+        ("d", FieldValue::Array(vec![FieldValue::I64(1), string(b"y")])),
+        ("e", FieldValue::Table(table(&[("f", FieldValue::F64(1.5))]))),
+    ]);
+    assert_eq!(of_table(&many), 0xed68_c5fe);
 }

@@ -95,6 +95,16 @@ pub enum MessageCommand {
     },
 }
 
+impl MessageCommand {
+    /// False for what only looks, and for publishing and getting, which clients do all the time.
+    pub(crate) fn is_change(&self) -> bool {
+        matches!(
+            self,
+            MessageCommand::Remove { .. } | MessageCommand::Transfer { .. } | MessageCommand::CancelOperation { .. }
+        )
+    }
+}
+
 /// What came of a [`MessageCommand`].
 #[derive(Clone, Debug)]
 pub enum MessageReply {

@@ -34,7 +34,7 @@ impl Broker {
         let (vhost, cell) = self.find_queue(vhost, queue)?;
         if cell.owner.is_some() {
             let resource = Resource::queue(&vhost.name, &cell.name);
-            return Err(AdminError::Protocol(errors::QUEUE_LOCKED.with(&[&resource])));
+            return Err(AdminError::Channel(errors::QUEUE_LOCKED.with(&[&resource])));
         }
         let mut held = Vec::new();
         // Messages return when all have been fetched, or the same ones would be fetched again and again.

@@ -58,5 +58,5 @@ impl Broker {
 }
 
 fn refused(error: ProtocolError) -> AdminError {
-    AdminError::Protocol(error)
+    AdminError::Channel(error)
 }

@@ -12,7 +12,7 @@ fn exchange(size: i64, ttl_ms: Option<i64>) -> Arc<Exchange> {
     let arguments: FieldTable = std::iter::once(size).chain(ttl).collect();
     let kind = ExchangeKind::MessageDeduplication;
     let behaviour = Behaviour::of(kind, &arguments, &Resource::exchange("/", "x")).expect("the arguments are valid");
-    Arc::new(Exchange { behaviour, ..Exchange::new(1, "x", kind) })
+    Arc::new(Exchange { behaviour, ..Exchange::new(&"/".into(), 1, "x", kind) })
 }
 
 fn window(exchange: &Exchange) -> &Window {

@@ -4,7 +4,7 @@ use super::{Refusal, check_connects, check_queue_exists, integer};
 use crate::api::{Api, VhostUser, VhostVisible};
 use crate::error::ApiError;
 use crate::json;
-use crate::routes::body;
+use crate::request::body;
 use auth::{Permission, Resource};
 use axum::Json;
 use axum::body::Bytes;
