@@ -58,26 +58,26 @@ impl<'a> Addresser<'a> {
         match &self.transfer.target {
             MoveTarget::Nowhere => Address::Unroutable,
             MoveTarget::Queue(name) => match self.check(core, "", name.as_bytes()) {
-                Ok(_) => self.to_queue(core, message, name.as_bytes(), parts.names),
+                Ok(_) => self.queue(core, message, name.as_bytes(), parts.names),
                 Err(_) => Address::Refused,
             },
             MoveTarget::Exchange { name, routing_key } => {
                 let key = routing_key.as_ref().map_or(parts.routing_key(), |key| key.as_bytes());
-                self.to_exchange(core, message, name, key)
+                self.exchange(core, message, name, key)
             }
             MoveTarget::Origin(origin) => {
                 let headers = PropertiesRef::of_payload(parts.header).and_then(|properties| properties.headers());
                 let Some(death) = headers.and_then(|headers| death(headers, *origin)) else { return Address::Unknown };
                 if origin.by_exchange {
                     let exchange = String::from_utf8_lossy(death.exchange);
-                    return self.to_exchange(core, message, &exchange, death.routing_key);
+                    return self.exchange(core, message, &exchange, death.routing_key);
                 }
                 if self.check(core, "", death.queue).is_err() {
                     return Address::Refused;
                 }
                 let fits = death.exchange.len() <= 255 && death.routing_key.len() <= 255;
                 let names = if fits { names(death.exchange, death.routing_key) } else { parts.names.to_vec() };
-                self.to_queue(core, message, death.queue, &names)
+                self.queue(core, message, death.queue, &names)
             }
         }
     }
@@ -89,7 +89,7 @@ impl<'a> Addresser<'a> {
     }
 
     /// Straight to a queue, whatever its bindings.
-    fn to_queue(&mut self, core: &mut Core, message: &Message, name: &[u8], names: &[u8]) -> Address {
+    fn queue(&mut self, core: &mut Core, message: &Message, name: &[u8], names: &[u8]) -> Address {
         let known = self.last.as_ref().filter(|(last, _)| last == name).map(|(_, route)| route.clone());
         let route = known.or_else(|| {
             let cell = self.vhost.queue(std::str::from_utf8(name).ok()?)?;
@@ -104,7 +104,7 @@ impl<'a> Addresser<'a> {
         Address::To(message.rewrite(&mut core.arena, parts), route)
     }
 
-    fn to_exchange(&mut self, core: &mut Core, message: &Message, name: &str, key: &[u8]) -> Address {
+    fn exchange(&mut self, core: &mut Core, message: &Message, name: &str, key: &[u8]) -> Address {
         let exchange = match self.check(core, name, key) {
             Ok(exchange) => exchange,
             Err(error) if error.code.0 == 404 => return Address::Unroutable,
