@@ -20,7 +20,12 @@ pub(crate) struct Rights<'a> {
     pub(crate) connection: Option<ConnectionId>,
 }
 
-impl Rights<'_> {
+impl<'a> Rights<'a> {
+    /// Those of an operator.
+    pub(crate) fn operator(broker: &'a Broker) -> Rights<'a> {
+        Rights { broker, user: None, connection: None }
+    }
+
     pub(crate) fn check(&self, resource: auth::Resource<'_>, permission: Permission) -> Result<(), ProtocolError> {
         let Some(user) = self.user else { return Ok(()) };
         if self.broker.access.check(user, resource, permission) {

@@ -4,11 +4,16 @@
 //! changes, and for the reactors where connections are closed. It knows neither HTTP nor JSON.
 
 mod access;
+mod arguments;
 mod command;
 mod connections;
 mod delayed;
+mod diagnosis;
 mod error;
+mod export;
+mod import;
 mod memory;
+mod messages;
 mod objects;
 mod parameters;
 mod policies;
@@ -18,8 +23,16 @@ mod user_limits;
 mod vhosts;
 
 pub use command::{AdminCommand, AdminReply, NewPassword, Secret, WhenUserExists};
+pub use diagnosis::Finding;
 pub use error::{AdminError, Missing};
+pub use export::TopologyDefinitions;
+pub use import::{INTERNAL_CLUSTER_ID, ImportBatch, ImportOutcome, ImportedPolicy, ImportedUser, ImportedVhost};
 pub use memory::{MemoryControl, MemoryFigures, MemoryWatermark};
+pub use messages::{
+    AfterGet, Cursor, Holder, MessageCommand, MessageFilter, MessageReply, MessageView, MoveTarget, OperationView,
+    Origin, Peek, Peeked, Standing, Transfer, Who,
+};
+pub(crate) use messages::{Operations, Seen};
 pub(crate) use registry::Registry;
 pub use snapshot::{BindingSnapshot, DelayedSnapshot, ExchangeSnapshot, Overview, QueueSnapshot};
 
@@ -49,7 +62,7 @@ impl Broker {
             C::ListUsers => Ok(AdminReply::Users(self.definitions().users.clone())),
             C::PutUser { name, password, tags, limits, when } => self.put_user(name, password, tags, limits, when),
             C::DeleteUser { name } => self.delete_user(name),
-            C::Authenticate { name, password } => self.authenticate(&name, &password),
+            C::Authenticate { name, password, peer } => self.authenticate(&name, &password, peer),
 
             C::ListVhosts => Ok(AdminReply::Vhosts(self.definitions().vhosts.clone())),
             C::PutVhost { name, description, tags, default_queue_type, tracing, protected_from_deletion } => {
@@ -112,6 +125,15 @@ impl Broker {
                 self.list_delayed(&vhost, exchange.as_deref(), from, most)
             }
             C::CancelDelayed { vhost, id } => self.cancel_delayed(&vhost, id),
+
+            C::ExportTopology { vhost } => self.export_topology(vhost.as_deref()),
+            C::CheckQueueLimits { queues } => self.check_queue_limits(&queues),
+            C::Import(batch) => self.import(batch),
+
+            C::Messages(command) => self.message_command(*command).map(|reply| AdminReply::Messages(Box::new(reply))),
+
+            C::Diagnose { vhost, name, sample } => self.diagnose(&vhost, &name, sample),
+            C::ChangeArguments { vhost, name, set, unset } => self.change_arguments(&vhost, &name, &set, &unset),
 
             C::CloseConnections { which, reason } => self.close_connections(&which, &reason),
 

@@ -1,6 +1,6 @@
 //! What all reactors share.
 
-use crate::admin::{MemoryControl, Registry};
+use crate::admin::{MemoryControl, Operations, Registry};
 use crate::core::compact::COMPACT_FROM;
 use crate::counters::LoginCounters;
 use crate::directory::Directory;
@@ -12,6 +12,7 @@ use crate::output::BufferPool;
 use crate::reply_to::ReplyConsumers;
 use crate::settings::Settings;
 use crate::topology::{Exchange, QueueCell, Vhost};
+use crate::totals::Totals;
 use auth::AccessControl;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
@@ -91,8 +92,13 @@ pub struct Broker {
     pub(crate) connections: Arc<Tally>,
     pub(crate) channels: Arc<Tally>,
     pub(crate) consumers: Arc<Tally>,
+    /// Channels that have published.
+    pub(crate) publishers: Arc<Tally>,
+    pub(crate) totals: Totals,
     pub(crate) directory: Directory,
     pub(crate) memory_control: OnceLock<Box<dyn MemoryControl>>,
+    /// What is being done with many messages.
+    pub(crate) operations: Operations,
     entropy: Entropy,
 }
 
@@ -153,8 +159,11 @@ impl Broker {
             connections: Arc::default(),
             channels: Arc::default(),
             consumers: Arc::default(),
+            publishers: Arc::default(),
+            totals: Totals::new(shards.max(1)),
             directory: Directory::default(),
             memory_control: OnceLock::new(),
+            operations: Operations::default(),
             entropy,
         });
         broker.restore(snapshot, backlogs);
@@ -244,6 +253,11 @@ impl Broker {
     #[inline]
     pub(crate) fn note_time(&self, time_ms: u64) {
         self.time_ms.store(time_ms, Ordering::Relaxed);
+    }
+
+    /// What the store read and wrote; zeros without one.
+    pub fn disk_io(&self) -> store::DiskIo {
+        self.messages.as_ref().map(|messages| messages.store.disk_io()).unwrap_or_default()
     }
 
     /// The engine's time when the first reactor began its last turn, in ms since 1970.

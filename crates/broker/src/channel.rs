@@ -1,7 +1,7 @@
 //! A channel as its reactor holds it, and what its methods do.
 
 mod basic;
-mod binding;
+pub(crate) mod binding;
 mod confirm;
 mod consume;
 pub(crate) mod content;
@@ -62,12 +62,18 @@ pub(crate) struct Channel {
     pub(crate) prefetch: u16,
     pub(crate) limit: Arc<ChannelLimit>,
     pub(crate) subscriptions: Vec<Arc<Subscription>>,
+    /// Where they are counted; whoever looks at a subscription may have it for longer than it lasts.
+    pub(crate) consumer_places: Vec<Place>,
     /// The queue declared last, which an empty name means.
     pub(crate) last_queue: Option<Arc<str>>,
     pub(crate) assembly: Option<Box<Assembly>>,
     pub(crate) last_publish: LastPublish,
     /// Where it is counted.
     pub(crate) places: [Option<Place>; 2],
+    /// Where it is counted once it has published.
+    pub(crate) publisher: Option<Place>,
+    /// True once it has fetched messages.
+    pub(crate) fetches: bool,
 }
 
 impl Channel {
@@ -88,15 +94,19 @@ impl Channel {
             prefetch,
             limit,
             subscriptions: Vec::new(),
+            consumer_places: Vec::new(),
             last_queue: None,
             assembly: None,
             last_publish: LastPublish::default(),
             places: [None, None],
+            publisher: None,
+            fetches: false,
         }
     }
 
     /// A consumer begins.
-    pub(crate) fn subscribe(&mut self, subscription: Subscription) {
+    pub(crate) fn subscribe(&mut self, subscription: Subscription, place: Place) {
+        self.consumer_places.push(place);
         let subscription = Arc::new(subscription);
         self.entry.add_consumer(&subscription);
         self.subscriptions.push(subscription);
@@ -105,6 +115,7 @@ impl Channel {
     /// The consumer at this place ends.
     pub(crate) fn unsubscribe(&mut self, at: usize) -> Arc<Subscription> {
         let subscription = self.subscriptions.remove(at);
+        self.consumer_places.pop();
         self.entry.remove_consumer(&subscription);
         subscription
     }
@@ -112,6 +123,7 @@ impl Channel {
     /// All consumers end.
     pub(crate) fn unsubscribe_all(&mut self) -> Vec<Arc<Subscription>> {
         self.entry.remove_consumers();
+        self.consumer_places.clear();
         std::mem::take(&mut self.subscriptions)
     }
 

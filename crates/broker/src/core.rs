@@ -11,21 +11,26 @@ mod delay;
 pub(crate) mod deliver;
 mod duplicates;
 mod exchanges;
+pub(crate) mod facts;
+pub(crate) mod fetch_for;
 mod history;
 pub(crate) mod leave;
 mod options;
 mod overdue;
 mod paging;
 pub(crate) mod persist;
+pub(crate) mod pick;
 mod publish;
+pub(crate) mod publish_for;
 mod queues;
 mod run;
 mod settle;
 pub(crate) mod tend;
+mod watched;
 
-pub(crate) use bindings::Binding;
+pub(crate) use bindings::{Binding, sorted};
 pub(crate) use declare::{QueueDeclaration, definition};
-pub(crate) use exchanges::{ExchangeDeclaration, refuse_default};
+pub(crate) use exchanges::{ExchangeDeclaration, exchange_definition, refuse_default};
 pub(crate) use publish::{Incoming, IncomingBody};
 pub(crate) use queues::{DeleteCondition, delete_queue};
 
@@ -36,6 +41,7 @@ use crate::connection::Connection;
 use crate::delivery::Unacked;
 use crate::link::{ConnectionId, Link};
 use crate::topology::{QueueCell, Route};
+use crate::totals::ReactorTotals;
 use amqp::Method;
 use metadata::Token;
 use queue::{ConsumerKey, Entry};
@@ -73,6 +79,7 @@ pub(crate) struct Core {
     pub(crate) now: Now,
     /// [`Now::time_ms`] of this turn.
     pub(crate) time_ms: u64,
+    pub(crate) totals: Arc<ReactorTotals>,
     pub(crate) arena: Arena,
     /// Connections with output to flush.
     pub(crate) touched: Vec<Arc<Link>>,
@@ -103,6 +110,8 @@ pub(crate) struct Core {
     release_not_before_ms: u64,
     /// Queues to be deleted because they were not used.
     unused: Vec<Arc<QueueCell>>,
+    /// What those who watch are to be told at the end of the turn.
+    pub(crate) told: Vec<crate::tap::Told>,
     timeout_interval_ms: Option<u64>,
     timeout_interval_changed: bool,
     compaction: compact::Progress,
@@ -115,7 +124,9 @@ pub(crate) struct Core {
 impl Core {
     pub(crate) fn new(broker: Arc<Broker>, shard: usize) -> Core {
         let arena = Arena::new(broker.chunks.clone());
+        let totals = broker.totals.of_reactor(shard);
         Core {
+            totals,
             broker,
             shard,
             now: Now::default(),
@@ -138,6 +149,7 @@ impl Core {
             letters_not_before_ms: 0,
             release_not_before_ms: 0,
             unused: Vec::new(),
+            told: Vec::new(),
             timeout_interval_ms: None,
             timeout_interval_changed: false,
             compaction: compact::Progress::default(),

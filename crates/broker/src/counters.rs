@@ -85,6 +85,8 @@ counter_set! {
         get_no_ack,
         /// Fetches that found the queue empty.
         get_empty,
+        /// Fetched messages that had been delivered before.
+        redeliver,
     }
 }
 
@@ -111,6 +113,8 @@ counter_set! {
         deliver_no_ack,
         /// Deliveries of messages that had been delivered before.
         redeliver,
+        /// Deliveries acknowledged or rejected.
+        ack,
     }
 }
 

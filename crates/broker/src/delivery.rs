@@ -293,8 +293,26 @@ pub(crate) struct Unacked {
     /// The consumer it went to; `None` for basic.get.
     pub(crate) consumer: Option<ConsumerKey>,
     pub(crate) entry: Entry,
-    /// When it was delivered, and when its acknowledgement is overdue, in ms of the engine's clock.
+    /// When its acknowledgement is overdue, in ms of the engine's clock.
     pub(crate) due_ms: u64,
+    /// When it was delivered.
+    pub(crate) since: Since,
+}
+
+/// A moment of the engine's clock in units of 16 ms, which wraps after two years: what fits where there was padding.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Since(u32);
+
+impl Since {
+    #[inline]
+    pub(crate) fn at(now_ms: u64) -> Since {
+        Since((now_ms >> 4) as u32)
+    }
+
+    /// How long ago that was, in ms.
+    pub(crate) fn age_ms(self, now_ms: u64) -> u64 {
+        u64::from(((now_ms >> 4) as u32).wrapping_sub(self.0)) << 4
+    }
 }
 
 struct Place {
@@ -329,6 +347,12 @@ impl Deliveries {
         debug_assert!(self.places.back().is_none_or(|last| last.tag < unacked.tag), "tags ascend");
         self.places.push_back(Place { tag: unacked.tag, unacked: Some(unacked) });
         self.limit.unacked.add(1);
+    }
+
+    /// Delivery tags from `tag` on, oldest first, with what of them is not settled.
+    pub(crate) fn from(&self, tag: u64) -> impl Iterator<Item = (u64, Option<&Unacked>)> {
+        let first = self.places.partition_point(|place| place.tag < tag);
+        self.places.range(first..).map(|place| (place.tag, place.unacked.as_ref()))
     }
 
     /// Deliveries that are not settled.

@@ -18,7 +18,11 @@ use crate::link::ConnectionId;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// Connections that are listed under one hold of the lock.
+const PIECE: usize = 256;
 
 /// The entries of open connections.
 #[derive(Default)]
@@ -77,7 +81,17 @@ pub struct ObjectTotals {
 impl Broker {
     /// Open connections in the order in which they came, those that are still shaking hands among them.
     pub fn connections(&self) -> Vec<Arc<ConnectionEntry>> {
-        self.directory.read().connections.values().cloned().collect()
+        let mut all: Vec<Arc<ConnectionEntry>> = Vec::new();
+        loop {
+            let after = all.last().map_or(Bound::Unbounded, |last| Bound::Excluded(last.id));
+            let before = all.len();
+            // A reactor that opens or closes a connection waits no longer than for a piece.
+            let open = self.directory.read();
+            all.extend(open.connections.range((after, Bound::Unbounded)).take(PIECE).map(|(_, entry)| entry.clone()));
+            if all.len() < before + PIECE {
+                return all;
+            }
+        }
     }
 
     /// The open connection with this id.

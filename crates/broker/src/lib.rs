@@ -24,6 +24,7 @@ mod delivery;
 mod directory;
 pub mod errors;
 mod inbound;
+mod key_pattern;
 mod limits;
 mod link;
 mod message;
@@ -37,25 +38,36 @@ mod restore;
 mod session;
 mod settings;
 mod shard;
+mod tap;
 mod topology;
+mod totals;
 
 pub use admin::{
-    AdminCommand, AdminError, AdminReply, BindingSnapshot, DelayedSnapshot, ExchangeSnapshot, MemoryControl,
-    MemoryFigures, MemoryWatermark, Missing, NewPassword, Overview, QueueSnapshot, Secret, WhenUserExists,
+    AdminCommand, AdminError, AdminReply, AfterGet, BindingSnapshot, Cursor, DelayedSnapshot, ExchangeSnapshot,
+    Finding, Holder, INTERNAL_CLUSTER_ID, ImportBatch, ImportOutcome, ImportedPolicy, ImportedUser, ImportedVhost,
+    MemoryControl, MemoryFigures, MemoryWatermark, MessageCommand, MessageFilter, MessageReply, MessageView, Missing,
+    MoveTarget, NewPassword, OperationView, Origin, Overview, Peek, Peeked, QueueSnapshot, Secret, Standing,
+    TopologyDefinitions, Transfer, WhenUserExists, Who,
 };
 pub use broker::{Alarm, Broker, Entropy};
 pub use connection::Ends;
 pub use delivery::Consumer;
 pub use directory::{ChannelEntry, ChannelMode, ConnectionEntry, ConnectionState, ObjectTotals, Subscription, Tuned};
+pub use key_pattern::KeyPattern;
 pub use link::{ConnectionId, Flushed, Link, Transport};
 pub use message::{ShardMessage, Which};
 pub use messages::MessageStore;
 pub use policy::{InForce, Policy};
 pub use settings::{ConsumerTimeoutAction, DefaultVhostLimits, OnRedeclare, PassiveDeclare, PublisherDeaths, Settings};
-pub use shard::Shard;
+pub use shard::{Errand, Shard};
+pub use tap::{Tap, TapEvent, TapRequest, TapSink, Watch};
 pub use topology::{
     BindingInfo, DeadLetterTarget, DelayedRetry, Destination, Exchange, ExchangeKind, ExchangeOptions, Overflow,
-    QueueCell, QueueOptions, QueueTerms, QueueView, Vhost,
+    QueueCell, QueueDetails, QueueOptions, QueueTerms, QueueView, Vhost,
+};
+pub use totals::{
+    Churn, LoginCounts, LoginProtocol, LoginSource, MessageStats, MessageTotals, NodeTotals, REASONS, SIZE_BOUNDS,
+    STRATEGIES,
 };
 
 /// The time of a turn; the driver reads the clocks once for it.

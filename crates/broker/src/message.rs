@@ -2,6 +2,7 @@
 
 use crate::core::leave::Letter;
 use crate::link::ConnectionId;
+use crate::shard::Errand;
 use crate::topology::{Destination, QueueCell, Vhost};
 use metadata::Token;
 use std::sync::Arc;
@@ -75,6 +76,8 @@ pub enum ShardMessage {
     },
     /// Move messages out of memory that is mostly empty.
     Compact,
+    /// Work that an administrative command needs done where messages are handled.
+    Errand(Errand),
     /// Close all connections: the broker stops.
     ShutDown,
 }

@@ -7,6 +7,7 @@ use crate::errors::{self, ProtocolError};
 use crate::inbound::undecodable;
 use crate::limits::Place;
 use crate::properties::server_properties;
+use crate::totals::LoginProtocol;
 use amqp::method::{channel, connection};
 use amqp::{FieldTable, FieldValue, Method, ProtocolHeader};
 use auth::{LoginError, Mechanism, SaslError, VhostRefused};
@@ -93,7 +94,7 @@ impl Core {
                 return Ok(());
             }
         };
-        match self.broker.access.login(&credentials, conn.entry.peer.ip()) {
+        match self.broker.login(&credentials, conn.entry.peer.ip(), LoginProtocol::Amqp091) {
             Ok(user) => {
                 self.broker.logins.succeeded.add(1);
                 conn.entry.set_login(user.clone(), mechanism);
@@ -114,6 +115,7 @@ impl Core {
 
     /// A malformed login. RabbitMQ has an error for each, waits, and then hangs up without sending it; here it is sent.
     fn sasl_failed(&mut self, conn: &mut Connection, error: &SaslError) {
+        self.broker.note_login(None, conn.entry.peer.ip(), LoginProtocol::Amqp091, false);
         warn!(target: "connection", "closing {}: {error}", conn.name());
         let error = match error {
             SaslError::UnknownMechanism(name) => errors::UNKNOWN_MECHANISM.with(&[name]),
@@ -183,6 +185,7 @@ impl Core {
         })?;
         let vhost = self.broker.vhost(name).ok_or_else(|| errors::VHOST_NOT_FOUND.with(&[&name]))?;
         conn.entry.set_vhost(vhost.name.clone());
+        self.broker.totals.churn.connection_created.add(1);
         conn.vhost = Some(vhost);
         conn.phase = Phase::Running;
         info!(target: "connection", "{}: user '{}' authenticated and granted access to vhost '{name}'", conn.name(), conn.user_name());

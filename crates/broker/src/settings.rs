@@ -55,6 +55,10 @@ pub struct Settings {
     pub quorum_as_classic: bool,
     /// What redeclaring a queue with other properties or arguments leads to.
     pub on_redeclare: OnRedeclare,
+    /// Attempts to log in are counted by the client's address and the name given, too.
+    pub track_login_sources: bool,
+    /// What enters queues is counted by exchange, too (RabbitMQ: `rates_mode = detailed`).
+    pub detailed_rates: bool,
     /// Limits of new virtual hosts.
     pub default_vhost_limits: Vec<DefaultVhostLimits>,
 }
@@ -124,6 +128,8 @@ impl Default for Settings {
             login_delay_ms: 3000,
             max_message_size: 128 << 20,
             consumers_per_channel: None,
+            track_login_sources: false,
+            detailed_rates: false,
             default_prefetch: 0,
             consumer_timeout_ms: Some(1_800_000),
             consumer_timeout_action: ConsumerTimeoutAction::CloseChannel,

@@ -3,6 +3,9 @@
 //! The driver owns the sockets. It tells the shard what happened (bytes came, a peer hung up, a message waits, time
 //! passed) and asks it afterwards what to do: which links to flush, which connections to read on, which to drop.
 
+mod errand;
+mod held;
+mod survey;
 mod timers;
 
 use crate::Now;
@@ -19,6 +22,10 @@ use std::sync::Arc;
 use store::Lsn;
 use timers::{Timer, Timers};
 use tracing::{debug, info};
+
+pub use errand::Errand;
+pub(crate) use held::{Held, HeldCursor, HeldOf};
+pub(crate) use survey::Survey;
 
 /// How long we wait for the answer to connection.close, or for the client to hang up after ours, in ms (RabbitMQ: 30 s).
 const CLOSE_TIMEOUT_MS: u64 = 30_000;
@@ -209,6 +216,7 @@ impl Shard {
                 // Nobody is there to answer when the asker has gone.
                 let _ = closed.map(|closed| closed.send(count));
             }
+            ShardMessage::Errand(errand) => errand.run(self),
             ShardMessage::ShutDown => self.each(|core, conn| {
                 core.close_connection(conn, &errors::SHUTDOWN.with(&[]));
                 if conn.phase != Phase::Closing {
@@ -336,6 +344,9 @@ impl Shard {
         if conn.phase == Phase::Closed {
             if before.0 != Phase::Closed {
                 self.core.broker.directory.remove(&conn.entry);
+                if conn.entry.vhost().is_some() {
+                    self.core.broker.totals.churn.connection_closed.add(1);
+                }
             }
             conn.link.end();
             self.ended.push(key);

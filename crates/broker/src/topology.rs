@@ -10,6 +10,7 @@ mod exchange_kind;
 mod hidden;
 mod one_of;
 mod queue_cell;
+mod queue_details;
 mod queue_options;
 mod queue_view;
 mod remove;
@@ -21,19 +22,21 @@ pub use exchange::{Exchange, ExchangeOptions};
 pub use exchange_kind::ExchangeKind;
 pub(crate) use hidden::{HiddenQueue, exchange_of, hidden_name};
 pub use queue_cell::{QueueCell, QueueState, QueueTerms};
+pub use queue_details::QueueDetails;
 pub use queue_options::{DeadLetterTarget, DelayedRetry, Overflow, QueueOptions};
 pub use queue_view::QueueView;
 pub(crate) use route::{Route, Routed};
 
 use crate::limits::{ObjectCounts, VhostLimits};
 use crate::policy::Policies;
+use crate::totals::MessageStats;
 use amqp::FieldTable;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use metadata::BindingDefinition;
 use routing::BindingTable;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// What a binding leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -61,6 +64,8 @@ pub struct Vhost {
     /// The type of queues declared without one, where it is not the node's.
     default_queue_type: RwLock<Option<Arc<str>>>,
     counts: Arc<ObjectCounts>,
+    /// What was counted for channels that are gone; a leaf.
+    ended: Mutex<MessageStats>,
 }
 
 /// A binding as lists show it.
@@ -142,6 +147,7 @@ impl Vhost {
             topology: RwLock::new(Topology { counts, ..Topology::default() }),
             next_exchange: AtomicU64::new(1),
             delayed: OnceLock::new(),
+            ended: Mutex::default(),
         };
         let mut topology = vhost.write();
         let default = Entry {
@@ -212,6 +218,16 @@ impl Vhost {
     /// Exchanges, without the topology's lock.
     pub(crate) fn exchange_count(&self) -> usize {
         self.counts.exchanges.load(Ordering::Relaxed)
+    }
+
+    /// Keeps what was counted for a channel that is gone.
+    pub(crate) fn add_ended(&self, stats: MessageStats) {
+        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) += stats;
+    }
+
+    /// What was counted for channels that are gone.
+    pub(crate) fn ended(&self) -> MessageStats {
+        *self.ended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The queue called `name`.

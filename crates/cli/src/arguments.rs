@@ -14,6 +14,14 @@ pub(crate) struct Arguments {
     pub(crate) description: Option<String>,
     pub(crate) tags: Option<String>,
     pub(crate) default_queue_type: Option<String>,
+    /// Of the file, not of what is printed.
+    pub(crate) format: Option<String>,
+    pub(crate) count: Option<String>,
+    pub(crate) rate: Option<String>,
+    pub(crate) filter: Option<String>,
+    pub(crate) to_queue: Option<String>,
+    pub(crate) to_exchange: Option<String>,
+    pub(crate) routing_key: Option<String>,
     pub(crate) formatter: Formatter,
     pub(crate) quiet: bool,
     pub(crate) silent: bool,
@@ -80,7 +88,13 @@ impl Arguments {
             "-u" | "--if-unused" => self.if_unused = true,
             "-?" | "--help" => self.help = true,
             // On one node these mean nothing.
-            "-l" | "--longnames" | "--online" | "--local" | "--table-headers" | "--no-escape" => {}
+            "-l"
+            | "--longnames"
+            | "--online"
+            | "--local"
+            | "--table-headers"
+            | "--no-escape"
+            | "--skip-if-unchanged" => {}
             _ => return false,
         }
         true
@@ -98,7 +112,14 @@ impl Arguments {
             "--apply-to" => &mut self.apply_to,
             "-d" | "--description" => &mut self.description,
             "--tags" => &mut self.tags,
+            "--count" => &mut self.count,
+            "--rate" => &mut self.rate,
+            "--filter" => &mut self.filter,
+            "--to-queue" => &mut self.to_queue,
+            "--to-exchange" => &mut self.to_exchange,
+            "--routing-key" => &mut self.routing_key,
             "--default-queue-type" => &mut self.default_queue_type,
+            "--format" => &mut self.format,
             "--formatter" => {
                 self.formatter = match missing(name, value)?.as_str() {
                     "table" => Formatter::Table,

@@ -1,10 +1,12 @@
 //! The commands, as one table.
 
 mod connections;
+mod definitions;
 mod delayed;
 mod eval;
 mod limits;
 mod lists;
+mod messages;
 mod node;
 mod parameters;
 mod permissions;
@@ -303,6 +305,42 @@ pub(crate) const COMMANDS: &[Command] = &[
         delayed::cancel,
     ),
     command(
+        "peek_messages",
+        (1, 1),
+        "[--vhost <vhost>] [--count <count>] [--filter <name>=<value>&...] [--no-table-headers] <queue>",
+        "Shows messages of a queue without consuming them",
+        messages::peek,
+    ),
+    command(
+        "delete_message",
+        (2, 2),
+        "[--vhost <vhost>] <queue> <id>",
+        "Deletes one message of a queue",
+        messages::delete,
+    ),
+    command(
+        "move_messages",
+        (1, 1),
+        "[--vhost <vhost>] [--to-queue <queue> | --to-exchange <exchange> [--routing-key <key>]] [--count <count>] \
+         [--rate <per second>] [--filter <name>=<value>&...] <queue>",
+        "Moves messages of a queue, by default to where they died as dead letters",
+        messages::transfer,
+    ),
+    command(
+        "diagnose_queue",
+        (1, 1),
+        "[--vhost <vhost>] [--no-table-headers] <queue>",
+        "Says why a queue does not move",
+        messages::diagnose,
+    ),
+    command(
+        "set_queue_arguments",
+        (2, 2),
+        "[--vhost <vhost>] <queue> <arguments>",
+        "Changes arguments of a queue while it is in use; null takes one away",
+        messages::set_arguments,
+    ),
+    command(
         "close_connection",
         (2, 2),
         "<connection pid> <explanation>",
@@ -334,6 +372,20 @@ pub(crate) const COMMANDS: &[Command] = &[
         "Sets how much memory may be used before publishers wait",
         node::set_memory_watermark,
     ),
+    command(
+        "export_definitions",
+        (1, 1),
+        "<file_path | \"-\"> [--format <json>]",
+        "Exports definitions in JSON",
+        definitions::export,
+    ),
+    command(
+        "import_definitions",
+        (0, 1),
+        "<file_path | \"-\"> [--format <json>] [--skip-if-unchanged]",
+        "Imports definitions in JSON",
+        definitions::import,
+    ),
     command("eval", (1, 1), "<expression>", "Does what a few expressions of Erlang mean that tests use", eval::eval),
 ];
 
@@ -351,13 +403,11 @@ const ELSEWHERE: &[&str] = &[
     "environment",
     "eval_file",
     "exec",
-    "export_definitions",
     "force_boot",
     "force_gc",
     "force_reset",
     "forget_cluster_node",
     "hash_password",
-    "import_definitions",
     "join_cluster",
     "list_ciphers",
     "list_feature_flags",

@@ -3,7 +3,7 @@
 use crate::arguments::{Arguments, Formatter};
 use crate::commands::Command;
 use crate::exit::{self, Failure};
-use crate::http::{self, Request, Response, segment};
+use crate::http::{self, Endpoint, Request, Response, segment};
 use crate::table::Table;
 use crate::{Invocation, help};
 use serde_json::Value;
@@ -94,13 +94,22 @@ impl<'a> Context<'a> {
         self.request(&Request { method: "PUT", path, body: &body.to_string(), ..Request::default() })
     }
 
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Result<Response, RequestError> {
+        self.request(&Request { method: "POST", path, body: &body.to_string(), ..Request::default() })
+    }
+
+    pub(crate) fn patch(&self, path: &str, body: &Value) -> Result<Response, RequestError> {
+        self.request(&Request { method: "PATCH", path, body: &body.to_string(), ..Request::default() })
+    }
+
     pub(crate) fn delete(&self, path: &str) -> Result<Response, RequestError> {
         self.request(&Request { method: "DELETE", path, ..Request::default() })
     }
 
     pub(crate) fn request(&self, request: &Request<'_>) -> Result<Response, RequestError> {
+        let endpoint = Endpoint::Socket(self.socket.clone());
         let response =
-            http::send(&self.socket, request).map_err(|error| RequestError::Unreachable(self.unreachable(&error)))?;
+            http::send(&endpoint, request).map_err(|error| RequestError::Unreachable(self.unreachable(&error)))?;
         if (200..300).contains(&response.status) {
             return Ok(response);
         }

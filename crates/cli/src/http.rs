@@ -1,51 +1,90 @@
-//! A client of HTTP/1.1 over a unix socket: one request, one answer, and the connection closes.
+//! A client of HTTP/1.1 over a unix socket or TCP: one request, one answer, and the connection closes.
 
 use std::io::{self, Read, Write};
+use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
+/// Who is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// Whoever listens on a unix socket.
+    Socket(PathBuf),
+    /// A host on the network.
+    Network {
+        /// `HOST:PORT`, an IPv6 address in brackets.
+        authority: String,
+        /// Before every path; empty for nothing.
+        prefix: String,
+    },
+}
+
 /// The answer to a request.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Response {
-    pub(crate) status: u16,
+pub struct Response {
+    /// The status code.
+    pub status: u16,
     /// Names in lower case.
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: Vec<u8>,
+    pub headers: Vec<(String, String)>,
+    /// The body, put together.
+    pub body: Vec<u8>,
 }
 
 impl Response {
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    /// The first header called `name`, which is in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 }
 
 /// A request to be sent.
 #[derive(Debug, Default)]
-pub(crate) struct Request<'a> {
-    pub(crate) method: &'a str,
+pub struct Request<'a> {
+    /// The method.
+    pub method: &'a str,
     /// Path and query, percent-encoded.
-    pub(crate) path: &'a str,
-    pub(crate) headers: &'a [(&'a str, &'a str)],
-    pub(crate) body: &'a str,
+    pub path: &'a str,
+    /// Further headers.
+    pub headers: &'a [(&'a str, &'a str)],
+    /// JSON; empty for none.
+    pub body: &'a str,
+    /// How long the answer may take; `None` for a minute.
+    pub timeout: Option<Duration>,
 }
 
-/// Sends a request to whoever listens on `socket` and waits for the answer.
-pub(crate) fn send(socket: &Path, request: &Request<'_>) -> io::Result<Response> {
-    let mut stream = UnixStream::connect(socket)?;
-    stream.set_read_timeout(Some(TIMEOUT))?;
-    stream.set_write_timeout(Some(TIMEOUT))?;
-    stream.write_all(&encode(request)?)?;
+/// Sends a request and waits for the answer.
+pub fn send(endpoint: &Endpoint, request: &Request<'_>) -> io::Result<Response> {
+    let timeout = Some(request.timeout.unwrap_or(TIMEOUT));
+    match endpoint {
+        Endpoint::Socket(path) => {
+            let stream = UnixStream::connect(path)?;
+            stream.set_read_timeout(timeout)?;
+            stream.set_write_timeout(Some(TIMEOUT))?;
+            exchange(stream, &encode(request, "localhost", "")?)
+        }
+        Endpoint::Network { authority, prefix } => {
+            let stream = TcpStream::connect(authority)?;
+            stream.set_read_timeout(timeout)?;
+            stream.set_write_timeout(Some(TIMEOUT))?;
+            exchange(stream, &encode(request, authority, prefix)?)
+        }
+    }
+}
+
+fn exchange(mut stream: impl Read + Write, request: &[u8]) -> io::Result<Response> {
+    stream.write_all(request)?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
     decode(&answer).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the answer is not HTTP"))
 }
 
-fn encode(request: &Request<'_>) -> io::Result<Vec<u8>> {
-    let mut head = format!("{} {} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n", request.method, request.path);
+fn encode(request: &Request<'_>, host: &str, prefix: &str) -> io::Result<Vec<u8>> {
+    let (method, path) = (request.method, request.path);
+    let mut head = format!("{method} {prefix}{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n");
     for (name, value) in request.headers {
         if value.contains(char::is_control) {
             return Err(io::Error::new(
@@ -97,8 +136,8 @@ fn unchunk(mut rest: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// A text as one segment of a path.
-pub(crate) fn segment(text: &str) -> String {
+/// A text as one segment of a path, percent-encoded.
+pub fn segment(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
@@ -147,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_header_cannot_smuggle_another() {
-        let request = Request { method: "GET", path: "/", headers: &[("x-reason", "a\r\nb: c")], body: "" };
-        assert!(encode(&request).is_err());
+        let request = Request { method: "GET", path: "/", headers: &[("x-reason", "a\r\nb: c")], ..Request::default() };
+        assert!(encode(&request, "localhost", "").is_err());
     }
 }

@@ -8,7 +8,7 @@ mod commands;
 mod context;
 mod exit;
 mod help;
-mod http;
+pub mod http;
 mod table;
 mod value;
 

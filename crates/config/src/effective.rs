@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 use crate::key::{Effect, KeySpec};
 use crate::kind::Value;
 use crate::load::Loader;
 use crate::options::{
     AnonymousLogin, AuditOptions, AuthMechanism, Compat, Config, ConsumerTimeoutAction, DefaultUser,
-    DefaultVhostLimits, DiskFreeLimit, HeaderOptions, LogLevel, LogOptions, ManagementOptions, MemoryWatermark,
-    MessageExpiry, OnRedeclare, PassiveDeclarePermission, Permissions, PublisherXDeath, Secret, Sync, TcpListenOptions,
+    DefaultVhostLimits, DefinitionsOptions, DiskFreeLimit, HeaderOptions, LogLevel, LogOptions, ManagementOptions,
+    MemoryWatermark, MessageExpiry, OnRedeclare, PassiveDeclarePermission, Permissions, PrometheusOptions,
+    PublisherXDeath, RatesMode, RetentionPolicy, Secret, StatisticsOptions, Sync, TcpListenOptions,
     UnknownExchangeType,
 };
 use crate::origin::Setting;
@@ -63,6 +65,7 @@ impl Checked {
             },
             quorum_as_classic: self.boolean("leveret.quorum_as_classic"),
             on_redeclare: self.choice("leveret.on_redeclare", OnRedeclare::from_word),
+            track_login_sources: self.boolean("leveret.track_login_sources"),
             consumer_max_per_channel: self.limit("consumer_max_per_channel"),
             max_message_size_bytes: self.integer("max_message_size"),
             consumer_timeout_ms: self.limit("consumer_timeout"),
@@ -84,6 +87,7 @@ impl Checked {
             sync: self.sync(),
             message_memory_bytes: self.integer("leveret.message_memory"),
             management: self.management(),
+            definitions: self.definitions(),
             ignored: self.ignored(),
             settings: self.settings.into_values().map(|checked| checked.setting).collect(),
         }
@@ -215,6 +219,19 @@ impl Checked {
         }
     }
 
+    /// In RabbitMQ's order, each once.
+    fn definitions(&self) -> DefinitionsOptions {
+        let keys = ["load_definitions", "definitions.local.path", "management.load_definitions"];
+        let mut paths: Vec<PathBuf> = Vec::new();
+        for path in keys.into_iter().filter_map(|key| self.optional_text(key)).filter(|path| path != "none") {
+            let path = PathBuf::from(path);
+            if !paths.contains(&path) {
+                paths.push(path);
+            }
+        }
+        DefinitionsOptions { paths, skip_if_unchanged: self.boolean("definitions.skip_if_unchanged") }
+    }
+
     fn management(&self) -> ManagementOptions {
         ManagementOptions {
             listeners: self.http_listeners("leveret.management", "management.tcp.ip", "management.tcp.port"),
@@ -238,6 +255,8 @@ impl Checked {
                 file_size_bytes: self.integer("leveret.audit.file_size"),
                 files: self.integer("leveret.audit.files"),
             },
+            statistics: self.statistics(),
+            prometheus: self.prometheus(),
         }
     }
 
@@ -256,6 +275,46 @@ impl Checked {
             xss_protection: self.optional_text("management.headers.xss_protection"),
             frame_options: self.optional_text("management.headers.frame_options"),
             referrer_policy: self.optional_text("management.headers.referrer_policy"),
+        }
+    }
+
+    fn statistics(&self) -> StatisticsOptions {
+        let disabled = ["management.disable_stats", "management_agent.disable_metrics_collector"];
+        StatisticsOptions {
+            enabled: !disabled.iter().any(|key| self.boolean(key)),
+            interval_ms: self.integer("collect_statistics_interval"),
+            rates_mode: self.choice("management.rates_mode", RatesMode::from_word),
+            retention: self.retention(),
+        }
+    }
+
+    /// Words for spans as in RabbitMQ; others that are no number of seconds count for nothing.
+    fn retention(&self) -> Vec<RetentionPolicy> {
+        let family = "management.sample_retention_policies.";
+        let given = self.settings.iter().filter_map(|(key, checked)| {
+            let (section, span) = key.strip_prefix(family)?.rsplit_once('.')?;
+            let span_s = match span {
+                "minute" => 60,
+                "hour" => 3600,
+                "day" => 86_400,
+                seconds => seconds.parse().ok()?,
+            };
+            let Value::Integer(interval_s) = checked.value else { return None };
+            let interval_s = u32::try_from(interval_s).ok().filter(|interval_s| *interval_s > 0)?;
+            Some(RetentionPolicy { section: section.to_owned(), span_s, interval_s })
+        });
+        given.collect()
+    }
+
+    fn prometheus(&self) -> PrometheusOptions {
+        let pattern = self.optional_text("prometheus.filter_aggregated_queue_metrics_pattern");
+        let pattern =
+            pattern.or_else(|| self.optional_text("management_agent.filter_aggregated_queue_metrics_pattern"));
+        PrometheusOptions {
+            path: self.text("prometheus.path"),
+            return_per_object_metrics: self.boolean("prometheus.return_per_object_metrics"),
+            filter_aggregated_queue_metrics_pattern: pattern.filter(|pattern| !pattern.is_empty()),
+            authentication: self.boolean("prometheus.authentication.enabled"),
         }
     }
 

@@ -45,6 +45,8 @@ pub struct Config {
     pub quorum_as_classic: bool,
     /// What declaring a queue again with other properties or arguments leads to.
     pub on_redeclare: OnRedeclare,
+    /// Attempts to log in are counted by where they come from.
+    pub track_login_sources: bool,
     /// Consumers one channel may have.
     pub consumer_max_per_channel: Option<u64>,
     /// Largest message body, at most 512 MiB.
@@ -87,6 +89,8 @@ pub struct Config {
     pub message_memory_bytes: u64,
     /// The HTTP API and the metrics.
     pub management: ManagementOptions,
+    /// What is imported at the start.
+    pub definitions: DefinitionsOptions,
     /// Keys given that RabbitMQ knows and nothing here uses, sorted.
     pub ignored: Vec<String>,
     /// Every key that was given, sorted by name; defaults are not among them.
@@ -259,6 +263,15 @@ macro_rules! words {
     };
 }
 
+/// Definitions to import before clients can connect.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DefinitionsOptions {
+    /// Files and directories of `load_definitions`, `definitions.local.path` and `management.load_definitions`.
+    pub paths: Vec<PathBuf>,
+    /// Those that were imported at the last start are not imported again.
+    pub skip_if_unchanged: bool,
+}
+
 /// The HTTP API and the metrics.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ManagementOptions {
@@ -296,6 +309,10 @@ pub struct ManagementOptions {
     pub login_session_timeout_min: Option<u64>,
     /// The log of changes.
     pub audit: AuditOptions,
+    /// What is sampled.
+    pub statistics: StatisticsOptions,
+    /// What the listeners of metrics serve.
+    pub prometheus: PrometheusOptions,
 }
 
 /// `management.cors.*`, `management.csp.*`, `management.hsts.*` and `management.headers.*`.
@@ -330,6 +347,44 @@ pub struct AuditOptions {
     pub files: usize,
 }
 
+/// Samples of counters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatisticsOptions {
+    /// False with `management.disable_stats` or `management_agent.disable_metrics_collector`.
+    pub enabled: bool,
+    /// Milliseconds between samples.
+    pub interval_ms: u64,
+    /// Which message rates are kept.
+    pub rates_mode: RatesMode,
+    /// `management.sample_retention_policies`: what is kept for how many seconds at which interval in seconds, by section;
+    /// empty for RabbitMQ's.
+    pub retention: Vec<RetentionPolicy>,
+}
+
+/// One of `management.sample_retention_policies`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetentionPolicy {
+    /// `global`, `basic` or `detailed`.
+    pub section: String,
+    /// Seconds that samples are kept.
+    pub span_s: u32,
+    /// Seconds from one to the next.
+    pub interval_s: u32,
+}
+
+/// `prometheus.*`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PrometheusOptions {
+    /// Path of the metrics.
+    pub path: String,
+    /// Metrics of every object by default.
+    pub return_per_object_metrics: bool,
+    /// Queues that are left out of sums.
+    pub filter_aggregated_queue_metrics_pattern: Option<String>,
+    /// Ask for a log-in.
+    pub authentication: bool,
+}
+
 words! {
     /// SASL mechanisms, `auth_mechanisms.N`.
     AuthMechanism {
@@ -343,6 +398,18 @@ words! {
         External = "EXTERNAL",
         /// RabbitMQ's demonstration of challenge and response.
         RabbitCrDemo = "RABBIT-CR-DEMO",
+    }
+}
+
+words! {
+    /// `management.rates_mode`.
+    RatesMode {
+        /// Rates of every object.
+        Basic = "basic",
+        /// Those of pairs of objects too.
+        Detailed = "detailed",
+        /// No message rates.
+        None = "none",
     }
 }
 

@@ -1,5 +1,6 @@
 //! The broker within the process: started from the data directory, stopped, and started again.
 
+use crate::definitions;
 use crate::memory::Monitored;
 use crate::settings;
 use crate::storage::{MESSAGES, Storage};
@@ -71,6 +72,8 @@ impl Application {
             error!("the message store cannot go on: {failure}");
             fail_stop();
         })?;
+        broker.ensure_cluster_id()?;
+        definitions::import(&config.definitions, &broker)?;
         let reactors = Reactors::start(&broker, listeners)?;
         for address in &addresses {
             info!("started TCP listener on {address}");
@@ -131,7 +134,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Opens the data directory and builds the broker from what it holds.
 fn open(config: &Config, data_dir: &Path) -> Result<(Arc<Broker>, Storage)> {
     let mut storage = Storage::open(config, data_dir)?;
-    if storage.snapshot.is_fresh() {
+    if storage.snapshot.is_fresh() && !config.definitions.paths.is_empty() {
+        // RabbitMQ does the same, whatever the definitions hold.
+        info!("there are definitions to import: the default vhost and user are not created");
+    } else if storage.snapshot.is_fresh() {
         storage.snapshot = first_boot(config, &*storage.journal)?;
     }
     let snapshot = &storage.snapshot;

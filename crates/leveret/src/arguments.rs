@@ -20,6 +20,8 @@ enum Command {
     /// Look into the message store of a broker that does not run; nothing is changed.
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Move in: take the definitions, and if wanted the messages, of a RabbitMQ or LavinMQ.
+    Import(ImportOptions),
     /// Administer a running broker; what `rabbitmqctl` does.
     #[command(disable_help_flag = true)]
     Ctl {
@@ -46,10 +48,92 @@ pub(crate) enum StoreCommand {
     },
 }
 
+/// What to move, from where, and where to.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ImportOptions {
+    /// A file of definitions; instead of --from.
+    #[arg(value_name = "FILE", required_unless_present = "from", conflicts_with = "from")]
+    file: Option<PathBuf>,
+    /// The old broker's HTTP API, such as http://user:password@old:15672.
+    #[arg(long, value_name = "URL")]
+    from: Option<String>,
+    /// Only this virtual host, with the users who have permissions in it.
+    #[arg(long, value_name = "NAME")]
+    vhost: Option<String>,
+    /// Move messages too.
+    #[arg(long)]
+    messages: bool,
+    /// Port of the old broker for AMQP, on the host of --from [default: 5672].
+    #[arg(long, value_name = "PORT")]
+    amqp_port: Option<u16>,
+    /// The old broker for AMQP, such as amqp://user:password@old:5672.
+    #[arg(long, value_name = "URL", conflicts_with = "amqp_port")]
+    from_amqp: Option<String>,
+    /// What quorum queues and streams are taken as: classic, which is durable classic queues.
+    #[arg(long, value_name = "TYPE", value_parser = ["classic"])]
+    quorum_as: Option<String>,
+    /// Leave out what the new broker refuses, instead of importing nothing.
+    #[arg(long)]
+    leave_out_refused: bool,
+    /// Say what would be done, and change nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask before anything is changed.
+    #[arg(long)]
+    yes: bool,
+    /// The new broker's HTTP API [default: the broker that has its data in --data-dir].
+    #[arg(long, value_name = "URL")]
+    to: Option<String>,
+    /// The new broker for AMQP [default: a user is made for it, and deleted afterwards].
+    #[arg(long, value_name = "URL")]
+    to_amqp: Option<String>,
+    /// Where the data of the new broker are [default: leveret-data].
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Where it is kept what has been moved, so that the same command goes on [default: leveret-import.state].
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+    /// Messages on their way at a time [default: 1000].
+    #[arg(long, value_name = "COUNT")]
+    prefetch: Option<u16>,
+    /// Do not add the headers x-original-exchange and x-original-routing-key.
+    #[arg(long)]
+    no_origin_headers: bool,
+}
+
+impl ImportOptions {
+    /// The same for the crate that does it.
+    pub(crate) fn into_options(self, data_dir: impl FnOnce() -> PathBuf) -> migrate::Options {
+        migrate::Options {
+            file: self.file,
+            from: self.from,
+            vhost: self.vhost,
+            messages: self.messages,
+            amqp_port: self.amqp_port,
+            from_amqp: self.from_amqp,
+            quorum_as_classic: self.quorum_as.is_some(),
+            leave_out_refused: self.leave_out_refused,
+            dry_run: self.dry_run,
+            yes: self.yes,
+            to: self.to,
+            to_amqp: self.to_amqp,
+            data_dir: self.data_dir.unwrap_or_else(data_dir),
+            state: self.state,
+            prefetch: self.prefetch,
+            no_origin_headers: self.no_origin_headers,
+        }
+    }
+}
+
 /// What the process is to do.
 pub(crate) enum Task {
     Serve(ServerOptions),
     Store(StoreCommand),
+    Import {
+        options: ImportOptions,
+        /// The data directory, if it was given before the command.
+        data_dir: Option<PathBuf>,
+    },
     Administer {
         /// The program's name for usage texts.
         program: &'static str,
@@ -97,6 +181,7 @@ impl Arguments {
                 set: [self.options.set, options.set].concat(),
             }),
             Some(Command::Store(command)) => Task::Store(command),
+            Some(Command::Import(options)) => Task::Import { options, data_dir: self.options.data_dir },
             Some(Command::Ctl { arguments }) => {
                 Task::Administer { program: "leveret ctl", arguments, data_dir: self.options.data_dir }
             }

@@ -2,6 +2,7 @@
 
 mod application;
 mod arguments;
+mod definitions;
 mod logging;
 mod memory;
 mod server;
@@ -19,6 +20,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Names the data directory to the command line where `--data-dir` does not.
 const DATA_DIR_VARIABLE: &str = "LEVERET_DATA_DIR";
+
+/// The exit code of an import after which something is not as it was at the old broker.
+const DIFFERENT: u8 = 3;
 
 /// An error and its causes, without causes that the text before them names already.
 fn one_line(error: &anyhow::Error) -> String {
@@ -44,14 +48,25 @@ fn main() -> ExitCode {
     match arguments::task() {
         Task::Serve(options) => exit_code(server::run(options)),
         Task::Store(command) => exit_code(store::run(command)),
-        Task::Administer { program, arguments, data_dir } => {
-            let from_environment = || std::env::var_os(DATA_DIR_VARIABLE).map(PathBuf::from);
-            ExitCode::from(cli::run(&cli::Invocation {
-                program: program.to_owned(),
-                arguments,
-                data_dir: data_dir.or_else(from_environment).unwrap_or_else(|| PathBuf::from("leveret-data")),
-                version: env!("CARGO_PKG_VERSION"),
-            }))
+        Task::Import { options, data_dir } => {
+            let options = options.into_options(|| data_dir_or_default(data_dir));
+            match migrate::run(&options) {
+                Ok(migrate::Outcome::Complete) => ExitCode::SUCCESS,
+                Ok(migrate::Outcome::Different) => ExitCode::from(DIFFERENT),
+                Err(error) => exit_code(Err(error)),
+            }
         }
+        Task::Administer { program, arguments, data_dir } => ExitCode::from(cli::run(&cli::Invocation {
+            program: program.to_owned(),
+            arguments,
+            data_dir: data_dir_or_default(data_dir),
+            version: env!("CARGO_PKG_VERSION"),
+        })),
     }
+}
+
+/// The data directory of the broker that a tool is for.
+fn data_dir_or_default(given: Option<PathBuf>) -> PathBuf {
+    let from_environment = || std::env::var_os(DATA_DIR_VARIABLE).map(PathBuf::from);
+    given.or_else(from_environment).unwrap_or_else(|| PathBuf::from("leveret-data"))
 }

@@ -3,7 +3,10 @@
 use auth::{DefaultUser, LoginSettings, Mechanism};
 use broker::{ConsumerTimeoutAction, DefaultVhostLimits, OnRedeclare, PassiveDeclare, PublisherDeaths, Settings};
 use config::{Config, MemoryWatermark, MessageExpiry, PassiveDeclarePermission, PublisherXDeath, UnknownExchangeType};
-use management::{AuditSettings, HeaderSettings, HttpSettings, ServerLimits};
+use management::{
+    AuditSettings, HeaderSettings, HttpSettings, PrometheusSettings, RatesMode, Retention, RetentionPolicies,
+    ServerLimits, StatisticsSettings,
+};
 use server::{FreeLimit, SocketOptions, Watermark};
 use std::time::Duration;
 
@@ -29,6 +32,7 @@ pub(crate) fn settings(config: &Config) -> Settings {
         vhost_limit: config.vhost_max,
         default_queue_type: config.default_queue_type.to_owned(),
         quorum_as_classic: config.quorum_as_classic,
+        track_login_sources: config.track_login_sources,
         on_redeclare: match config.on_redeclare {
             config::OnRedeclare::Close => OnRedeclare::Close,
             config::OnRedeclare::Warn => OnRedeclare::Warn,
@@ -53,6 +57,8 @@ pub(crate) fn settings(config: &Config) -> Settings {
             PublisherXDeath::Ignore => PublisherDeaths::Ignore,
             PublisherXDeath::Interpret => PublisherDeaths::Interpret,
         },
+        detailed_rates: config.management.statistics.enabled
+            && config.management.statistics.rates_mode == config::RatesMode::Detailed,
         expires_at_head_only: config.compat.message_expiry == MessageExpiry::Head,
         ..Settings::default()
     }
@@ -170,6 +176,8 @@ pub(crate) fn http_settings(config: &Config) -> HttpSettings {
             file_size_bytes: options.audit.file_size_bytes,
             files: options.audit.files,
         },
+        statistics: statistics(&options.statistics),
+        prometheus: prometheus(&options.prometheus),
     }
 }
 
@@ -183,6 +191,42 @@ fn header_settings(options: &config::HeaderOptions) -> HeaderSettings {
         xss_protection: options.xss_protection.clone(),
         frame_options: options.frame_options.clone(),
         referrer_policy: options.referrer_policy.clone(),
+    }
+}
+
+/// What is sampled; sections without a policy have RabbitMQ's.
+fn statistics(options: &config::StatisticsOptions) -> StatisticsSettings {
+    let usual = RetentionPolicies::default();
+    let policies = |section: &str, usual: Vec<Retention>| {
+        let given = options.retention.iter().filter(|policy| policy.section == section);
+        let given: Vec<Retention> =
+            given.map(|policy| Retention { span_s: policy.span_s, interval_s: policy.interval_s }).collect();
+        if given.is_empty() { usual } else { given }
+    };
+    StatisticsSettings {
+        enabled: options.enabled,
+        interval: Duration::from_millis(options.interval_ms),
+        rates_mode: match options.rates_mode {
+            config::RatesMode::Basic => RatesMode::Basic,
+            config::RatesMode::Detailed => RatesMode::Detailed,
+            config::RatesMode::None => RatesMode::None,
+        },
+        retention: RetentionPolicies {
+            global: policies("global", usual.global),
+            basic: policies("basic", usual.basic),
+            detailed: policies("detailed", usual.detailed),
+        },
+    }
+}
+
+fn prometheus(options: &config::PrometheusOptions) -> PrometheusSettings {
+    // A path is given as `/path`, `path` or `/path/`.
+    let path = options.path.trim_matches('/');
+    PrometheusSettings {
+        path: format!("/{path}"),
+        return_per_object_metrics: options.return_per_object_metrics,
+        filter_aggregated_queue_metrics_pattern: options.filter_aggregated_queue_metrics_pattern.clone(),
+        authentication: options.authentication,
     }
 }
 

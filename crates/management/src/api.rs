@@ -43,7 +43,7 @@ pub(crate) trait Right: Send + Sync + 'static {
     fn check(shared: &Shared, caller: &Caller, vhost: Option<&str>) -> Result<(), ApiError>;
 }
 
-/// The request of a caller who has the right `R`.
+/// The request of a caller who has the right `R`, in whose name it carries out commands.
 pub(crate) struct Api<R> {
     shared: Shared,
     pub(crate) caller: Arc<Caller>,
@@ -156,7 +156,8 @@ impl<R: Right> FromRequestParts<Shared> for Api<R> {
         }
         checked?;
         negotiate(&parts.headers)?;
-        Ok(Api { shared: shared.clone(), caller: Arc::new(caller), right: PhantomData })
+        let caller = Arc::new(caller);
+        Ok(Api { shared: shared.in_name_of(caller.clone()), caller, right: PhantomData })
     }
 }
 
@@ -219,26 +220,6 @@ impl<R> Deref for Api<R> {
 }
 
 impl<R> Api<R> {
-    /// Carries out a command in the caller's name; what it changes is in the audit log.
-    pub(crate) async fn execute(&self, command: AdminCommand) -> Result<AdminReply, ApiError> {
-        let described = described(&command);
-        self.carry_out(command, described).await
-    }
-
-    async fn carry_out(&self, command: AdminCommand, described: Option<String>) -> Result<AdminReply, ApiError> {
-        let reply = self.shared.carry_out(command).await;
-        if let Some(described) = described {
-            let failure = reply.as_ref().err().map(ApiError::reason);
-            self.shared.audit().command(&self.caller, &described, failure.as_deref());
-        }
-        reply
-    }
-
-    /// Logs a change that was made without a command; secrets in `arguments` are hidden by the names of their fields.
-    pub(crate) fn log_change(&self, name: &str, arguments: serde_json::Value, failure: Option<&str>) {
-        self.shared.audit().change(&self.caller, name, arguments, failure);
-    }
-
     /// True when lists show the caller what is in `vhost`: RabbitMQ filters lists by it.
     pub(crate) fn sees_vhost(&self, vhost: &str) -> bool {
         self.caller.tags.is_monitor() || self.may_use_vhost(vhost)
@@ -254,9 +235,8 @@ impl<R> Api<R> {
         if self.caller.is_operator() {
             return self.execute(command).await;
         }
-        let described = described(&command);
         let user = self.caller.name.clone();
-        self.carry_out(AdminCommand::As { user, command: Box::new(command) }, described).await
+        self.execute(AdminCommand::As { user, command: Box::new(command) }).await
     }
 
     /// True when the caller has permissions in `vhost`, be they empty.
@@ -279,9 +259,4 @@ impl<R> Api<R> {
         let refused = auth::AccessRefused { permission, resource, user: &self.caller.name };
         Err(ApiError::not_authorised(format!("ACCESS_REFUSED - {refused}")))
     }
-}
-
-/// A command for the audit log, if it changes anything.
-fn described(command: &AdminCommand) -> Option<String> {
-    command.is_change().then(|| format!("{command:?}"))
 }

@@ -18,6 +18,8 @@ use std::thread::JoinHandle;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tracing::error;
 
+/// Of what is longer only the name is told.
+const LONGEST: usize = 256 << 10;
 /// Lines that wait to be written.
 const WAITING: usize = 1024;
 
@@ -91,30 +93,31 @@ impl Audit {
     }
 
     /// Logs a change by what `{:?}` says of it.
-    pub(crate) fn command(&self, caller: &Caller, debug: &str, failure: Option<&str>) {
+    pub(crate) fn command(&self, caller: Option<&Caller>, debug: &str, failure: Option<&str>) {
         if self.settings.is_enabled {
-            let (name, arguments) = describe::describe(debug);
+            let (name, arguments) = describe::describe(debug.get(..LONGEST).unwrap_or(debug));
             self.add(caller, &name, arguments, failure);
         }
     }
 
     /// Logs a change that is no command.
-    pub(crate) fn change(&self, caller: &Caller, name: &str, mut arguments: Value, failure: Option<&str>) {
+    pub(crate) fn change(&self, caller: Option<&Caller>, name: &str, mut arguments: Value, failure: Option<&str>) {
         if self.settings.is_enabled {
             describe::hide(&mut arguments);
             self.add(caller, name, arguments, failure);
         }
     }
 
-    fn add(&self, caller: &Caller, name: &str, arguments: Value, failure: Option<&str>) {
-        let origin = match caller.origin {
+    fn add(&self, caller: Option<&Caller>, name: &str, arguments: Value, failure: Option<&str>) {
+        // Without a caller it is the broker itself, such as when it starts.
+        let origin = caller.map(|caller| match caller.origin {
             Origin::Socket => "socket".to_owned(),
             Origin::Network(peer) => peer.to_string(),
-        };
+        });
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let line = json!({
             "time": rfc3339(since.as_secs(), since.subsec_millis()),
-            "user": *caller.name,
+            "user": caller.map(|caller| &*caller.name),
             "origin": origin,
             "command": name,
             "arguments": arguments,
@@ -201,7 +204,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let log = audit(directory.path());
         for number in 0..100 {
-            log.change(&Caller::operator(), "try", json!({ "number": number, "password": "x" }), None);
+            log.change(Some(&Caller::operator()), "try", json!({ "number": number, "password": "x" }), None);
         }
         log.stop();
         assert_eq!(log.dropped(), 0);
@@ -222,17 +225,17 @@ mod tests {
         let obstacle = directory.path().join("audit.log");
         std::fs::create_dir(&obstacle).unwrap();
         let log = audit(directory.path());
-        log.change(&Caller::operator(), "lost", json!({}), None);
+        log.change(Some(&Caller::operator()), "lost", json!({}), None);
         while log.dropped() == 0 {
             std::thread::yield_now();
         }
         std::fs::remove_dir(&obstacle).unwrap();
-        log.change(&Caller::operator(), "kept", json!({}), Some("why not"));
+        log.change(Some(&Caller::operator()), "kept", json!({}), Some("why not"));
         log.stop();
         let lines = log.newest(0, 10).unwrap().entries;
         assert_eq!((&lines[0]["command"], &lines[0]["reason"]), (&json!("kept"), &json!("why not")));
         assert_eq!(lines[1], json!({ "dropped": 1 }));
-        log.change(&Caller::operator(), "late", json!({}), None);
+        log.change(Some(&Caller::operator()), "late", json!({}), None);
         assert_eq!(log.dropped(), 2);
     }
 }

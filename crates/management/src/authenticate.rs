@@ -14,6 +14,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use broker::LoginProtocol;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -100,9 +101,9 @@ async fn check(
     }
     let _permit = HASHING.acquire().await;
     let generation = broker.access.generation();
-    let access = broker.access.clone();
+    let asked = broker.clone();
     // Hashing takes a while, and may be made to take longer.
-    let check = move || access.login(&Credentials::Password { user, password }, peer.ip());
+    let check = move || asked.login(&Credentials::Password { user, password }, peer.ip(), LoginProtocol::Http);
     let login = tokio::task::spawn_blocking(check).await.map_err(|_| ApiError::unexpected_reply())?;
     if let (Ok(user), Some(fingerprint)) = (&login, fingerprint) {
         shared.remembered().keep(&broker, generation, fingerprint, user.clone());

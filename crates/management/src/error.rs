@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use broker::errors::ProtocolError;
 use broker::{AdminError, Missing};
 use serde_json::{Value, json};
 use std::borrow::Cow;
@@ -133,6 +134,26 @@ impl ApiError {
         ApiError::unavailable("the broker is stopped; start it with 'rabbitmqctl start_app'".to_owned())
     }
 
+    /// A client would have been refused that over AMQP; RabbitMQ puts the code before the text.
+    pub(crate) fn protocol(refusal: &ProtocolError) -> ApiError {
+        let text = refusal.full_text();
+        match refusal.code.0 {
+            403 => ApiError::not_authorised(text),
+            404 => ApiError::new(StatusCode::NOT_FOUND, "not_found", text),
+            code => ApiError::bad_request(format!("{code} {text}")),
+        }
+    }
+
+    /// The same error for a publish: RabbitMQ learns of a refusal when the channel is gone, and answers 400 whatever it is.
+    pub(crate) fn for_publisher(self) -> ApiError {
+        let code = match self.status {
+            StatusCode::UNAUTHORIZED => 403,
+            StatusCode::NOT_FOUND if self.missing.is_none() => 404,
+            _ => return self,
+        };
+        ApiError::bad_request(format!("{code} {}", self.reason()))
+    }
+
     /// It cannot be done now.
     pub(crate) fn unavailable(reason: String) -> ApiError {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", reason)
@@ -166,6 +187,7 @@ impl From<AdminError> for ApiError {
                 let reason = format!("Refusing to delete virtual host '{vhost}' because it is protected from deletion");
                 ApiError::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", reason)
             }
+            AdminError::Channel(refusal) => ApiError::protocol(&refusal),
             AdminError::Method(error) => ApiError::of_method(error.code.0, error.text),
             AdminError::Invalid(_) | AdminError::Refused(_) => ApiError::bad_request(text),
             AdminError::NotAuthenticated(_) => ApiError::new(StatusCode::UNAUTHORIZED, "not_authorized", text),

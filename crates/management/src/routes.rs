@@ -5,6 +5,7 @@ mod audit;
 mod bindings;
 mod channels;
 mod connections;
+mod definitions;
 mod delayed;
 mod exchanges;
 mod features;
@@ -12,6 +13,7 @@ mod health;
 mod limits;
 mod login;
 mod maintenance;
+mod messages;
 mod nodes;
 mod operator;
 mod overview;
@@ -23,6 +25,8 @@ mod queues;
 mod table;
 mod users;
 mod vhosts;
+
+pub(crate) use limits::of_user as limits_of_user;
 
 use crate::caller::Origin;
 use crate::error::{ApiError, in_detail};
@@ -50,7 +54,7 @@ pub(crate) use ask;
 
 /// Every path below `/api`. A handler's first argument, its `Api`, says who may use it.
 fn table() -> Routes {
-    Routes::default()
+    messages::routes(Routes::default())
         .route("/overview", get(overview::overview))
         .route("/auth", get(login::settings))
         .route("/login", post(login::login).delete(login::logout))
@@ -182,6 +186,9 @@ fn table() -> Routes {
         .route("/bindings/{vhost}/e//{kind}/{destination}", get(bindings::from_default))
         .route("/bindings/{vhost}/e/{source}/{kind}/{destination}", get(bindings::between).post(bindings::post))
         .route("/bindings/{vhost}/e/{source}/{kind}/{destination}/{key}", get(bindings::one).delete(bindings::delete))
+        .route("/definitions", get(definitions::get_all).post(definitions::post_all))
+        .route("/definitions/{vhost}", get(definitions::get_vhost).post(definitions::post_vhost))
+        .route("/all-configuration", get(definitions::get_all).post(definitions::post_all))
         .route("/shovels", get(absent::of_node))
         .route("/shovels/{vhost}", get(absent::of_node))
         .route("/federation-links", get(absent::of_node))
@@ -247,6 +254,11 @@ async fn for_command_line(request: Request, next: Next) -> Response {
 
 async fn unknown() -> ApiError {
     ApiError::not_found()
+}
+
+/// True for a query parameter that is there and says so.
+pub(crate) fn is_true(value: Option<&String>) -> bool {
+    value.is_some_and(|value| value == "true")
 }
 
 /// The status of a request that put or deleted something: 201 when it was not there before, else 204.

@@ -133,7 +133,7 @@ async fn not_accepted(error: &io::Error) {
 /// Paths mean the same with a slash behind them, as on RabbitMQ: some of its own end in one. That of a directory, of
 /// which `/` is one, is told from a file's by the routes.
 fn without_last_slash(uri: &Uri) -> Option<Uri> {
-    let path = uri.path().strip_suffix('/').filter(|path| path.contains("/api/"))?;
+    let path = uri.path().strip_suffix('/').filter(|_| uri.path().contains("/api/"))?;
     let text = match uri.query() {
         Some(query) => format!("{path}?{query}"),
         None => path.to_owned(),

@@ -2,12 +2,14 @@
 
 use crate::audit::Audit;
 use crate::authenticate::{Attempts, Remembered};
-use crate::error::ApiError;
+use crate::caller::Caller;
+use crate::error::{ApiError, in_detail};
 use crate::pid::Pids;
 use crate::server::Server;
 use crate::settings::{HttpSettings, ServerLimits};
 use crate::statistics::Statistics;
-use crate::{background, prometheus, routes, socket};
+use crate::{background, prometheus, routes, socket, statistics};
+use axum::middleware::map_response;
 use broker::{AdminCommand, AdminReply, Broker};
 use socket2::{Domain, Socket, Type};
 use std::io;
@@ -77,9 +79,9 @@ pub struct Management {
     path: PathBuf,
 }
 
-/// What handlers share.
+/// What handlers share, and in whose name it is used; the latter is nobody's outside of a request.
 #[derive(Clone)]
-pub(crate) struct Shared(Arc<Inner>);
+pub(crate) struct Shared(Arc<Inner>, Option<Arc<Caller>>);
 
 struct Inner {
     application: Arc<dyn Application>,
@@ -175,6 +177,7 @@ fn serve(
         .on_thread_start(background::lower_priority)
         .build()?;
     runtime.block_on(async move {
+        tokio::spawn(statistics::run(shared.clone()));
         let unix = tokio::net::UnixListener::from_std(unix)?;
         let http = shared.http();
         let limits = &http.limits;
@@ -185,13 +188,14 @@ fn serve(
         for listener in network.api {
             tokio::spawn(serve(&api, limits).serve_network(tokio::net::TcpListener::from_std(listener)?));
         }
+        let for_socket = api.clone().layer(map_response(async |response| in_detail(response)));
         let metrics = prometheus::router(shared.clone());
         for listener in network.metrics {
             let server = serve(&metrics, &ServerLimits::default());
             tokio::spawn(server.serve_network(tokio::net::TcpListener::from_std(listener)?));
         }
         tokio::select! {
-            () = serve(&api, limits).serve_socket(unix) => {}
+            () = serve(&for_socket, limits).serve_socket(unix) => {}
             _ = stopped => {}
         }
         io::Result::Ok(())
@@ -205,38 +209,45 @@ impl Shared {
     pub(crate) fn new(application: Arc<dyn Application>, node: Node, http: HttpSettings, audit: Audit) -> Shared {
         let creation = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let pids = Pids::new(node.name.clone(), creation);
-        Shared(Arc::new(Inner {
+        let statistics = Statistics::new(http.statistics.clone());
+        let inner = Inner {
             application,
             node,
             http,
             pids,
-            statistics: Statistics::default(),
+            statistics,
             audit,
             attempts: Attempts::default(),
             remembered: Remembered::default(),
             started: Instant::now(),
-        }))
+        };
+        Shared(Arc::new(inner), None)
     }
 
-    /// Carries out a command that changes nothing, off the thread that serves, since it may wait.
-    ///
-    /// Changes are made in somebody's name, by [`Api::execute`](crate::api::Api::execute).
+    /// The same in the name of `caller`.
+    pub(crate) fn in_name_of(&self, caller: Arc<Caller>) -> Shared {
+        Shared(self.0.clone(), Some(caller))
+    }
+
+    /// Carries out a command, off the thread that serves, since it may wait. What it changes is in the audit log.
     pub(crate) async fn execute(&self, command: AdminCommand) -> Result<AdminReply, ApiError> {
-        if command.is_change() {
-            error!("a change was asked for in nobody's name");
-            return Err(ApiError::unexpected_reply());
+        let broker = self.broker()?;
+        let described = command.logged();
+        let reply = tokio::task::spawn_blocking(move || broker.execute(command)).await;
+        let reply = match reply {
+            Ok(reply) => reply.map_err(ApiError::from),
+            Err(_) => Err(ApiError::unexpected_reply()),
+        };
+        if let Some(described) = described {
+            let failure = reply.as_ref().err().map(ApiError::reason);
+            self.0.audit.command(self.1.as_deref(), &described, failure.as_deref());
         }
-        self.carry_out(command).await
+        reply
     }
 
-    /// Carries out a command; who calls it logs what it changes.
-    pub(crate) async fn carry_out(&self, command: AdminCommand) -> Result<AdminReply, ApiError> {
-        let broker = self.broker()?;
-        let reply = tokio::task::spawn_blocking(move || broker.execute(command)).await;
-        match reply {
-            Ok(reply) => Ok(reply?),
-            Err(_) => Err(ApiError::unexpected_reply()),
-        }
+    /// Logs a change that was made without a command; secrets in `arguments` are hidden by the names of their fields.
+    pub(crate) fn log_change(&self, name: &str, arguments: serde_json::Value, failure: Option<&str>) {
+        self.0.audit.change(self.1.as_deref(), name, arguments, failure);
     }
 
     /// The broker, unless it is stopped.
@@ -302,6 +313,16 @@ impl Shared {
 
     pub(crate) fn pids(&self) -> &Pids {
         &self.0.pids
+    }
+
+    /// When the process began, in s since 1970.
+    pub(crate) fn started_s(&self) -> u64 {
+        statistics::now_ms().saturating_sub(self.uptime_ms()) / 1000
+    }
+
+    /// The id that the cluster keeps whatever it is called (RabbitMQ's global parameter `internal_cluster_id`).
+    pub(crate) fn cluster_permanent_id(&self) -> String {
+        self.broker().ok().and_then(|broker| broker.cluster_id()).unwrap_or_default()
     }
 
     pub(crate) fn uptime_ms(&self) -> u64 {

@@ -1,6 +1,7 @@
 //! How the administrative surface is served over the network.
 
 use crate::audit::AuditSettings;
+use crate::statistics::StatisticsSettings;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -17,6 +18,10 @@ pub struct HttpSettings {
     pub max_body_bytes: usize,
     /// Limits on connections to the API.
     pub limits: ServerLimits,
+    /// What is sampled, and for how long.
+    pub statistics: StatisticsSettings,
+    /// What the listeners of metrics serve.
+    pub prometheus: PrometheusSettings,
     /// What answers say to browsers.
     pub headers: HeaderSettings,
     /// No `allow` header but with 405.
@@ -31,6 +36,30 @@ pub struct HttpSettings {
     pub login_session_timeout_min: Option<u64>,
     /// The log of changes.
     pub audit: AuditSettings,
+}
+
+/// What the listeners of metrics serve: RabbitMQ's `prometheus.*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrometheusSettings {
+    /// Path of the metrics, beginning with a slash.
+    pub path: String,
+    /// Whether they are of every object where a request does not say.
+    pub return_per_object_metrics: bool,
+    /// Queues whose name this matches are left out of sums; a regular expression.
+    pub filter_aggregated_queue_metrics_pattern: Option<String>,
+    /// Whether one has to log in, as a user who may monitor.
+    pub authentication: bool,
+}
+
+impl Default for PrometheusSettings {
+    fn default() -> PrometheusSettings {
+        PrometheusSettings {
+            path: "/metrics".to_owned(),
+            return_per_object_metrics: false,
+            filter_aggregated_queue_metrics_pattern: None,
+            authentication: false,
+        }
+    }
 }
 
 /// Headers for browsers; RabbitMQ's `management.cors.*`, `management.csp.*`, `management.hsts.*` and
@@ -107,6 +136,8 @@ impl Default for HttpSettings {
             path_prefix: String::new(),
             max_body_bytes: 20_000_000,
             limits: ServerLimits::default(),
+            statistics: StatisticsSettings::default(),
+            prometheus: PrometheusSettings::default(),
             headers: HeaderSettings::default(),
             hide_allow_header: false,
             disable_basic_auth: false,

@@ -10,6 +10,8 @@ mod tests;
 use seat::Seat;
 use std::cmp::Reverse;
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 /// Names a consumer of one queue; never names another one later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -68,6 +70,27 @@ impl Activity {
     }
 }
 
+/// Where to see what a consumer does, without what guards its queue.
+#[derive(Clone, Debug, Default)]
+pub struct ActivityWatch(Arc<AtomicU8>);
+
+impl ActivityWatch {
+    /// What it does now, or did when it was removed.
+    pub fn activity(&self) -> Activity {
+        match self.0.load(Ordering::Relaxed) {
+            word if word == Activity::Blocked as u8 => Activity::Blocked,
+            word if word == Activity::SingleActive as u8 => Activity::SingleActive,
+            word if word == Activity::Waiting as u8 => Activity::Waiting,
+            _ => Activity::Up,
+        }
+    }
+
+    #[inline]
+    fn tell(&self, activity: Activity) {
+        self.0.store(activity as u8, Ordering::Relaxed);
+    }
+}
+
 struct Slot<C> {
     generation: u32,
     state: Option<Consumer<C>>,
@@ -79,6 +102,25 @@ struct Consumer<C> {
     /// Messages that it may still take; [`u32::MAX`] without a limit.
     credit: u32,
     standing: Standing,
+    watch: ActivityWatch,
+}
+
+impl<C> Consumer<C> {
+    /// Changes where it stands; in a queue with a `seat` one consumer at a time is active.
+    #[inline]
+    fn stand(&mut self, standing: Standing, has_seat: bool) {
+        self.standing = standing;
+        self.watch.tell(activity(standing, has_seat));
+    }
+}
+
+fn activity(standing: Standing, has_seat: bool) -> Activity {
+    match (standing, has_seat) {
+        (Standing::Waiting, _) => Activity::Waiting,
+        (_, true) => Activity::SingleActive,
+        (Standing::InTurn, false) => Activity::Up,
+        (Standing::Exhausted | Standing::Gated, false) => Activity::Blocked,
+    }
 }
 
 struct Ring {
@@ -126,7 +168,8 @@ impl<C> Consumers<C> {
     /// priority, as on RabbitMQ's classic queues.
     pub fn add(&mut self, handle: C, priority: i32, limit: u32) -> ConsumerKey {
         let credit = if limit == 0 { u32::MAX } else { limit };
-        let consumer = Consumer { handle, priority, credit, standing: Standing::InTurn };
+        let consumer =
+            Consumer { handle, priority, credit, standing: Standing::InTurn, watch: ActivityWatch::default() };
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot { generation: 0, state: None });
             (self.slots.len() - 1) as u32
@@ -143,16 +186,17 @@ impl<C> Consumers<C> {
             && !seat.take(slot)
         {
             seat.wait(consumer.priority, slot);
-            consumer.standing = Standing::Waiting;
+            consumer.stand(Standing::Waiting, true);
             return;
         }
         self.enter_ring(slot);
     }
 
     fn enter_ring(&mut self, slot: u32) {
+        let has_seat = self.seat.is_some();
         let Some(consumer) = &mut self.slots[slot as usize].state else { return };
         let priority = consumer.priority;
-        consumer.standing = if consumer.credit == 0 { Standing::Exhausted } else { Standing::InTurn };
+        consumer.stand(if consumer.credit == 0 { Standing::Exhausted } else { Standing::InTurn }, has_seat);
         let is_in_turn = consumer.standing == Standing::InTurn;
         let at = match self.rings.binary_search_by(|ring| priority.cmp(&ring.priority)) {
             Ok(at) => at,
@@ -232,18 +276,23 @@ impl<C> Consumers<C> {
 
     /// What a consumer does; `None` when it has been removed.
     pub fn activity(&self, key: ConsumerKey) -> Option<Activity> {
-        Some(match (self.consumer(key)?.standing, &self.seat) {
-            (Standing::Waiting, _) => Activity::Waiting,
-            (_, Some(_)) => Activity::SingleActive,
-            (Standing::InTurn, None) => Activity::Up,
-            (Standing::Exhausted | Standing::Gated, None) => Activity::Blocked,
-        })
+        Some(activity(self.consumer(key)?.standing, self.seat.is_some()))
+    }
+
+    /// Where to see what a consumer does; `None` when it has been removed.
+    pub fn watch(&self, key: ConsumerKey) -> Option<ActivityWatch> {
+        Some(self.consumer(key)?.watch.clone())
     }
 
     /// The handle of a consumer.
     #[inline]
     pub fn handle(&self, key: ConsumerKey) -> Option<&C> {
         self.consumer(key).map(|consumer| &consumer.handle)
+    }
+
+    /// True when a consumer may take a message as far as its prefetch limit goes.
+    pub fn has_credit(&self, key: ConsumerKey) -> bool {
+        self.consumer(key).is_some_and(|consumer| consumer.credit > 0)
     }
 
     /// All consumers with their keys, in no particular order.
@@ -270,7 +319,7 @@ impl<C> Consumers<C> {
                 continue;
             };
             if !gate.admits(&consumer.handle, key) {
-                consumer.standing = Standing::Gated;
+                consumer.stand(Standing::Gated, self.seat.is_some());
                 self.gated += 1;
                 continue;
             }
@@ -278,7 +327,7 @@ impl<C> Consumers<C> {
                 consumer.credit -= 1;
             }
             if consumer.credit == 0 {
-                consumer.standing = Standing::Exhausted;
+                consumer.stand(Standing::Exhausted, self.seat.is_some());
             } else {
                 ring.turn.push_back(slot);
             }
@@ -312,8 +361,9 @@ impl<C> Consumers<C> {
     }
 
     fn back_in_turn(&mut self, key: ConsumerKey) -> bool {
+        let has_seat = self.seat.is_some();
         let Some(consumer) = self.consumer_mut(key) else { return false };
-        consumer.standing = Standing::InTurn;
+        consumer.stand(Standing::InTurn, has_seat);
         let priority = consumer.priority;
         if let Ok(at) = self.rings.binary_search_by(|ring| priority.cmp(&ring.priority)) {
             self.rings[at].turn.push_back(key.slot);

@@ -51,6 +51,21 @@ impl Entry {
     }
 }
 
+/// Where the messages of a queue are, as far as it is known without going over them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Ready messages in memory.
+    pub resident: u64,
+    /// Bytes of the bodies of those of them that never left.
+    pub resident_bytes: u64,
+    /// Ready messages that are on disk only.
+    pub paged_out: u64,
+    /// Messages that are on disk, delivered ones among them, and paged out ones that do not survive a restart.
+    pub on_disk: u64,
+    /// Bytes of their bodies, about.
+    pub on_disk_bytes: u64,
+}
+
 /// What a queue holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {

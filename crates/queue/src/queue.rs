@@ -1,7 +1,7 @@
 //! The queue itself.
 
 use crate::consumers::{ConsumerKey, Consumers, Gate};
-use crate::entry::{Counts, Entry};
+use crate::entry::{Counts, Entry, Figures};
 use crate::levels::Levels;
 use crate::rules::{NEVER, Rules};
 use crate::storage::Storage;
@@ -92,6 +92,16 @@ impl<C> Queue<C> {
     pub fn resident_bytes(&self) -> u64 {
         let above = self.levels.as_ref().map_or(0, |levels| levels.iter().map(|(_, zone)| zone.resident_bytes).sum());
         self.zone.resident_bytes + above
+    }
+
+    /// Where its messages are.
+    pub fn figures(&self) -> Figures {
+        let mut figures = Figures::default();
+        let above = self.levels.iter().flat_map(|levels| levels.iter().map(|(_, zone)| zone));
+        for zone in std::iter::once(&self.zone).chain(above) {
+            zone.add_figures(&mut figures);
+        }
+        figures
     }
 
     /// The position of the next message that enters.

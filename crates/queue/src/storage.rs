@@ -17,6 +17,7 @@
 //! **mark** that is on disk, and the mark is moved ahead in steps.
 
 use crate::Entry;
+use crate::peek::Peek;
 use crate::zone::Zone;
 use std::collections::{BTreeMap, BTreeSet};
 use store::{Backlog, LoadedRun, Message, Place, Read, SlotFlags};
@@ -155,6 +156,49 @@ impl Storage {
         paged.count -= 1;
         self.forget_empty();
         Some(Entry::unread(seq, body_len, seq < self.recovered_below))
+    }
+
+    /// Looks at what is on disk only, from position `from` on.
+    pub(crate) fn peek_paged(&self, from: u64, most_bytes: usize) -> Peek {
+        let Some(paged) = &self.paged else { return Peek::Nothing };
+        let Some(read) = self.backlog.read_from(from.max(paged.next), most_bytes) else { return Peek::Nothing };
+        let (first, last) = read.range();
+        let except = self.taken.range(first..=last).copied().collect();
+        Peek::Unread { read: Box::new(read), except, redelivered_below: self.recovered_below }
+    }
+
+    /// Passes over messages that are on disk only.
+    pub(crate) fn skip_paged(&self, from: u64, count: u64) -> (u64, u64) {
+        self.paged.as_ref().map_or((0, from), |paged| self.backlog.skip(from.max(paged.next), count))
+    }
+
+    /// True when what stands around this position is on disk only, and a message there can be added to it.
+    pub(crate) fn has_paged_before(&self, seq: u64) -> bool {
+        self.paged.as_ref().is_some_and(|paged| paged.next <= seq) && self.backlog.takes(seq)
+    }
+
+    /// A message is on disk now that stands among others that were there before.
+    pub(crate) fn add_between(&mut self, seq: u64, place: Place, body_len: u32, flags: SlotFlags) {
+        self.backlog.add_late(vec![(seq, place, body_len, flags)]);
+        // A read that is under way passes over it: what it brings has to be read again.
+        if let Some(from) = &mut self.reading {
+            *from = u64::MAX;
+        }
+    }
+
+    /// Takes a message back among those that are on disk only, if that is where it stood: false when it is not.
+    pub(crate) fn untake_paged(&mut self, seq: u64) -> bool {
+        self.taken.remove(&seq);
+        let Some(paged) = self.paged.as_mut().filter(|paged| seq >= paged.next) else { return false };
+        paged.count += 1;
+        true
+    }
+
+    /// True when the message at this position is on disk only, and ready.
+    pub(crate) fn has_paged(&self, seq: u64) -> bool {
+        self.paged.as_ref().is_some_and(|paged| seq >= paged.next)
+            && self.backlog.contains(seq)
+            && !self.taken.contains(&seq)
     }
 
     /// A message that is on disk left while others before it stay.

@@ -1,8 +1,10 @@
 //! The ready messages of one priority; a queue without priorities has one zone.
 
 use crate::Entry;
+use crate::entry::Figures;
 use crate::storage::Storage;
 use std::collections::{BTreeMap, VecDeque};
+use store::{Message, Place, SlotFlags};
 
 /// What a message in memory takes beside its body, in bytes; about right is enough for deciding what goes to disk.
 const OVERHEAD: u64 = 128;
@@ -144,6 +146,33 @@ impl Zone {
         }
     }
 
+    /// Puts a message back that was [taken](Zone::take), to where it stood.
+    pub(crate) fn untake(&mut self, mut entry: Entry, log: impl FnOnce(&Message) -> Option<(Place, SlotFlags)>) {
+        if let (false, Some(storage), Some(message)) = (entry.stored, &mut self.storage, &entry.message)
+            && storage.has_paged_before(entry.seq)
+            && let Some((place, flags)) = log(message)
+        {
+            storage.add_between(entry.seq, place, entry.body_len, flags);
+            entry.stored = true;
+        }
+        if entry.stored && self.storage.as_mut().is_some_and(|storage| storage.untake_paged(entry.seq)) {
+            return;
+        }
+        let at = self.ready.partition_point(|other| other.seq < entry.seq);
+        // What was not read can wait for that among those that came back only, and what is before all others is there.
+        if at == 0 || entry.message.is_none() {
+            return self.put_back(entry);
+        }
+        self.resident_bytes += memory(&entry);
+        match self.ready.get_mut(at).filter(|place| place.seq == entry.seq && place.is_gone) {
+            Some(place) => {
+                *place = entry;
+                self.holes -= 1;
+            }
+            None => self.ready.insert(at, entry),
+        }
+    }
+
     fn take_resident(&mut self, seq: u64) -> Option<Entry> {
         let at = self.ready.partition_point(|entry| entry.seq < seq);
         let place = self.ready.get_mut(at).filter(|entry| entry.seq == seq && !entry.is_gone)?;
@@ -190,6 +219,17 @@ impl Zone {
     /// Messages in memory from the first on.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.returned.values().chain(self.ready.iter().filter(|entry| !entry.is_gone))
+    }
+
+    pub(crate) fn add_figures(&self, figures: &mut Figures) {
+        let ready = (self.ready.len() - self.holes) as u64;
+        figures.resident += self.returned.len() as u64 + ready;
+        figures.resident_bytes += self.resident_bytes.saturating_sub(ready * OVERHEAD);
+        if let Some(storage) = &self.storage {
+            figures.paged_out += storage.paged_count();
+            figures.on_disk += storage.backlog.len();
+            figures.on_disk_bytes += storage.backlog.body_bytes();
+        }
     }
 
     /// About how many messages are here.

@@ -4,7 +4,7 @@
 //! is what the list says, in its order, with the mark that it needs, and the counts are exact.
 
 use proptest::prelude::*;
-use queue::{Counts, Entry, Queue, Storage, Wants};
+use queue::{Counts, Entry, Peek, Queue, Storage, Wants};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use store::simulation::SimulatedDisk;
@@ -45,6 +45,14 @@ enum Step {
     },
     Purge,
     Restart,
+    /// Somebody looks at everything, and at what is behind so many.
+    Look(usize),
+    /// A message is taken out of turn.
+    Take(usize),
+    /// One that was goes back to where it stood.
+    Untake(usize),
+    /// One that was is gone.
+    Gone(usize),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -62,6 +70,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         8 => (any::<usize>(), any::<bool>()).prop_map(|(at, forget)| Step::Requeue { at, forget }),
         1 => Just(Step::Purge),
         1 => Just(Step::Restart),
+        4 => any::<usize>().prop_map(Step::Look),
+        8 => any::<usize>().prop_map(Step::Take),
+        6 => any::<usize>().prop_map(Step::Untake),
+        2 => any::<usize>().prop_map(Step::Gone),
     ];
     proptest::collection::vec(step, 0..250)
 }
@@ -96,6 +108,8 @@ struct World {
     next: u32,
     ready: Vec<Listed>,
     held: Vec<(Entry, Listed)>,
+    /// Taken out of turn.
+    taken: Vec<(Entry, Listed)>,
 }
 
 fn open(disk: Arc<SimulatedDisk>) -> Opened {
@@ -133,6 +147,7 @@ impl World {
             next: 0,
             ready: Vec::new(),
             held: Vec::new(),
+            taken: Vec::new(),
         }
     }
 
@@ -165,7 +180,16 @@ impl World {
             Step::Requeue { at, forget } if !self.held.is_empty() => self.requeue(at, forget),
             Step::Purge => self.purge(),
             Step::Restart => self.restart(),
+            Step::Look(skip) => self.look(skip),
+            Step::Take(at) if !self.ready.is_empty() => self.take(at),
+            Step::Untake(at) if !self.taken.is_empty() => self.untake(at),
+            Step::Gone(at) if !self.taken.is_empty() => {
+                let (entry, _) = self.taken.swap_remove(at % self.taken.len());
+                self.queue.settled(entry.body_len);
+                self.settle(&[entry]);
+            }
             Step::StoreBelow(_) | Step::Settle(_) | Step::Requeue { .. } => {}
+            Step::Take(_) | Step::Untake(_) | Step::Gone(_) => {}
         }
     }
 
@@ -281,6 +305,70 @@ impl World {
         self.ready.insert(at, listed);
     }
 
+    /// What a look finds from `from` on is what the list says.
+    fn look(&mut self, skip: usize) {
+        let found = self.peek_all(0);
+        let expected: Vec<u64> = self.ready.iter().map(|listed| listed.seq).collect();
+        assert_eq!(found, expected);
+        // What was taken out is counted until it is off the books.
+        if self.taken.is_empty() && !self.ready.is_empty() {
+            let skip = skip % self.ready.len();
+            let (mut from, mut left) = (0, skip as u64);
+            while left > 0 {
+                let (passed, next) = self.queue.skip(0, from, left);
+                assert!(next > from, "there are more");
+                (from, left) = (next, left - passed);
+            }
+            assert_eq!(self.peek_all(from), expected[skip..]);
+        }
+        let level = |seq: &u64| self.queue.level_of(*seq) == Some(0);
+        assert!(expected.iter().all(level) && !self.taken.iter().any(|(entry, _)| level(&entry.seq)));
+    }
+
+    fn peek_all(&mut self, mut from: u64) -> Vec<u64> {
+        let mut found = Vec::new();
+        loop {
+            match self.queue.peek(0, from, 5, 1000) {
+                Peek::Resident(entries) => found.extend(entries.iter().map(|entry| entry.seq)),
+                Peek::Unread { read, except, .. } => {
+                    self.writer.write().expect("the log is written");
+                    let run = self.store.read(&read, &mut self.arena).expect("the log is read");
+                    from = run.loaded.last().map_or(from, |last| last.seq + 1);
+                    found.extend(run.loaded.iter().map(|loaded| loaded.seq).filter(|seq| !except.contains(seq)));
+                    continue;
+                }
+                Peek::Nothing => return found,
+            }
+            from = found.last().map_or(from, |last| last + 1);
+        }
+    }
+
+    fn take(&mut self, at: usize) {
+        let listed = self.ready.remove(at % self.ready.len());
+        let mut entry = self.queue.take(0, listed.seq).expect("it is ready");
+        self.queue.delivered(1, u64::from(entry.body_len));
+        if entry.message.is_none() {
+            self.writer.write().expect("the log is written");
+            let storage = self.queue.storage(0).expect("it is on disk");
+            let read = storage.backlog.read_of(&[listed.seq]).remove(0);
+            let run = self.store.read(&read, &mut self.arena).expect("the log is read");
+            let loaded = run.loaded.into_iter().next().expect("it is whole");
+            entry.redelivered |= loaded.redelivered;
+            (entry.message, entry.delivery_count) = (Some(loaded.message), loaded.delivery_count);
+        }
+        assert_eq!(number(&entry), listed.number);
+        self.taken.push((entry, listed));
+    }
+
+    fn untake(&mut self, at: usize) {
+        let (entry, listed) = self.taken.swap_remove(at % self.taken.len());
+        self.queue.settled(entry.body_len);
+        let (store, seq) = (self.store.clone(), entry.seq);
+        self.queue.untake(entry, |message| Some(append(&store, seq, message, true)));
+        let at = self.ready.partition_point(|other| other.seq < listed.seq);
+        self.ready.insert(at, listed);
+    }
+
     /// Takes those of the entries that are stored off the books.
     fn settle(&mut self, entries: &[Entry]) {
         let stored: Vec<(u64, u32)> =
@@ -290,7 +378,8 @@ impl World {
         }
         let storage = self.queue.storage(0).expect("a stored message has a place");
         for (seq, body_len) in &stored {
-            assert!(storage.backlog.remove(*seq, *body_len).is_some(), "{seq} is on the books");
+            assert!(storage.backlog.contains(*seq), "{seq} is on the books");
+            storage.remove(*seq, *body_len);
         }
         self.store.log().append().settle(QUID, None, &stored);
     }
@@ -303,7 +392,7 @@ impl World {
             let (first, last) = forgotten.range;
             let held = self.held.iter().filter(|(entry, _)| (first..=last).contains(&entry.seq)).count();
             assert_eq!(held, 0, "what was delivered comes before what is on disk only");
-            self.store.log().append().settle_range(QUID, first, last, &[]);
+            self.store.log().append().settle_range(QUID, first, last, &forgotten.except);
         }
         self.ready.clear();
     }
@@ -322,7 +411,7 @@ impl World {
         };
         (self.reading, self.marks) = (None, VecDeque::new());
         self.mark = self.mark.max(asked);
-        self.ready.extend(self.held.drain(..).map(|(_, listed)| listed));
+        self.ready.extend(self.held.drain(..).chain(self.taken.drain(..)).map(|(_, listed)| listed));
         self.ready.sort_by_key(|listed| listed.seq);
         self.ready.retain(|listed| listed.persistent);
         for listed in &mut self.ready {
@@ -337,20 +426,24 @@ impl World {
         let counts = Counts {
             ready: self.ready.len() as u64,
             ready_bytes: bytes(&mut self.ready.iter()),
-            unacked: self.held.len() as u64,
-            unacked_bytes: bytes(&mut self.held.iter().map(|(_, listed)| listed)),
+            unacked: (self.held.len() + self.taken.len()) as u64,
+            unacked_bytes: bytes(&mut self.held.iter().chain(&self.taken).map(|(_, listed)| listed)),
         };
         assert_eq!(self.queue.counts(), counts);
         assert_eq!(self.queue.is_empty(), self.ready.is_empty());
         let resident = self.queue.iter().map(|entry| entry.seq);
         assert!(resident.eq(self.ready.iter().map(|listed| listed.seq).take(self.queue.iter().count())));
-        let unstored = self.queue.iter().chain(self.held.iter().map(|(entry, _)| entry)).filter(|entry| !entry.stored);
-        let stored = (self.ready.len() + self.held.len() - unstored.count()) as u64;
+        let out = || self.held.iter().chain(&self.taken);
+        let unstored = self.queue.iter().chain(out().map(|(entry, _)| entry)).filter(|entry| !entry.stored);
+        let stored = (self.ready.len() + out().count() - unstored.count()) as u64;
         assert_eq!(self.queue.storage(0).map_or(0, |storage| storage.backlog.len()), stored, "messages on disk");
     }
 
     /// Everything can be taken out, given time.
     fn drain(&mut self) {
+        while !self.taken.is_empty() {
+            self.untake(0);
+        }
         while !self.ready.is_empty() {
             if self.pop() {
                 continue;

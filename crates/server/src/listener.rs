@@ -36,24 +36,35 @@ pub struct ListenError {
     pub source: io::Error,
 }
 
-/// Open listeners, not yet served.
+/// Addresses that are taken, and not yet listened on: whoever connects is refused.
 pub struct Listeners {
     pub(crate) sockets: Vec<TcpListener>,
     pub(crate) options: SocketOptions,
 }
 
 impl Listeners {
-    /// Opens a listener per address. Of a pair of wildcard addresses, the one for IPv6 may fail on hosts without it.
+    /// Takes the addresses. Of a pair of wildcard addresses, the one for IPv6 may fail on hosts without it.
     pub fn open(addresses: &[SocketAddr], options: SocketOptions) -> Result<Listeners, ListenError> {
         let mut sockets = Vec::new();
         for address in addresses {
-            match listen(*address, &options) {
+            match bind(*address, &options) {
                 Ok(socket) => sockets.push(socket),
                 Err(error) if is_optional(address, addresses) && is_unsupported(&error) => {}
                 Err(source) => return Err(ListenError { address: *address, source }),
             }
         }
         Ok(Listeners { sockets, options })
+    }
+
+    /// Lets clients connect.
+    pub(crate) fn listen(&self) -> Result<(), ListenError> {
+        for socket in &self.sockets {
+            if let Err(error) = rustix::net::listen(socket, self.options.backlog) {
+                let address = socket.local_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
+                return Err(ListenError { address, source: error.into() });
+            }
+        }
+        Ok(())
     }
 
     /// Where clients can connect.
@@ -72,7 +83,7 @@ fn is_unsupported(error: &io::Error) -> bool {
         || error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error())
 }
 
-fn listen(address: SocketAddr, options: &SocketOptions) -> io::Result<TcpListener> {
+fn bind(address: SocketAddr, options: &SocketOptions) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
@@ -86,6 +97,5 @@ fn listen(address: SocketAddr, options: &SocketOptions) -> io::Result<TcpListene
     }
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    socket.listen(options.backlog)?;
     Ok(TcpListener::from_std(socket.into()))
 }

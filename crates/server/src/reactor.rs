@@ -4,7 +4,7 @@
 //! without waiting, so that under load one write carries many deliveries. The rounds are bounded, and an idle broker
 //! finds nothing on the first look and answers at once.
 
-use crate::listener::Listeners;
+use crate::listener::{ListenError, Listeners};
 use crate::socket::Socket;
 use broker::{Broker, Ends, Flushed, Link, Now, Shard};
 use mio::net::{TcpListener, TcpStream};
@@ -35,8 +35,14 @@ const FIRST_LISTENER: usize = usize::MAX - 1024;
 
 /// A reactor that could not be started.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot start a reactor: {0}")]
-pub struct StartError(#[from] io::Error);
+pub enum StartError {
+    /// Its thread or what it waits with.
+    #[error("cannot start a reactor: {0}")]
+    Reactor(#[from] io::Error),
+    /// Clients cannot connect.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+}
 
 /// Running reactors.
 pub struct Reactors {
@@ -72,6 +78,7 @@ impl Distributor {
 impl Reactors {
     /// Starts a reactor thread per shard of the broker; the first one also accepts connections.
     pub fn start(broker: &Arc<Broker>, listeners: Listeners) -> Result<Reactors, StartError> {
+        listeners.listen()?;
         let mut parts = Vec::new();
         let mut reactors = Vec::new();
         for index in 0..broker.shards() {

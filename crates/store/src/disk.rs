@@ -27,6 +27,11 @@ pub trait Disk: Send + Sync {
     fn sync_names(&self) -> io::Result<()>;
     /// Size and free space of the file system.
     fn space(&self) -> io::Result<Space>;
+
+    /// What was read and written so far, where that is counted.
+    fn io(&self) -> DiskIo {
+        DiskIo::default()
+    }
 }
 
 /// An open file.
@@ -60,6 +65,27 @@ pub trait DiskFile: Send + Sync {
         }
         Ok(())
     }
+}
+
+/// What was done with files since they were opened first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DiskIo {
+    /// Reads.
+    pub reads: u64,
+    /// Bytes that they brought.
+    pub read_bytes: u64,
+    /// Time that they took, in us.
+    pub read_us: u64,
+    /// Writes.
+    pub writes: u64,
+    /// Bytes written.
+    pub written_bytes: u64,
+    /// Time that writing took, in us.
+    pub write_us: u64,
+    /// Times that a file was made durable.
+    pub syncs: u64,
+    /// Time that this took, in us.
+    pub sync_us: u64,
 }
 
 /// Space of a file system, in bytes.

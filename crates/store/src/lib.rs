@@ -32,7 +32,7 @@ pub use arena::{Arena, CHUNK_SIZE, ChunkPool, LARGEST_SLICE, Slice};
 pub use backlog::{Backlog, Read, ReadHint, Removed, SlotFlags};
 pub use calendar::{Calendar, Due};
 pub use cold::{Loaded, LoadedRun, Lost, ReadError};
-pub use disk::{Disk, DiskFile, Space, SystemDisk};
+pub use disk::{Disk, DiskFile, DiskIo, Space, SystemDisk};
 pub use error::{OpenError, StoreError};
 pub use log::{
     Append, Appender, BLOB_HEADER, Damage, Log, LogOptions, LogWriter, Pinned, Route, STAGING_LIMIT_BYTES, ScanFrom,

@@ -23,7 +23,7 @@ use crate::arena::Arena;
 use crate::backlog::Read;
 use crate::calendar::Calendar;
 use crate::cold::{self, ColdSegment, LoadedRun, ReadError};
-use crate::disk::Disk;
+use crate::disk::{Disk, DiskIo};
 use crate::error::OpenError;
 use crate::log::Log;
 use crate::place::Lsn;
@@ -72,6 +72,11 @@ impl Store {
     /// When the disk fails. What is damaged is not an error but lost: see [`LoadedRun`].
     pub fn read(&self, read: &Read, arena: &mut Arena) -> Result<LoadedRun, ReadError> {
         cold::read(&*self.disk, &self.log, self.verify, read, arena)
+    }
+
+    /// What was read and written since it was opened.
+    pub fn disk_io(&self) -> DiskIo {
+        self.disk.io()
     }
 
     /// Bytes on disk.

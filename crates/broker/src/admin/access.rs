@@ -1,6 +1,6 @@
 //! Users and their permissions.
 
-use super::user_limits::{check_user_limits, set_limits};
+use super::user_limits::{self, set_limits};
 use super::{AdminError, AdminReply, Missing, NewPassword, Secret, WhenUserExists};
 use crate::broker::Broker;
 use crate::message::{ShardMessage, Which};
@@ -21,7 +21,7 @@ impl Broker {
     ) -> Result<AdminReply, AdminError> {
         // Hashing takes a while; others need not wait for it.
         let password = password.map(hashed).transpose()?;
-        limits.as_ref().map_or(Ok(()), check_user_limits)?;
+        limits.as_ref().map_or(Ok(()), user_limits::check)?;
         let mut writer = self.writer();
         let existing = self.user_definition(&name);
         match (&existing, when) {
@@ -61,10 +61,15 @@ impl Broker {
         Ok(AdminReply::Done)
     }
 
-    pub(super) fn authenticate(&self, name: &str, password: &Secret) -> Result<AdminReply, AdminError> {
+    pub(super) fn authenticate(
+        &self,
+        name: &str,
+        password: &Secret,
+        peer: Option<IpAddr>,
+    ) -> Result<AdminReply, AdminError> {
         let credentials =
             Credentials::Password { user: name.as_bytes().to_vec(), password: password.0.as_bytes().to_vec() };
-        match self.access.login(&credentials, IpAddr::V4(Ipv4Addr::LOCALHOST)) {
+        match self.access.login(&credentials, peer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))) {
             Ok(_) => Ok(AdminReply::Done),
             Err(error) => Err(AdminError::NotAuthenticated(error.to_string())),
         }
@@ -127,21 +132,21 @@ impl Broker {
     }
 
     /// RabbitMQ names the user first when both are missing.
-    fn check_user_and_vhost(&self, user: &str, vhost: &str) -> Result<(), AdminError> {
+    pub(super) fn check_user_and_vhost(&self, user: &str, vhost: &str) -> Result<(), AdminError> {
         self.user_definition(user).ok_or_else(|| Missing::User.called(user))?;
         self.check_vhost_exists(vhost)
     }
 }
 
 /// Variables of topic permissions are braces, which are literal in a pattern that would not be a repetition.
-fn check_pattern(pattern: &str) -> Result<(), AdminError> {
+pub(super) fn check_pattern(pattern: &str) -> Result<(), AdminError> {
     let filled = ["{username}", "{vhost}", "{client_id}"]
         .iter()
         .fold(pattern.to_owned(), |text, variable| text.replace(variable, "x"));
     Pattern::compile(&filled).map(drop).map_err(|error| AdminError::Invalid(error.to_string()))
 }
 
-fn hashed(password: NewPassword) -> Result<(String, String), AdminError> {
+pub(super) fn hashed(password: NewPassword) -> Result<(String, String), AdminError> {
     match password {
         NewPassword::Plain(Secret(plain)) => {
             let algorithm = HashingAlgorithm::default();

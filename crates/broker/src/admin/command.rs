@@ -1,6 +1,9 @@
 //! Administrative commands and their replies.
 
-use super::{BindingSnapshot, DelayedSnapshot, ExchangeSnapshot, MemoryWatermark, Overview, QueueSnapshot};
+use super::{
+    BindingSnapshot, DelayedSnapshot, ExchangeSnapshot, Finding, ImportBatch, ImportOutcome, MemoryWatermark,
+    MessageCommand, MessageReply, Overview, QueueSnapshot, TopologyDefinitions,
+};
 use crate::broker::Alarm;
 use crate::message::Which;
 use amqp::{FieldTable, FieldValue};
@@ -9,7 +12,9 @@ use metadata::{
     TopicPermissionDefinition, UserDefinition, VhostDefinition,
 };
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Something that an operator wants to know or to change.
 #[derive(Clone, Debug)]
@@ -46,12 +51,14 @@ pub enum AdminCommand {
         /// Its name.
         name: String,
     },
-    /// Checks a name and password, as a login from this machine would.
+    /// Checks a name and password, as a login would.
     Authenticate {
         /// The user's name.
         name: String,
         /// The password to check.
         password: Secret,
+        /// From where; `None` = this machine.
+        peer: Option<IpAddr>,
     },
 
     /// All virtual hosts.
@@ -292,6 +299,43 @@ pub enum AdminCommand {
         id: u64,
     },
 
+    /// Exchanges, queues and bindings as definitions have them.
+    ExportTopology {
+        /// The virtual host's name; `None` for all.
+        vhost: Option<String>,
+    },
+    /// Whether limits of virtual hosts let these queues be imported.
+    CheckQueueLimits {
+        /// Virtual host and name of each.
+        queues: Vec<(String, String)>,
+    },
+    /// Imports objects of one kind; what exists is kept, or changed where RabbitMQ changes it.
+    Import(ImportBatch),
+
+    /// Something that is done with messages.
+    Messages(Box<MessageCommand>),
+
+    /// Finds out why a queue does not move.
+    Diagnose {
+        /// The virtual host's name.
+        vhost: String,
+        /// Its name.
+        name: String,
+        /// How long it is watched.
+        sample: Duration,
+    },
+    /// Changes arguments of a queue that is there.
+    ChangeArguments {
+        /// The virtual host's name.
+        vhost: String,
+        /// Its name.
+        name: String,
+        /// Arguments that it gets.
+        set: FieldTable,
+        /// Arguments that it loses.
+        unset: Vec<String>,
+    },
+
     /// Closes connections with 320; the reply tells how many were meant.
     CloseConnections {
         /// Which ones.
@@ -318,12 +362,21 @@ pub enum AdminCommand {
 }
 
 impl AdminCommand {
-    /// False for what only asks. What is not listed here is taken for a change, which the audit log tells.
-    pub fn is_change(&self) -> bool {
-        use AdminCommand as Command;
-        if let Command::As { command, .. } = self {
-            return command.is_change();
+    /// What the audit log tells of it, as `{:?}` would; `None` for what only asks, and for publishing and getting.
+    pub fn logged(&self) -> Option<String> {
+        match self {
+            AdminCommand::As { command, .. } => command.logged(),
+            AdminCommand::Import(batch) => {
+                Some(format!("Import {{ kind: {:?}, objects: {} }}", batch.kind(), batch.len()))
+            }
+            AdminCommand::Messages(command) => command.is_change().then(|| format!("{command:?}")),
+            command => command.is_change().then(|| format!("{command:?}")),
         }
+    }
+
+    /// False for what only asks. What is not listed here is taken for a change, which the audit log tells.
+    fn is_change(&self) -> bool {
+        use AdminCommand as Command;
         !matches!(
             self,
             Command::Overview
@@ -341,6 +394,9 @@ impl AdminCommand {
                 | Command::ListBindings { .. }
                 | Command::ListDelayed { .. }
                 | Command::ListLoopbackUsers
+                | Command::Diagnose { .. }
+                | Command::ExportTopology { .. }
+                | Command::CheckQueueLimits { .. }
         )
     }
 }
@@ -414,6 +470,14 @@ pub enum AdminReply {
     Bindings(Vec<BindingSnapshot>),
     /// Delayed messages, and the id to go on from when there may be more.
     Delayed(Vec<DelayedSnapshot>, Option<u64>),
+    /// Topology as definitions have it.
+    Topology(Box<TopologyDefinitions>),
+    /// What became of the objects of an import, in their order.
+    Imported(Vec<ImportOutcome>),
+    /// What came of a command about messages.
+    Messages(Box<MessageReply>),
+    /// What was found about a queue, problems first.
+    Findings(Vec<Finding>),
     /// Names of users.
     Names(Vec<String>),
 }

@@ -5,6 +5,7 @@ use crate::broker::Broker;
 use crate::delayed;
 use crate::topology::QueueCell;
 use metadata::Token;
+use queue::Peek;
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Arena, Due, Message, Read, ReadError};
@@ -36,6 +37,10 @@ impl Broker {
             let resident = resident_from(cell, listing.from);
             let is_end_of_memory = resident.len() < AT_ONCE;
             resident.iter().for_each(|(seq, message)| listing.take(*seq, message));
+            if !listing.has_room() {
+                // There may be more in memory.
+                break;
+            }
             if is_end_of_memory && !self.list_some_on_disk(cell, &mut listing, &mut arena)? {
                 return Ok(AdminReply::Delayed(listing.found, None));
             }
@@ -162,8 +167,10 @@ impl Listing<'_> {
 /// Some messages in memory, in order.
 fn resident_from(cell: &QueueCell, from: u64) -> Vec<(u64, Message)> {
     let state = cell.lock();
-    let later = state.queue.iter().filter(|entry| entry.seq >= from).take(AT_ONCE);
-    later.filter_map(|entry| Some((entry.seq, entry.message.clone()?))).collect()
+    match state.queue.peek(0, from, AT_ONCE, READ_BYTES) {
+        Peek::Resident(entries) => entries.into_iter().filter_map(|entry| Some((entry.seq, entry.message?))).collect(),
+        Peek::Unread { .. } | Peek::Nothing => Vec::new(),
+    }
 }
 
 fn read_from(cell: &QueueCell, from: u64) -> Option<Read> {

@@ -26,6 +26,9 @@ pub enum AdminError {
     /// Whoever declares, binds, deletes or purges that over AMQP would be refused with this.
     #[error("{}", .0.text)]
     Method(ProtocolError),
+    /// The channel of whoever publishes or gets that over AMQP would be closed with this.
+    #[error("{}", .0.text)]
+    Channel(ProtocolError),
     /// A virtual host that is protected from it was to be deleted.
     #[error("cannot delete vhost '{0}': it is protected from deletion")]
     Protected(String),
@@ -52,6 +55,10 @@ pub enum Missing {
     Exchange,
     /// A delayed message.
     DelayedMessage,
+    /// A message in a queue.
+    Message,
+    /// An operation on messages.
+    Operation,
     /// A policy or operator policy.
     Policy,
     /// A runtime parameter.
@@ -59,7 +66,8 @@ pub enum Missing {
 }
 
 impl Missing {
-    /// The word for it: `user`, `vhost`, `queue`, `exchange`, `connection`, `delayed message`, `policy`, `parameter`.
+    /// The word for it: `user`, `vhost`, `queue`, `exchange`, `connection`, `delayed message`, `message`, `operation`,
+    /// `policy`, `parameter`.
     pub fn as_str(self) -> &'static str {
         match self {
             Missing::User => "user",
@@ -68,12 +76,14 @@ impl Missing {
             Missing::Exchange => "exchange",
             Missing::Connection => "connection",
             Missing::DelayedMessage => "delayed message",
+            Missing::Message => "message",
+            Missing::Operation => "operation",
             Missing::Policy => "policy",
             Missing::Parameter => "parameter",
         }
     }
 
-    pub(super) fn called(self, name: &str) -> AdminError {
+    pub(crate) fn called(self, name: &str) -> AdminError {
         AdminError::NotFound { kind: self, name: name.to_owned() }
     }
 }

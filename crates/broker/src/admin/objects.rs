@@ -3,7 +3,7 @@
 use super::{AdminError, AdminReply, BindingSnapshot, ExchangeSnapshot, Missing, QueueSnapshot};
 use crate::access::Rights;
 use crate::broker::Broker;
-use crate::core::{Binding, DeleteCondition, ExchangeDeclaration, QueueDeclaration, delete_queue};
+use crate::core::{Binding, DeleteCondition, ExchangeDeclaration, QueueDeclaration, delete_queue, sorted};
 use crate::errors::{self, ProtocolError};
 use crate::message::ShardMessage;
 use crate::names::is_reserved;
@@ -167,14 +167,14 @@ impl Broker {
         Ok(AdminReply::Bindings(all))
     }
 
-    fn vhosts_or_one(&self, name: Option<&str>) -> Result<Vec<Arc<Vhost>>, AdminError> {
+    pub(super) fn vhosts_or_one(&self, name: Option<&str>) -> Result<Vec<Arc<Vhost>>, AdminError> {
         match name {
             None => Ok(self.vhosts()),
             Some(name) => Ok(vec![self.vhost(name).ok_or_else(|| Missing::Vhost.called(name))?]),
         }
     }
 
-    fn find_queue(&self, vhost: &str, name: &str) -> Result<(Arc<Vhost>, Arc<QueueCell>), AdminError> {
+    pub(super) fn find_queue(&self, vhost: &str, name: &str) -> Result<(Arc<Vhost>, Arc<QueueCell>), AdminError> {
         let vhost = self.vhost(vhost).ok_or_else(|| Missing::Vhost.called(vhost))?;
         let cell = vhost.queue(name).ok_or_else(|| Missing::Queue.called(name))?;
         Ok((vhost, cell))
@@ -215,15 +215,12 @@ fn check_storable(arguments: &FieldTable) -> Result<(), AdminError> {
 
 /// With the arguments sorted, as those of clients are.
 fn as_method(binding: &BindingInfo) -> Binding<'_> {
-    let mut arguments: Vec<_> =
-        binding.arguments.iter().map(|(name, value)| (name.to_owned(), value.clone())).collect();
-    arguments.sort_by(|(a, _), (b, _)| a.cmp(b));
     Binding {
         source: (&*binding.source).into(),
         destination: (&*binding.destination).into(),
         to_queue: binding.to_queue,
         routing_key: binding.routing_key.as_str().into(),
-        arguments: arguments.into_iter().collect(),
+        arguments: sorted(binding.arguments.clone()),
     }
 }
 

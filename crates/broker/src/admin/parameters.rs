@@ -2,6 +2,7 @@
 
 use super::{AdminError, AdminReply, Missing};
 use crate::broker::Broker;
+use crate::core::sorted;
 use crate::policy::{Invalid, integer_or_error, proplist, terms_of};
 use amqp::{FieldTable, FieldValue};
 use metadata::{Change, GlobalParameterDefinition, ParameterDefinition, PolicyKind};
@@ -46,15 +47,10 @@ impl Broker {
 
     pub(super) fn set_parameter(&self, parameter: ParameterDefinition) -> Result<AdminReply, AdminError> {
         let ParameterDefinition { vhost, component, name, value } = &parameter;
-        match component.as_str() {
-            POLICY => return Err(AdminError::Invalid(POLICY_SET.to_owned())),
-            OPERATOR_POLICY => return self.set_policy(PolicyKind::Operator, vhost, name, value),
-            VHOST_LIMITS if name == LIMITS => check_vhost_limits(value).map_err(invalid)?,
-            VHOST_LIMITS => {
-                return Err(invalid(vec![format!("the limits of a vhost are called {LIMITS}, not {name}")]));
-            }
-            other => return Err(invalid(vec![format!("component {other} not found")])),
+        if component == OPERATOR_POLICY {
+            return self.set_policy(PolicyKind::Operator, vhost, name, value);
         }
+        check_parameter(component, name, value)?;
         let mut writer = self.writer();
         self.check_vhost_exists(vhost)?;
         self.commit_parameter(&mut writer, parameter)
@@ -155,6 +151,24 @@ impl Broker {
         vhost.limits.max_queues.set(limit("max-queues"));
     }
 
+    /// Gives the node the id that tells its cluster from others, unless it has one, and makes it durable.
+    pub fn ensure_cluster_id(&self) -> Result<(), AdminError> {
+        let mut writer = self.writer();
+        if self.cluster_id().is_some() {
+            return Ok(());
+        }
+        let value = FieldValue::LongString(self.unique_name("rabbitmq-cluster-id-").into_bytes());
+        let name = super::INTERNAL_CLUSTER_ID.to_owned();
+        writer.commit(Change::PutGlobalParameter(GlobalParameterDefinition { name, value }))
+    }
+
+    /// That id, `rabbitmq-cluster-id-` and 22 characters.
+    pub fn cluster_id(&self) -> Option<String> {
+        let current = self.registry.current();
+        let found = current.global_parameters.iter().find(|known| known.name == super::INTERNAL_CLUSTER_ID)?;
+        found.value.as_str().map(str::to_owned)
+    }
+
     pub(super) fn set_global_parameter(&self, parameter: GlobalParameterDefinition) -> Result<AdminReply, AdminError> {
         let name = parameter.name.clone();
         let change = Change::PutGlobalParameter(parameter);
@@ -198,14 +212,18 @@ impl Broker {
     }
 }
 
-fn check_vhost_limits(value: &FieldValue) -> Result<(), Invalid> {
-    proplist(LIMITS, &[("max-connections", integer_or_error, false), ("max-queues", integer_or_error, false)], value)
+/// Checks a parameter of a component that is not one of policies.
+pub(super) fn check_parameter(component: &str, name: &str, value: &FieldValue) -> Result<(), AdminError> {
+    match component {
+        POLICY => Err(AdminError::Invalid(POLICY_SET.to_owned())),
+        VHOST_LIMITS if name == LIMITS => check_vhost_limits(value).map_err(invalid),
+        VHOST_LIMITS => Err(invalid(vec![format!("the limits of a vhost are called {LIMITS}, not {name}")])),
+        other => Err(invalid(vec![format!("component {other} not found")])),
+    }
 }
 
-fn sorted(table: FieldTable) -> FieldTable {
-    let mut fields: Vec<_> = table.iter().map(|(name, value)| (name.to_owned(), value.clone())).collect();
-    fields.sort_by(|(a, _), (b, _)| a.cmp(b));
-    fields.into_iter().collect()
+fn check_vhost_limits(value: &FieldValue) -> Result<(), Invalid> {
+    proplist(LIMITS, &[("max-connections", integer_or_error, false), ("max-queues", integer_or_error, false)], value)
 }
 
 /// What validation has against a value, as RabbitMQ puts it together (`rabbit_runtime_parameters:format_error`).
@@ -213,8 +231,6 @@ pub(super) fn invalid(errors: Invalid) -> AdminError {
     AdminError::Invalid(format!("Validation failed\n\n{}\n", errors.join("\n")))
 }
 
-fn too_large() -> AdminError {
-    AdminError::Invalid(
-        "the parameter is larger than 256 KiB, nested too deeply or has names that are too long".to_owned(),
-    )
+pub(super) fn too_large() -> AdminError {
+    AdminError::Invalid("the value is larger than 256 KiB, nested too deeply or has names that are too long".to_owned())
 }

@@ -52,15 +52,27 @@ pub(crate) struct Writer<'a> {
 impl Writer<'_> {
     /// Proposes `change`, waits until it is durable, and lets it take effect.
     pub(super) fn commit(&mut self, change: Change) -> Result<(), AdminError> {
-        self.broker.wait_for(Some(self.broker.journal.propose(vec![change.clone()])))?;
-        self.broker.access.apply(&change);
-        self.definitions.apply(change.clone());
+        self.commit_all(vec![change])
+    }
+
+    /// The same with many changes, which become durable together.
+    pub(super) fn commit_all(&mut self, changes: Vec<Change>) -> Result<(), AdminError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.broker.wait_for(Some(self.broker.journal.propose(changes.clone())))?;
+        for change in &changes {
+            self.broker.access.apply(change);
+            self.definitions.apply(change.clone());
+        }
         let snapshot = Arc::new(Snapshot::from(self.definitions.clone()));
         *self.broker.registry.current.write().unwrap_or_else(PoisonError::into_inner) = snapshot;
-        match &change {
-            Change::PutUser(user) => self.broker.users_in_use.changed(user),
-            Change::DeleteUser { name } => self.broker.users_in_use.removed(name),
-            _ => {}
+        for change in &changes {
+            match change {
+                Change::PutUser(user) => self.broker.users_in_use.changed(user),
+                Change::DeleteUser { name } => self.broker.users_in_use.removed(name),
+                _ => {}
+            }
         }
         Ok(())
     }
@@ -74,7 +86,7 @@ impl Broker {
     }
 
     /// Waits until `token` is durable. A journal that fails ends the process, so only the broker's end is another way out.
-    pub(super) fn wait_for(&self, token: Option<Token>) -> Result<(), AdminError> {
+    pub(crate) fn wait_for(&self, token: Option<Token>) -> Result<(), AdminError> {
         let Some(token) = token else { return Ok(()) };
         let (lock, moved) = &self.registry.moved;
         let mut guard = lock.lock().unwrap_or_else(PoisonError::into_inner);

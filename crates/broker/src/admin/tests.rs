@@ -86,7 +86,7 @@ fn put_user(name: &str, password: Option<&str>, tags: Option<&[&str]>, when: Whe
 }
 
 fn authenticate(name: &str, password: &str) -> AdminCommand {
-    AdminCommand::Authenticate { name: name.to_owned(), password: Secret(password.to_owned()) }
+    AdminCommand::Authenticate { name: name.to_owned(), password: Secret(password.to_owned()), peer: None }
 }
 
 fn put_vhost(name: &str) -> AdminCommand {

@@ -10,10 +10,26 @@ use tracing::info;
 const MAX_CONNECTIONS: &str = "max-connections";
 const MAX_CHANNELS: &str = "max-channels";
 
+/// Checks a table of limits.
+pub(super) fn check(limits: &FieldValue) -> Result<(), AdminError> {
+    let checks = [
+        (MAX_CONNECTIONS, integer_or_error as fn(&str, &FieldValue) -> _, false),
+        (MAX_CHANNELS, integer_or_error, false),
+    ];
+    // RabbitMQ has no `Validation failed` before these.
+    proplist("user-limits", &checks, limits).map_err(|errors| AdminError::Invalid(errors.join("\n")))
+}
+
+/// The limits of a table that has been checked.
+pub(super) fn from_table(limits: &FieldValue) -> UserLimits {
+    let limit = |key| limits.as_table()?.get(key)?.as_i64();
+    UserLimits { max_connections: limit(MAX_CONNECTIONS), max_channels: limit(MAX_CHANNELS) }
+}
+
 impl Broker {
     /// Sets those limits of a user that `limits` names and keeps the others.
     pub(super) fn set_user_limits(&self, name: &str, limits: &FieldValue) -> Result<AdminReply, AdminError> {
-        check_user_limits(limits)?;
+        check(limits)?;
         self.change_limits(name, |user| set_limits(&mut user.limits, limits))?;
         info!(target: "user", "limits of user '{name}' set");
         Ok(AdminReply::Done)
@@ -43,18 +59,9 @@ impl Broker {
     }
 }
 
-/// RabbitMQ has no `Validation failed` before these.
-pub(super) fn check_user_limits(limits: &FieldValue) -> Result<(), AdminError> {
-    let checks = [
-        (MAX_CONNECTIONS, integer_or_error as fn(&str, &FieldValue) -> _, false),
-        (MAX_CHANNELS, integer_or_error, false),
-    ];
-    proplist("user-limits", &checks, limits).map_err(|errors| AdminError::Invalid(errors.join("\n")))
-}
-
 /// Sets those that `limits` names and keeps the others.
 pub(super) fn set_limits(of: &mut UserLimits, limits: &FieldValue) {
-    let limit = |key| limits.as_table()?.get(key)?.as_i64();
-    of.max_connections = limit(MAX_CONNECTIONS).or(of.max_connections);
-    of.max_channels = limit(MAX_CHANNELS).or(of.max_channels);
+    let limits = from_table(limits);
+    of.max_connections = limits.max_connections.or(of.max_connections);
+    of.max_channels = limits.max_channels.or(of.max_channels);
 }

@@ -22,9 +22,7 @@ pub(super) struct VhostChange {
 
 impl Broker {
     pub(super) fn put_vhost(&self, name: String, change: VhostChange) -> Result<AdminReply, AdminError> {
-        if name.is_empty() || name.len() > NAME_LIMIT {
-            return Err(AdminError::Invalid(format!("vhost name must be of 1 to {NAME_LIMIT} bytes")));
-        }
+        check_vhost_name(&name)?;
         change.default_queue_type.as_deref().map_or(Ok(()), check_queue_type)?;
         let mut writer = self.writer();
         let existing = self.definitions().vhosts.iter().find(|vhost| vhost.name == name).cloned();
@@ -99,8 +97,15 @@ impl Broker {
     }
 }
 
+pub(super) fn check_vhost_name(name: &str) -> Result<(), AdminError> {
+    match name.len() {
+        1..=NAME_LIMIT => Ok(()),
+        _ => Err(AdminError::Invalid(format!("vhost name must be of 1 to {NAME_LIMIT} bytes"))),
+    }
+}
+
 /// RabbitMQ's texts; `undefined` is what its tools write for none.
-fn check_queue_type(name: &str) -> Result<(), AdminError> {
+pub(super) fn check_queue_type(name: &str) -> Result<(), AdminError> {
     match name {
         "" => Err(AdminError::Invalid("default_queue_type must not be an empty string".to_owned())),
         "undefined" => Ok(()),

@@ -6,7 +6,7 @@ use crate::connection::{Connection, Park};
 use crate::core::Core;
 use crate::core::deliver::counted_header;
 use crate::core::tend::Return;
-use crate::delivery::{ChannelLimit, Content, Deliveries, Unacked, encode_get_ok};
+use crate::delivery::{ChannelLimit, Content, Deliveries, Since, Unacked, encode_get_ok};
 use crate::directory::Source;
 use crate::errors::{self, ProtocolError};
 use crate::limits::Place;
@@ -26,6 +26,9 @@ impl Core {
         number: u16,
         method: Method<'_>,
     ) -> Result<(), ProtocolError> {
+        if let Some(channel) = conn.channels.find(number) {
+            channel.entry.used_ms.set(self.time_ms);
+        }
         match method {
             Method::ChannelOpen(_) => Err(errors::SECOND_CHANNEL_OPEN.with(&[])),
             Method::ChannelClose(_) => {
@@ -125,6 +128,7 @@ impl Core {
         channel.places = places;
         channel.entry.used_ms.set(self.time_ms);
         conn.entry.add_channel(&channel.entry);
+        self.broker.totals.churn.channel_created.add(1);
         conn.channels.insert(channel);
         self.send(conn, number, &Method::ChannelOpenOk(channel::OpenOk {}));
         Ok(())
@@ -188,6 +192,13 @@ impl Core {
     pub(crate) fn release_deliveries(&mut self, conn: &mut Connection, number: u16) {
         let Some(mut channel) = conn.channels.remove(number) else { return };
         conn.entry.remove_channel(&channel.entry);
+        if !channel.closing {
+            self.broker.totals.churn.channel_closed.add(1);
+            let stats = channel.entry.message_stats();
+            if let Some(vhost) = conn.vhost.as_ref().filter(|_| !stats.is_zero()) {
+                vhost.add_ended(stats);
+            }
+        }
         let mut deliveries = Vec::new();
         if let Some(place) = conn.link.output().channels.get_mut(channel.slot)
             && let Some(mut gone) = place.take()
@@ -209,7 +220,7 @@ impl Core {
         let Some(channel) = conn.channels.find(number) else { return vacated };
         for subscription in channel.unsubscribe_all() {
             match (&subscription.source, &vhost) {
-                (Source::Queue { cell, key }, Some(vhost)) => {
+                (Source::Queue { cell, key, .. }, Some(vhost)) => {
                     if self.remove_consumer(vhost, cell, *key) {
                         vacated.push(cell.clone());
                     }
@@ -277,27 +288,43 @@ impl Core {
                 return;
             }
             cell.counters.get_empty.add(1);
+            cell.note_activity(&mut state, self.time_ms);
             drop(state);
             channel.entry.counters.get_empty.add(1);
+            channel.entry.count_fetched(&cell, |counters| counters.get_empty.add(1));
+            self.totals.get_empty.add(1);
             self.send(conn, number, &Method::BasicGetEmpty(basic::GetEmpty {}));
             return;
         };
         let remaining = u32::try_from(state.queue.counts().ready).unwrap_or(u32::MAX);
-        let (of_queue, of_channel) = if no_ack {
-            (&cell.counters.get_no_ack, &channel.entry.counters.get_no_ack)
+        let (of_queue, of_channel, total) = if no_ack {
+            let total = &self.totals.delivered_get_auto_ack;
+            (&cell.counters.get_no_ack, &channel.entry.counters.get_no_ack, total)
         } else {
-            (&cell.counters.get, &channel.entry.counters.get)
+            (&cell.counters.get, &channel.entry.counters.get, &self.totals.delivered_get_manual_ack)
         };
         of_queue.add(1);
         of_channel.add(1);
+        total.add(1);
         if entry.redelivered {
             cell.counters.redeliver.add(1);
+            channel.entry.counters.redeliver.add(1);
+            self.totals.redelivered.add(1);
         }
+        channel.fetches = true;
+        channel.entry.count_fetched(&cell, |counters| {
+            if no_ack { &counters.get_no_ack } else { &counters.get }.add(1);
+            counters.redeliver.add(u64::from(entry.redelivered));
+        });
         let slot = channel.slot;
         if no_ack {
             self.remove_entries(&cell, &mut state, std::iter::once(&entry));
+            if cell.taps.any() {
+                self.note_left(&cell, "deliver_no_ack", std::iter::once(&entry));
+            }
         }
         cell.publish_gauges(&state);
+        cell.note_activity(&mut state, self.time_ms);
         let mut output = conn.link.output();
         let Some(Some(deliveries)) = output.channels.get_mut(slot) else { return };
         let tag = deliveries.take_tag();
@@ -309,8 +336,10 @@ impl Core {
             let own = state.options.as_ref().and_then(|options| options.consumer_timeout_ms);
             let timeout = own.or(self.broker.settings.consumer_timeout_ms);
             self.watch_timeout(timeout);
-            let due_ms = timeout.map_or(u64::MAX, |timeout| self.now.mono_ms() + timeout);
-            deliveries.keep(Unacked { tag, queue: cell.clone(), consumer: None, entry, due_ms });
+            let now_ms = self.now.mono_ms();
+            let due_ms = timeout.map_or(u64::MAX, |timeout| now_ms + timeout);
+            let since = Since::at(now_ms);
+            deliveries.keep(Unacked { tag, queue: cell.clone(), consumer: None, entry, due_ms, since });
         }
         let mut content = Content::of(&message);
         if let Some(header) = &counted {

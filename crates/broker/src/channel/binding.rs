@@ -1,11 +1,11 @@
 //! queue.bind and unbind, exchange.bind and unbind.
 
 use crate::connection::Connection;
-use crate::core::{Binding, Core};
+use crate::core::{Binding, Core, sorted};
 use crate::errors::{self, ProtocolError};
 use crate::names::clean;
 use amqp::method::{exchange, queue};
-use amqp::{FieldTable, FieldValue, Method, TableRef};
+use amqp::{FieldTable, Method, TableRef};
 use metadata::Token;
 
 impl Core {
@@ -105,10 +105,7 @@ fn exchange_binding<'a>(
     })
 }
 
-/// The arguments sorted by name: their order does not tell bindings apart.
 fn owned(arguments: TableRef<'_>) -> Result<FieldTable, ProtocolError> {
     let table = arguments.to_owned().map_err(|_| errors::CANNOT_DECODE.with(&[&errors::Octets(arguments.bytes())]))?;
-    let mut fields: Vec<(String, FieldValue)> = table.into_iter().collect();
-    fields.sort_by(|(a, _), (b, _)| a.cmp(b));
-    Ok(fields.into_iter().collect())
+    Ok(sorted(table))
 }

@@ -36,6 +36,7 @@ impl Core {
         if let Mode::Confirm(confirms) = &mut channel.mode {
             confirms.acknowledge(first, last);
             channel.entry.counters.confirm.add(last - first + 1);
+            self.totals.confirmed.add(last - first + 1);
             channel.entry.unconfirmed.sub(last - first + 1);
             if !self.confirming.contains(&number) {
                 self.confirming.push(number);

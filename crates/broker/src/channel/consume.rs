@@ -79,11 +79,13 @@ impl Core {
         state.consumed_exclusively = consume.exclusive;
         let limit = if consume.no_ack { 0 } else { u32::from(prefetch) };
         let key = state.queue.consumers.add(consumer.clone(), priority, limit);
+        let watch = state.queue.consumers.watch(key).unwrap_or_default();
         cell.publish_gauges(&state);
+        cell.note_activity(&mut state, self.time_ms);
         drop(state);
         self.watch_timeout(timeout_ms);
-        let source = Source::Queue { cell: cell.clone(), key };
-        channel.subscribe(Subscription { consumer, source, _place: Some(self.broker.consumers.enter_freely()) });
+        let source = Source::Queue { cell: cell.clone(), key, watch };
+        channel.subscribe(Subscription { consumer, source }, self.broker.consumers.enter_freely());
         if !consume.nowait {
             self.send(conn, number, &Method::BasicConsumeOk(basic::ConsumeOk { consumer_tag: &tag }));
         }
@@ -127,7 +129,7 @@ impl Core {
         });
         self.broker.reply_consumers.add(&address, consumer.clone());
         let source = Source::Replies { address };
-        channel.subscribe(Subscription { consumer, source, _place: Some(self.broker.consumers.enter_freely()) });
+        channel.subscribe(Subscription { consumer, source }, self.broker.consumers.enter_freely());
         if !consume.nowait {
             self.send(conn, number, &Method::BasicConsumeOk(basic::ConsumeOk { consumer_tag: &tag }));
         }
@@ -145,7 +147,7 @@ impl Core {
         let Some(channel) = conn.channels.find(number) else { return Ok(()) };
         if let Some(at) = channel.subscription(cancel.consumer_tag) {
             match &channel.unsubscribe(at).source {
-                Source::Queue { cell, key } => {
+                Source::Queue { cell, key, .. } => {
                     if self.remove_consumer(&vhost, cell, *key) {
                         self.activate_next(cell);
                     }

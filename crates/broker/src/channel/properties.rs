@@ -4,8 +4,9 @@ use crate::connection::Connection;
 use crate::core::{Core, Incoming};
 use crate::errors::{self, ProtocolError};
 use crate::names::REPLY_TO;
-use amqp::properties::Properties;
+use amqp::properties::{ContentHeader, Properties};
 use amqp::{FieldRef, FieldTable, FieldValue, TableRef, erlang};
+use auth::User;
 
 /// Ten years, RabbitMQ's limit for times to live, in ms.
 const LONGEST_EXPIRATION_MS: u128 = 315_360_000_000;
@@ -55,49 +56,61 @@ impl Core {
         incoming: &Incoming<'a>,
         delays: bool,
     ) -> Result<Checked<'a>, ProtocolError> {
-        let raw = incoming.header.properties;
-        let malformed = || errors::CANNOT_DECODE.with(&[&errors::Octets(raw.bytes)]).on_connection();
-        let properties = raw.decode().map_err(|_| malformed())?;
-        if let Some(headers) = properties.headers {
-            // Consumers would choke on a table that cannot be read, so it is refused here.
-            TableRef::parse(headers.bytes()).map_err(|_| malformed())?;
-        }
-        let mut checked = Checked { headers: properties.headers, ..Checked::default() };
-        let mut rewrite = false;
-        let address: String;
-        let without_bcc: Vec<u8>;
-        let mut changed: Properties<'_> = properties;
-        if properties.reply_to == Some(REPLY_TO) {
-            let own = conn.channels.find(number).and_then(|channel| channel.reply_address().map(str::to_owned));
-            address = own.ok_or_else(|| errors::NO_REPLY_CONSUMER.with(&[]))?;
-            changed.reply_to = Some(&address);
+        let own_address = || conn.channels.find(number).and_then(|channel| channel.reply_address().map(str::to_owned));
+        let user = conn.user.clone();
+        check_all(incoming.header, delays, user.as_deref(), own_address)
+    }
+}
+
+/// Checks the properties of a publish by `user`, of an operator's where there is none. `own_address` is where direct
+/// replies for the publisher go.
+pub(crate) fn check_all<'a>(
+    header: ContentHeader<'a>,
+    delays: bool,
+    user: Option<&User>,
+    own_address: impl FnOnce() -> Option<String>,
+) -> Result<Checked<'a>, ProtocolError> {
+    let raw = header.properties;
+    let malformed = || errors::CANNOT_DECODE.with(&[&errors::Octets(raw.bytes)]).on_connection();
+    let properties = raw.decode().map_err(|_| malformed())?;
+    if let Some(headers) = properties.headers {
+        // Consumers would choke on a table that cannot be read, so it is refused here.
+        TableRef::parse(headers.bytes()).map_err(|_| malformed())?;
+    }
+    let mut checked = Checked { headers: properties.headers, ..Checked::default() };
+    let mut rewrite = false;
+    let address: String;
+    let without_bcc: Vec<u8>;
+    let mut changed: Properties<'_> = properties;
+    if properties.reply_to == Some(REPLY_TO) {
+        address = own_address().ok_or_else(|| errors::NO_REPLY_CONSUMER.with(&[]))?;
+        changed.reply_to = Some(&address);
+        rewrite = true;
+    }
+    if let Some(user_id) = properties.user_id {
+        check_user_id(user, user_id)?;
+    }
+    if let Some(expiration) = properties.expiration {
+        parse_expiration(expiration)?;
+        checked.expires = true;
+    }
+    if let Some(headers) = properties.headers {
+        checked.more_keys = routing_keys(headers, "CC")?;
+        let shown = checked.more_keys.len();
+        checked.more_keys.append(&mut routing_keys(headers, "BCC")?);
+        checked.hidden = checked.more_keys.len() - shown;
+        // What waits is routed later, and needs all its keys then.
+        let waits = delays && crate::delayed::delay_ms(headers).is_some();
+        if !waits && headers.find("BCC").is_some() {
+            without_bcc = without(headers, "BCC");
+            changed.headers = Some(TableRef::new(&without_bcc));
             rewrite = true;
         }
-        if let Some(user_id) = properties.user_id {
-            check_user_id(conn, user_id)?;
-        }
-        if let Some(expiration) = properties.expiration {
-            parse_expiration(expiration)?;
-            checked.expires = true;
-        }
-        if let Some(headers) = properties.headers {
-            checked.more_keys = routing_keys(headers, "CC")?;
-            let shown = checked.more_keys.len();
-            checked.more_keys.append(&mut routing_keys(headers, "BCC")?);
-            checked.hidden = checked.more_keys.len() - shown;
-            // What waits is routed later, and needs all its keys then.
-            let waits = delays && crate::delayed::delay_ms(headers).is_some();
-            if !waits && headers.find("BCC").is_some() {
-                without_bcc = without(headers, "BCC");
-                changed.headers = Some(TableRef::new(&without_bcc));
-                rewrite = true;
-            }
-        }
-        if rewrite {
-            checked.header = Some(encode(&changed, incoming.header.body_size));
-        }
-        Ok(checked)
     }
+    if rewrite {
+        checked.header = Some(encode(&changed, header.body_size));
+    }
+    Ok(checked)
 }
 
 fn encode(properties: &Properties<'_>, body_size: u64) -> Vec<u8> {
@@ -113,8 +126,8 @@ fn without(headers: TableRef<'_>, name: &str) -> Vec<u8> {
     table.to_bytes()
 }
 
-fn check_user_id(conn: &Connection, user_id: &str) -> Result<(), ProtocolError> {
-    let Some(user) = &conn.user else { return Ok(()) };
+fn check_user_id(user: Option<&User>, user_id: &str) -> Result<(), ProtocolError> {
+    let Some(user) = user else { return Ok(()) };
     if user.name() == user_id || user.is_impersonator() {
         return Ok(());
     }

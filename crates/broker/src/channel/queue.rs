@@ -54,6 +54,7 @@ impl Core {
             self.check_queue(conn, &name, Permission::Configure)?;
             self.declare_queue(conn, &vhost, &name, declare)?
         };
+        self.broker.totals.churn.queue_declared.add(1);
         if cell.owner.is_some() {
             remember_exclusive(conn, &cell);
         }

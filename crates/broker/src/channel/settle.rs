@@ -21,7 +21,12 @@ impl Core {
         let before = self.settling.len();
         self.take_deliveries(conn, slot, ack.delivery_tag, ack.multiple)?;
         let Some(channel) = conn.channels.find(number) else { return Ok(()) };
+        channel.entry.used_ms.set(self.time_ms);
         channel.entry.counters.ack.add((self.settling.len() - before) as u64);
+        if channel.fetches {
+            let fetched = self.settling[before..].iter().filter(|unacked| unacked.consumer.is_none());
+            fetched.for_each(|unacked| channel.entry.count_fetched(&unacked.queue, |counters| counters.ack.add(1)));
+        }
         match &mut channel.mode {
             Mode::Tx(transaction) => {
                 channel.entry.uncommitted_acks.add((self.settling.len() - before) as u64);

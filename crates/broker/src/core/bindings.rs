@@ -23,10 +23,19 @@ pub(crate) struct Binding<'a> {
     pub(crate) arguments: FieldTable,
 }
 
+/// A table with its fields in the order of their names, which does not tell bindings apart.
+pub(crate) fn sorted(table: FieldTable) -> FieldTable {
+    let mut fields: Vec<(String, FieldValue)> = table.into_iter().collect();
+    fields.sort_by(|(a, _), (b, _)| a.cmp(b));
+    fields.into_iter().collect()
+}
+
 /// What making a binding led to.
 pub(crate) struct Bound {
     /// What to wait for before it is answered.
     pub(crate) token: Option<Token>,
+    /// True where there was no such binding.
+    pub(crate) is_new: bool,
     /// The messages that the exchange remembers for the new binding, and where they go.
     pub(crate) replay: Option<(Arc<QueueCell>, Destination)>,
 }
@@ -86,7 +95,7 @@ impl Broker {
         let token = self.propose(changes);
         drop(topology);
         let replay = source.history().filter(|_| is_new).map(|history| (history.clone(), destination));
-        Ok(Bound { token, replay })
+        Ok(Bound { token, is_new, replay })
     }
 
     /// Removes a binding; one, or even an exchange, that is not there is fine.

@@ -103,6 +103,11 @@ impl Core {
             self.remove_entries(cell, state, done.iter());
             self.scratch.done = done;
         }
+        if cell.taps.any() {
+            let done = std::mem::take(&mut self.scratch.done);
+            self.note_left(cell, "deliver_no_ack", done.iter());
+            self.scratch.done = done;
+        }
     }
 
     /// Notes that messages came back: their priorities, positions, and how often they did.

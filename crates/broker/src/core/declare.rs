@@ -82,6 +82,8 @@ impl Broker {
         };
         let cell = topology.insert_queue(cell);
         self.add_queue(&cell);
+        self.totals.churn.queue_created.add(1);
+        cell.active_ms.set(self.noted_time_ms());
         // Proposed under the lock, so that the journal has changes in the order in which they happened.
         changes.extend(change);
         let token = self.propose(changes);
@@ -179,20 +181,32 @@ impl Broker {
         assert_queue_arguments_equivalent(&resource, &declaration.arguments, &cell.terms().arguments, fixed)?;
         authorize(&declaration.arguments)?;
         check_queue_arguments(&declaration.arguments, &resource, self.settings.quorum_as_classic)?;
-        let change = cell.durable.then(|| definition(cell, &declaration.arguments));
+        let token = self.replace_arguments(vhost, cell, declaration.arguments.clone())?;
+        info!(target: "queue", "changed as redeclared (leveret.on_redeclare = alter): {}", difference.text);
+        Ok(token)
+    }
+
+    /// Gives a queue other arguments, which have been checked; what to wait for until that is durable.
+    pub(crate) fn replace_arguments(
+        &self,
+        vhost: &Vhost,
+        cell: &Arc<QueueCell>,
+        arguments: FieldTable,
+    ) -> Result<Option<Token>, ProtocolError> {
+        let resource = Resource::queue(&vhost.name, &cell.name);
+        let change = cell.durable.then(|| definition(cell, &arguments));
         let topology = vhost.write();
         if topology.queue(&cell.name).is_none_or(|current| !Arc::ptr_eq(current, cell)) || cell.is_dead() {
             return Err(errors::NOT_FOUND.with(&[&resource]));
         }
         cell.change_terms(|terms| {
-            let (arguments, policies) = (declaration.arguments.clone(), terms.policies.clone());
-            Some(QueueTerms { arguments, policies })
+            let policies = terms.policies.clone();
+            Some(QueueTerms { arguments: arguments.clone(), policies })
         });
         // Proposed under the lock, as every change of the topology is.
         let token = self.propose(change.into_iter().collect());
         drop(topology);
         self.refresh_options(cell);
-        info!(target: "queue", "changed as redeclared (leveret.on_redeclare = alter): {}", difference.text);
         Ok(token)
     }
 }

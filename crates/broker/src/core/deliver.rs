@@ -5,7 +5,7 @@
 
 use super::{BYTES_PER_LOCK, Core, MESSAGES_PER_LOCK};
 use crate::dead_letter::with_count;
-use crate::delivery::{Consumer, Content, OutputGate, Unacked, encode_deliver};
+use crate::delivery::{Consumer, Content, OutputGate, Since, Unacked, encode_deliver};
 use crate::link::{Output, OutputGuard};
 use crate::topology::{QueueCell, QueueState};
 use queue::{ConsumerKey, Entry};
@@ -63,8 +63,9 @@ impl Core {
         if state.is_tended {
             self.tend(cell, state);
         }
-        cell.count_deliveries(&tally);
+        self.count_deliveries(cell, &tally);
         cell.publish_gauges(state);
+        cell.note_activity(state, self.time_ms);
         if more {
             self.schedule(cell, state);
         }
@@ -142,8 +143,10 @@ impl Core {
         tag: u64,
         entry: Entry,
     ) {
-        let due_ms = consumer.timeout_ms.map_or(u64::MAX, |timeout| self.now.mono_ms() + timeout);
-        let unacked = Unacked { tag, queue: cell.clone(), consumer: Some(key), entry, due_ms };
+        let now_ms = self.now.mono_ms();
+        let due_ms = consumer.timeout_ms.map_or(u64::MAX, |timeout| now_ms + timeout);
+        let since = Since::at(now_ms);
+        let unacked = Unacked { tag, queue: cell.clone(), consumer: Some(key), entry, due_ms, since };
         if let Some(Some(deliveries)) = output.channels.get_mut(consumer.slot) {
             deliveries.keep(unacked);
         }
@@ -232,12 +235,15 @@ impl Tally {
     }
 }
 
-impl QueueCell {
-    pub(super) fn count_deliveries(&self, tally: &Tally) {
-        self.counters.deliver.add(tally.deliver);
-        self.counters.deliver_no_ack.add(tally.deliver_no_ack);
+impl Core {
+    pub(super) fn count_deliveries(&self, cell: &QueueCell, tally: &Tally) {
+        cell.counters.deliver.add(tally.deliver);
+        cell.counters.deliver_no_ack.add(tally.deliver_no_ack);
+        self.totals.delivered_consume_manual_ack.add(tally.deliver);
+        self.totals.delivered_consume_auto_ack.add(tally.deliver_no_ack);
         if tally.redeliver > 0 {
-            self.counters.redeliver.add(tally.redeliver);
+            cell.counters.redeliver.add(tally.redeliver);
+            self.totals.redelivered.add(tally.redeliver);
         }
     }
 }

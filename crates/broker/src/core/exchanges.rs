@@ -160,15 +160,20 @@ impl Broker {
 }
 
 fn definition(vhost: &Vhost, exchange: &Exchange) -> Change {
-    Change::PutExchange(ExchangeDefinition {
-        vhost: vhost.name.to_string(),
+    Change::PutExchange(exchange_definition(&vhost.name, exchange))
+}
+
+/// An exchange as definitions have it.
+pub(crate) fn exchange_definition(vhost: &str, exchange: &Exchange) -> ExchangeDefinition {
+    ExchangeDefinition {
+        vhost: vhost.to_owned(),
         name: exchange.name.to_string(),
         kind: exchange.type_name().to_owned(),
         durable: exchange.durable,
         auto_delete: exchange.auto_delete,
         internal: exchange.internal,
         arguments: exchange.arguments.clone(),
-    })
+    }
 }
 
 /// The default exchange can be published to, and nothing else.

@@ -10,6 +10,7 @@ use super::history::Replay;
 use super::{Core, MESSAGES_PER_LOCK};
 use crate::dead_letter::{DeadLetter, Reason};
 use crate::topology::{Exchange, QueueCell, QueueOptions, QueueState, Route, Routed, Vhost};
+use crate::totals::Strategy;
 use queue::Entry;
 use std::sync::Arc;
 use store::Message;
@@ -65,6 +66,10 @@ pub(crate) struct Outgoing {
 impl Core {
     /// A message leaves its queue, which is locked and does not count it any more.
     pub(super) fn leave(&mut self, cell: &Arc<QueueCell>, state: &mut QueueState, entry: Entry, reason: Reason) {
+        self.totals.count_dead_letters(reason, strategy(state), 1);
+        if cell.taps.any() {
+            self.note_left(cell, reason.word(), std::iter::once(&entry));
+        }
         match dead_lettering(state) {
             Some(options) => self.letters.push_back(Letter::new(cell, options, entry, reason)),
             None => {
@@ -82,11 +87,17 @@ impl Core {
         entries: Vec<Entry>,
         reason: Reason,
     ) {
+        if entries.is_empty() {
+            return;
+        }
+        self.totals.count_dead_letters(reason, strategy(state), entries.len() as u64);
+        if cell.taps.any() {
+            self.note_left(cell, reason.word(), entries.iter());
+        }
         match dead_lettering(state) {
             Some(options) => {
                 self.letters.extend(entries.into_iter().map(|entry| Letter::new(cell, options, entry, reason)));
             }
-            None if entries.is_empty() => {}
             None => {
                 self.remove_entries(cell, state, entries.iter());
                 self.scratch.done.extend(entries);
@@ -203,6 +214,9 @@ impl Core {
         let message = dead.store(&mut self.arena, now_ms);
         exchange.counters.publish_in.add(1);
         exchange.counters.publish_out.add(route.queues.len() as u64);
+        if exchange.taps.any() {
+            exchange.taps.note_message("publish", (0, Some(&message)), now_ms, &mut self.told);
+        }
         Some(Outgoing { message, route, reached: letter.reached.clone() })
     }
 
@@ -223,6 +237,9 @@ impl Core {
             // An exchange that drops a duplicate has its message.
             let has_taker = !outgoing.reached.is_empty() || outgoing.route.met_duplicate;
             if !at_least_once || (reached_all && has_taker) || cell.is_dead() {
+                if at_least_once && has_taker && letter.release.is_none() {
+                    self.totals.count_confirmed_letters(1);
+                }
                 gone.push(letter.entry);
                 released.extend(letter.release);
                 continue;
@@ -381,6 +398,15 @@ impl Core {
 /// What a queue is whose messages are dead-lettered.
 fn dead_lettering(state: &QueueState) -> Option<&Arc<QueueOptions>> {
     state.options.as_ref().filter(|options| options.dead_letter.is_some())
+}
+
+/// What it does with messages that it gives up.
+fn strategy(state: &QueueState) -> Strategy {
+    match dead_lettering(state).and_then(|options| options.dead_letter.as_ref()) {
+        None => Strategy::Disabled,
+        Some(target) if target.at_least_once => Strategy::AtLeastOnce,
+        Some(_) => Strategy::AtMostOnce,
+    }
 }
 
 impl Letter {

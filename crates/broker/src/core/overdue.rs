@@ -68,7 +68,7 @@ impl Core {
     ) {
         let Some(channel) = conn.channels.find(number) else { return };
         let is_meant = |source: &Source| match source {
-            Source::Queue { cell, key: other } => Arc::ptr_eq(cell, queue) && Some(*other) == key,
+            Source::Queue { cell, key: other, .. } => Arc::ptr_eq(cell, queue) && Some(*other) == key,
             Source::Replies { .. } => false,
         };
         let at = channel.subscriptions.iter().position(|subscription| is_meant(&subscription.source));
@@ -84,7 +84,7 @@ impl Core {
             (Some(at), Some(vhost)) if cancels => {
                 let subscription = channel.unsubscribe(at);
                 let vacated = match &subscription.source {
-                    Source::Queue { cell, key } => self.remove_consumer(&vhost, cell, *key),
+                    Source::Queue { cell, key, .. } => self.remove_consumer(&vhost, cell, *key),
                     Source::Replies { .. } => false,
                 };
                 let consumer_tag = &subscription.consumer.tag;

@@ -160,6 +160,7 @@ impl Core {
         if let Some(channel) = conn.channels.find(number) {
             channel.last_publish.pair = Some(channel.entry.published_to(&exchange.name));
             channel.last_publish.restricted = restricted;
+            channel.publisher.get_or_insert_with(|| self.broker.publishers.enter_freely());
             channel.last_publish.permissions = permissions;
             channel.last_publish.exchange = Some((exchange.clone(), exchange.generation()));
             channel.last_publish.route = None;
@@ -221,7 +222,7 @@ impl Core {
     }
 
     /// Where a message goes that no connection publishes.
-    pub(super) fn route_by(&mut self, vhost: &Vhost, exchange: &Arc<Exchange>, message: &Routed<'_>) -> Arc<Route> {
+    pub(crate) fn route_by(&mut self, vhost: &Vhost, exchange: &Arc<Exchange>, message: &Routed<'_>) -> Arc<Route> {
         if exchange.delays() && message.headers.is_some_and(|headers| crate::delayed::delay_ms(headers).is_some()) {
             return self.delayed_route(vhost);
         }

@@ -47,6 +47,7 @@ impl Core {
         }
         let unused = cell.auto_delete && state.queue.consumers.is_empty();
         cell.publish_gauges(&state);
+        cell.note_activity(&mut state, self.time_ms);
         drop(state);
         if unused {
             // Somebody may have begun to consume meanwhile; then it stays.
@@ -105,6 +106,7 @@ pub(crate) fn delete_queue(
     broker.end_hidden(removed.hidden);
     // Only now: until the deletion is in the journal, the store has to keep what a crash would find again.
     broker.remove_queue(cell);
+    broker.totals.churn.queue_deleted.add(1);
     drop((messages, waits, unsent));
     for consumer in consumers {
         let address = Address { key: consumer.link.key, id: consumer.link.id };

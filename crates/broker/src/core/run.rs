@@ -250,11 +250,22 @@ impl Core {
             exchange.counters.publish_in.add(count);
             let out = if route.is_delayed { 0 } else { count * route.queues.len() as u64 };
             exchange.counters.publish_out.add(out);
+            self.totals.routed.add(out);
+            if exchange.taps.any() {
+                self.note_published(&exchange, &items, buffer);
+            }
+            if self.broker.settings.detailed_rates {
+                route.queues.iter().for_each(|cell| cell.note_incoming(&exchange, count));
+            }
         }
+        self.totals.received.add(count);
+        self.totals.received_persistent.add(items.iter().filter(|item| item.persistent).count() as u64);
+        self.totals.count_sizes(items.iter().map(|item| item.body_len as u64));
         if let Some(channel) = conn.channels.find(self.run.channel) {
             channel.entry.used_ms.set(self.time_ms);
             channel.entry.counters.publish.add(count);
             if self.run.first_tag > 0 {
+                self.totals.received_confirm.add(count);
                 channel.entry.unconfirmed.add(count);
             }
         }
@@ -304,6 +315,8 @@ impl Core {
         buffer: &[u8],
         last: bool,
     ) -> Enqueued {
+        let told_before = self.told.len();
+        let told = if cell.taps.any() { self.note_entering(cell, items, buffer) } else { Vec::new() };
         let mut state = cell.lock();
         if cell.is_dead() {
             return Enqueued::default();
@@ -320,8 +333,12 @@ impl Core {
         self.page_out_if_short(cell, &mut state);
         cell.counters.publish.add(items.len() as u64);
         cell.publish_gauges(&state);
+        cell.note_activity(&mut state, self.time_ms);
         let outpaces_consumers = cell.is_long() && state.queue.consumers.want_messages();
         drop(state);
+        if !told.is_empty() {
+            self.tell_entered(told, items, told_before);
+        }
         self.scratch.done.clear();
         Enqueued { outpaces_consumers, logged }
     }
@@ -437,7 +454,7 @@ impl Core {
             state.queue.put_back(entry);
         }
         state.queue.delivered(tally.deliver, tally.unacked_bytes);
-        cell.count_deliveries(&tally);
+        self.count_deliveries(cell, &tally);
         self.scratch.keys = keys;
         self.scratch.sent = sent;
         logged
@@ -456,6 +473,8 @@ impl Core {
         if returned > 0 {
             conn.link.touch(&mut self.touched);
         }
+        self.totals.unroutable_returned.add(returned);
+        self.totals.unroutable_dropped.add(items.len() as u64 - returned);
         if let Some(channel) = conn.channels.find(channel) {
             channel.entry.counters.return_unroutable.add(returned);
             channel.entry.counters.drop_unroutable.add(items.len() as u64 - returned);

@@ -17,6 +17,18 @@ fn run_len(deliveries: &[Unacked]) -> usize {
     same.min(MESSAGES_PER_LOCK)
 }
 
+/// Counts settled deliveries of a queue for the consumers that got them; neighbours mostly went to the same.
+#[inline]
+fn count_settled(state: &QueueState, mut run: &[Unacked]) {
+    while let Some(first) = run.first() {
+        let same = run.iter().take_while(|other| other.consumer == first.consumer).count();
+        if let Some(consumer) = first.consumer.and_then(|key| state.queue.consumers.handle(key)) {
+            consumer.counters.ack.add(same as u64);
+        }
+        run = &run[same..];
+    }
+}
+
 impl Core {
     /// Takes deliveries of a channel off its books, as basic.ack, nack and reject name them, and adds them to `settling`.
     pub(crate) fn take_deliveries(
@@ -71,12 +83,18 @@ impl Core {
                 creditable |= state.queue.consumers.credit(key, 1);
             }
         }
+        count_settled(&state, run);
+        self.totals.acknowledged.add(run.len() as u64);
         self.remove_entries(cell, &mut state, run.iter().map(|unacked| &unacked.entry));
         cell.counters.ack.add(run.len() as u64);
+        if cell.taps.any() {
+            self.note_left(cell, "ack", run.iter().map(|unacked| &unacked.entry));
+        }
         if creditable && !state.queue.is_empty() {
             self.deliver_ready_locked(cell, &mut state);
         } else {
             cell.publish_gauges(&state);
+            cell.note_activity(&mut state, self.time_ms);
         }
         drop(state);
         self.scratch.done.clear();
@@ -176,13 +194,20 @@ impl Core {
     /// Takes rejected deliveries off their queues for good: they are dead letters where the queue says so.
     pub(crate) fn reject_all(&mut self, conn: &Connection) {
         let settling = std::mem::take(&mut self.settling);
-        let mut rest = settling.into_iter().peekable();
+        self.reject_for_good(settling);
+        self.resume_channel(conn);
+    }
+
+    /// Takes deliveries off their queues for good.
+    pub(super) fn reject_for_good(&mut self, deliveries: Vec<Unacked>) {
+        let mut rest = deliveries.into_iter().peekable();
         while let Some(first) = rest.next() {
             let cell = first.queue.clone();
             let mut state = cell.lock();
             let mut gone = Vec::new();
             let mut next = Some(first);
             while let Some(unacked) = next {
+                count_settled(&state, std::slice::from_ref(&unacked));
                 state.queue.settled(unacked.entry.body_len);
                 if let Some(key) = unacked.consumer {
                     state.queue.consumers.credit(key, 1);
@@ -191,12 +216,12 @@ impl Core {
                 next = rest.next_if(|other| gone.len() < MESSAGES_PER_LOCK && Arc::ptr_eq(&other.queue, &cell));
             }
             cell.counters.ack.add(gone.len() as u64);
+            self.totals.acknowledged.add(gone.len() as u64);
             self.leave_all(&cell, &mut state, gone, Reason::Rejected);
             self.deliver_ready_locked(&cell, &mut state);
             drop(state);
             self.scratch.done.clear();
         }
-        self.resume_channel(conn);
     }
 
     /// Lets consumers go on that the channel's own limit had held back.

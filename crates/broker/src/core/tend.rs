@@ -283,6 +283,9 @@ impl Core {
     /// Ends what the turn left to do where nothing is locked.
     pub(crate) fn end_work(&mut self) {
         self.send_dead_letters();
+        if !self.told.is_empty() {
+            self.told.drain(..).for_each(crate::tap::Told::tell);
+        }
         if !self.unused.is_empty() {
             self.delete_unused();
         }

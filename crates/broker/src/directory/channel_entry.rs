@@ -3,6 +3,8 @@
 use super::{ConnectionEntry, ConnectionState, Subscription};
 use crate::counters::{ChannelCounters, Counter, PairCounters};
 use crate::delivery::ChannelLimit;
+use crate::topology::QueueCell;
+use crate::totals::{FetchCounters, MessageStats};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
@@ -42,7 +44,17 @@ pub struct ChannelEntry {
     prefetch: AtomicU16,
     limit: Arc<ChannelLimit>,
     consumers: Mutex<Vec<Arc<Subscription>>>,
+    /// What few channels have.
+    more: Mutex<Option<Box<More>>>,
     published: Mutex<HashMap<Arc<str>, Arc<PairCounters>, RandomState>>,
+}
+
+#[derive(Default)]
+struct More {
+    /// What was delivered to consumers that ended.
+    ended: MessageStats,
+    /// What was fetched, by queue.
+    fetched: HashMap<u64, (Arc<QueueCell>, FetchCounters), RandomState>,
 }
 
 impl ChannelEntry {
@@ -64,6 +76,7 @@ impl ChannelEntry {
             prefetch: AtomicU16::new(prefetch),
             limit,
             consumers: Mutex::default(),
+            more: Mutex::default(),
             published: Mutex::default(),
         })
     }
@@ -104,6 +117,50 @@ impl ChannelEntry {
     /// Deliveries that are not settled.
     pub fn unacknowledged(&self) -> u64 {
         self.limit.unacked.value()
+    }
+
+    fn more(&self) -> MutexGuard<'_, Option<Box<More>>> {
+        self.more.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Everything that was counted for it.
+    pub fn message_stats(&self) -> MessageStats {
+        let mut stats = MessageStats::from(&self.counters);
+        self.lock().iter().for_each(|subscription| stats += delivered_to(subscription));
+        if let Some(more) = &*self.more() {
+            stats += more.ended;
+        }
+        stats
+    }
+
+    /// What was delivered and fetched, by queue; of consumers that have not ended.
+    pub fn deliveries(&self) -> Vec<(Arc<QueueCell>, MessageStats)> {
+        let mut all: Vec<(Arc<QueueCell>, MessageStats)> = Vec::new();
+        let mut add = |cell: &Arc<QueueCell>, stats| match all.iter_mut().find(|(other, _)| Arc::ptr_eq(other, cell)) {
+            Some((_, sum)) => *sum += stats,
+            None => all.push((cell.clone(), stats)),
+        };
+        for subscription in self.consumers() {
+            if let Some(cell) = subscription.queue() {
+                add(cell, MessageStats::from(&subscription.consumer.counters));
+            }
+        }
+        if let Some(more) = &*self.more() {
+            more.fetched.values().for_each(|(cell, counters)| add(cell, MessageStats::from(counters)));
+        }
+        all
+    }
+
+    /// Counts what is fetched from a queue.
+    pub(crate) fn count_fetched(&self, cell: &Arc<QueueCell>, count: impl FnOnce(&FetchCounters)) {
+        let mut more = self.more();
+        let fetched = &mut more.get_or_insert_default().fetched;
+        if fetched.len() >= MOST_PAIRS && !fetched.contains_key(&cell.quid) {
+            // As for exchanges.
+            fetched.clear();
+        }
+        let (_, counters) = fetched.entry(cell.quid).or_insert_with(|| (cell.clone(), FetchCounters::default()));
+        count(counters);
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Arc<Subscription>>> {
@@ -150,10 +207,21 @@ impl ChannelEntry {
 
     pub(crate) fn remove_consumer(&self, subscription: &Arc<Subscription>) {
         self.lock().retain(|other| !Arc::ptr_eq(other, subscription));
+        self.more().get_or_insert_default().ended += delivered_to(subscription);
     }
 
     pub(crate) fn remove_consumers(&self) {
         // Each refers to its channel.
-        drop(std::mem::take(&mut *self.lock()));
+        let ended = std::mem::take(&mut *self.lock());
+        if !ended.is_empty() {
+            let mut more = self.more();
+            let sum = &mut more.get_or_insert_default().ended;
+            ended.iter().for_each(|subscription| *sum += delivered_to(subscription));
+        }
     }
+}
+
+/// What was delivered to a consumer; the channel itself counts acknowledgements.
+fn delivered_to(subscription: &Subscription) -> MessageStats {
+    MessageStats { ack: 0, ..MessageStats::from(&subscription.consumer.counters) }
 }

@@ -1,9 +1,8 @@
 //! A consumer and where its messages come from.
 
 use crate::delivery::Consumer;
-use crate::limits::Place;
 use crate::topology::QueueCell;
-use queue::{Activity, ConsumerKey};
+use queue::{Activity, ActivityWatch, ConsumerKey};
 use std::sync::Arc;
 
 /// A consumer of a channel.
@@ -11,8 +10,6 @@ pub struct Subscription {
     /// What it is.
     pub consumer: Arc<Consumer>,
     pub(crate) source: Source,
-    /// Where it is counted.
-    pub(crate) _place: Option<Place>,
 }
 
 /// Where a consumer's messages come from.
@@ -20,6 +17,7 @@ pub(crate) enum Source {
     Queue {
         cell: Arc<QueueCell>,
         key: ConsumerKey,
+        watch: ActivityWatch,
     },
     /// Direct replies, at this address.
     Replies {
@@ -36,10 +34,10 @@ impl Subscription {
         }
     }
 
-    /// What it does now. Takes its queue's lock.
+    /// What it does now.
     pub fn activity(&self) -> Activity {
         match &self.source {
-            Source::Queue { cell, key } => cell.lock().queue.consumers.activity(*key).unwrap_or(Activity::Up),
+            Source::Queue { watch, .. } => watch.activity(),
             Source::Replies { .. } => Activity::Up,
         }
     }

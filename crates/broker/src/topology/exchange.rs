@@ -3,6 +3,7 @@
 use super::{Behaviour, ExchangeKind};
 use crate::counters::ExchangeCounters;
 use crate::policy::{InForce, Sources};
+use crate::tap::Taps;
 use amqp::FieldTable;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -60,6 +61,8 @@ pub struct Exchange {
     pub(crate) delayed: AtomicBool,
     /// What went through it.
     pub counters: ExchangeCounters,
+    /// Who watches it.
+    pub(crate) taps: Taps,
     /// Raised with each change of its bindings and when it is deleted.
     pub(crate) generation: AtomicU64,
 }
@@ -80,6 +83,7 @@ impl Exchange {
             options: RwLock::default(),
             delayed: AtomicBool::new(false),
             counters: ExchangeCounters::default(),
+            taps: Taps::default(),
             generation: AtomicU64::new(1),
         }
     }

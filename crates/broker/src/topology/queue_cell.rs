@@ -1,12 +1,14 @@
 //! A queue as the topology holds it: what it was declared as, its counters, and its state behind a lock.
 
+use super::queue_details::Capacity;
 use crate::ConnectionId;
 use crate::core::leave::Letter;
-use crate::counters::QueueCounters;
+use crate::counters::{Counter, QueueCounters};
 use crate::deduplication::Present;
 use crate::delivery::Consumer;
 use crate::policy::InForce;
-use crate::topology::{Overflow, QueueOptions};
+use crate::tap::Taps;
+use crate::topology::{Exchange, Overflow, QueueOptions};
 use amqp::FieldTable;
 use queue::{Entry, Queue, Rules};
 use std::collections::{BTreeMap, VecDeque};
@@ -19,6 +21,9 @@ use store::Message;
 const LONG_BYTES: u64 = 64 << 10;
 /// Ready messages, likewise: small ones cost their entries rather than their bytes.
 const LONG_MESSAGES: u64 = 512;
+
+/// Exchanges whose messages a queue counts apart.
+const MOST_EXCHANGES: usize = 256;
 
 /// What a queue's options come from.
 #[derive(Debug, Default)]
@@ -63,6 +68,12 @@ pub struct QueueCell {
     pub(crate) terms: RwLock<Arc<QueueTerms>>,
     /// What happened in it.
     pub counters: QueueCounters,
+    /// When it was last used, in ms since 1970; 0 before.
+    pub active_ms: Counter,
+    /// Messages that entered by exchange, where rates are detailed; a leaf.
+    pub(crate) incoming: Mutex<Vec<(Arc<Exchange>, u64)>>,
+    /// Who watches it.
+    pub(crate) taps: Taps,
     pub(crate) dead: AtomicBool,
     pub(crate) state: Mutex<QueueState>,
 }
@@ -85,6 +96,7 @@ pub struct QueueState {
     pub(crate) waits: BTreeMap<(u64, u64), Entry>,
     /// Dead letters that no queue took yet.
     pub(crate) unsent: VecDeque<Letter>,
+    pub(crate) capacity: Capacity,
     /// True while its only consumer consumes exclusively.
     pub(crate) consumed_exclusively: bool,
     /// True while a reactor has it on its list of queues with more to deliver.
@@ -184,6 +196,9 @@ impl QueueCell {
             owner: None,
             terms: RwLock::default(),
             counters: QueueCounters::default(),
+            active_ms: Counter::default(),
+            incoming: Mutex::default(),
+            taps: Taps::default(),
             dead: AtomicBool::new(false),
             state: Mutex::default(),
         }
@@ -212,6 +227,26 @@ impl QueueCell {
             }
             None => false,
         }
+    }
+
+    /// Counts messages by the exchange that they were published to.
+    pub(crate) fn note_incoming(&self, exchange: &Arc<Exchange>, count: u64) {
+        let mut incoming = self.incoming.lock().unwrap_or_else(PoisonError::into_inner);
+        match incoming.iter_mut().find(|(other, _)| Arc::ptr_eq(other, exchange)) {
+            Some((_, sum)) => *sum += count,
+            None => {
+                if incoming.len() >= MOST_EXCHANGES {
+                    // Exchanges come and go without end: those of before are let go.
+                    incoming.clear();
+                }
+                incoming.push((exchange.clone(), count));
+            }
+        }
+    }
+
+    /// Messages that entered by the exchange that they were published to; empty unless rates are detailed.
+    pub fn incoming(&self) -> Vec<(Arc<Exchange>, u64)> {
+        self.incoming.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     #[inline]

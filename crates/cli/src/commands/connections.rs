@@ -37,7 +37,7 @@ pub(super) fn close_all_of_user(context: &Context<'_>) -> Result<(), Failure> {
 }
 
 fn send(context: &Context<'_>, path: &str, reason: &str) -> Result<Response, RequestError> {
-    context.request(&Request { method: "DELETE", path, headers: &[("x-reason", reason)], body: "" })
+    context.request(&Request { method: "DELETE", path, headers: &[("x-reason", reason)], ..Request::default() })
 }
 
 fn report(count: Option<&str>) -> Result<(), Failure> {

@@ -16,7 +16,8 @@ pub(super) fn add(context: &Context<'_>) -> Result<(), Failure> {
     let body = json!({ "password": password(context)?, "tags": [] }).to_string();
     let path = format!("/api/users/{}", segment(name));
     let headers = [("if-none-match", "*")];
-    match context.request(&Request { method: "PUT", path: &path, headers: &headers, body: &body }) {
+    match context.request(&Request { method: "PUT", path: &path, headers: &headers, body: &body, ..Request::default() })
+    {
         Ok(_) => context.remark(
             "Done. Don't forget to grant the user permissions to some virtual hosts! \
              See 'rabbitmqctl help set_permissions' to learn more.",

@@ -1,7 +1,7 @@
 //! Core keys: listeners, AMQP 1.0, users and limits that nothing here uses.
 
 use super::shared::{BYTE, CRL, TLS_LOG_LEVEL, VERIFY};
-use super::{INFORMATION_UNIT, Row, SIZE, ignored};
+use super::{INFORMATION_UNIT, Row, SIZE, ignored, refused, takes};
 use crate::kind::Kind::{
     self, Boolean, Choice, Duration, Either, Fraction, Integer, Ip, List, Listener, Path, Secret, Text,
 };
@@ -67,11 +67,21 @@ pub(super) const KEYS: &[Row] = &[
         "queue-version of the operator policy",
     ),
     ignored("runtime_parameters.limits.$category", Kind::NON_NEGATIVE, "runtime parameters a category may have"),
-    ignored("load_definitions", Path, "definitions to import at start"),
-    ignored("definitions.import_backend", Text, "where definitions are imported from"),
-    ignored("definitions.local.path", Path, "file or directory of definitions"),
+    takes("load_definitions", Path, "", "file or directory of definitions to import at start"),
+    refused(
+        "definitions.import_backend",
+        Text,
+        &[
+            "local_filesystem",
+            "local",
+            "rabbit_definitions_import_local_filesystem",
+            "rabbitmq_definitions_import_local_filesystem",
+        ],
+        "where definitions are imported from",
+    ),
+    takes("definitions.local.path", Path, "", "file or directory of definitions to import at start"),
     ignored("definitions.https.url", Text, "URL of definitions"),
-    ignored("definitions.skip_if_unchanged", Boolean, "do not import the same definitions again"),
+    takes("definitions.skip_if_unchanged", Boolean, "false", "do not import the definitions of the last start again"),
     ignored(
         "definitions.hashing.algorithm",
         Choice(&["sha", "sha224", "sha256", "sha384", "sha512"]),
@@ -138,7 +148,12 @@ pub(super) const KEYS: &[Row] = &[
     ignored("mirroring_sync_batch_size", SIZE, "bytes of a batch when mirrors synchronise"),
     ignored("mirroring_sync_max_throughput", INFORMATION_UNIT, "bytes per second when mirrors synchronise"),
     ignored("collect_statistics", Choice(&["none", "coarse", "fine"]), "detail of statistics"),
-    ignored("collect_statistics_interval", Kind::ANY_INTEGER, "milliseconds between statistics"),
+    takes(
+        "collect_statistics_interval",
+        Kind::NON_NEGATIVE,
+        "5000",
+        "milliseconds between samples of counters, at least 1000",
+    ),
     ignored("mnesia_table_loading_retry_timeout", Kind::ANY_INTEGER, "milliseconds a node waits for its peers' tables"),
     ignored("mnesia_table_loading_retry_limit", Kind::ANY_INTEGER, "how often a node waits for its peers' tables"),
     ignored("metadata_store.khepri.default_timeout", Kind::ANY_INTEGER, "milliseconds a metadata operation may take"),

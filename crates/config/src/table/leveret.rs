@@ -34,6 +34,12 @@ pub(super) const KEYS: &[Row] = &[
         "close",
         "what declaring a queue again with other properties or arguments leads to",
     ),
+    takes(
+        "leveret.track_login_sources",
+        Boolean,
+        "false",
+        "count attempts to log in by the client's address and the name given, too",
+    ),
     takes("leveret.compat.version", Version, "4.2.0", "version announced to clients in server-properties"),
     takes(
         "leveret.compat.consumer_timeout",

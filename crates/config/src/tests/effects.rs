@@ -1,5 +1,7 @@
 //! Every key that has an effect changes the field it is for.
 
+use std::path::Path;
+
 use crate::tests::load_all;
 use crate::{
     AnonymousLogin, AuthMechanism, Config, ConsumerTimeoutAction, DiskFreeLimit, Effect, LogLevel, MemoryWatermark,
@@ -56,6 +58,7 @@ const OBSERVED: &[Observed] = &[
     ("default_queue_type=quorum", |c| c.default_queue_type == "quorum"),
     ("leveret.quorum_as_classic=true", |c| c.quorum_as_classic),
     ("leveret.on_redeclare=alter", |c| c.on_redeclare == OnRedeclare::Alter),
+    ("leveret.track_login_sources=true", |c| c.track_login_sources),
     ("consumer_max_per_channel=16", |c| c.consumer_max_per_channel == Some(16)),
     ("max_message_size=512MiB", |c| c.max_message_size_bytes == 536_870_912),
     ("consumer_timeout=undefined", |c| c.consumer_timeout_ms.is_none()),
@@ -82,6 +85,10 @@ const OBSERVED: &[Observed] = &[
         |c| matches!(&c.anonymous_login, Some(AnonymousLogin { user, password }) if user == "guest" && password.expose() == "secret"),
     ),
     ("auth_mechanisms.1=AMQPLAIN", |c| c.auth_mechanisms == [AuthMechanism::Amqplain]),
+    ("load_definitions=/etc/a.json", |c| c.definitions.paths == [Path::new("/etc/a.json")]),
+    ("definitions.local.path=/etc/d", |c| c.definitions.paths == [Path::new("/etc/d")]),
+    ("management.load_definitions=/etc/a.json", |c| c.definitions.paths == [Path::new("/etc/a.json")]),
+    ("definitions.skip_if_unchanged=true", |c| c.definitions.skip_if_unchanged),
     ("cluster_name=orders", |c| c.cluster_name.as_deref() == Some("orders")),
     ("log.console=false", |c| !c.log.console),
     ("log.console.level=debug", |c| c.log.console_level == LogLevel::Debug),

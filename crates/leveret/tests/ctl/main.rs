@@ -6,6 +6,7 @@ mod delayed;
 mod golden;
 mod http;
 mod limits;
+mod messages;
 mod policies;
 mod socket;
 

@@ -16,6 +16,8 @@ pub struct Answer {
     /// Names in lower case, in the order in which they came.
     pub headers: Vec<(String, String)>,
     pub body: String,
+    /// The body as it came.
+    pub bytes: Vec<u8>,
 }
 
 impl Answer {
@@ -62,6 +64,13 @@ impl<'a> Client<'a> {
         request(self.address, method, path, &all, body)
     }
 
+    /// Status and the beginning of the answer to a request, which need not end.
+    #[track_caller]
+    pub fn head(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        let authorization = format!("Basic {}", STANDARD.encode(format!("{}:{}", self.user, self.password)));
+        head_of(self.address, method, path, &[("Authorization", &authorization)], body)
+    }
+
     #[track_caller]
     pub fn get(&self, path: &str) -> Value {
         let answer = self.send("GET", path, &[], "");
@@ -90,6 +99,14 @@ impl<'a> Client<'a> {
 /// Sends a request with these headers and no others but `Host`, `Connection` and `Content-Length`.
 #[track_caller]
 pub fn request(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    let mut stream = send(address, method, path, headers, body);
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap_or_else(|error| panic!("{method} {path}: no answer: {error}"));
+    parse(&answer)
+}
+
+#[track_caller]
+fn send(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap_or_else(|error| panic!("no connection: {error}"));
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let mut text = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
@@ -98,9 +115,23 @@ pub fn request(address: SocketAddr, method: &str, path: &str, headers: &[(&str, 
     }
     text += &format!("Content-Length: {}\r\n\r\n{body}", body.len());
     stream.write_all(text.as_bytes()).unwrap();
+    stream
+}
+
+/// Status and the beginning of the answer to a request, which need not end.
+#[track_caller]
+pub fn head_of(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, String) {
+    let mut stream = send(address, method, path, headers, body);
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap_or_else(|error| panic!("{method} {path}: no answer: {error}"));
-    parse(&answer)
+    let mut piece = [0; 4096];
+    while !answer.windows(4).any(|four| four == b"\r\n\r\n") {
+        let length = stream.read(&mut piece).unwrap_or_else(|error| panic!("{method} {path}: no answer: {error}"));
+        assert_ne!(length, 0, "{method} {path}: no answer");
+        answer.extend_from_slice(&piece[..length]);
+    }
+    let text = String::from_utf8_lossy(&answer).into_owned();
+    let status = text.split(' ').nth(1).and_then(|status| status.parse().ok());
+    (status.unwrap_or_else(|| panic!("no status: {text}")), text)
 }
 
 #[track_caller]
@@ -120,6 +151,7 @@ fn parse(bytes: &[u8]) -> Answer {
         status: status.unwrap_or_else(|| panic!("no status: {head}")),
         headers,
         body: String::from_utf8_lossy(&body).into_owned(),
+        bytes: body,
     }
 }
 

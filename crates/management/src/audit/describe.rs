@@ -219,6 +219,7 @@ mod tests {
             name: "a \"quoted\" name, {with} (brackets): \n\u{7f}é".to_owned(),
             password: Some(password),
             tags: Some(vec!["administrator".to_owned(), String::new()]),
+            limits: None,
             when: WhenUserExists::Replace,
         };
         let plain = described(&put(NewPassword::Plain(Secret("s3cret".to_owned()))));
@@ -226,6 +227,7 @@ mod tests {
             "name": "a \"quoted\" name, {with} (brackets): \n\u{7f}é",
             "password": "[hidden]",
             "tags": ["administrator", ""],
+            "limits": null,
             "when": "replace",
         });
         assert_eq!(plain, ("put_user".to_owned(), expected.clone()));

@@ -7,7 +7,7 @@ use crate::fields::Fields;
 use crate::json;
 use crate::list::{self, ListQuery};
 use crate::service::Shared;
-use crate::statistics::{Sampling, Subject};
+use crate::statistics::Subject;
 use axum::Json;
 use axum::extract::Path;
 use axum::http::HeaderMap;
@@ -64,10 +64,11 @@ fn show(shared: &Shared, query: &ListQuery, connection: &ConnectionEntry, fields
     fields.put("send_pend", || connection.pending_bytes());
     let subject = Subject::Connection(connection.id.0);
     let received = connection.received_bytes.value();
-    with_rate(shared, subject, "recv_oct", "recv_oct_details", received, fields);
-    with_rate(shared, subject, "send_oct", "send_oct_details", connection.sent().0, fields);
+    let rate = WithRate { shared, query, subject };
+    rate.put("recv_oct", "recv_oct_details", received, fields);
+    rate.put("send_oct", "send_oct_details", connection.sent().0, fields);
     // An Erlang process has these; tools that read them find a process that does nothing.
-    with_rate(shared, subject, "reductions", "reductions_details", 0, fields);
+    rate.put("reductions", "reductions_details", 0, fields);
     fields.put("garbage_collection", no_garbage);
 }
 
@@ -76,20 +77,22 @@ pub(super) fn no_garbage() -> Value {
     json!({ "fullsweep_after": 0, "max_heap_size": 0, "min_bin_vheap_size": 0, "min_heap_size": 0, "minor_gcs": 0 })
 }
 
-/// A counter and its rate as two fields.
-pub(super) fn with_rate(
-    shared: &Shared,
-    subject: Subject,
-    name: &'static str,
-    details: &str,
-    value: u64,
-    fields: &mut Fields<'_>,
-) {
-    fields.put(name, || value);
-    fields.put(details, || {
-        let described = shared.statistics().describe(subject, &[(name, value)], &Sampling::default());
-        described.get(details).cloned().unwrap_or_default()
-    });
+/// Counters of an object that stand among its other fields.
+pub(super) struct WithRate<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) query: &'a ListQuery,
+    pub(super) subject: Subject,
+}
+
+impl WithRate<'_> {
+    /// Adds a counter and its rate as two fields.
+    pub(super) fn put(&self, name: &'static str, details: &str, value: u64, fields: &mut Fields<'_>) {
+        fields.put(name, || value);
+        fields.put(details, || {
+            let described = self.shared.statistics().describe(self.subject, &[(name, value)], &self.query.sampling);
+            described.get(details).cloned().unwrap_or_default()
+        });
+    }
 }
 
 impl<R> Api<R> {
@@ -120,7 +123,7 @@ impl<R> Api<R> {
     }
 }
 
-fn not_own() -> ApiError {
+pub(super) fn not_own() -> ApiError {
     ApiError::not_authorised("User not authorised to access object")
 }
 
@@ -130,8 +133,8 @@ pub(super) fn check_vhost_exists(shared: &Shared, name: &str) -> Result<(), ApiE
 
 pub(super) async fn list(api: Api<ManagementUser>, query: ListQuery) -> Result<Response, ApiError> {
     let rows = api.connections()?;
-    let (shared, asked) = (Shared::clone(&api), query.clone());
-    list::reply(&query, rows, move |connection, fields| show(&shared, &asked, connection, fields)).await
+    let shown = query.clone();
+    list::reply(&query, rows, move |connection, fields| show(&api, &shown, connection, fields)).await
 }
 
 pub(super) async fn of_vhost(
@@ -142,8 +145,8 @@ pub(super) async fn of_vhost(
     check_vhost_exists(&api, &vhost)?;
     let mut rows = api.connections()?;
     rows.retain(|connection| connection.vhost().is_some_and(|own| **own == *vhost));
-    let (shared, asked) = (Shared::clone(&api), query.clone());
-    list::reply(&query, rows, move |connection, fields| show(&shared, &asked, connection, fields)).await
+    let shown = query.clone();
+    list::reply(&query, rows, move |connection, fields| show(&api, &shown, connection, fields)).await
 }
 
 /// RabbitMQ tells no more of them here.
@@ -164,8 +167,7 @@ pub(super) async fn of_user(
     }
     let mut rows = api.connections()?;
     rows.retain(|connection| connection.user() == user);
-    let shared = Shared::clone(&api);
-    list::reply(&query, rows, move |connection, fields| show_of_user(&shared, connection, fields)).await
+    list::reply(&query, rows, move |connection, fields| show_of_user(&api, connection, fields)).await
 }
 
 pub(super) async fn one(

@@ -179,6 +179,6 @@ struct Login {
 
 pub(super) async fn authenticate(api: Api<Administrator>, bytes: Bytes) -> Result<StatusCode, ApiError> {
     let login: Login = body(&bytes)?;
-    let command = AdminCommand::Authenticate { name: login.username, password: Secret(login.password) };
+    let command = AdminCommand::Authenticate { name: login.username, password: Secret(login.password), peer: None };
     Ok(status(&api.execute(command).await?))
 }

@@ -186,6 +186,18 @@ impl Extent {
         self.blobs.values().copied()
     }
 
+    /// Passes over up to `count` messages from `seq` on: how many, and the position behind them.
+    pub(super) fn skip(&self, seq: u64, count: u64) -> (u64, u64) {
+        let from = self.delta(seq.max(self.region.first));
+        let before = from.and_then(|from| from.checked_sub(1)).map_or(0, |last| self.live.rank(last));
+        let available = self.live.len() - before;
+        let next = u32::try_from(before.saturating_add(count)).ok().filter(|_| count < available);
+        match next.and_then(|next| self.live.select(next)) {
+            Some(delta) => (count, self.region.first + u64::from(delta)),
+            None => (available, self.region.last + 1),
+        }
+    }
+
     pub(super) fn read_from(&self, seq: u64, max_bytes: usize) -> Option<ColdRead> {
         let one = (self.region.len / u64::from(self.region.count.max(1))).max(1);
         let most = (max_bytes as u64 / one).clamp(1, 1024) as usize;

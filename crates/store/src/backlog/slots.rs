@@ -342,6 +342,12 @@ impl Slots {
         self.from(seq).take_while(fits).copied().collect()
     }
 
+    /// Passes over up to `count` messages from `seq` on: how many, and the position behind them.
+    pub(super) fn skip(&self, seq: u64, count: u64) -> (u64, u64) {
+        let passed = self.from(seq).take(usize::try_from(count).unwrap_or(usize::MAX));
+        passed.fold((0, seq), |(count, _), slot| (count + 1, slot.seq + 1))
+    }
+
     pub(super) fn blobs(&self) -> impl Iterator<Item = u64> {
         self.from(0).filter_map(Slot::blob)
     }

@@ -1,0 +1,1 @@
+//! Names the release whose tests are run: see `run`.
