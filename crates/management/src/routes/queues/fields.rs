@@ -4,12 +4,15 @@ use crate::fields::Fields;
 use crate::json;
 use crate::list::ListQuery;
 use crate::service::Shared;
-use crate::statistics::{Sampling, Subject};
+use crate::statistics::{Sampling, Subject, now_ms};
+use crate::time;
 use broker::{Policy, QueueCell, QueueDetails};
 use serde_json::{Value, json};
 use std::cell::LazyCell;
 use std::sync::Arc;
 
+/// Unused for so long a queue is idle: RabbitMQ's interval of statistics, in ms.
+const IDLE_MS: u64 = 5000;
 /// The version of RabbitMQ's storage of classic queues since 4.0.
 const STORAGE_VERSION: u64 = 2;
 
@@ -201,6 +204,9 @@ fn process(
             "avg_ack_egress_rate": 0.0,
         })
     });
+    if let Some(since_ms) = idle_since(cell) {
+        fields.put("idle_since", || time::rfc3339(since_ms));
+    }
     fields.put("leader", || shared.node_name());
     for name in ["members", "online"] {
         fields.put(name, || json!([shared.node_name()]));
@@ -209,4 +215,10 @@ fn process(
         fields.put(name, || Value::Array(Vec::new()));
     }
     fields.put("recoverable_slaves", || Value::Null);
+}
+
+/// When it was used last, if that is a while ago; in ms since 1970.
+fn idle_since(cell: &QueueCell) -> Option<u64> {
+    let used_ms = cell.active_ms.value();
+    (used_ms > 0 && used_ms + IDLE_MS < now_ms()).then_some(used_ms)
 }
