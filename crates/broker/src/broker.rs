@@ -2,7 +2,6 @@
 
 use crate::admin::{MemoryControl, Operations, Registry};
 use crate::core::compact::COMPACT_FROM;
-use crate::counters::LoginCounters;
 use crate::directory::Directory;
 use crate::limits::{Tally, UsersInUse};
 use crate::link::ConnectionId;
@@ -62,8 +61,6 @@ pub struct Broker {
     pub settings: Settings,
     /// Users and their permissions.
     pub access: Arc<AccessControl>,
-    /// Logins over AMQP.
-    pub logins: LoginCounters,
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) quids: QuidAllocator,
     vhosts: RwLock<HashMap<Arc<str>, Arc<Vhost>, RandomState>>,
@@ -138,7 +135,6 @@ impl Broker {
             channel_max: AtomicU16::new(settings.channel_max),
             settings,
             access,
-            logins: LoginCounters::default(),
             journal,
             quids: QuidAllocator::resume(snapshot.next_quid),
             vhosts: RwLock::default(),

@@ -159,21 +159,3 @@ counter_set! {
         publish_out,
     }
 }
-
-counter_set! {
-    /// Logins over AMQP; written by every reactor.
-    LoginCounters: SharedCounter {
-        /// Those that were let in.
-        succeeded,
-        /// Those that were not.
-        failed,
-    }
-}
-
-impl LoginCounters {
-    /// Begins again from zero.
-    pub fn reset(&self) {
-        self.succeeded.0.store(0, Ordering::Relaxed);
-        self.failed.0.store(0, Ordering::Relaxed);
-    }
-}

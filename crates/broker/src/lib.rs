@@ -64,7 +64,7 @@ pub use shard::{Errand, Shard};
 pub use tap::{Tap, TapEvent, TapRequest, TapSink, Watch};
 pub use topology::{
     BindingInfo, DeadLetterTarget, DelayedRetry, Destination, Exchange, ExchangeKind, ExchangeOptions, Overflow,
-    QueueCell, QueueDetails, QueueOptions, QueueTerms, QueueView, Vhost,
+    QueueCell, QueueDetails, QueueOptions, QueueTerms, Vhost,
 };
 pub use totals::{
     Churn, LoginCounts, LoginProtocol, LoginSource, MessageStats, MessageTotals, NodeTotals, REASONS, SIZE_BOUNDS,

@@ -96,7 +96,6 @@ impl Core {
         };
         match self.broker.login(&credentials, conn.entry.peer.ip(), LoginProtocol::Amqp091) {
             Ok(user) => {
-                self.broker.logins.succeeded.add(1);
                 conn.entry.set_login(user.clone(), mechanism);
                 conn.user = Some(user);
                 conn.phase = Phase::Tuning;
@@ -105,10 +104,7 @@ impl Core {
                 let tune = connection::Tune { channel_max, frame_max, heartbeat: settings.heartbeat_s };
                 self.send(conn, 0, &Method::ConnectionTune(tune));
             }
-            Err(error) => {
-                self.broker.logins.failed.add(1);
-                self.login_failed(conn, mechanism, &error);
-            }
+            Err(error) => self.login_failed(conn, mechanism, &error),
         }
         Ok(())
     }

@@ -12,7 +12,6 @@ mod one_of;
 mod queue_cell;
 mod queue_details;
 mod queue_options;
-mod queue_view;
 mod remove;
 mod route;
 
@@ -24,7 +23,6 @@ pub(crate) use hidden::{HiddenQueue, exchange_of, hidden_name};
 pub use queue_cell::{QueueCell, QueueState, QueueTerms};
 pub use queue_details::QueueDetails;
 pub use queue_options::{DeadLetterTarget, DelayedRetry, Overflow, QueueOptions};
-pub use queue_view::QueueView;
 pub(crate) use route::{Route, Routed};
 
 use crate::limits::{ObjectCounts, VhostLimits};

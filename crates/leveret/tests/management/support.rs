@@ -194,14 +194,6 @@ impl Client<'_> {
     }
 }
 
-/// The names of an object's fields, sorted.
-#[track_caller]
-pub fn fields_of(value: &Value) -> Vec<&str> {
-    let mut names: Vec<&str> = value.as_object().expect("an object").keys().map(String::as_str).collect();
-    names.sort_unstable();
-    names
-}
-
 /// Asserts that none of these fields is missing.
 #[track_caller]
 pub fn assert_has(value: &Value, names: &[&str]) {

@@ -7,35 +7,50 @@ use axum::Json;
 use axum::extract::Path;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use broker::AdminCommand;
-use serde_json::{Value, json};
+use broker::{AdminCommand, LoginCounts, LoginProtocol};
+use serde_json::{Map, Value, json};
+
+fn show(counts: LoginCounts) -> Map<String, Value> {
+    Map::from_iter([
+        ("auth_attempts".to_owned(), counts.attempts().into()),
+        ("auth_attempts_failed".to_owned(), counts.failed.into()),
+        ("auth_attempts_succeeded".to_owned(), counts.succeeded.into()),
+    ])
+}
 
 /// Logins by protocol since the start or the last reset; RabbitMQ lists protocols that somebody used.
 pub(super) async fn attempts(api: Api<Monitor>, Path(name): Path<String>) -> Result<Json<Value>, ApiError> {
     api.check_node(&name)?;
-    let (amqp, http) = (&api.broker()?.logins, api.attempts());
-    let counts = [("amqp091", amqp.succeeded.value(), amqp.failed.value()), ("http", http.succeeded(), http.failed())];
-    let used = counts.into_iter().filter(|(_, succeeded, failed)| succeeded + failed > 0);
-    let show = |(protocol, succeeded, failed): (&str, u64, u64)| {
-        json!({
-            "protocol": protocol,
-            "auth_attempts": succeeded + failed,
-            "auth_attempts_failed": failed,
-            "auth_attempts_succeeded": succeeded,
-        })
-    };
-    Ok(Json(used.map(show).collect()))
+    let http = LoginCounts { succeeded: api.attempts().succeeded(), failed: api.attempts().failed() };
+    let mut all = api.broker()?.logins();
+    all.retain(|(protocol, _)| *protocol != LoginProtocol::Http);
+    all.push((LoginProtocol::Http, http));
+    let used = all.into_iter().filter(|(_, counts)| counts.attempts() > 0);
+    let rows = used.map(|(protocol, counts)| {
+        let mut row = show(counts);
+        row.insert("protocol".to_owned(), protocol.name().into());
+        Value::Object(row)
+    });
+    Ok(Json(rows.collect()))
 }
 
-/// RabbitMQ counts by address and user only where `track_auth_attempt_source` asks for it, which nothing does here.
+/// The same by address and user, where `track_auth_attempt_source` asks for it.
 pub(super) async fn attempts_by_source(api: Api<Monitor>, Path(name): Path<String>) -> Result<Json<Value>, ApiError> {
     api.check_node(&name)?;
-    Ok(Json(json!([])))
+    let rows = api.broker()?.login_sources().into_iter().map(|(source, counts)| {
+        let mut row = show(counts);
+        row.insert("remote_address".to_owned(), source.peer.to_string().into());
+        row.insert("username".to_owned(), source.user.into());
+        row.insert("protocol".to_owned(), source.protocol.name().into());
+        Value::Object(row)
+    });
+    Ok(Json(rows.collect()))
 }
 
+/// RabbitMQ resets both lists, whichever of the two is named.
 pub(super) async fn reset_attempts(api: Api<Administrator>, Path(name): Path<String>) -> Result<StatusCode, ApiError> {
     api.check_node(&name)?;
-    api.broker()?.logins.reset();
+    api.broker()?.reset_logins();
     api.attempts().reset();
     Ok(StatusCode::NO_CONTENT)
 }

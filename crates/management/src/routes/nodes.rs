@@ -44,7 +44,7 @@ fn show(shared: &Shared, broker: &Broker, query: &ListQuery, fields: &mut Fields
     facts(shared, broker, fields);
     limits(shared, broker, fields);
     usage(shared, broker, query, fields);
-    inputs_and_outputs(shared, query, fields);
+    inputs_and_outputs(shared, broker, query, fields);
     let empty = |name: &'static str, fields: &mut Fields<'_>| fields.put(name, || Value::Array(Vec::new()));
     ["partitions", "cluster_links"].into_iter().for_each(|name| empty(name, fields));
 }
@@ -131,27 +131,28 @@ fn usage(shared: &Shared, broker: &Broker, query: &ListQuery, fields: &mut Field
     ] {
         with_details(shared, Subject::Broker, triple, &query.sampling, fields);
     }
-    for (name, details) in [
-        ("connection_created", "connection_created_details"),
-        ("connection_closed", "connection_closed_details"),
-        ("channel_created", "channel_created_details"),
-        ("channel_closed", "channel_closed_details"),
-        ("queue_declared", "queue_declared_details"),
-        ("queue_created", "queue_created_details"),
-        ("queue_deleted", "queue_deleted_details"),
+    let churn = broker.node_totals().churn;
+    for triple in [
+        ("connection_created", "connection_created_details", churn.connection_created),
+        ("connection_closed", "connection_closed_details", churn.connection_closed),
+        ("channel_created", "channel_created_details", churn.channel_created),
+        ("channel_closed", "channel_closed_details", churn.channel_closed),
+        ("queue_declared", "queue_declared_details", churn.queue_declared),
+        ("queue_created", "queue_created_details", churn.queue_created),
+        ("queue_deleted", "queue_deleted_details", churn.queue_deleted),
     ] {
-        with_details(shared, Subject::Broker, (name, details, 0), &query.sampling, fields);
+        with_details(shared, Subject::Broker, triple, &query.sampling, fields);
     }
 }
 
-fn inputs_and_outputs(shared: &Shared, query: &ListQuery, fields: &mut Fields<'_>) {
-    let process = Process::read();
+fn inputs_and_outputs(shared: &Shared, broker: &Broker, query: &ListQuery, fields: &mut Fields<'_>) {
+    let io = broker.disk_io();
     for triple in [
-        ("io_read_count", "io_read_count_details", process.reads),
-        ("io_read_bytes", "io_read_bytes_details", process.read_bytes),
-        ("io_write_count", "io_write_count_details", process.writes),
-        ("io_write_bytes", "io_write_bytes_details", process.written_bytes),
-        ("io_sync_count", "io_sync_count_details", 0),
+        ("io_read_count", "io_read_count_details", io.reads),
+        ("io_read_bytes", "io_read_bytes_details", io.read_bytes),
+        ("io_write_count", "io_write_count_details", io.writes),
+        ("io_write_bytes", "io_write_bytes_details", io.written_bytes),
+        ("io_sync_count", "io_sync_count_details", io.syncs),
         ("io_seek_count", "io_seek_count_details", 0),
         ("io_reopen_count", "io_reopen_count_details", 0),
         ("mnesia_ram_tx_count", "mnesia_ram_tx_count_details", 0),
@@ -163,13 +164,15 @@ fn inputs_and_outputs(shared: &Shared, query: &ListQuery, fields: &mut Fields<'_
     ] {
         with_details(shared, Subject::Broker, triple, &query.sampling, fields);
     }
-    for (name, details) in [
-        ("io_read_avg_time", "io_read_avg_time_details"),
-        ("io_write_avg_time", "io_write_avg_time_details"),
-        ("io_sync_avg_time", "io_sync_avg_time_details"),
-        ("io_seek_avg_time", "io_seek_avg_time_details"),
+    // In ms, since the start.
+    let average = |time_us: u64, count: u64| if count == 0 { 0.0 } else { time_us as f64 / count as f64 / 1000.0 };
+    for (name, details, time_ms) in [
+        ("io_read_avg_time", "io_read_avg_time_details", average(io.read_us, io.reads)),
+        ("io_write_avg_time", "io_write_avg_time_details", average(io.write_us, io.writes)),
+        ("io_sync_avg_time", "io_sync_avg_time_details", average(io.sync_us, io.syncs)),
+        ("io_seek_avg_time", "io_seek_avg_time_details", 0.0),
     ] {
-        fields.put(name, || 0.0);
+        fields.put(name, || time_ms);
         fields.put(details, || json!({ "rate": 0.0 }));
     }
 }

@@ -1,6 +1,5 @@
 //! `/api/overview`, `/api/version`, `/api/whoami`, `/api/cluster-name` and `/api/extensions`.
 
-use super::queues::message_stats;
 use super::status;
 use crate::api::{Administrator, Api, ManagementUser, Public};
 use crate::error::ApiError;
@@ -16,6 +15,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use broker::{AdminCommand, Broker, ExchangeKind, QueueCell};
 use serde_json::{Map, Value, json};
+use std::cell::LazyCell;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -155,7 +155,6 @@ fn identity(shared: &Shared, broker: &Broker, query: &ListQuery, fields: &mut Fi
     fields.put("is_qq_replica_operations_enabled", || false);
     fields.put("enable_queue_totals", || query.enable_queue_totals);
     fields.put("require_definition_json_extension", || false);
-    let _ = shared;
 }
 
 /// The queues whose messages are added up: all for monitors, and those in their virtual hosts for others.
@@ -234,45 +233,35 @@ fn statistics(
 ) {
     let counters = counters_of(queues);
     let describe = |counters: &[(&'static str, u64)]| shared.statistics().describe(Subject::Broker, counters, sampling);
+    let totals = LazyCell::new(|| broker.node_totals());
     fields.put("message_stats", || {
-        let mut stats = message_stats(&counters).unwrap_or_default();
-        let of_channels = |name| broker.channels().iter().map(|channel| channel_counter(channel, name)).sum::<u64>();
-        for name in ["confirm", "return_unroutable", "drop_unroutable"] {
-            stats.push((name, of_channels(name)));
-        }
-        for name in ["disk_reads", "disk_writes"] {
-            stats.push((name, 0));
-        }
-        describe(&stats)
+        let (messages, io) = (&totals.messages, broker.disk_io());
+        describe(&[
+            ("publish", messages.received),
+            ("confirm", messages.confirmed),
+            ("return_unroutable", messages.unroutable_returned),
+            ("drop_unroutable", messages.unroutable_dropped),
+            ("deliver", messages.delivered_consume_manual_ack),
+            ("deliver_no_ack", messages.delivered_consume_auto_ack),
+            ("get", messages.delivered_get_manual_ack),
+            ("get_no_ack", messages.delivered_get_auto_ack),
+            ("get_empty", messages.get_empty),
+            ("deliver_get", messages.delivered()),
+            ("redeliver", messages.redelivered),
+            ("ack", messages.acknowledged),
+            ("disk_reads", io.reads),
+            ("disk_writes", io.writes),
+        ])
     });
     fields.put("churn_rates", || {
-        describe(
-            &[
-                "channel_closed",
-                "channel_created",
-                "connection_closed",
-                "connection_created",
-                "queue_created",
-                "queue_declared",
-                "queue_deleted",
-            ]
-            .map(|name| (name, 0)),
-        )
+        let mut counters = Vec::new();
+        totals.churn.each(|name, value| counters.push((name, value)));
+        describe(&counters)
     });
     fields.put("queue_totals", || {
         let (ready, unacked) = (sum_of(&counters, "messages_ready"), sum_of(&counters, "messages_unacknowledged"));
         describe(&[("messages", ready + unacked), ("messages_ready", ready), ("messages_unacknowledged", unacked)])
     });
-}
-
-fn channel_counter(channel: &broker::ChannelEntry, wanted: &str) -> u64 {
-    let mut found = 0;
-    channel.counters.each(|name, value| {
-        if name == wanted {
-            found = value;
-        }
-    });
-    found
 }
 
 pub(super) async fn version(public: Public) -> Result<Json<String>, ApiError> {

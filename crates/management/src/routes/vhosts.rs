@@ -65,10 +65,19 @@ fn statistics(shared: &Shared, query: &ListQuery, vhost: &Arc<Vhost>, fields: &m
         }
     }
     if wants(fields, &["message_stats"])
-        && let Some(stats) = message_stats(&counters)
+        && let Some(stats) = message_stats(&counted_in(shared, vhost))
     {
         fields.put("message_stats", || shared.statistics().describe(subject, &stats, &query.sampling));
     }
+}
+
+/// What was counted for the channels of a virtual host, those that are gone among them.
+fn counted_in(shared: &Shared, vhost: &Vhost) -> Vec<(&'static str, u64)> {
+    let mut counters = Vec::new();
+    if let Some(stats) = shared.broker().ok().and_then(|broker| broker.vhost_message_stats().remove(&vhost.name)) {
+        stats.each(|name, value| counters.push((name, value)));
+    }
+    counters
 }
 
 /// Bytes received from and sent to the open connections of a virtual host.

@@ -4,20 +4,19 @@ use crate::fields::Fields;
 use crate::json;
 use crate::list::ListQuery;
 use crate::service::Shared;
-use crate::statistics::{Sampling, Subject};
-use broker::{Policy, QueueCell};
+use crate::statistics::{Sampling, Subject, now_ms};
+use crate::time;
+use broker::{Policy, QueueCell, QueueDetails};
 use serde_json::{Value, json};
 use std::cell::LazyCell;
 use std::sync::Arc;
 
-/// Memory that a queue takes without a message, and what each message adds, in bytes; bodies are not counted, as
-/// RabbitMQ does not count those over 64 bytes.
-const QUEUE_BYTES: u64 = 2048;
-const ENTRY_BYTES: u64 = 96;
+/// Unused for so long a queue is idle: RabbitMQ's interval of statistics, in ms.
+const IDLE_MS: u64 = 5000;
 /// The version of RabbitMQ's storage of classic queues since 4.0.
 const STORAGE_VERSION: u64 = 2;
 
-pub(super) fn show(shared: &Shared, query: &ListQuery, cell: &QueueCell, fields: &mut Fields<'_>) {
+pub(super) fn show(shared: &Shared, query: &ListQuery, cell: &Arc<QueueCell>, fields: &mut Fields<'_>) {
     let terms = LazyCell::new(|| cell.terms());
     fields.put("name", || &*cell.name);
     fields.put("vhost", || &*cell.vhost);
@@ -48,8 +47,12 @@ pub(super) fn show(shared: &Shared, query: &ListQuery, cell: &QueueCell, fields:
         fields.put("owner_pid_details", || owner_details(shared, cell));
     }
     messages(shared, &query.sampling, cell, fields);
-    consumers(cell, fields);
-    process(shared, &query.sampling, cell, fields);
+    // A reactor looks at the queue, which takes a while: only where a field that needs it is shown or sorted by.
+    let details = LazyCell::new(|| shared.broker().ok().and_then(|broker| broker.queue_details(cell).ok()));
+    let details = || details.clone().unwrap_or_default();
+    placement(cell, &details, fields);
+    consumers(cell, &details, fields);
+    process(shared, &query.sampling, cell, &details, fields);
 }
 
 fn name_of(policy: &Option<Arc<Policy>>) -> Option<&str> {
@@ -84,24 +87,9 @@ fn messages(shared: &Shared, sampling: &Sampling, cell: &QueueCell, fields: &mut
     }
     let bytes_ready = cell.counters.message_bytes_ready.value();
     let bytes_unacked = cell.counters.message_bytes_unacknowledged.value();
-    let (all, all_bytes) = (ready + unacked, bytes_ready + bytes_unacked);
-    // Where messages are is not known one by one: what a queue keeps on disk is counted as persistent.
-    let persistent = u64::from(cell.durable);
-    for (name, value) in [
-        ("message_bytes", all_bytes),
-        ("message_bytes_ready", bytes_ready),
-        ("message_bytes_unacknowledged", bytes_unacked),
-        ("message_bytes_ram", all_bytes),
-        ("message_bytes_persistent", persistent * all_bytes),
-        ("message_bytes_paged_out", 0),
-        ("messages_ram", all),
-        ("messages_ready_ram", ready),
-        ("messages_unacknowledged_ram", unacked),
-        ("messages_persistent", persistent * all),
-        ("messages_paged_out", 0),
-    ] {
-        fields.put(name, || value);
-    }
+    fields.put("message_bytes", || bytes_ready + bytes_unacked);
+    fields.put("message_bytes_ready", || bytes_ready);
+    fields.put("message_bytes_unacknowledged", || bytes_unacked);
     if !fields.wants("message_stats") {
         return;
     }
@@ -153,23 +141,38 @@ pub(in crate::routes) fn with_details(
     });
 }
 
-fn consumers(cell: &QueueCell, fields: &mut Fields<'_>) {
-    let (ready, count) = (cell.counters.messages_ready.value(), cell.counters.consumers.value());
-    let view = LazyCell::new(|| cell.view());
-    // The share of time in which consumers could take messages at once, as of now: they can while nothing waits.
-    let capacity = if count > 0 && ready == 0 { 1.0 } else { 0.0 };
-    fields.put("consumers", || count);
-    fields.put("consumer_utilisation", || capacity);
-    fields.put("consumer_capacity", || capacity);
-    fields.put("exclusive_consumer_tag", || view.exclusive_consumer.as_deref());
-    fields.put("single_active_consumer_tag", || view.single_active_consumer.as_deref());
-    fields.put("head_message_timestamp", || view.head_timestamp_s);
+/// Where its messages are.
+fn placement(cell: &QueueCell, details: &impl Fn() -> QueueDetails, fields: &mut Fields<'_>) {
+    let bytes = || cell.counters.message_bytes_ready.value() + cell.counters.message_bytes_unacknowledged.value();
+    fields.put("message_bytes_ram", || bytes().saturating_sub(details().message_bytes_paged_out));
+    fields.put("message_bytes_persistent", || details().message_bytes_persistent);
+    fields.put("message_bytes_paged_out", || details().message_bytes_paged_out);
+    fields.put("messages_ram", || details().messages_ready_ram + details().messages_unacknowledged_ram);
+    fields.put("messages_ready_ram", || details().messages_ready_ram);
+    fields.put("messages_unacknowledged_ram", || details().messages_unacknowledged_ram);
+    fields.put("messages_persistent", || details().messages_persistent);
+    fields.put("messages_paged_out", || details().messages_paged_out);
+}
+
+fn consumers(cell: &QueueCell, details: &impl Fn() -> QueueDetails, fields: &mut Fields<'_>) {
+    fields.put("consumers", || cell.counters.consumers.value());
+    fields.put("consumer_utilisation", || details().consumer_capacity);
+    fields.put("consumer_capacity", || details().consumer_capacity);
+    fields.put("exclusive_consumer_tag", || details().exclusive_consumer_tag.as_deref().map(str::to_owned));
+    fields.put("single_active_consumer_tag", || details().single_active_consumer_tag.as_deref().map(str::to_owned));
+    fields.put("head_message_timestamp", || details().head_message_timestamp);
 }
 
 /// What RabbitMQ has because its queues are Erlang processes, replicated once.
-fn process(shared: &Shared, sampling: &Sampling, cell: &QueueCell, fields: &mut Fields<'_>) {
-    let (ready, unacked) = lengths(cell);
-    fields.put("memory", || QUEUE_BYTES + ENTRY_BYTES * (ready + unacked));
+fn process(
+    shared: &Shared,
+    sampling: &Sampling,
+    cell: &QueueCell,
+    details: &impl Fn() -> QueueDetails,
+    fields: &mut Fields<'_>,
+) {
+    let (ready, _) = lengths(cell);
+    fields.put("memory", || details().memory_bytes);
     with_details(shared, Subject::Queue(cell.quid), ("reductions", "reductions_details", 0), sampling, fields);
     fields.put("garbage_collection", || {
         json!({
@@ -201,6 +204,9 @@ fn process(shared: &Shared, sampling: &Sampling, cell: &QueueCell, fields: &mut 
             "avg_ack_egress_rate": 0.0,
         })
     });
+    if let Some(since_ms) = idle_since(cell) {
+        fields.put("idle_since", || time::rfc3339(since_ms));
+    }
     fields.put("leader", || shared.node_name());
     for name in ["members", "online"] {
         fields.put(name, || json!([shared.node_name()]));
@@ -209,4 +215,10 @@ fn process(shared: &Shared, sampling: &Sampling, cell: &QueueCell, fields: &mut 
         fields.put(name, || Value::Array(Vec::new()));
     }
     fields.put("recoverable_slaves", || Value::Null);
+}
+
+/// When it was used last, if that is a while ago; in ms since 1970.
+fn idle_since(cell: &QueueCell) -> Option<u64> {
+    let used_ms = cell.active_ms.value();
+    (used_ms > 0 && used_ms + IDLE_MS < now_ms()).then_some(used_ms)
 }
