@@ -87,12 +87,12 @@ impl Core {
         let Some(headers) = PropertiesRef::of_payload(look.header).and_then(|properties| properties.headers()) else {
             return;
         };
-        let Some(parent) = headers.find("traceparent").and_then(|value| value.as_str()) else { return };
+        let Some(parent) = headers.find("traceparent").and_then(amqp::FieldRef::as_str) else { return };
         if !tracer.wants(parent) {
             return;
         }
         let (exchange, routing_key) = names(look.names);
-        let state = headers.find("tracestate").and_then(|value| value.as_str());
+        let state = headers.find("tracestate").and_then(amqp::FieldRef::as_str);
         let traced = Traced {
             operation,
             parent,

@@ -16,7 +16,7 @@ pub(crate) struct ApiError {
     /// A text, or an Erlang term as RabbitMQ writes it: `["not_boolean","x"]`.
     reason: Value,
     /// What was not found, and a sentence about it, for the command line, which has an exit code for each.
-    missing: Option<NotFound>,
+    missing: Option<Box<NotFound>>,
     /// A browser is to ask for a name and a password.
     is_challenge: bool,
 }
@@ -55,7 +55,7 @@ impl ApiError {
 
     /// The same error, in RabbitMQ's words where something was to be put into a virtual host that is not there.
     pub(crate) fn or_no_vhost(self) -> ApiError {
-        match self.missing {
+        match self.missing.as_deref() {
             Some(NotFound { kind: Missing::Vhost, .. }) => {
                 ApiError { missing: self.missing, ..ApiError::vhost_not_found() }
             }
@@ -65,7 +65,7 @@ impl ApiError {
 
     /// The same error, in RabbitMQ's words where something was to be put for a user or into a virtual host.
     pub(crate) fn or_no_user_or_vhost(self) -> ApiError {
-        match self.missing {
+        match self.missing.as_deref() {
             Some(NotFound { kind: Missing::Vhost | Missing::User, .. }) => {
                 ApiError { missing: self.missing, ..ApiError::bad_request("vhost_or_user_not_found") }
             }
@@ -75,7 +75,7 @@ impl ApiError {
 
     /// The same error, in RabbitMQ's words where something was to be done with a user that is not there.
     pub(crate) fn or_no_user(self, name: &str) -> ApiError {
-        match self.missing {
+        match self.missing.as_deref() {
             Some(NotFound { kind: Missing::User, .. }) => {
                 ApiError { missing: self.missing, ..ApiError::bad_request(json!(["no_such_user", name])) }
             }
@@ -180,7 +180,7 @@ impl From<AdminError> for ApiError {
         let text = error.to_string();
         match error {
             AdminError::NotFound { kind, .. } => {
-                ApiError { missing: Some(NotFound { kind, text }), ..ApiError::not_found() }
+                ApiError { missing: Some(Box::new(NotFound { kind, text })), ..ApiError::not_found() }
             }
             AdminError::UserExists(_) => ApiError::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", text),
             AdminError::Protected(vhost) => {
@@ -215,7 +215,7 @@ impl IntoResponse for ApiError {
 struct Detail {
     error: &'static str,
     reason: Value,
-    missing: NotFound,
+    missing: Box<NotFound>,
 }
 
 /// An answer as the command line reads it: where something was not found, with the kind of it as `missing` and with a

@@ -2,6 +2,7 @@
 
 use super::{Row, aliased, ignored, takes};
 use crate::kind::Kind::{self, Boolean, Choice, Either, Ip, Listener, Path, Secret, Text};
+use crate::options::RatesMode;
 
 pub(super) const KEYS: &[Row] = &[
     takes("leveret.management", Boolean, "true", "serve the HTTP API over the network"),
@@ -90,7 +91,7 @@ pub(super) const KEYS: &[Row] = &[
     ignored("management.uaa_client_id", Text, "client's id at UAA"),
     ignored("management.uaa_client_secret", Secret, "client's secret at UAA"),
     ignored("management.uaa_location", Text, "URL of UAA"),
-    takes("management.rates_mode", Choice(&["basic", "detailed", "none"]), "basic", "which message rates are kept"),
+    takes("management.rates_mode", Choice(RatesMode::WORDS), "basic", "which message rates are kept"),
     takes(
         "management.sample_retention_policies.$section.$interval",
         Kind::NON_NEGATIVE,

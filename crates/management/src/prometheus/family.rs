@@ -62,12 +62,15 @@ pub(super) fn whole<'a>(write: impl FnOnce(&mut Text) + Send + 'a) -> Box<dyn Se
     Box::new(Whole(Some(write)))
 }
 
+/// Writes the labels of an object.
+type Labels<R> = Box<dyn Fn(&R, &mut String) + Send>;
+
 /// A sample of every family for every object, one family after the other.
 pub(super) struct PerObject<R: 'static> {
     rows: Arc<Vec<R>>,
     prefix: &'static str,
     families: &'static [Family<R>],
-    labels: Box<dyn Fn(&R, &mut String) + Send>,
+    labels: Labels<R>,
     /// Where it goes on.
     family: usize,
     row: usize,

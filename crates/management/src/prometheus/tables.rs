@@ -221,7 +221,7 @@ pub(super) const CHANNEL_PROCESS: Table<Arc<ChannelEntry>> = Table {
     families: &[counter(
         "channel_process_reductions_total",
         "Reductions of the channel's process, of which there is none",
-        |c| no_reductions(c),
+        no_reductions,
     )],
 };
 
@@ -325,7 +325,7 @@ pub(super) const CONNECTION_COARSE: Table<Arc<ConnectionEntry>> = Table {
         counter(
             "connection_process_reductions_total",
             "Reductions of the connection's process, of which there is none",
-            |c| no_reductions(c),
+            no_reductions,
         ),
     ],
 };
