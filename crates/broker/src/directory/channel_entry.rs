@@ -8,7 +8,7 @@ use crate::totals::{FetchCounters, MessageStats};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// Exchanges whose publishes a channel counts apart.
 const MOST_PAIRS: usize = 1024;
@@ -53,8 +53,8 @@ pub struct ChannelEntry {
 struct More {
     /// What was delivered to consumers that ended.
     ended: MessageStats,
-    /// What was fetched, by queue.
-    fetched: HashMap<u64, (Arc<QueueCell>, FetchCounters), RandomState>,
+    /// What was fetched, by queue; one that is deleted is not kept for it.
+    fetched: HashMap<u64, (Weak<QueueCell>, FetchCounters), RandomState>,
 }
 
 impl ChannelEntry {
@@ -146,7 +146,8 @@ impl ChannelEntry {
             }
         }
         if let Some(more) = &*self.more() {
-            more.fetched.values().for_each(|(cell, counters)| add(cell, MessageStats::from(counters)));
+            let there = more.fetched.values().filter_map(|(cell, counters)| Some((cell.upgrade()?, counters)));
+            there.for_each(|(cell, counters)| add(&cell, MessageStats::from(counters)));
         }
         all
     }
@@ -156,10 +157,14 @@ impl ChannelEntry {
         let mut more = self.more();
         let fetched = &mut more.get_or_insert_default().fetched;
         if fetched.len() >= MOST_PAIRS && !fetched.contains_key(&cell.quid) {
-            // As for exchanges.
-            fetched.clear();
+            // As for exchanges, but first those that are gone.
+            fetched.retain(|_, (cell, _)| cell.strong_count() > 0);
+            if fetched.len() >= MOST_PAIRS {
+                fetched.clear();
+            }
         }
-        let (_, counters) = fetched.entry(cell.quid).or_insert_with(|| (cell.clone(), FetchCounters::default()));
+        let (_, counters) =
+            fetched.entry(cell.quid).or_insert_with(|| (Arc::downgrade(cell), FetchCounters::default()));
         count(counters);
     }
 

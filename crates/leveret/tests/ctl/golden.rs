@@ -46,7 +46,7 @@ fn transcript(fixture: &Fixture, expected: &str) -> String {
             actual.push_str(&format!("exit {code}\n"));
         }
     }
-    actual.replace('\x1b', "ESC")
+    crate::http::without_cluster_id(&actual.replace('\x1b', "ESC"))
 }
 
 #[track_caller]

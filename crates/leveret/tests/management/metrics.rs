@@ -105,9 +105,11 @@ pub fn traffic(broker: &BrokerProcess) -> RawClient {
     client.publish(1, "", "short", "one");
     client.publish(1, "", "short", "two");
     client.publish(1, "", "nobody", "dropped");
+    // Confirms that wait for the log come when they are due, before or after a return.
+    client.expect_all_confirmed(1, 6);
     client.publish_with(1, Publish::new("", "nobody").mandatory(), &Properties::default(), "returned");
     client.expect_return(1);
-    client.expect_all_confirmed(1, 7);
+    assert_eq!(client.expect_confirm(1).delivery_tag, 7);
     client.open_channel(2);
     client.consume(2, Consume::new("orders", "reader"));
     let first = client.expect_delivery(2).delivery_tag;
