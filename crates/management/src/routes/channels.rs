@@ -103,7 +103,7 @@ fn idle_since(channel: &ChannelEntry) -> Option<u64> {
 }
 
 /// Counters that a channel has. RabbitMQ has a group of them, publishes or deliveries, once there is one of it.
-fn counters_of(stats: &MessageStats) -> Vec<(&'static str, u64)> {
+pub(super) fn counters_of(stats: &MessageStats) -> Vec<(&'static str, u64)> {
     let (mut published, mut delivered) = (Vec::new(), Vec::new());
     stats.each(|name, value| match name {
         "publish" | "confirm" | "return_unroutable" | "drop_unroutable" => published.push((name, value)),
@@ -126,7 +126,7 @@ fn connection_details(connection: &ConnectionEntry) -> Value {
     })
 }
 
-fn channel_details(shared: &Shared, channel: &ChannelEntry) -> Value {
+pub(super) fn channel_details(shared: &Shared, channel: &ChannelEntry) -> Value {
     let connection = &channel.connection;
     json!({
         "name": channel.name(),

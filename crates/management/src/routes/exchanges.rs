@@ -1,5 +1,6 @@
 //! `/api/exchanges`.
 
+use super::queues::pairs;
 use super::status;
 use crate::api::{Api, VhostUser};
 use crate::error::ApiError;
@@ -80,11 +81,12 @@ pub(super) async fn one(
 ) -> Result<Response, ApiError> {
     let vhost = api.broker()?.vhost(&vhost).ok_or_else(ApiError::not_found)?;
     let exchange = vhost.exchange(exchange_name(&name)).ok_or_else(ApiError::not_found)?;
+    let row = (vhost.id, exchange);
     Ok(list::reply_one(&query, |fields| {
-        show(&api, &query, &(vhost.id, exchange), fields);
+        show(&api, &query, &row, fields);
         if !query.disable_stats {
-            fields.put("incoming", || Value::Array(Vec::new()));
-            fields.put("outgoing", || Value::Array(Vec::new()));
+            fields.put("incoming", || pairs::published_to(&api, &query, &row));
+            fields.put("outgoing", || pairs::routed_from(&api, &query, &row));
         }
     }))
 }

@@ -8,7 +8,7 @@ use crate::json;
 use crate::list::{self, ListQuery};
 use crate::request::required;
 use crate::service::Shared;
-use crate::statistics::{Sampling, Subject};
+use crate::statistics::{Retention, RetentionPolicies, Sampling, Subject};
 use axum::Json;
 use axum::body::Bytes;
 use axum::http::StatusCode;
@@ -133,10 +133,7 @@ fn identity(shared: &Shared, broker: &Broker, query: &ListQuery, fields: &mut Fi
     let version = broker.settings.version.as_str();
     fields.put("management_version", || version);
     fields.put("rates_mode", || shared.statistics().settings().rates_mode.name());
-    fields.put(
-        "sample_retention_policies",
-        || json!({ "global": [600, 3600, 28800, 86400], "basic": [600, 3600], "detailed": [600] }),
-    );
+    fields.put("sample_retention_policies", || retention(&shared.statistics().settings().retention));
     fields.put("exchange_types", exchange_types);
     fields.put("product_version", || env!("CARGO_PKG_VERSION"));
     fields.put("product_name", || PRODUCT);
@@ -290,4 +287,26 @@ pub(super) async fn set_cluster_name(api: Api<Administrator>, bytes: Bytes) -> R
 /// The scripts of RabbitMQ's user interface; old tools look for them to see which plugins there are.
 pub(super) async fn extensions(_: Api<ManagementUser>) -> Json<Value> {
     Json(json!([{ "javascript": "dispatcher.js" }]))
+}
+
+/// How far back samples go, in seconds: RabbitMQ's user interface knows five spans, and 0 for another one.
+fn retention(policies: &RetentionPolicies) -> Value {
+    let span = |policy: &Retention| match policy.span_s {
+        0..=66 => 60,
+        540..=660 => 600,
+        3240..=3960 => 3600,
+        25_920..=31_681 => 28_800,
+        77_760..=95_041 => 86_400,
+        _ => 0,
+    };
+    let spans = |kept: &[Retention]| {
+        let mut spans: Vec<u32> = kept.iter().map(span).collect();
+        spans.sort_unstable();
+        spans
+    };
+    json!({
+        "global": spans(&policies.global),
+        "basic": spans(&policies.basic),
+        "detailed": spans(&policies.detailed),
+    })
 }

@@ -1,6 +1,8 @@
 //! `/api/queues`.
 
+mod details;
 mod fields;
+pub(super) mod pairs;
 
 use super::channels::show_consumer;
 use super::{ask, counted, status};
@@ -15,6 +17,7 @@ use axum::extract::{Path, Query};
 use axum::http::StatusCode;
 use axum::response::Response;
 use broker::{AdminCommand, QueueCell};
+use details::Details;
 use fields::show;
 use serde::Deserialize;
 use serde_json::Value;
@@ -48,11 +51,21 @@ impl<R> Api<R> {
     }
 }
 
+/// A list of queues.
+async fn reply(shared: &Shared, query: &ListQuery, cells: Vec<Arc<QueueCell>>) -> Result<Response, ApiError> {
+    let details = Details::new(shared, &cells);
+    let (shared, asked) = (shared.clone(), query.clone());
+    let rows: Vec<(usize, Arc<QueueCell>)> = cells.into_iter().enumerate().collect();
+    let show = move |(place, cell): &(usize, Arc<QueueCell>), fields: &mut Fields<'_>| {
+        show(&shared, &asked, cell, || details.of(*place), fields);
+    };
+    list::reply(query, rows, show).await
+}
+
 /// All fields, here as at `/queues/detailed`: RabbitMQ 4.x leaves some out of this list, and 3.x does not.
 pub(super) async fn list(api: Api<VhostUser>, OfVhost(vhost): OfVhost, query: ListQuery) -> Result<Response, ApiError> {
     let rows = api.queue_rows(vhost.as_deref())?;
-    let (shared, asked) = (Shared::clone(&api), query.clone());
-    list::reply(&query, rows, move |cell, fields| show(&shared, &asked, cell, fields)).await
+    reply(&api, &query, rows).await
 }
 
 /// Those that a user's connections own; RabbitMQ has those that the user declared, which is not kept here.
@@ -65,8 +78,7 @@ pub(super) async fn of_user(
     let owned_by = |cell: &QueueCell| cell.owner.and_then(|owner| broker.connection(owner));
     let mut rows = api.queue_rows(None)?;
     rows.retain(|cell| owned_by(cell).is_some_and(|connection| connection.user() == user));
-    let (shared, asked) = (Shared::clone(&api), query.clone());
-    list::reply(&query, rows, move |cell, fields| show(&shared, &asked, cell, fields)).await
+    reply(&api, &query, rows).await
 }
 
 pub(super) async fn one(
@@ -75,12 +87,17 @@ pub(super) async fn one(
     query: ListQuery,
 ) -> Result<Response, ApiError> {
     let cell = api.queue_cell(&vhost, &name)?;
+    let broker = api.broker()?;
+    let asked = cell.clone();
+    // It may wait for a reactor, so it is not asked for on the thread that serves.
+    let details = tokio::task::spawn_blocking(move || broker.queue_details(&asked).ok()).await;
+    let details = details.ok().flatten().unwrap_or_default();
     Ok(list::reply_one(&query, |fields| {
-        show(&api, &query, &cell, fields);
+        show(&api, &query, &cell, || details.clone(), fields);
         if !query.disable_stats {
             fields.put("consumer_details", || consumers_of(&api, &cell));
-            fields.put("deliveries", || Value::Array(Vec::new()));
-            fields.put("incoming", || Value::Array(Vec::new()));
+            fields.put("deliveries", || pairs::delivered_from(&api, &query, &cell));
+            fields.put("incoming", || pairs::routed_to(&api, &query, &cell));
         }
     }))
 }

@@ -16,7 +16,15 @@ const IDLE_MS: u64 = 5000;
 /// The version of RabbitMQ's storage of classic queues since 4.0.
 const STORAGE_VERSION: u64 = 2;
 
-pub(super) fn show(shared: &Shared, query: &ListQuery, cell: &Arc<QueueCell>, fields: &mut Fields<'_>) {
+/// The fields of `cell`; a reactor looks at the queue for `details`, which takes a while: they are asked for only where a
+/// field that needs them is shown or sorted by.
+pub(super) fn show(
+    shared: &Shared,
+    query: &ListQuery,
+    cell: &Arc<QueueCell>,
+    details: impl Fn() -> QueueDetails,
+    fields: &mut Fields<'_>,
+) {
     let terms = LazyCell::new(|| cell.terms());
     fields.put("name", || &*cell.name);
     fields.put("vhost", || &*cell.vhost);
@@ -47,9 +55,8 @@ pub(super) fn show(shared: &Shared, query: &ListQuery, cell: &Arc<QueueCell>, fi
         fields.put("owner_pid_details", || owner_details(shared, cell));
     }
     messages(shared, &query.sampling, cell, fields);
-    // A reactor looks at the queue, which takes a while: only where a field that needs it is shown or sorted by.
-    let details = LazyCell::new(|| shared.broker().ok().and_then(|broker| broker.queue_details(cell).ok()));
-    let details = || details.clone().unwrap_or_default();
+    let details = LazyCell::new(details);
+    let details = || details.clone();
     placement(cell, &details, fields);
     consumers(cell, &details, fields);
     process(shared, &query.sampling, cell, &details, fields);
