@@ -3,7 +3,7 @@
 use super::families::{
     channel_labels, connection_labels, delivered_labels, exchange_labels, published_labels, queue_labels, routed_labels,
 };
-use super::family::{Section, Table, per_object, sums, whole};
+use super::family::{Section, Sums, Table, per_object, sums, whole};
 use super::filter::Filter;
 use super::tables::{self, ChannelStats, Delivered, Published, QueueFigures, Routed};
 use super::text::{Kind, Text, label};
@@ -58,16 +58,25 @@ fn aggregated(shared: &Shared, broker: &Arc<Broker>, sections: &mut Vec<Box<dyn 
     sections.push(whole(move |text| sum_everything(&broker, left_out.as_ref(), text)));
 }
 
+/// Queues that are added up before the next ones are looked at.
+const PIECE: usize = 512;
+
 fn sum_everything(broker: &Broker, left_out: Option<&Regex>, text: &mut Text) {
     let mut queues = broker.queue_cells(None);
     if let Some(pattern) = left_out {
         queues.retain(|queue| !pattern.is_match(&queue.name));
     }
-    for table in [&tables::QUEUE_COARSE, &tables::QUEUE_DELIVERY, &tables::QUEUE_PUBLISHED] {
-        sums(queues.iter(), PREFIX, table, text);
+    let mut tables = [&tables::QUEUE_COARSE, &tables::QUEUE_DELIVERY, &tables::QUEUE_PUBLISHED].map(Sums::new);
+    let mut figures = Sums::new(&tables::QUEUE);
+    let mut routed = 0;
+    // Many queues do not fit into the processor's caches, so that each is looked at for everything at once.
+    for piece in queues.chunks(PIECE) {
+        tables.iter_mut().for_each(|sums| sums.add(piece));
+        figures.add(&QueueFigures::of(broker, piece));
+        routed += piece.iter().map(|queue| queue.counters.publish.value()).sum::<u64>();
     }
-    sums(QueueFigures::of(broker, &queues).iter(), PREFIX, &tables::QUEUE, text);
-    let routed: u64 = queues.iter().map(|queue| queue.counters.publish.value()).sum();
+    tables.into_iter().for_each(|sums| sums.write(PREFIX, text));
+    figures.write(PREFIX, text);
     drop(queues);
     // Each message enters a queue by an exchange, so that the pairs need not be known to add them up.
     for family in tables::QUEUE_EXCHANGE.families {

@@ -110,20 +110,45 @@ impl<R: Send + Sync> Section for PerObject<R> {
     }
 }
 
-/// Writes the sum of every family over all objects, which are gone over once.
-pub(super) fn sums<R, B: Borrow<R>>(rows: impl Iterator<Item = B>, prefix: &str, table: &Table<R>, text: &mut Text) {
-    let mut sums: Vec<Number> = vec![Number::Whole(0); table.families.len()];
-    for row in rows {
-        for (sum, family) in sums.iter_mut().zip(table.families) {
-            if let Some(value) = (family.value)(row.borrow()) {
-                *sum = sum.add(value);
+/// The families of a table added up over objects.
+pub(super) struct Sums<R: 'static> {
+    table: &'static Table<R>,
+    sums: Vec<Number>,
+}
+
+impl<R> Sums<R> {
+    pub(super) fn new(table: &'static Table<R>) -> Sums<R> {
+        Sums { table, sums: vec![Number::Whole(0); table.families.len()] }
+    }
+
+    pub(super) fn add<B: Borrow<R>>(&mut self, rows: impl IntoIterator<Item = B>) {
+        for row in rows {
+            for (sum, family) in self.sums.iter_mut().zip(self.table.families) {
+                if let Some(value) = (family.value)(row.borrow()) {
+                    *sum = sum.add(value);
+                }
             }
         }
     }
-    for (sum, family) in sums.into_iter().zip(table.families) {
-        if !NOT_ADDED_UP.contains(&family.name) {
-            text.family(prefix, family.name, family.kind, family.help);
-            text.sample("", sum);
+
+    pub(super) fn write(self, prefix: &str, text: &mut Text) {
+        for (sum, family) in self.sums.into_iter().zip(self.table.families) {
+            if !NOT_ADDED_UP.contains(&family.name) {
+                text.family(prefix, family.name, family.kind, family.help);
+                text.sample("", sum);
+            }
         }
     }
+}
+
+/// Writes the sum of every family over all objects, which are gone over once.
+pub(super) fn sums<R, B: Borrow<R>>(
+    rows: impl Iterator<Item = B>,
+    prefix: &str,
+    table: &'static Table<R>,
+    text: &mut Text,
+) {
+    let mut sums = Sums::new(table);
+    sums.add(rows);
+    sums.write(prefix, text);
 }

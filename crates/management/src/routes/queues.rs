@@ -51,7 +51,7 @@ impl<R> Api<R> {
     }
 }
 
-/// A list of queues.
+/// A list of queues, which come by virtual host and name.
 async fn reply(shared: &Shared, query: &ListQuery, cells: Vec<Arc<QueueCell>>) -> Result<Response, ApiError> {
     let details = Details::new(shared, &cells);
     let (shared, asked) = (shared.clone(), query.clone());
@@ -59,7 +59,7 @@ async fn reply(shared: &Shared, query: &ListQuery, cells: Vec<Arc<QueueCell>>) -
     let show = move |(place, cell): &(usize, Arc<QueueCell>), fields: &mut Fields<'_>| {
         show(&shared, &asked, cell, || details.of(*place), fields);
     };
-    list::reply(query, rows, show).await
+    list::reply_in_order(query, rows, show).await
 }
 
 /// All fields, here as at `/queues/detailed`: RabbitMQ 4.x leaves some out of this list, and 3.x does not.
