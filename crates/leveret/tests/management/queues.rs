@@ -2,6 +2,7 @@
 
 use crate::support::{Client, NOT_FOUND, assert_has, start};
 use serde_json::json;
+use testkit::{ConnectOptions, Consume, ExchangeDeclare, QueueDeclare, RawClient, method};
 
 #[test]
 fn declarations_and_deletions() {
@@ -142,4 +143,57 @@ fn fields() {
     assert_eq!(basic[0].get("messages"), None);
     let totals = guest.get("/api/queues?disable_stats=true&enable_queue_totals=true&columns=name,messages");
     assert_eq!(totals, json!([{ "name": "q", "messages": 0 }]));
+}
+
+#[test]
+fn a_queue_and_an_exchange_name_who_they_deal_with() {
+    let broker = start(&[("management.rates_mode", "detailed")]);
+    let mut client = RawClient::connect(broker.address(), &ConnectOptions::default());
+    client.open_channel(1);
+    client.declare(1, QueueDeclare::new("q"));
+    client.call(1, ExchangeDeclare::new("e", "fanout"));
+    client.call(1, method::queue_bind("q", "e", "", &Vec::new()));
+    client.publish(1, "e", "", "one");
+    client.publish(1, "e", "", "two");
+    client.open_channel(2);
+    client.consume(2, Consume::new("q", "reader"));
+    client.expect_delivery(2);
+    client.expect_delivery(2);
+    let api = Client::guest(&broker);
+    let queue = api.get("/api/queues/%2F/q");
+    assert_eq!(queue["incoming"].as_array().map(Vec::len), Some(1), "{queue}");
+    assert_eq!(queue["incoming"][0]["exchange"], json!({ "name": "e", "vhost": "/" }));
+    assert_eq!(queue["incoming"][0]["stats"]["publish"], 2);
+    assert_eq!(queue["deliveries"].as_array().map(Vec::len), Some(1), "{queue}");
+    assert_eq!(queue["deliveries"][0]["stats"]["deliver"], 2);
+    assert_eq!(queue["deliveries"][0]["channel_details"]["number"], 2);
+    let exchange = api.get("/api/exchanges/%2F/e");
+    assert_eq!(exchange["incoming"].as_array().map(Vec::len), Some(1), "{exchange}");
+    assert_eq!(exchange["incoming"][0]["stats"]["publish"], 2);
+    assert_eq!(exchange["incoming"][0]["channel_details"]["number"], 1);
+    assert_eq!(exchange["outgoing"][0]["queue"], json!({ "name": "q", "vhost": "/" }));
+    assert_eq!(exchange["outgoing"][0]["stats"]["publish"], 2);
+}
+
+#[test]
+fn lists_are_sorted_by_what_reactors_know() {
+    let broker = start(&[]);
+    let mut client = RawClient::connect(broker.address(), &ConnectOptions::default());
+    client.open_channel(1);
+    for place in 0..600 {
+        client.declare(1, QueueDeclare::new(&format!("q{place:03}")));
+    }
+    client.confirm_select(1);
+    for (queue, count) in [("q599", 3), ("q000", 2), ("q300", 1)] {
+        (0..count).for_each(|_| client.publish(1, "", queue, "message"));
+    }
+    client.expect_all_confirmed(1, 6);
+    let api = Client::guest(&broker);
+    let page = api.get("/api/queues?page=1&page_size=4&sort=messages_ram&sort_reverse=true&columns=name,messages_ram");
+    let expected = [("q599", 3), ("q000", 2), ("q300", 1), ("q598", 0)];
+    let expected: Vec<_> = expected.iter().map(|(name, ram)| json!({ "name": name, "messages_ram": ram })).collect();
+    assert_eq!(page["items"], json!(expected));
+    let all = api.get("/api/queues?columns=name,messages_ram");
+    let known = all.as_array().expect("a list").iter().filter_map(|row| row["messages_ram"].as_u64());
+    assert_eq!(known.sum::<u64>(), 6);
 }
