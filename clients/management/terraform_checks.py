@@ -13,7 +13,7 @@ def vhost_of(test):
 
     def check():
         name = fresh("terraform")
-        API.put(f"/vhosts/{part(name)}", {"description": "", "default_queue_type": "", "tracing": False}, (201,))
+        API.put(f"/vhosts/{part(name)}", {"description": "", "tags": "", "tracing": False}, (201,))
         try:
             test(name)
         finally:

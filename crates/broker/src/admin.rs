@@ -16,6 +16,7 @@ mod memory;
 mod messages;
 mod objects;
 mod parameters;
+mod plugin_parameters;
 mod policies;
 mod registry;
 mod snapshot;

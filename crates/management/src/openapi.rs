@@ -132,7 +132,7 @@ fn rights(access: Access) -> &'static str {
 fn answers(answer: &str, path: &str) -> Value {
     let (status, mut value) = match answer {
         "put" => ("204", json!({ "description": "It is done; it was there before." })),
-        "none" => ("204", json!({ "description": "It is done." })),
+        "none" | "changes" => ("204", json!({ "description": "It is done." })),
         "location" => (
             "201",
             json!({
@@ -141,8 +141,9 @@ fn answers(answer: &str, path: &str) -> Value {
             }),
         ),
         "health" => ("200", json!({ "description": "It is so.", "content": json_of(reference("Health")) })),
+        "text" => ("200", json!({ "description": "The answer.", "content": { "text/plain": {} } })),
         "events" => ("200", json!({ "description": "Server-sent events.", "content": { "text/event-stream": {} } })),
-        "ok" => ("200", json!({ "description": "The answer.", "content": json_of(json!({})) })),
+        "ok" | "form" => ("200", json!({ "description": "The answer.", "content": json_of(json!({})) })),
         list if list.starts_with('[') => {
             let items = reference(list.trim_matches(['[', ']']));
             let list = json!({ "type": "array", "items": items });
@@ -154,6 +155,14 @@ fn answers(answer: &str, path: &str) -> Value {
     let mut all = Map::new();
     if answer == "put" {
         all.insert("201".to_owned(), json!({ "description": "It is done, and it is new." }));
+    }
+    if answer == "changes" {
+        let list = json!({ "type": "array", "items": { "type": "object" } });
+        let changes = json!({ "description": "What would change.", "content": json_of(list) });
+        all.insert("200".to_owned(), changes);
+    }
+    if answer == "form" {
+        all.insert("415".to_owned(), json!({ "description": "The body is no form." }));
     }
     if answer == "health" {
         let failure = json!({ "description": "It is not.", "content": json_of(reference("HealthFailure")) });

@@ -22,6 +22,7 @@ mod parameters;
 mod permissions;
 mod policies;
 mod queues;
+mod shovels;
 mod table;
 mod users;
 mod vhosts;
@@ -189,8 +190,8 @@ fn table() -> Routes {
         .route("/definitions", get(definitions::get_all).post(definitions::post_all))
         .route("/definitions/{vhost}", get(definitions::get_vhost).post(definitions::post_vhost))
         .route("/all-configuration", get(definitions::get_all).post(definitions::post_all))
-        .route("/shovels", get(absent::of_node))
-        .route("/shovels/{vhost}", get(absent::of_node))
+        .route("/shovels", get(shovels::list))
+        .route("/shovels/{vhost}", get(shovels::of_vhost))
         .route("/federation-links", get(absent::of_node))
         .route("/federation-links/{vhost}", get(absent::of_node))
         .route("/stream/connections", get(absent::of_caller))
@@ -268,6 +269,9 @@ pub(crate) fn status(reply: &AdminReply) -> StatusCode {
         _ => StatusCode::NO_CONTENT,
     }
 }
+
+/// Erlang's default of what `garbage_collection` says; nothing is collected here.
+const FULLSWEEP_AFTER: u32 = 65_535;
 
 /// The header that says how many messages or connections a request took away.
 pub(crate) const COUNT_HEADER: &str = "leveret-count";

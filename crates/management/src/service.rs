@@ -297,6 +297,13 @@ impl Shared {
         self.0.application.listeners()
     }
 
+    /// Open connections and listening sockets: monitors take none at all for a failure of the node.
+    pub(crate) fn sockets_used(&self, broker: &Broker) -> u64 {
+        let http = self.http();
+        let listening = self.listeners().len() + http.listeners.len() + http.prometheus_listeners.len();
+        broker.object_totals().connections + listening as u64
+    }
+
     /// Free disk space in bytes, and the limit below which publishers wait.
     pub(crate) fn disk(&self) -> (u64, u64) {
         self.0.application.disk().unwrap_or_default()

@@ -1,5 +1,6 @@
 //! Runtime parameters: those of virtual hosts, with the component that they are for, and those of the whole node.
 
+use super::plugin_parameters::{self, is_without_effect};
 use super::{AdminError, AdminReply, Missing};
 use crate::broker::Broker;
 use crate::core::sorted;
@@ -143,8 +144,11 @@ impl Broker {
         self.registry.current().parameters.iter().find(is_meant).cloned()
     }
 
-    /// Makes a parameter's value effective.
+    /// Makes a parameter's value effective, or says that it is not.
     pub(crate) fn parameter_changed(&self, vhost: &str, component: &str, value: Option<&FieldValue>) {
+        if value.is_some() && is_without_effect(component) {
+            warn!("a parameter of component '{component}' in vhost '{vhost}' has no effect here");
+        }
         let (true, Some(vhost)) = (component == VHOST_LIMITS, self.vhost(vhost)) else { return };
         let limit = |name| value.and_then(FieldValue::as_table)?.get(name)?.as_i64();
         vhost.limits.max_connections.set(limit("max-connections"));
@@ -218,6 +222,7 @@ pub(super) fn check_parameter(component: &str, name: &str, value: &FieldValue) -
         POLICY => Err(AdminError::Invalid(POLICY_SET.to_owned())),
         VHOST_LIMITS if name == LIMITS => check_vhost_limits(value).map_err(invalid),
         VHOST_LIMITS => Err(invalid(vec![format!("the limits of a vhost are called {LIMITS}, not {name}")])),
+        inert if is_without_effect(inert) => plugin_parameters::check(inert, name, value).map_err(invalid),
         other => Err(invalid(vec![format!("component {other} not found")])),
     }
 }

@@ -212,8 +212,8 @@ fn what_makes_no_sense_is_refused_in_the_words_of_rabbitmq() {
         "Validation failed\n\n[{<<\"nope\">>,1}] are not recognised policy settings\n (vhost: \"/\" key: \"p\")",
     );
     check_refused(
-        json!({ "parameters": [{ "vhost": "/", "component": "shovel", "name": "s", "value": {} }] }),
-        "Validation failed\n\ncomponent shovel not found\n (vhost: \"/\" / component: \"shovel\" / key: \"s\")",
+        json!({ "parameters": [{ "vhost": "/", "component": "nope", "name": "s", "value": {} }] }),
+        "Validation failed\n\ncomponent nope not found\n (vhost: \"/\" / component: \"nope\" / key: \"s\")",
     );
     check_refused(json!({ "users": 1 }), "users must be a list");
     check_refused(

@@ -1,4 +1,4 @@
-//! Lists of what there is none of: shovels, federation links, streams and traces belong to plugins of RabbitMQ.
+//! Lists of what there is none of: federation links, streams and traces belong to plugins of RabbitMQ.
 //!
 //! Without its plugin RabbitMQ has no such path. Tools that show everything take an empty list better than 404.
 

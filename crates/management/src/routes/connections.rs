@@ -74,7 +74,7 @@ fn show(shared: &Shared, query: &ListQuery, connection: &ConnectionEntry, fields
 
 /// What RabbitMQ tells of a process's garbage collection, of one that has none.
 pub(super) fn no_garbage() -> Value {
-    json!({ "fullsweep_after": 0, "max_heap_size": 0, "min_bin_vheap_size": 0, "min_heap_size": 0, "minor_gcs": 0 })
+    json!({ "fullsweep_after": super::FULLSWEEP_AFTER, "max_heap_size": 0, "min_bin_vheap_size": 0, "min_heap_size": 0, "minor_gcs": 0 })
 }
 
 /// Counters of an object that stand among its other fields.

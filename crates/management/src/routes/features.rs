@@ -7,7 +7,9 @@ use crate::list::{self, ListQuery};
 use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde_json::{Value, json};
+use broker::QueueCell;
+use serde_json::Value;
+use std::sync::Arc;
 
 /// A feature flag of RabbitMQ 4.x. Each is enabled: tools look for those of features that they need.
 struct Flag {
@@ -70,7 +72,7 @@ const FLAGS: [Flag; 33] = [
     required("rabbit_exchange_type_local_random", "Local random exchange", ""),
     required("rabbitmq_4.0.0", "Allows rolling upgrades from 3.13.x to 4.0.x", ""),
     required("rabbitmq_4.1.0", "Allows rolling upgrades to 4.1.x", ""),
-    required("rabbitmq_4.2.0", "Allows rolling upgrades to 4.2.x", ""),
+    stable("rabbitmq_4.2.0", "Allows rolling upgrades to 4.2.x"),
     stable("rabbitmq_4.3.0", "Allows rolling upgrades to 4.3.x"),
     required(
         "restart_streams",
@@ -139,6 +141,8 @@ const fn deprecated(name: &'static str, phase: &'static str, url: &'static str) 
 }
 
 const DENIED: &str = "denied_by_default";
+const PERMITTED: &str = "permitted_by_default";
+const TRANSIENT: &str = "transient_nonexcl_queues";
 
 /// By name.
 const DEPRECATED: [Deprecated; 8] = [
@@ -156,7 +160,7 @@ const DEPRECATED: [Deprecated; 8] = [
     ),
     Deprecated {
         name: "management_metrics_collection",
-        phase: "permitted_by_default",
+        phase: PERMITTED,
         url: "https://blog.rabbitmq.com/posts/2021/08/4.0-deprecation-announcements/#disable-metrics-delivery-via-the-management-api--ui",
         provider: AGENT,
     },
@@ -167,8 +171,8 @@ const DEPRECATED: [Deprecated; 8] = [
         "https://blog.rabbitmq.com/posts/2021/08/4.0-deprecation-announcements/#removal-of-ram-nodes",
     ),
     deprecated(
-        "transient_nonexcl_queues",
-        DENIED,
+        TRANSIENT,
+        PERMITTED,
         "https://blog.rabbitmq.com/posts/2021/08/4.0-deprecation-announcements/#removal-of-transient-non-exclusive-queues",
     ),
 ];
@@ -187,9 +191,14 @@ pub(super) async fn deprecated_features(_: Api<ManagementUser>, query: ListQuery
     list::reply_sorted(&query, DEPRECATED.iter().collect(), &["name"], show_deprecated).await
 }
 
-/// What is not going away here does not have to be given up.
-pub(super) async fn used_features(_: Api<ManagementUser>) -> axum::Json<Value> {
-    axum::Json(json!([]))
+/// Nothing is going away here, but who moves on to RabbitMQ has to know: of what RabbitMQ looks for, only transient
+/// queues can be in use.
+pub(super) async fn used_features(api: Api<ManagementUser>, query: ListQuery) -> Result<Response, ApiError> {
+    let broker = api.broker()?;
+    let is_transient = |queue: &Arc<QueueCell>| !queue.durable && queue.owner.is_none();
+    let is_used = broker.vhosts().into_iter().any(|vhost| vhost.queues().iter().any(is_transient));
+    let used = DEPRECATED.iter().filter(|feature| is_used && feature.name == TRANSIENT).collect();
+    list::reply_sorted(&query, used, &["name"], show_deprecated).await
 }
 
 #[cfg(test)]

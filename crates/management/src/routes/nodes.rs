@@ -122,7 +122,7 @@ fn usage(shared: &Shared, broker: &Broker, query: &ListQuery, fields: &mut Field
     for triple in [
         ("mem_used", "mem_used_details", broker.memory_figures().used_bytes.max(process.resident_bytes)),
         ("fd_used", "fd_used_details", process.descriptors),
-        ("sockets_used", "sockets_used_details", broker.object_totals().connections),
+        ("sockets_used", "sockets_used_details", shared.sockets_used(broker)),
         ("proc_used", "proc_used_details", process.threads),
         ("disk_free", "disk_free_details", disk_free),
         ("gc_num", "gc_num_details", 0),

@@ -53,7 +53,7 @@ impl Sampler {
         }
         let Some(tick) = statistics.tick(now_ms()) else { return };
         self.sample_broker(&tick, statistics.settings().rates_mode, &broker);
-        sample_node(&tick, &Process::read(), shared.disk().0, &broker);
+        sample_node(&tick, &Process::read(), shared, &broker);
         tick.complete();
     }
 
@@ -214,13 +214,13 @@ fn sample_pairs(tick: &Tick<'_>, vhost: &Vhost, channel: &ChannelEntry) {
     }
 }
 
-fn sample_node(tick: &Tick<'_>, process: &Process, disk_free: u64, broker: &Broker) {
+fn sample_node(tick: &Tick<'_>, process: &Process, shared: &Shared, broker: &Broker) {
     let io = broker.disk_io();
     let values: [u64; NODE.len()] = by_name(NODE, |visit| {
         visit("mem_used", process.resident_bytes);
         visit("fd_used", process.descriptors);
-        visit("sockets_used", broker.object_totals().connections);
-        visit("disk_free", disk_free);
+        visit("sockets_used", shared.sockets_used(broker));
+        visit("disk_free", shared.disk().0);
         visit("proc_used", process.threads);
         visit("context_switches", process.context_switches);
         visit("io_read_count", io.reads);

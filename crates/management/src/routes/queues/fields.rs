@@ -183,7 +183,7 @@ fn process(
     with_details(shared, Subject::Queue(cell.quid), ("reductions", "reductions_details", 0), sampling, fields);
     fields.put("garbage_collection", || {
         json!({
-            "fullsweep_after": 0,
+            "fullsweep_after": crate::routes::FULLSWEEP_AFTER,
             "max_heap_size": 0,
             "min_bin_vheap_size": 0,
             "min_heap_size": 0,
