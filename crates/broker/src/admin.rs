@@ -24,7 +24,7 @@ mod user_limits;
 mod vhosts;
 
 pub use command::{AdminCommand, AdminReply, NewPassword, Secret, WhenUserExists};
-pub use diagnosis::Finding;
+pub use diagnosis::{Finding, QueueMark};
 pub use error::{AdminError, Missing};
 pub use export::TopologyDefinitions;
 pub use import::{INTERNAL_CLUSTER_ID, ImportBatch, ImportOutcome, ImportedPolicy, ImportedUser, ImportedVhost};
@@ -133,7 +133,7 @@ impl Broker {
 
             C::Messages(command) => self.message_command(*command).map(|reply| AdminReply::Messages(Box::new(reply))),
 
-            C::Diagnose { vhost, name, sample } => self.diagnose(&vhost, &name, sample),
+            C::Diagnose { vhost, name, since } => self.diagnose(&vhost, &name, since),
             C::ChangeArguments { vhost, name, set, unset } => self.change_arguments(&vhost, &name, &set, &unset),
 
             C::CloseConnections { which, reason } => self.close_connections(&which, &reason),

@@ -47,7 +47,7 @@ pub use admin::{
     AdminCommand, AdminError, AdminReply, AfterGet, BindingSnapshot, Cursor, DelayedSnapshot, ExchangeSnapshot,
     Finding, Holder, INTERNAL_CLUSTER_ID, ImportBatch, ImportOutcome, ImportedPolicy, ImportedUser, ImportedVhost,
     MemoryControl, MemoryFigures, MemoryWatermark, MessageCommand, MessageFilter, MessageReply, MessageView, Missing,
-    MoveTarget, NewPassword, OperationView, Origin, Overview, Peek, Peeked, QueueSnapshot, Secret, Standing,
+    MoveTarget, NewPassword, OperationView, Origin, Overview, Peek, Peeked, QueueMark, QueueSnapshot, Secret, Standing,
     TopologyDefinitions, Transfer, WhenUserExists, Who,
 };
 pub use broker::{Alarm, Broker, Entropy};

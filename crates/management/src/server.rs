@@ -96,10 +96,12 @@ impl Server {
             let answer = router.call(request);
             let count = requests.fetch_add(1, Ordering::Relaxed) + 1;
             let is_last = self.limits.max_keepalive.is_some_and(|most| count >= most);
+            let patience = self.limits.patience();
             async move {
                 let mut response: Response = answer.await?;
-                drop(held);
-                if is_last {
+                // RabbitMQ takes the next request after one whose body nobody read, too.
+                let is_read = held.skip_rest(patience).await;
+                if is_last || !is_read {
                     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
                 }
                 Ok::<_, Infallible>(response)

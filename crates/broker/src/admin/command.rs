@@ -2,7 +2,7 @@
 
 use super::{
     BindingSnapshot, DelayedSnapshot, ExchangeSnapshot, Finding, ImportBatch, ImportOutcome, MemoryWatermark,
-    MessageCommand, MessageReply, Overview, QueueSnapshot, TopologyDefinitions,
+    MessageCommand, MessageReply, Overview, QueueMark, QueueSnapshot, TopologyDefinitions,
 };
 use crate::broker::Alarm;
 use crate::message::Which;
@@ -14,7 +14,6 @@ use metadata::{
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Something that an operator wants to know or to change.
 #[derive(Clone, Debug)]
@@ -321,8 +320,8 @@ pub enum AdminCommand {
         vhost: String,
         /// Its name.
         name: String,
-        /// How long it is watched.
-        sample: Duration,
+        /// The first look at it, which this is compared with.
+        since: QueueMark,
     },
     /// Changes arguments of a queue that is there.
     ChangeArguments {

@@ -13,7 +13,7 @@ use crate::shard::{Held, Survey};
 use crate::topology::QueueCell;
 use findings::Traffic;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Unacknowledged messages that are looked at for the oldest.
 const MOST_HELD: usize = 20_000;
@@ -41,15 +41,26 @@ struct Oldest {
     age_ms: u64,
 }
 
+/// What a queue had counted at some time.
+#[derive(Clone, Copy, Debug)]
+pub struct QueueMark {
+    counters: [u64; 4],
+    at: Instant,
+}
+
 impl Broker {
-    /// Looks at a queue twice, with this time in between, to see whether anything happens.
-    pub(super) fn diagnose(&self, vhost: &str, name: &str, sample: Duration) -> Result<AdminReply, AdminError> {
+    /// The first look at a queue that is to be diagnosed; the caller waits, and holds no thread while it does.
+    pub fn mark_queue(&self, vhost: &str, name: &str) -> Result<QueueMark, AdminError> {
+        let (_, cell) = self.find_queue(vhost, name)?;
+        Ok(QueueMark { counters: counters(&cell), at: Instant::now() })
+    }
+
+    /// Looks at a queue and at what happened since the first look.
+    pub(super) fn diagnose(&self, vhost: &str, name: &str, since: QueueMark) -> Result<AdminReply, AdminError> {
         let (vhost, cell) = self.find_queue(vhost, name)?;
-        let before = (counters(&cell), Instant::now());
-        std::thread::park_timeout(sample);
         let of = cell.clone();
         let queue = self.on_reactor_of(&cell, move |core| core.facts(&of))?;
-        let traffic = Traffic::between(&before.0, &counters(&cell), before.1.elapsed());
+        let traffic = Traffic::between(&since.counters, &counters(&cell), since.at.elapsed());
         let wanted: Vec<_> = queue.described.iter().map(|consumer| consumer.connection).collect();
         let mut survey = Survey::default();
         for shard in 0..self.shards() {

@@ -4,7 +4,7 @@ use crate::support::{Client, request, start};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
-use testkit::BrokerProcess;
+use testkit::{BrokerProcess, pause};
 
 const AUTHORIZATION: &str = "Authorization: Basic Z3Vlc3Q6Z3Vlc3Q=\r\n";
 
@@ -96,6 +96,32 @@ fn a_connection_has_as_many_requests_as_it_may() {
     let answers = rest(&mut stream);
     assert_eq!(answers.matches("HTTP/1.1 200").count(), 3, "{answers}");
     assert_eq!(answers.to_lowercase().matches("connection: close").count(), 1, "{answers}");
+}
+
+/// It comes in a packet of its own, as clients send it.
+#[test]
+fn a_body_that_nobody_reads_does_not_end_the_connection() {
+    let broker = start(&[]);
+    let mut stream = connect(broker.management());
+    for (path, authorization, status) in [
+        ("/api/rebalance/queues", AUTHORIZATION, 204),
+        ("/api/vhosts/%2F/deletion/protection", "", 401),
+        ("/api/nowhere", AUTHORIZATION, 404),
+    ] {
+        let head = format!("POST {path} HTTP/1.1\r\nHost: a\r\n{authorization}Content-Length: 4\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        pause(Duration::from_millis(100));
+        stream.write_all(b"[{}]").unwrap();
+        let mut answer = [0; 4096];
+        let length = stream.read(&mut answer).unwrap();
+        let answer = String::from_utf8_lossy(&answer[..length]);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {answer:?}");
+    }
+    // What is too long to be skipped does, and the client is told.
+    let head = format!("POST /api/nowhere HTTP/1.1\r\nHost: a\r\n{AUTHORIZATION}Content-Length: 1000000\r\n\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    let answer = rest(&mut stream);
+    assert!(answer.starts_with("HTTP/1.1 404") && answer.contains("\r\nconnection: close\r\n"), "{answer}");
 }
 
 #[test]

@@ -1,14 +1,16 @@
-//! Bodies of requests: those that do not arrive are given up, and all of them together fit into memory.
+//! Bodies of requests: those that do not arrive are given up, all of them together fit into memory, and what nobody
+//! wanted to read does not stand before the next request.
 
 use axum::body::{Bytes, HttpBody};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Sleep, sleep, timeout};
 
 /// Bodies up to this size are taken without asking: a thousand of them are little.
 const SMALL: u64 = 64 << 10;
@@ -37,14 +39,42 @@ impl Budget {
     }
 }
 
-/// What a request holds of the budget, until it is answered.
-pub(super) type Held = Arc<Mutex<Option<OwnedSemaphorePermit>>>;
+/// What a request holds of the budget, until it is answered, and what of its body was left.
+#[derive(Clone, Default)]
+pub(super) struct Held(Arc<Mutex<(Option<OwnedSemaphorePermit>, Option<Incoming>)>>);
+
+impl Held {
+    /// Reads and forgets what whoever answered did not want to know, as long as it is little and comes. False when the
+    /// connection cannot be used for another request, which its client has to be told.
+    pub(super) async fn skip_rest(self, patience: Option<Duration>) -> bool {
+        let left = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)).1;
+        let Some(mut body) = left.filter(|body| !body.is_end_stream()) else { return true };
+        if body.size_hint().lower() > SMALL {
+            return false;
+        }
+        let skip = async {
+            let mut bytes = 0;
+            while bytes <= SMALL {
+                match poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+                    None => return true,
+                    Some(Ok(frame)) => bytes += frame.data_ref().map_or(0, |data| data.len() as u64),
+                    Some(Err(_)) => return false,
+                }
+            }
+            false
+        };
+        match patience {
+            Some(patience) => timeout(patience, skip).await.unwrap_or(false),
+            None => skip.await,
+        }
+    }
+}
 
 type Asking = Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>;
 
 /// The body of a request.
 pub(super) struct Limited {
-    body: Incoming,
+    body: Option<Incoming>,
     asking: Option<Asking>,
     held: Held,
     patience: Option<Duration>,
@@ -64,7 +94,7 @@ impl Limited {
             let (units, count) = (budget.units.clone(), budget.units(length));
             Box::pin(async move { units.acquire_many_owned(count).await.ok() }) as Asking
         });
-        (Limited { body, asking, held: held.clone(), patience, waiting: None }, held)
+        (Limited { body: Some(body), asking, held: held.clone(), patience, waiting: None }, held)
     }
 }
 
@@ -80,22 +110,32 @@ impl HttpBody for Limited {
         if let Some(asking) = &mut self.asking {
             let permit = ready!(asking.as_mut().poll(context));
             self.asking = None;
-            *self.held.lock().unwrap_or_else(PoisonError::into_inner) = permit;
+            self.held.0.lock().unwrap_or_else(PoisonError::into_inner).0 = permit;
         }
-        let frame = Pin::new(&mut self.body).poll_frame(context);
+        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+        let frame = Pin::new(body).poll_frame(context);
         let (Poll::Pending, Some(patience)) = (&frame, self.patience) else {
             self.waiting = None;
             return frame.map_err(Into::into);
         };
         let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(patience)));
-        waiting.as_mut().poll(context).map(|()| Some(Err(Stalled.into())))
+        ready!(waiting.as_mut().poll(context));
+        // Nobody waits for the rest again.
+        self.body = None;
+        Poll::Ready(Some(Err(Stalled.into())))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.as_ref().is_none_or(HttpBody::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.body.as_ref().map(HttpBody::size_hint).unwrap_or_default()
+    }
+}
+
+impl Drop for Limited {
+    fn drop(&mut self) {
+        self.held.0.lock().unwrap_or_else(PoisonError::into_inner).1 = self.body.take();
     }
 }

@@ -3,6 +3,7 @@
 use super::{fetch, message, publish, with_queue};
 use crate::support::{Client, start};
 use serde_json::{Value, json};
+use std::thread;
 use std::time::Duration;
 use testkit::method::ack;
 use testkit::{ConnectOptions, Consume, RawClient, pause};
@@ -55,6 +56,19 @@ fn a_queue_says_why_it_does_not_move() {
     );
     let answer = client.send("GET", "/api/queues/%2F/nope/diagnosis", &[], "");
     assert_eq!(answer.status, 404);
+}
+
+/// As many as there are threads for commands, and more.
+#[test]
+fn queues_that_are_watched_keep_nobody_else_waiting() {
+    let (_broker, client) = with_queue("q", json!({}));
+    thread::scope(|scope| {
+        let diagnose = || client.get("/api/queues/%2F/q/diagnosis?sample_ms=4000");
+        let watched: Vec<_> = (0..8).map(|_| scope.spawn(diagnose)).collect();
+        pause(Duration::from_millis(500));
+        assert_eq!(client.get("/api/vhosts").as_array().map(Vec::len), Some(1));
+        assert!(watched.iter().all(|diagnosis| !diagnosis.is_finished()), "it waited for them");
+    });
 }
 
 #[test]

@@ -135,6 +135,10 @@ fn a_move_has_a_rate_and_can_be_cancelled() {
     let operation = move_messages(&client, "from", &json!({ "destination": { "queue": "to" }, "rate": 40 }));
     pause(Duration::from_millis(500));
     let path = format!("/api/leveret/operations/{}", operation["id"]);
+    client.put("/api/users/idle", r#"{"password":"p","tags":"management"}"#);
+    client.put("/api/permissions/%2F/idle", r#"{"configure":"","write":"","read":""}"#);
+    // Who may not read the queue could not have begun it.
+    assert_eq!(Client::new(&broker, "idle", "p").delete(&path), 401);
     assert_eq!(client.send("DELETE", &path, &[], "").status, 200);
     let end = ended(&client, &operation);
     let moved = end["moved"].as_u64().expect("a number");

@@ -4,6 +4,7 @@ use super::peek::check_may_read;
 use super::{Refusal, ask, filter, keys, who};
 use crate::api::{Api, ManagementUser, VhostUser};
 use crate::error::ApiError;
+use auth::{Permission, Resource};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::Path;
@@ -104,6 +105,10 @@ pub(super) async fn cancel(api: Api<ManagementUser>, Path(id): Path<String>) -> 
     let found = all.iter().find(|view| view.id.to_string() == id && api.sees_vhost(&view.vhost)).ok_or_else(missing)?;
     if !api.may_use_vhost(&found.vhost) && !api.caller.tags.administrator {
         return Err(ApiError::not_authorised("User not authorised to access virtual host").into());
+    }
+    if !api.caller.tags.administrator {
+        // As whoever begins one.
+        api.check(Resource::queue(&found.vhost, &found.queue), Permission::Read)?;
     }
     match ask(&api, MessageCommand::CancelOperation { id: found.id }).await? {
         MessageReply::Operation(view) => Ok(Json(show(&view))),

@@ -31,7 +31,9 @@ pub(super) async fn diagnosis(
         None => SAMPLE_MS,
     };
     let sample = Duration::from_millis(sample_ms.unsigned_abs());
-    let command = AdminCommand::Diagnose { vhost: vhost.clone(), name: name.clone(), sample };
+    let since = api.broker()?.mark_queue(&vhost, &name)?;
+    tokio::time::sleep(sample).await;
+    let command = AdminCommand::Diagnose { vhost: vhost.clone(), name: name.clone(), since };
     match api.execute(command).await? {
         AdminReply::Findings(findings) => {
             let findings: Vec<Value> = findings.iter().map(show).collect();
