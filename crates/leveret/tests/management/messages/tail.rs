@@ -20,10 +20,16 @@ struct Tail {
 impl Tail {
     /// Watches, from the moment on at which this returns.
     fn open(broker: &BrokerProcess, path: &str) -> Tail {
+        Tail::open_as(broker, "guest:guest", path)
+    }
+
+    fn open_as(broker: &BrokerProcess, credentials: &str, path: &str) -> Tail {
         let mut stream = TcpStream::connect(broker.management()).expect("a connection");
         stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
-        let authorization = STANDARD.encode("guest:guest");
-        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {authorization}\r\n\r\n");
+        let authorization = STANDARD.encode(credentials);
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Basic {authorization}\r\n\r\n"
+        );
         stream.write_all(request.as_bytes()).expect("a request");
         let mut tail = Tail { stream, text: String::new() };
         assert_eq!(tail.event().0, "watching");
@@ -146,6 +152,21 @@ fn only_so_many_watch_and_only_who_may_read() {
     assert_eq!(user.send("GET", "/api/exchanges/%2F/amq.topic/tail", &[], "").status, 401);
     assert_eq!(client.send("GET", "/api/exchanges/%2F/nope/tail", &[], "").status, 404);
     assert_eq!(client.send("GET", "/api/queues/%2F/q/tail?rate=fast", &[], "").status, 400);
+}
+
+#[test]
+fn who_may_not_read_any_more_is_told_nothing_more() {
+    let (broker, client) = with_queue("q", json!({}));
+    client.put("/api/users/u", r#"{"password":"p","tags":"management"}"#);
+    for (path, revoked) in
+        [("/api/queues/%2F/q/tail", "/api/permissions/%2F/u"), ("/api/exchanges/%2F/amq.topic/tail", "/api/users/u")]
+    {
+        client.put("/api/permissions/%2F/u", r#"{"configure":"","write":"","read":".*"}"#);
+        let mut tail = Tail::open_as(&broker, "u:p", path);
+        assert_eq!(client.delete(revoked), 204);
+        // The stream ends, or this waits in vain.
+        while tail.stream.read(&mut [0; 4096]).expect("an end in time") > 0 {}
+    }
 }
 
 impl Tail {

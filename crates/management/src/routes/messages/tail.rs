@@ -41,7 +41,8 @@ pub(super) async fn queue(
     let broker = api.broker()?;
     let (sink, events) = sink();
     let watch = broker.watch_queue(&vhost, &name, request, sink)?;
-    Ok(stream(broker, watch, events, encoding))
+    let may_watch = move || api.check(Resource::queue(&vhost, &name), Permission::Read).is_ok();
+    Ok(stream(broker, watch, events, encoding, may_watch))
 }
 
 pub(super) async fn exchange(
@@ -59,7 +60,8 @@ pub(super) async fn exchange(
     let (request, encoding) = request(&query)?;
     let (sink, events) = sink();
     let watch = broker.watch_exchange(&vhost, &name, request, sink)?;
-    Ok(stream(broker, watch, events, encoding))
+    let may_watch = move || api.check(Resource::exchange(&vhost, &name), Permission::Read).is_ok();
+    Ok(stream(broker, watch, events, encoding, may_watch))
 }
 
 fn request(query: &HashMap<String, String>) -> Result<(TapRequest, Encoding), Refusal> {
@@ -85,19 +87,26 @@ fn sink() -> (TapSink, Receiver<TapEvent>) {
     (Box::new(move |event| sender.try_send(event).is_ok()), events)
 }
 
-fn stream(broker: Arc<Broker>, watch: Watch, events: Receiver<TapEvent>, encoding: Encoding) -> Response {
+fn stream(
+    broker: Arc<Broker>,
+    watch: Watch,
+    events: Receiver<TapEvent>,
+    encoding: Encoding,
+    may_watch: impl Fn() -> bool + Send + 'static,
+) -> Response {
     // What waits for the client is bounded on both sides of the task between.
     let (sender, receiver) = channel(1);
-    tokio::spawn(pass_on(broker, watch, events, encoding, sender));
+    tokio::spawn(pass_on(broker, watch, events, encoding, may_watch, sender));
     Sse::new(ReceiverStream::new(receiver)).keep_alive(KeepAlive::default()).into_response()
 }
 
-/// Passes events on until the client, what it watches, or the broker is gone.
+/// Passes events on until the client, its permission, what it watches, or the broker is gone.
 async fn pass_on(
     broker: Arc<Broker>,
     watch: Watch,
     mut events: Receiver<TapEvent>,
     encoding: Encoding,
+    may_watch: impl Fn() -> bool,
     client: Sender<Result<Event, Infallible>>,
 ) {
     // The client knows by this that everything from now on is told.
@@ -115,7 +124,7 @@ async fn pass_on(
                 None => return,
             },
             _ = look.tick() => {
-                if !watch.is_there(&broker) {
+                if !watch.is_there(&broker) || !may_watch() {
                     return;
                 }
                 let (skipped, dropped) = watch.tap.take_missed();
