@@ -19,6 +19,7 @@ use order::List;
 use pieces::{PIECE, Whole};
 use query::Page;
 use serde_json::{Value, json};
+use std::time::Duration;
 use tokio::sync::Semaphore;
 
 /// The fields that RabbitMQ sorts most lists by.
@@ -27,6 +28,9 @@ const DEFAULT_SORT: &[&str] = &["vhost", "name"];
 /// Long lists that are sent at the same time, each of which holds its rows until the client has read them; further ones
 /// wait.
 static LONG_LISTS: Semaphore = Semaphore::const_new(32);
+
+/// How long a request waits for others to have read theirs.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// Answers with `rows`, of which `show` makes the JSON object, sorted by `vhost` and `name`.
 ///
@@ -70,7 +74,8 @@ where
     if is_short {
         return Ok(json_text(make().piece(0).into()));
     }
-    let permit = LONG_LISTS.acquire().await.ok();
+    let permit = tokio::time::timeout(LONGEST_WAIT, LONG_LISTS.acquire()).await;
+    let permit = permit.map_err(|_| ApiError::unavailable("too many long lists are being read".to_owned()))?.ok();
     let whole = on_other_thread(make).await?;
     Ok(json_text(pieces::body(whole, permit)))
 }
