@@ -197,3 +197,23 @@ fn lists_are_sorted_by_what_reactors_know() {
     let known = all.as_array().expect("a list").iter().filter_map(|row| row["messages_ram"].as_u64());
     assert_eq!(known.sum::<u64>(), 6);
 }
+
+#[test]
+fn every_page_has_its_part_of_the_order() {
+    let broker = start(&[]);
+    let mut client = RawClient::connect(broker.address(), &ConnectOptions::default());
+    client.open_channel(1);
+    // In an order that is not theirs.
+    for place in 0..103 {
+        client.declare(1, QueueDeclare::new(&format!("q{:03}", place * 41 % 103)));
+    }
+    let api = Client::guest(&broker);
+    let mut seen = Vec::new();
+    for page in 1..=11 {
+        let rows = api.get(&format!("/api/queues?page={page}&page_size=10&columns=name"));
+        assert_eq!((&rows["filtered_count"], &rows["page_count"]), (&json!(103), &json!(11)));
+        seen.extend(rows["items"].as_array().expect("items").iter().map(|row| row["name"].clone()));
+    }
+    let expected: Vec<_> = (0..103).map(|place| json!(format!("q{place:03}"))).collect();
+    assert_eq!(seen, expected);
+}

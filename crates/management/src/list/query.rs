@@ -128,6 +128,14 @@ impl Given {
 }
 
 impl ListQuery {
+    /// The places of a page that is nothing but a part of `length` rows in their order.
+    pub(crate) fn plain_range(&self, length: usize) -> Option<std::ops::Range<usize>> {
+        let page = self.page.as_ref().filter(|page| page.name.is_none() && self.sort.is_none() && !self.reverse)?;
+        let size = usize::try_from(page.size).ok()?;
+        let start = usize::try_from(page.number - 1).ok()?.checked_mul(size).filter(|start| *start < length)?;
+        Some(start..length.min(start.saturating_add(size)))
+    }
+
     /// Reads a query as RabbitMQ's `rabbit_mgmt_util` does.
     pub(super) fn parse(pairs: Vec<(String, String)>) -> Result<ListQuery, ApiError> {
         let given = Given(pairs);

@@ -72,7 +72,7 @@ fn sum_everything(broker: &Broker, left_out: Option<&Regex>, text: &mut Text) {
     // Many queues do not fit into the processor's caches, so that each is looked at for everything at once.
     for piece in queues.chunks(PIECE) {
         tables.iter_mut().for_each(|sums| sums.add(piece));
-        figures.add(&QueueFigures::of(broker, piece));
+        figures.add(QueueFigures::of(broker, piece));
         routed += piece.iter().map(|queue| queue.counters.publish.value()).sum::<u64>();
     }
     tables.into_iter().for_each(|sums| sums.write(PREFIX, text));

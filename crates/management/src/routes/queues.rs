@@ -28,8 +28,8 @@ pub(super) use fields::{message_stats, with_details};
 type Names = Path<(String, String)>;
 
 impl<R> Api<R> {
-    /// The queues that a list shows the caller, by virtual host and name.
-    fn queue_rows(&self, vhost: Option<&str>) -> Result<Vec<Arc<QueueCell>>, ApiError> {
+    /// The queues that a list shows the caller, by virtual host and name; those before and behind a page in any order.
+    fn queue_rows(&self, vhost: Option<&str>, query: &ListQuery) -> Result<Vec<Arc<QueueCell>>, ApiError> {
         let broker = self.broker()?;
         let mut cells = match vhost {
             Some(name) => {
@@ -42,7 +42,21 @@ impl<R> Api<R> {
                 seen.flat_map(|vhost| vhost.queues()).collect()
             }
         };
-        cells.sort_unstable_by(|a, b| (&a.vhost, &a.name).cmp(&(&b.vhost, &b.name)));
+        let order = |a: &Arc<QueueCell>, b: &Arc<QueueCell>| (&a.vhost, &a.name).cmp(&(&b.vhost, &b.name));
+        let mut shown = &mut cells[..];
+        if let Some(range) = query.plain_range(shown.len()) {
+            // Sorting all of very many takes longer than all the rest.
+            let length = range.len();
+            shown = match range.start {
+                0 => shown,
+                start => shown.select_nth_unstable_by(start - 1, order).2,
+            };
+            if length < shown.len() {
+                shown.select_nth_unstable_by(length, order);
+                shown = &mut shown[..length];
+            }
+        }
+        shown.sort_unstable_by(order);
         Ok(cells)
     }
 
@@ -64,7 +78,7 @@ async fn reply(shared: &Shared, query: &ListQuery, cells: Vec<Arc<QueueCell>>) -
 
 /// All fields, here as at `/queues/detailed`: RabbitMQ 4.x leaves some out of this list, and 3.x does not.
 pub(super) async fn list(api: Api<VhostUser>, OfVhost(vhost): OfVhost, query: ListQuery) -> Result<Response, ApiError> {
-    let rows = api.queue_rows(vhost.as_deref())?;
+    let rows = api.queue_rows(vhost.as_deref(), &query)?;
     reply(&api, &query, rows).await
 }
 
@@ -76,7 +90,7 @@ pub(super) async fn of_user(
 ) -> Result<Response, ApiError> {
     let broker = api.broker()?;
     let owned_by = |cell: &QueueCell| cell.owner.and_then(|owner| broker.connection(owner));
-    let mut rows = api.queue_rows(None)?;
+    let mut rows = api.queue_rows(None, &ListQuery::default())?;
     rows.retain(|cell| owned_by(cell).is_some_and(|connection| connection.user() == user));
     reply(&api, &query, rows).await
 }
