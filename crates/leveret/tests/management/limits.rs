@@ -61,7 +61,7 @@ fn parameters_and_names() {
             "/parameters/shovel/%2F/s",
             "",
             200,
-            r#"{"component":"shovel","name":"s","value":{"dest-uri":["amqp://"],"src-uri":"amqp://"},"vhost":"/"}"#,
+            r#"{"value":{"src-uri":"amqp://","dest-uri":["amqp://"]},"vhost":"/","component":"shovel","name":"s"}"#,
         ),
         (
             "PUT",

@@ -123,7 +123,7 @@ fn features_are_enabled() {
             "/deprecated-features/used?columns=name,deprecation_phase",
             "",
             200,
-            r#"[{"deprecation_phase":"permitted_by_default","name":"transient_nonexcl_queues"}]"#,
+            r#"[{"name":"transient_nonexcl_queues","deprecation_phase":"permitted_by_default"}]"#,
         ),
         ("DELETE", "/queues/%2F/passing", "", 204, ""),
         ("DELETE", "/reset", "", 204, ""),
