@@ -86,7 +86,7 @@ fn parameters_and_names() {
             r#"{"error":"bad_request","reason":"Validation failed\n\nKey \"upstream\" not found in s\n"}"#,
         ),
         ("DELETE", "/parameters/federation-upstream-set/%2F/s", "", 204, ""),
-        ("GET", "/shovels/%2F?columns=name,state,type,vhost", "", 200, r#"[{"name":"s","state":"terminated","type":"dynamic","vhost":"/"}]"#),
+        ("GET", "/shovels/%2F?columns=name,state,type,vhost", "", 200, r#"[{"name":"s","vhost":"/","type":"dynamic","state":"terminated"}]"#),
         ("GET", "/shovels/nope", "", 404, NOT_FOUND),
         ("DELETE", "/parameters/shovel/%2F/s", "", 204, ""),
         ("GET", "/shovels", "", 200, "[]"),
