@@ -70,7 +70,7 @@ fn open(directory: &Path) -> (LogJournal, Arc<FileLog>, Snapshot, u64) {
 
 /// Writes until it is killed; run by the test below as a process of its own.
 #[test]
-#[ignore = "the child of survives_kill_9"]
+#[ignore = "the child of survives_kill_9, which runs it; cargo test -p metadata --test crash"]
 fn child() {
     let Some(directory) = std::env::var_os(DIRECTORY) else { return };
     let (journal, log, snapshot, _) = open(Path::new(&directory));

@@ -231,7 +231,7 @@ fn a_page_of_many_is_soon_made() {
 
 /// `cargo test --release -p management -- --ignored --nocapture pages_are_quick`
 #[test]
-#[ignore = "a measurement, which says something in a release build only"]
+#[ignore = "measures: cargo test --release -p management --lib pages_are_quick -- --ignored --nocapture"]
 fn pages_are_quick() {
     for (count, limit_ms) in [(10_000, 20), (100_000, 100)] {
         let rows = many(count);
