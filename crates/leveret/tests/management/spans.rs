@@ -61,7 +61,8 @@ fn traced(parent: &str) -> Properties {
     Properties::default().header("traceparent", parent).header("tracestate", "vendor=1").header("other", 7)
 }
 
-/// Publishes to a queue, takes the message and acknowledges it; returns its properties.
+/// Publishes to a queue, takes the message and acknowledges it; returns its properties. The connection is closed at the
+/// end, or its consumer could get the next exchange's message.
 fn exchange(broker: &BrokerProcess, parent: &str) -> Properties {
     let mut client = RawClient::connect(broker.address(), &ConnectOptions::default());
     client.open_channel(1);
@@ -70,7 +71,7 @@ fn exchange(broker: &BrokerProcess, parent: &str) -> Properties {
     client.publish_with(1, Publish::new("", "q"), &traced(parent), "body");
     let delivery = client.expect_delivery(1);
     client.send(1, ack(delivery.delivery_tag, false));
-    client.assert_alive(1);
+    client.close();
     delivery.properties
 }
 
