@@ -1,7 +1,7 @@
 //! Usage texts.
 
 use crate::Invocation;
-use crate::commands::{COMMANDS, Command};
+use crate::commands::{self, Command};
 use crate::exit::Failure;
 use std::fmt::Write;
 
@@ -13,7 +13,7 @@ pub(crate) fn overview(program: &str) -> String {
         "\n{USAGE_HEAD}\n\n{program} [--node <node>] [--timeout <timeout>] [--longnames] [--quiet] <command> \
          [<command options>]\n\nAvailable commands:\n\n"
     );
-    for command in COMMANDS {
+    for command in commands::all() {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "   {:29} {}", command.name, command.description);
     }

@@ -1,8 +1,33 @@
 //! Closing connections.
 
+use super::{Command, command};
 use crate::context::{Context, RequestError, print};
 use crate::exit::Failure;
 use crate::http::{Request, Response, segment};
+
+pub(super) const COMMANDS: &[Command] = &[
+    command(
+        "close_connection",
+        (2, 2),
+        "<connection pid> <explanation>",
+        "Closes the connection with this process id",
+        close,
+    ),
+    command(
+        "close_all_connections",
+        (1, 1),
+        "[--vhost <vhost>] [--global] <explanation>",
+        "Closes all connections of a virtual host, or all",
+        close_all,
+    ),
+    command(
+        "close_all_user_connections",
+        (2, 2),
+        "<username> <explanation>",
+        "Closes all connections of a user",
+        close_all_of_user,
+    ),
+];
 
 /// The header that says how many connections a request closed.
 const COUNT_HEADER: &str = "leveret-count";

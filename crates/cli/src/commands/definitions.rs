@@ -1,5 +1,6 @@
 //! Definitions as a file.
 
+use super::{Command, command};
 use crate::arguments::Formatter;
 use crate::context::{Context, RequestError, print};
 use crate::exit::{self, Failure};
@@ -7,6 +8,23 @@ use crate::http::Request;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 use std::time::Duration;
+
+pub(super) const COMMANDS: &[Command] = &[
+    command(
+        "export_definitions",
+        (1, 1),
+        "<file_path | \"-\"> [--format <json>]",
+        "Exports definitions in JSON",
+        export,
+    ),
+    command(
+        "import_definitions",
+        (0, 1),
+        "<file_path | \"-\"> [--format <json>] [--skip-if-unchanged]",
+        "Imports definitions in JSON",
+        import,
+    ),
+];
 
 /// How long the broker may take for a large import or export.
 const TIMEOUT: Duration = Duration::from_secs(3600);

@@ -1,11 +1,29 @@
 //! Delayed messages: listing and cancelling them.
 
 use super::vhosts::no_vhost;
+use super::{Command, command};
 use crate::context::{Context, RequestError};
 use crate::exit::{self, Failure};
 use crate::http::segment;
 use crate::table::Table;
 use serde_json::Value;
+
+pub(super) const COMMANDS: &[Command] = &[
+    command(
+        "list_delayed_messages",
+        (0, 1),
+        "[--vhost <vhost>] [--no-table-headers] [<exchange>]",
+        "Lists messages that wait before they are routed",
+        list,
+    ),
+    command(
+        "cancel_delayed_message",
+        (1, 1),
+        "[--vhost <vhost>] <id>",
+        "Drops a message that waits before it is routed",
+        cancel,
+    ),
+];
 
 /// Messages that are asked for at once.
 const AT_ONCE: usize = 1000;

@@ -1,8 +1,12 @@
 //! The few expressions of Erlang that test suites pass to `eval`, each done by what it means.
 
+use super::{Command, command};
 use crate::context::{Context, print};
 use crate::exit::{self, Failure};
 use serde_json::{Value, json};
+
+pub(super) const COMMANDS: &[Command] =
+    &[command("eval", (1, 1), "<expression>", "Does what a few expressions of Erlang mean that tests use", eval)];
 
 /// What an expression means.
 #[derive(Debug, PartialEq, Eq)]

@@ -2,12 +2,52 @@
 
 use super::parameters::{json_text, no_parameter, parse_json};
 use super::vhosts::no_vhost;
+use super::{Command, command};
 use crate::arguments::Formatter;
 use crate::context::{Context, RequestError, print};
 use crate::exit::{self, Failure};
 use crate::http::segment;
 use crate::table::Table;
 use serde_json::{Value, json};
+
+pub(super) const COMMANDS: &[Command] = &[
+    command(
+        "set_vhost_limits",
+        (1, 1),
+        "[--vhost <vhost>] <definition>",
+        "Sets how many connections and queues a virtual host may have",
+        set_vhost,
+    ),
+    command("clear_vhost_limits", (0, 0), "[--vhost <vhost>]", "Lifts the limits of a virtual host", clear_vhost),
+    command(
+        "list_vhost_limits",
+        (0, 0),
+        "[--vhost <vhost>] [--global] [--no-table-headers]",
+        "Lists the limits of a virtual host, or of all",
+        list_vhosts,
+    ),
+    command(
+        "set_user_limits",
+        (2, 2),
+        "<username> <definition>",
+        "Sets how many connections and channels a user may have",
+        set_user,
+    ),
+    command(
+        "clear_user_limits",
+        (2, 2),
+        "<username> <limit_type> | all",
+        "Lifts a limit of a user, or all",
+        clear_user,
+    ),
+    command(
+        "list_user_limits",
+        (0, 0),
+        "[--user <username>] [--global]",
+        "Lists the limits of a user, or of all",
+        list_users,
+    ),
+];
 
 pub(super) fn set_vhost(context: &Context<'_>) -> Result<(), Failure> {
     let (definition, vhost) = (context.argument(0), context.vhost());

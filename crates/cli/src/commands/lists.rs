@@ -1,10 +1,44 @@
 //! Lists with columns to choose from.
 
 use super::vhosts::no_vhost;
+use super::{ANY, Command, command};
 use crate::context::Context;
 use crate::exit::{self, Failure};
 use crate::table::Table;
 use serde_json::Value;
+
+pub(super) const COMMANDS: &[Command] = &[
+    command(
+        "list_queues",
+        (0, ANY),
+        "[--vhost <vhost>] [--online] [--offline] [--local] [--no-table-headers] [<column>, ...]",
+        "Lists queues and their properties",
+        queues,
+    ),
+    command(
+        "list_exchanges",
+        (0, ANY),
+        "[--vhost <vhost>] [--no-table-headers] [<column> ...]",
+        "Lists exchanges",
+        exchanges,
+    ),
+    command(
+        "list_bindings",
+        (0, ANY),
+        "[--vhost <vhost>] [--no-table-headers] [<column> ...]",
+        "Lists bindings",
+        bindings,
+    ),
+    command("list_connections", (0, ANY), "[--no-table-headers] [<column> ...]", "Lists connections", connections),
+    command("list_channels", (0, ANY), "[--no-table-headers] [<column> ...]", "Lists channels", channels),
+    command(
+        "list_consumers",
+        (0, ANY),
+        "[--vhost <vhost>] [--no-table-headers] [<column> ...]",
+        "Lists consumers",
+        consumers,
+    ),
+];
 
 /// What a list can show: its columns, each with the way to it in the JSON of an object; an empty way leads nowhere,
 /// for columns that mean nothing here.

@@ -1,11 +1,45 @@
 //! Messages: looking at them, deleting and moving them, and why a queue does not move.
 
+use super::{Command, command};
 use crate::context::{Context, RequestError, print};
 use crate::exit::{self, Failure};
 use crate::http::segment;
 use crate::table::Table;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
+
+pub(super) const COMMANDS: &[Command] = &[
+    command(
+        "peek_messages",
+        (1, 1),
+        "[--vhost <vhost>] [--count <count>] [--filter <name>=<value>&...] [--no-table-headers] <queue>",
+        "Shows messages of a queue without consuming them",
+        peek,
+    ),
+    command("delete_message", (2, 2), "[--vhost <vhost>] <queue> <id>", "Deletes one message of a queue", delete),
+    command(
+        "move_messages",
+        (1, 1),
+        "[--vhost <vhost>] [--to-queue <queue> | --to-exchange <exchange> [--routing-key <key>]] [--count <count>] \
+         [--rate <per second>] [--filter <name>=<value>&...] <queue>",
+        "Moves messages of a queue, by default to where they died as dead letters",
+        transfer,
+    ),
+    command(
+        "diagnose_queue",
+        (1, 1),
+        "[--vhost <vhost>] [--no-table-headers] <queue>",
+        "Says why a queue does not move",
+        diagnose,
+    ),
+    command(
+        "set_queue_arguments",
+        (2, 2),
+        "[--vhost <vhost>] <queue> <arguments>",
+        "Changes arguments of a queue while it is in use; null takes one away",
+        set_arguments,
+    ),
+];
 
 /// Messages that are shown unless asked otherwise.
 const COUNT: &str = "20";

@@ -1,9 +1,24 @@
 //! The node: whether it answers, what it does, how much memory it may use.
 
+use super::{Command, command};
 use crate::context::{Context, print};
 use crate::exit::{self, Failure};
 use serde_json::{Value, json};
 use std::fmt::Write;
+
+pub(super) const COMMANDS: &[Command] = &[
+    command("stop_app", (0, 0), "", "Stops the broker, but not its process: what is not durable goes", stop_app),
+    command("start_app", (0, 0), "", "Starts the broker again after stop_app", start_app),
+    command("ping", (0, 0), "", "Checks that the broker answers", ping),
+    command("status", (0, 0), "", "Shows what the broker is and does", status),
+    command(
+        "set_vm_memory_high_watermark",
+        (1, 2),
+        "<fraction> | absolute <value>",
+        "Sets how much memory may be used before publishers wait",
+        set_memory_watermark,
+    ),
+];
 
 pub(super) fn ping(context: &Context<'_>) -> Result<(), Failure> {
     context.banner("Will ping the broker. Timeout: 60000 ms.")?;

@@ -1,11 +1,45 @@
 //! Runtime parameters.
 
 use super::vhosts::no_vhost;
+use super::{Command, command};
 use crate::context::{Context, RequestError};
 use crate::exit::{self, Failure};
 use crate::http::segment;
 use crate::table::Table;
 use serde_json::{Value, json};
+
+pub(super) const COMMANDS: &[Command] = &[
+    command(
+        "set_parameter",
+        (3, 3),
+        "[--vhost <vhost>] <component_name> <name> <value>",
+        "Sets a runtime parameter",
+        set,
+    ),
+    command(
+        "clear_parameter",
+        (2, 2),
+        "[--vhost <vhost>] <component_name> <name>",
+        "Clears a runtime parameter",
+        clear,
+    ),
+    command(
+        "list_parameters",
+        (0, 0),
+        "[--vhost <vhost>] [--no-table-headers]",
+        "Lists the runtime parameters of a virtual host",
+        list,
+    ),
+    command("set_global_parameter", (2, 2), "<name> <value>", "Sets a runtime parameter of the node", set_global),
+    command("clear_global_parameter", (1, 1), "<name>", "Clears a runtime parameter of the node", clear_global),
+    command(
+        "list_global_parameters",
+        (0, 0),
+        "[--no-table-headers]",
+        "Lists the runtime parameters of the node",
+        list_global,
+    ),
+];
 
 pub(super) fn set(context: &Context<'_>) -> Result<(), Failure> {
     let [component, name, value] = [0, 1, 2].map(|at| context.argument(at));

@@ -1,11 +1,71 @@
 //! Permissions and topic permissions.
 
 use super::vhosts::no_vhost;
+use super::{Command, command};
 use crate::context::{Context, RequestError};
 use crate::exit::{self, Failure};
 use crate::http::segment;
 use crate::table::Table;
 use serde_json::{Value, json};
+
+pub(super) const COMMANDS: &[Command] = &[
+    command(
+        "set_permissions",
+        (4, 4),
+        "[--vhost <vhost>] <username> <conf> <write> <read>",
+        "Sets a user's permissions in a virtual host",
+        set,
+    ),
+    command(
+        "clear_permissions",
+        (1, 1),
+        "[--vhost <vhost>] <username>",
+        "Clears a user's permissions in a virtual host",
+        clear,
+    ),
+    command(
+        "list_permissions",
+        (0, 0),
+        "[--vhost <vhost>] [--no-table-headers]",
+        "Lists permissions in a virtual host",
+        list,
+    ),
+    command(
+        "list_user_permissions",
+        (1, 1),
+        "[--no-table-headers] <username>",
+        "Lists a user's permissions in all virtual hosts",
+        list_of_user,
+    ),
+    command(
+        "set_topic_permissions",
+        (4, 4),
+        "[--vhost <vhost>] <username> <exchange> <write> <read>",
+        "Sets a user's permissions on a topic exchange",
+        set_topic,
+    ),
+    command(
+        "clear_topic_permissions",
+        (1, 2),
+        "[--vhost <vhost>] <username> [<exchange>]",
+        "Clears a user's topic permissions in a virtual host, or those on one exchange",
+        clear_topic,
+    ),
+    command(
+        "list_topic_permissions",
+        (0, 0),
+        "[--vhost <vhost>] [--no-table-headers]",
+        "Lists topic permissions in a virtual host",
+        list_topic,
+    ),
+    command(
+        "list_user_topic_permissions",
+        (1, 1),
+        "[--no-table-headers] <username>",
+        "Lists a user's topic permissions in all virtual hosts",
+        list_topic_of_user,
+    ),
+];
 
 pub(super) fn set(context: &Context<'_>) -> Result<(), Failure> {
     let (user, vhost) = (context.argument(0), context.vhost());

@@ -2,11 +2,45 @@
 
 use super::parameters::{json_text, no_parameter, parse_json};
 use super::vhosts::no_vhost;
+use super::{Command, command};
 use crate::context::Context;
 use crate::exit::{self, Failure};
 use crate::http::segment;
 use crate::table::Table;
 use serde_json::{Value, json};
+
+pub(super) const COMMANDS: &[Command] = &[
+    command(
+        "set_policy",
+        (3, 3),
+        "[--vhost <vhost>] [--priority <priority>] [--apply-to <apply-to>] <name> <pattern> <definition>",
+        "Sets or updates a policy",
+        set,
+    ),
+    command("clear_policy", (1, 1), "[--vhost <vhost>] <name>", "Clears a policy", clear),
+    command(
+        "list_policies",
+        (0, 0),
+        "[--vhost <vhost>] [--no-table-headers]",
+        "Lists the policies of a virtual host",
+        list,
+    ),
+    command(
+        "set_operator_policy",
+        (3, 3),
+        "[--vhost <vhost>] [--priority <priority>] [--apply-to <apply-to>] <name> <pattern> <definition>",
+        "Sets a policy that limits what other policies and arguments may ask for",
+        set_operator,
+    ),
+    command("clear_operator_policy", (1, 1), "[--vhost <vhost>] <name>", "Clears an operator policy", clear_operator),
+    command(
+        "list_operator_policies",
+        (0, 0),
+        "[--vhost <vhost>] [--no-table-headers]",
+        "Lists the operator policies of a virtual host",
+        list_operator,
+    ),
+];
 
 /// What the two kinds differ in.
 struct Kind {

@@ -1,8 +1,20 @@
 //! Purging and deleting queues.
 
+use super::{Command, command};
 use crate::context::{Context, RequestError, print};
 use crate::exit::{self, Failure};
 use crate::http::segment;
+
+pub(super) const COMMANDS: &[Command] = &[
+    command("purge_queue", (1, 1), "[--vhost <vhost>] <queue>", "Removes the ready messages of a queue", purge),
+    command(
+        "delete_queue",
+        (1, 1),
+        "[--vhost <vhost>] <queue_name> [--if-empty|-e] [--if-unused|-u]",
+        "Deletes a queue",
+        delete,
+    ),
+];
 
 /// The header that says how many messages a request took away.
 const COUNT_HEADER: &str = "leveret-count";

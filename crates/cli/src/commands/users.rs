@@ -1,11 +1,22 @@
 //! Users and passwords.
 
+use super::{ANY, Command, command};
 use crate::context::{Context, RequestError, print};
 use crate::exit::{self, Failure};
 use crate::http::{Request, segment};
 use crate::table::Table;
 use serde_json::{Value, json};
 use std::io::Read;
+
+pub(super) const COMMANDS: &[Command] = &[
+    command("add_user", (1, 2), "<username> <password>", "Creates a user without permissions", add),
+    command("authenticate_user", (1, 2), "<username> <password>", "Checks a user's password", authenticate),
+    command("change_password", (1, 2), "<username> <password>", "Changes a user's password", change_password),
+    command("clear_password", (1, 1), "<username>", "Keeps a user from logging in with a password", clear_password),
+    command("delete_user", (1, 1), "<username>", "Deletes a user and closes its connections", delete),
+    command("list_users", (0, 0), "[--no-table-headers]", "Lists users and their tags", list),
+    command("set_user_tags", (1, ANY), "<username> <tag> [...]", "Replaces a user's tags", set_tags),
+];
 
 /// Longest password read from standard input, in bytes.
 const PASSWORD_LIMIT: u64 = 4096;

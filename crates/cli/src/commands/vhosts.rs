@@ -1,10 +1,23 @@
 //! Virtual hosts.
 
 use super::lists;
+use super::{ANY, Command, command};
 use crate::context::{Context, RequestError};
 use crate::exit::{self, Failure};
 use crate::http::segment;
 use serde_json::{Map, Value};
+
+pub(super) const COMMANDS: &[Command] = &[
+    command(
+        "add_vhost",
+        (1, 1),
+        "<vhost> [--description <description> --tags \"<tag1>,<tag2>,<...>\" --default-queue-type <quorum|classic|stream>]",
+        "Creates a virtual host",
+        add,
+    ),
+    command("delete_vhost", (1, 1), "<vhost>", "Deletes a virtual host and everything in it", delete),
+    command("list_vhosts", (0, ANY), "[--no-table-headers] [<column> ...]", "Lists virtual hosts", list),
+];
 
 pub(super) fn add(context: &Context<'_>) -> Result<(), Failure> {
     const TYPES: [&str; 3] = ["classic", "quorum", "stream"];

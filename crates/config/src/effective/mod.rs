@@ -1,18 +1,18 @@
 //! From checked settings to [`Config`], with the defaults of the table where nothing was given.
 
+mod log;
+mod management;
+mod users;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::net::SocketAddr;
 
 use crate::key::{Effect, KeySpec};
 use crate::kind::Value;
 use crate::load::Loader;
 use crate::options::{
-    AnonymousLogin, AuditOptions, AuthMechanism, Compat, Config, ConsumerTimeoutAction, DefaultUser,
-    DefaultVhostLimits, DefinitionsOptions, DiskFreeLimit, HeaderOptions, LogLevel, LogOptions, ManagementOptions,
-    MemoryWatermark, MessageExpiry, OnRedeclare, OtlpOptions, PassiveDeclarePermission, Permissions, PrometheusOptions,
-    PublisherXDeath, RatesMode, RetentionPolicy, Secret, StatisticsOptions, Sync, TcpListenOptions,
-    UnknownExchangeType,
+    Compat, Config, ConsumerTimeoutAction, DefaultVhostLimits, DiskFreeLimit, MemoryWatermark, MessageExpiry,
+    OnRedeclare, OtlpOptions, PassiveDeclarePermission, PublisherXDeath, Sync, TcpListenOptions, UnknownExchangeType,
 };
 use crate::origin::Setting;
 use crate::table::row;
@@ -147,19 +147,6 @@ impl Checked {
         }
     }
 
-    fn default_user(&self) -> DefaultUser {
-        DefaultUser {
-            name: self.text("default_user"),
-            password: Secret::new(self.text("default_pass")),
-            tags: self.named_true("default_user_tags.$tag", "administrator"),
-            permissions: Permissions {
-                configure: self.text("default_permissions.configure"),
-                write: self.text("default_permissions.write"),
-                read: self.text("default_permissions.read"),
-            },
-        }
-    }
-
     /// By the id in their keys, `default_limits.vhosts.ID.FIELD`.
     fn default_vhost_limits(&self) -> Vec<DefaultVhostLimits> {
         let mut limits: BTreeMap<&str, DefaultVhostLimits> = BTreeMap::new();
@@ -179,160 +166,6 @@ impl Checked {
             }
         }
         limits.into_values().collect()
-    }
-
-    fn loopback_users(&self) -> BTreeSet<String> {
-        if self.settings.contains_key("loopback_users") && self.members("loopback_users.$user").next().is_none() {
-            return BTreeSet::new();
-        }
-        self.named_true("loopback_users.$user", "guest")
-    }
-
-    fn anonymous_login(&self) -> Option<AnonymousLogin> {
-        let user = self.optional_text("anonymous_login_user")?;
-        let password = Secret::new(self.optional_text("anonymous_login_pass")?);
-        Some(AnonymousLogin { user, password })
-    }
-
-    /// In the order of `N`, numbers before names, as RabbitMQ offers them.
-    fn auth_mechanisms(&self) -> Vec<AuthMechanism> {
-        let mut given: Vec<_> = self
-            .members("auth_mechanisms.$name")
-            .filter_map(|(name, value)| {
-                Some(((name.parse().unwrap_or(u64::MAX), name), word(value, AuthMechanism::from_word)?))
-            })
-            .collect();
-        given.sort_unstable();
-        if given.is_empty() {
-            return vec![AuthMechanism::Plain, AuthMechanism::Amqplain, AuthMechanism::Anonymous];
-        }
-        given.into_iter().map(|(_, mechanism)| mechanism).collect()
-    }
-
-    fn log(&self) -> LogOptions {
-        LogOptions {
-            console: self.boolean("log.console"),
-            console_level: self.choice("log.console.level", LogLevel::from_word),
-            default_level: self.choice("log.default.level", LogLevel::from_word),
-            category_levels: ["connection", "channel", "queue", "user", "upgrade"]
-                .into_iter()
-                .filter_map(|category| {
-                    let given = self.settings.get(&format!("log.{category}.level"))?;
-                    Some((category.to_owned(), word(&given.value, LogLevel::from_word)?))
-                })
-                .collect(),
-        }
-    }
-
-    /// In RabbitMQ's order, each once.
-    fn definitions(&self) -> DefinitionsOptions {
-        let keys = ["load_definitions", "definitions.local.path", "management.load_definitions"];
-        let mut paths: Vec<PathBuf> = Vec::new();
-        for path in keys.into_iter().filter_map(|key| self.optional_text(key)).filter(|path| path != "none") {
-            let path = PathBuf::from(path);
-            if !paths.contains(&path) {
-                paths.push(path);
-            }
-        }
-        DefinitionsOptions { paths, skip_if_unchanged: self.boolean("definitions.skip_if_unchanged") }
-    }
-
-    fn management(&self) -> ManagementOptions {
-        ManagementOptions {
-            listeners: self.http_listeners("leveret.management", "management.tcp.ip", "management.tcp.port"),
-            prometheus_listeners: self.http_listeners("leveret.prometheus", "prometheus.tcp.ip", "prometheus.tcp.port"),
-            path_prefix: self.optional_text("management.path_prefix").unwrap_or_default(),
-            max_body_bytes: self.integer("management.http.max_body_size"),
-            max_connections: self.limit("management.tcp.max_connections"),
-            request_timeout_ms: self.integer("management.tcp.request_timeout"),
-            idle_timeout_ms: self.integer("management.tcp.idle_timeout"),
-            inactivity_timeout_ms: self.integer("management.tcp.inactivity_timeout"),
-            max_keepalive: self.integer("management.tcp.max_keepalive"),
-            compress: self.boolean("management.tcp.compress"),
-            hide_allow_header: self.boolean("management.http.hide_allow_header"),
-            headers: self.http_headers(),
-            disable_basic_auth: self.boolean("management.disable_basic_auth"),
-            disable_stats: self.boolean("management.disable_stats"),
-            enable_queue_totals: self.boolean("management.enable_queue_totals"),
-            login_session_timeout_min: self.limit("management.login_session_timeout"),
-            audit: AuditOptions {
-                is_enabled: self.boolean("leveret.audit"),
-                file_size_bytes: self.integer("leveret.audit.file_size"),
-                files: self.integer("leveret.audit.files"),
-            },
-            statistics: self.statistics(),
-            prometheus: self.prometheus(),
-        }
-    }
-
-    fn http_headers(&self) -> HeaderOptions {
-        let origins = self.members("management.cors.allow_origins.$name");
-        let origin = |(_, value): (&str, &Value)| match value {
-            Value::Text(text) => Some(text.clone()),
-            _ => None,
-        };
-        HeaderOptions {
-            cors_allow_origins: origins.filter_map(origin).collect(),
-            cors_max_age_s: self.integer("management.cors.max_age"),
-            content_security_policy: self.optional_text("management.csp.policy"),
-            strict_transport_security: self.optional_text("management.hsts.policy"),
-            content_type_options: self.optional_text("management.headers.content_type_options"),
-            xss_protection: self.optional_text("management.headers.xss_protection"),
-            frame_options: self.optional_text("management.headers.frame_options"),
-            referrer_policy: self.optional_text("management.headers.referrer_policy"),
-        }
-    }
-
-    fn statistics(&self) -> StatisticsOptions {
-        let disabled = ["management.disable_stats", "management_agent.disable_metrics_collector"];
-        StatisticsOptions {
-            enabled: !disabled.iter().any(|key| self.boolean(key)),
-            interval_ms: self.integer("collect_statistics_interval"),
-            rates_mode: self.choice("management.rates_mode", RatesMode::from_word),
-            retention: self.retention(),
-        }
-    }
-
-    /// Words for spans as in RabbitMQ; others that are no number of seconds count for nothing.
-    fn retention(&self) -> Vec<RetentionPolicy> {
-        let family = "management.sample_retention_policies.";
-        let given = self.settings.iter().filter_map(|(key, checked)| {
-            let (section, span) = key.strip_prefix(family)?.rsplit_once('.')?;
-            let span_s = match span {
-                "minute" => 60,
-                "hour" => 3600,
-                "day" => 86_400,
-                seconds => seconds.parse().ok()?,
-            };
-            let Value::Integer(interval_s) = checked.value else { return None };
-            let interval_s = u32::try_from(interval_s).ok().filter(|interval_s| *interval_s > 0)?;
-            Some(RetentionPolicy { section: section.to_owned(), span_s, interval_s })
-        });
-        given.collect()
-    }
-
-    fn prometheus(&self) -> PrometheusOptions {
-        let pattern = self.optional_text("prometheus.filter_aggregated_queue_metrics_pattern");
-        let pattern =
-            pattern.or_else(|| self.optional_text("management_agent.filter_aggregated_queue_metrics_pattern"));
-        PrometheusOptions {
-            path: self.text("prometheus.path"),
-            return_per_object_metrics: self.boolean("prometheus.return_per_object_metrics"),
-            filter_aggregated_queue_metrics_pattern: pattern.filter(|pattern| !pattern.is_empty()),
-            authentication: self.boolean("prometheus.authentication.enabled"),
-        }
-    }
-
-    fn http_listeners(&self, enabled: &str, ip: &str, port: &str) -> Vec<SocketAddr> {
-        if !self.boolean(enabled) {
-            return Vec::new();
-        }
-        let port = self.integer(port);
-        let ip = self.optional_text(ip);
-        match ip.and_then(|ip| ip.parse::<IpAddr>().ok()) {
-            Some(ip) => vec![SocketAddr::new(ip, port)],
-            None => vec![SocketAddr::from(([0, 0, 0, 0], port)), SocketAddr::from(([0u16; 8], port))],
-        }
     }
 
     fn compat(&self) -> Compat {
