@@ -3,6 +3,7 @@
 //! A line `$ COMMAND` starts a program, after the one before it in that terminal ended; `^C` interrupts it. Any other
 //! line is one that the program prints next: in it `...` stands for any text, and alone for any number of lines.
 
+use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command};
@@ -50,7 +51,11 @@ impl Session {
     }
 
     /// Interrupts what still runs; none of it may have printed more than the page shows.
+    ///
+    /// The programs stand still first: what one of them has not acknowledged when it ends is not for another to print.
     pub fn end(mut self) -> Result<(), String> {
+        let programs = self.terminals.iter().filter(|(terminal, _)| terminal.as_str() != BROKER_TERMINAL);
+        programs.for_each(|(_, program)| program.signal(Signal::STOP));
         while let Some((terminal, program)) = self.terminals.pop_last() {
             program.interrupt().map_err(|failure| format!("terminal {terminal}: {failure}"))?;
         }
@@ -151,9 +156,14 @@ impl Program {
     }
 
     fn interrupt(self) -> Result<(), String> {
-        // An error means that the program has ended by itself, which `wait` takes as well.
-        _ = rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), rustix::process::Signal::INT);
+        self.signal(Signal::INT);
+        self.signal(Signal::CONT);
         self.wait()
+    }
+
+    fn signal(&self, signal: Signal) {
+        // An error means that the program has ended by itself, which `wait` takes as well.
+        _ = kill_process(Pid::from_child(&self.child), signal);
     }
 
     /// Waits until the program ends, whatever its exit code: an error that a page shows is part of the lesson.
