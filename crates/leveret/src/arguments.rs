@@ -1,6 +1,8 @@
 //! The command line, by the name that the binary is called with.
 
-use clap::{Args, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use cli::Tool;
 use std::path::PathBuf;
 
 /// A message broker that is what RabbitMQ is.
@@ -24,11 +26,30 @@ enum Command {
     Import(ImportOptions),
     /// Administer a running broker; what `rabbitmqctl` does.
     #[command(disable_help_flag = true)]
-    Ctl {
-        /// A command with its arguments and options; `leveret ctl help` lists them.
-        #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<String>,
-    },
+    Ctl(Passed),
+    /// Look at a running broker and check it; what `rabbitmq-diagnostics` does.
+    #[command(disable_help_flag = true)]
+    Diagnostics(Passed),
+    /// Replicas and leaders of queues; what `rabbitmq-queues` does.
+    #[command(disable_help_flag = true)]
+    Queues(Passed),
+    /// Replicas of streams; what `rabbitmq-streams` does.
+    #[command(disable_help_flag = true)]
+    Streams(Passed),
+    /// Enable and disable plugins; what `rabbitmq-plugins` does.
+    #[command(disable_help_flag = true)]
+    Plugins(Passed),
+    /// Take a node out of service and back; what `rabbitmq-upgrade` does.
+    #[command(disable_help_flag = true)]
+    Upgrade(Passed),
+}
+
+/// What a tool takes apart itself; `help` lists its commands.
+#[derive(Args)]
+struct Passed {
+    /// A command with its arguments and options.
+    #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
 }
 
 /// What to do with a message store.
@@ -135,8 +156,9 @@ pub(crate) enum Task {
         data_dir: Option<PathBuf>,
     },
     Administer {
+        tool: Tool,
         /// The program's name for usage texts.
-        program: &'static str,
+        program: String,
         arguments: Vec<String>,
         /// The data directory, if it was given before the command.
         data_dir: Option<PathBuf>,
@@ -157,23 +179,62 @@ pub(crate) struct ServerOptions {
     pub(crate) set: Vec<String>,
 }
 
-/// The name under which this binary is RabbitMQ's tool.
-const RABBITMQCTL: &str = "rabbitmqctl";
+/// The name under which this binary is RabbitMQ's server.
+const SERVER: &str = "rabbitmq-server";
 
 /// Reads the command line; prints and ends the process for `--help`, `--version` and mistakes.
+///
+/// What is for a tool is seen before anything is parsed: scripts start these by the second, and clap is not for free.
 pub(crate) fn task() -> Task {
     let mut given = std::env::args_os();
     let called = given.next().map(PathBuf::from);
-    if called.is_some_and(|path| path.file_name().is_some_and(|name| name == RABBITMQCTL)) {
-        let arguments = given.map(|argument| argument.to_string_lossy().into_owned()).collect();
-        return Task::Administer { program: RABBITMQCTL, arguments, data_dir: None };
+    let called = called.as_deref().and_then(|path| path.file_name()?.to_str()).unwrap_or_default().to_owned();
+    let rest: Vec<String> = given.map(|argument| argument.to_string_lossy().into_owned()).collect();
+    if let Some(tool) = Tool::of_program(&called) {
+        return Task::Administer { tool, program: called, arguments: rest, data_dir: None };
+    }
+    if called == SERVER {
+        return Task::Serve(ServerOptions::parse_as_rabbitmqs(&rest));
+    }
+    if let Some(tool) = rest.first().and_then(|word| Tool::of_word(word)) {
+        return administer(tool, rest.into_iter().skip(1).collect(), None);
     }
     Arguments::parse().into_task()
+}
+
+fn administer(tool: Tool, arguments: Vec<String>, data_dir: Option<PathBuf>) -> Task {
+    Task::Administer { tool, program: format!("leveret {}", tool.word()), arguments, data_dir }
+}
+
+/// The same options, as `rabbitmq-server` understands them.
+#[derive(Parser)]
+#[command(name = SERVER, version)]
+struct RabbitmqServer {
+    /// Not available: start the broker as a service, or in the background by the shell.
+    #[arg(long)]
+    detached: bool,
+    #[command(flatten)]
+    options: ServerOptions,
+}
+
+impl ServerOptions {
+    /// RabbitMQ's script has options with one dash.
+    fn parse_as_rabbitmqs(given: &[String]) -> ServerOptions {
+        let words = given.iter().map(|word| if word == "-detached" { "--detached" } else { word.as_str() });
+        let parsed = RabbitmqServer::parse_from(std::iter::once(SERVER).chain(words));
+        if parsed.detached {
+            let problem = "the broker does not leave its terminal by itself: start it as a service (systemctl start), \
+                           or in the background by the shell";
+            RabbitmqServer::command().error(ErrorKind::ArgumentConflict, problem).exit();
+        }
+        parsed.options
+    }
 }
 
 impl Arguments {
     /// The broker's options may stand before `server` or behind it.
     fn into_task(self) -> Task {
+        let data_dir = self.options.data_dir.clone();
         match self.command {
             Some(Command::Server(options)) => Task::Serve(ServerOptions {
                 config: options.config.or(self.options.config),
@@ -181,10 +242,13 @@ impl Arguments {
                 set: [self.options.set, options.set].concat(),
             }),
             Some(Command::Store(command)) => Task::Store(command),
-            Some(Command::Import(options)) => Task::Import { options, data_dir: self.options.data_dir },
-            Some(Command::Ctl { arguments }) => {
-                Task::Administer { program: "leveret ctl", arguments, data_dir: self.options.data_dir }
-            }
+            Some(Command::Import(options)) => Task::Import { options, data_dir },
+            Some(Command::Ctl(passed)) => administer(Tool::Ctl, passed.arguments, data_dir),
+            Some(Command::Diagnostics(passed)) => administer(Tool::Diagnostics, passed.arguments, data_dir),
+            Some(Command::Queues(passed)) => administer(Tool::Queues, passed.arguments, data_dir),
+            Some(Command::Streams(passed)) => administer(Tool::Streams, passed.arguments, data_dir),
+            Some(Command::Plugins(passed)) => administer(Tool::Plugins, passed.arguments, data_dir),
+            Some(Command::Upgrade(passed)) => administer(Tool::Upgrade, passed.arguments, data_dir),
             None => Task::Serve(self.options),
         }
     }
