@@ -155,6 +155,9 @@ pub(crate) struct ServerOptions {
     /// A key of rabbitmq.conf; overrides the file.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
+    /// Write the process's id to this file while it runs [default: what RABBITMQ_PID_FILE names].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pid_file: Option<PathBuf>,
 }
 
 /// The name under which this binary is RabbitMQ's tool.
@@ -179,6 +182,7 @@ impl Arguments {
                 config: options.config.or(self.options.config),
                 data_dir: options.data_dir.or(self.options.data_dir),
                 set: [self.options.set, options.set].concat(),
+                pid_file: options.pid_file.or(self.options.pid_file),
             }),
             Some(Command::Store(command)) => Task::Store(command),
             Some(Command::Import(options)) => Task::Import { options, data_dir: self.options.data_dir },
