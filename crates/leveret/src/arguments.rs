@@ -24,6 +24,9 @@ enum Command {
     Store(StoreCommand),
     /// Move in: take the definitions, and if wanted the messages, of a RabbitMQ or LavinMQ.
     Import(ImportOptions),
+    /// Look at the configuration that the broker would start with.
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Administer a running broker; what `rabbitmqctl` does.
     #[command(disable_help_flag = true)]
     Ctl(Passed),
@@ -66,6 +69,29 @@ pub(crate) enum StoreCommand {
         /// The data directory.
         #[arg(value_name = "DIR")]
         data_dir: PathBuf,
+    },
+}
+
+/// What to do with a configuration.
+#[derive(Subcommand, Clone, Debug)]
+pub(crate) enum ConfigCommand {
+    /// Say all that is wrong with it, a line each; the exit code is 78 when something is.
+    Check {
+        /// Files in the format of rabbitmq.conf, or directories of them; `*.config` for Erlang terms.
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Print the keys that are given, with where each comes from; secrets are not shown.
+    Show {
+        /// Files in the format of rabbitmq.conf, or directories of them; `*.config` for Erlang terms.
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Keys that are not given, too, with their defaults.
+        #[arg(long)]
+        all: bool,
+        /// How it is printed.
+        #[arg(long, value_name = "FORMAT", value_parser = ["text", "json"], default_value = "text")]
+        format: String,
     },
 }
 
@@ -150,6 +176,11 @@ impl ImportOptions {
 pub(crate) enum Task {
     Serve(ServerOptions),
     Store(StoreCommand),
+    Configuration {
+        command: ConfigCommand,
+        /// The broker's options, if they were given before the command.
+        options: ServerOptions,
+    },
     Import {
         options: ImportOptions,
         /// The data directory, if it was given before the command.
@@ -166,21 +197,33 @@ pub(crate) enum Task {
 }
 
 /// Options of the broker.
-#[derive(Args, Clone, Default)]
+#[derive(Args, Clone, Debug, Default)]
 pub(crate) struct ServerOptions {
-    /// A file in the format of rabbitmq.conf.
+    /// A file in the format of rabbitmq.conf, or a directory of them; may be given more than once.
     #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
+    pub(crate) config: Vec<PathBuf>,
+    /// Directory of rabbitmq.conf, conf.d, advanced.config, rabbitmq-env.conf and enabled_plugins, each of which may be
+    /// missing [default: $LEVERET_CONFIG_DIR, and /etc/rabbitmq for rabbitmq-server].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) config_dir: Option<PathBuf>,
     /// Where everything durable is kept [default: leveret-data].
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// A key of rabbitmq.conf; overrides the file.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
+    /// Write the process's id to this file while it runs [default: what RABBITMQ_PID_FILE names].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pid_file: Option<PathBuf>,
 }
 
-/// The name under which this binary is RabbitMQ's server.
-const SERVER: &str = "rabbitmq-server";
+/// The name under which this binary is RabbitMQ's server, which reads RabbitMQ's configuration.
+const RABBITMQ_SERVER: &str = "rabbitmq-server";
+const RABBITMQ_CONFIG_DIR: &str = "/etc/rabbitmq";
+/// Names the directory where `--config-dir` does not.
+const CONFIG_DIR_VARIABLE: &str = "LEVERET_CONFIG_DIR";
+/// What RabbitMQ's script takes to leave the terminal, and this program does not.
+const DETACHED: [&str; 2] = ["-detached", "--detached"];
 
 /// Reads the command line; prints and ends the process for `--help`, `--version` and mistakes.
 ///
@@ -193,42 +236,27 @@ pub(crate) fn task() -> Task {
     if let Some(tool) = Tool::of_program(&called) {
         return Task::Administer { tool, program: called, arguments: rest, data_dir: None };
     }
-    if called == SERVER {
-        return Task::Serve(ServerOptions::parse_as_rabbitmqs(&rest));
-    }
-    if let Some(tool) = rest.first().and_then(|word| Tool::of_word(word)) {
+    let is_server = called == RABBITMQ_SERVER;
+    if let Some(tool) = rest.first().filter(|_| !is_server).and_then(|word| Tool::of_word(word)) {
         return administer(tool, rest.into_iter().skip(1).collect(), None);
     }
-    Arguments::parse().into_task()
+    if is_server && rest.iter().any(|word| DETACHED.contains(&word.as_str())) {
+        let problem = "the broker does not leave its terminal by itself: start it as a service (systemctl start), or in \
+                       the background by the shell\n";
+        Arguments::command().error(ErrorKind::InvalidValue, problem).exit();
+    }
+    let mut task = Arguments::parse().into_task();
+    if let Task::Serve(options) | Task::Configuration { options, .. } = &mut task
+        && options.config_dir.is_none()
+    {
+        let named = std::env::var_os(CONFIG_DIR_VARIABLE).filter(|name| !name.is_empty()).map(PathBuf::from);
+        options.config_dir = named.or_else(|| is_server.then(|| RABBITMQ_CONFIG_DIR.into()));
+    }
+    task
 }
 
 fn administer(tool: Tool, arguments: Vec<String>, data_dir: Option<PathBuf>) -> Task {
     Task::Administer { tool, program: format!("leveret {}", tool.word()), arguments, data_dir }
-}
-
-/// The same options, as `rabbitmq-server` understands them.
-#[derive(Parser)]
-#[command(name = SERVER, version)]
-struct RabbitmqServer {
-    /// Not available: start the broker as a service, or in the background by the shell.
-    #[arg(long)]
-    detached: bool,
-    #[command(flatten)]
-    options: ServerOptions,
-}
-
-impl ServerOptions {
-    /// RabbitMQ's script has options with one dash.
-    fn parse_as_rabbitmqs(given: &[String]) -> ServerOptions {
-        let words = given.iter().map(|word| if word == "-detached" { "--detached" } else { word.as_str() });
-        let parsed = RabbitmqServer::parse_from(std::iter::once(SERVER).chain(words));
-        if parsed.detached {
-            let problem = "the broker does not leave its terminal by itself: start it as a service (systemctl start), \
-                           or in the background by the shell";
-            RabbitmqServer::command().error(ErrorKind::ArgumentConflict, problem).exit();
-        }
-        parsed.options
-    }
 }
 
 impl Arguments {
@@ -237,10 +265,13 @@ impl Arguments {
         let data_dir = self.options.data_dir.clone();
         match self.command {
             Some(Command::Server(options)) => Task::Serve(ServerOptions {
-                config: options.config.or(self.options.config),
+                config: [self.options.config, options.config].concat(),
+                config_dir: options.config_dir.or(self.options.config_dir),
                 data_dir: options.data_dir.or(self.options.data_dir),
                 set: [self.options.set, options.set].concat(),
+                pid_file: options.pid_file.or(self.options.pid_file),
             }),
+            Some(Command::Config(command)) => Task::Configuration { command, options: self.options },
             Some(Command::Store(command)) => Task::Store(command),
             Some(Command::Import(options)) => Task::Import { options, data_dir },
             Some(Command::Ctl(passed)) => administer(Tool::Ctl, passed.arguments, data_dir),
