@@ -19,6 +19,8 @@ pub(super) const COMMANDS: &[Command] = &[
         .under(Section::Configuration),
     command("consume_event_stream", (0, 0), "[--duration|-d <seconds>] [--pattern <pattern>]", "Prints events as they happen", events)
         .of(Tools::DIAGNOSTICS),
+    command("doctor", (0, 0), "[--fail-on <never|info|warning|critical>] [--timeout <timeout>]", "Says what is risky, and what to do about it", crate::doctor::run)
+        .of(Tools::DIAGNOSTICS),
     command("os_env", (0, 0), "[--timeout <timeout>]", "Lists RabbitMQ's environment variables that the broker was started with", os_env)
         .of(Tools::DIAGNOSTICS)
         .under(Section::Configuration),
