@@ -20,9 +20,15 @@ const DATA_DIR_MODE: u32 = 0o750;
 
 /// Runs the broker until SIGTERM or SIGINT.
 pub(crate) fn run(options: ServerOptions) -> Result<()> {
+    let result = serve(options);
+    logging::flush();
+    result
+}
+
+fn serve(options: ServerOptions) -> Result<()> {
     let sources = sources(&options);
     let loaded = sources.load()?;
-    logging::start(&loaded.config.log)?;
+    logging::start(&loaded.config.log, &settings::node_name(&loaded.config))?;
     say_what_is_without_effect(&loaded);
     let (config, files) = (loaded.config, loaded.files);
     let mut signals = Signals::new([SIGTERM, SIGINT]).context("cannot watch for signals")?;
