@@ -190,6 +190,9 @@ pub(crate) struct ServerOptions {
     /// A key of rabbitmq.conf; overrides the file.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
+    /// Write the process's id to this file while it runs [default: what RABBITMQ_PID_FILE names].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pid_file: Option<PathBuf>,
 }
 
 /// The name under which this binary is RabbitMQ's tool.
@@ -228,6 +231,7 @@ impl Arguments {
                 config_dir: options.config_dir.or(self.options.config_dir),
                 data_dir: options.data_dir.or(self.options.data_dir),
                 set: [self.options.set, options.set].concat(),
+                pid_file: options.pid_file.or(self.options.pid_file),
             }),
             Some(Command::Config(command)) => Task::Configuration { command, options: self.options },
             Some(Command::Store(command)) => Task::Store(command),
