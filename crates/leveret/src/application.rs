@@ -264,5 +264,6 @@ fn random(bytes: &mut [u8]) {
 
 /// Ends the process where going on would break a promise.
 pub(crate) fn fail_stop() -> ! {
+    crate::logging::flush();
     std::process::abort()
 }
