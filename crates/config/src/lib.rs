@@ -30,9 +30,9 @@ pub use load::Loader;
 pub use markdown::markdown_table;
 pub use options::{
     AnonymousLogin, AuditOptions, AuthMechanism, Compat, Config, ConsumerTimeoutAction, DefaultUser,
-    DefaultVhostLimits, DefinitionsOptions, DiskFreeLimit, HeaderOptions, LogLevel, LogOptions, ManagementOptions,
-    MemoryWatermark, MessageExpiry, OnRedeclare, OtlpOptions, PassiveDeclarePermission, Permissions, PrometheusOptions,
-    PublisherXDeath, RatesMode, RetentionPolicy, Secret, StatisticsOptions, Sync, TcpListenOptions,
+    DefaultVhostLimits, DefinitionsOptions, DiskFreeLimit, EventOptions, HeaderOptions, LogLevel, LogOptions,
+    ManagementOptions, MemoryWatermark, MessageExpiry, OnRedeclare, OtlpOptions, PassiveDeclarePermission, Permissions,
+    PrometheusOptions, PublisherXDeath, RatesMode, RetentionPolicy, Secret, StatisticsOptions, Sync, TcpListenOptions,
     UnknownExchangeType,
 };
 pub use origin::{Origin, Setting};

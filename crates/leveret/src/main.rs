@@ -2,7 +2,10 @@
 
 mod application;
 mod arguments;
+mod backup;
+mod backup_command;
 mod definitions;
+mod log_exchange;
 mod logging;
 mod memory;
 mod server;
@@ -48,6 +51,8 @@ fn main() -> ExitCode {
     match arguments::task() {
         Task::Serve(options) => exit_code(server::run(options)),
         Task::Store(command) => exit_code(store::run(command)),
+        Task::BackUp { to, data_dir } => exit_code(backup_command::back_up(&data_dir_or_default(data_dir), &to)),
+        Task::Restore { from, to } => exit_code(backup_command::restore(&from, &to)),
         Task::Import { options, data_dir } => {
             let options = options.into_options(|| data_dir_or_default(data_dir));
             match migrate::run(&options) {

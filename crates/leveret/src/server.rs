@@ -27,7 +27,7 @@ fn keys_without_effect(config: &Config) -> Vec<String> {
 /// Runs the broker until SIGTERM or SIGINT.
 pub(crate) fn run(options: ServerOptions) -> Result<()> {
     let config = load(&options)?;
-    logging::start(&config.log)?;
+    logging::start(&config.log, &config.events)?;
     let without_effect = keys_without_effect(&config);
     if !without_effect.is_empty() {
         info!("configuration keys without effect here: {}", without_effect.join(", "));

@@ -7,6 +7,7 @@ mod channels;
 mod connections;
 mod definitions;
 mod delayed;
+mod events;
 mod exchanges;
 mod features;
 mod health;
@@ -213,6 +214,9 @@ fn table() -> Routes {
         .route("/consumers", get(channels::consumers))
         .route("/consumers/{vhost}", get(channels::consumers_of_vhost))
         .route("/leveret/audit", get(audit::list))
+        .route("/leveret/events/stream", get(events::stream))
+        .route("/leveret/backup", post(operator::back_up))
+        .route("/leveret/maintenance", put(operator::drain).delete(operator::revive))
         .route("/leveret/application", put(operator::start_application).delete(operator::stop_application))
         .route("/leveret/authenticate", post(users::authenticate))
         .route("/leveret/alarms/{resource}", put(operator::raise_alarm).delete(operator::clear_alarm))

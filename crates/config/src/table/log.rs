@@ -1,6 +1,6 @@
 //! Logging beside the console's level and the categories' levels.
 
-use super::{Row, ignored};
+use super::{Row, ignored, takes};
 use crate::kind::Kind::{self, Boolean, Choice, Either, Integer, Ip, Path, Text};
 use crate::options::LogLevel;
 
@@ -26,8 +26,13 @@ pub(super) const KEYS: &[Row] = &[
     ignored("log.console.color_esc_seqs.critical", Text, "escape sequence before critical"),
     ignored("log.console.color_esc_seqs.alert", Text, "escape sequence before alert"),
     ignored("log.console.color_esc_seqs.emergency", Text, "escape sequence before emergency"),
-    ignored("log.exchange", Boolean, "publish the log to amq.rabbitmq.log"),
-    ignored("log.exchange.level", LEVEL, "least severe level that is published"),
+    takes(
+        "log.exchange",
+        Boolean,
+        "false",
+        "publish the log to the exchange amq.rabbitmq.log of the default virtual host",
+    ),
+    takes("log.exchange.level", LEVEL, "info", "least severe level that is published"),
     ignored("log.journald", Boolean, "log to journald"),
     ignored("log.journald.level", LEVEL, "least severe level of journald"),
     ignored("log.journald.fields", Text, "fields of journald"),
