@@ -5,7 +5,7 @@ use super::{Inventory, tidy_up};
 use crate::storage::MESSAGES;
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
-use metadata::DirectoryLock;
+use metadata::{DEFINITIONS_FILE, DirectoryLock};
 use std::fs::{self, File};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -60,8 +60,10 @@ fn refuse_used(to: &Path) -> Result<()> {
             if entries.next().is_none() {
                 return Ok(());
             }
-            // Says so when a broker runs there; the lock goes at once.
-            DirectoryLock::acquire(to)?;
+            if to.join(DEFINITIONS_FILE).exists() {
+                // Says so when a broker runs there; the lock goes at once.
+                DirectoryLock::acquire(to)?;
+            }
             bail!("{} is not empty: a backup is restored into a new data directory", to.display());
         }
     }
