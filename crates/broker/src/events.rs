@@ -11,8 +11,8 @@ mod log;
 mod objects;
 
 pub(crate) use acting::{Acting, INTERNAL};
-pub use log::{LOG_EXCHANGE, LogLine, is_publishing_log};
-pub(crate) use log::{LogLines, PublishingLog};
+pub(crate) use log::LogLines;
+pub use log::{LOG_EXCHANGE, LogLine};
 pub use objects::{process_id, set_process_creation};
 
 use crate::admin::{AdminCommand, AdminError};

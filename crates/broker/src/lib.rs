@@ -56,8 +56,7 @@ pub use connection::Ends;
 pub use delivery::Consumer;
 pub use directory::{ChannelEntry, ChannelMode, ConnectionEntry, ConnectionState, ObjectTotals, Subscription, Tuned};
 pub use events::{
-    EVENT_EXCHANGE, Event, EventSink, EventStream, LOG_EXCHANGE, LogLine, is_publishing_log, process_id,
-    set_process_creation,
+    EVENT_EXCHANGE, Event, EventSink, EventStream, LOG_EXCHANGE, LogLine, process_id, set_process_creation,
 };
 pub use key_pattern::KeyPattern;
 pub use link::{ConnectionId, Flushed, Link, Transport};

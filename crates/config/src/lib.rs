@@ -6,8 +6,10 @@
 //!
 //! This crate never knows the rest of the broker: it opens no socket, creates no user and reads no definitions file.
 
+mod advanced;
 mod check;
 mod effective;
+mod environment_file;
 mod error;
 mod key;
 mod kind;
@@ -16,9 +18,13 @@ mod markdown;
 mod nearest;
 mod options;
 mod origin;
+mod plugins;
+mod sources;
 mod substitute;
 mod syntax;
 mod table;
+mod terms;
+mod variables;
 
 #[cfg(test)]
 mod tests;
@@ -29,11 +35,15 @@ pub use kind::Kind;
 pub use load::Loader;
 pub use markdown::markdown_table;
 pub use options::{
-    AnonymousLogin, AuditOptions, AuthMechanism, Compat, Config, ConsumerTimeoutAction, DefaultUser,
-    DefaultVhostLimits, DefinitionsOptions, DiskFreeLimit, EventOptions, HeaderOptions, LogLevel, LogOptions,
+    AnonymousLogin, AuditOptions, AuthMechanism, Compat, Config, ConsoleOptions, ConsumerTimeoutAction, DefaultUser,
+    DefaultVhostLimits, DefinitionsOptions, DiskFreeLimit, EventOptions, HeaderOptions, LogFileOptions, LogFormatter,
+    LogLevel, LogLevelFormat, LogOptions, LogOutputOptions, LogPlace, LogRotation, LogStdio, LogStyle, LogTimeFormat,
     ManagementOptions, MemoryWatermark, MessageExpiry, OnRedeclare, OtlpOptions, PassiveDeclarePermission, Permissions,
-    PrometheusOptions, PublisherXDeath, RatesMode, RetentionPolicy, Secret, StatisticsOptions, Sync, TcpListenOptions,
-    UnknownExchangeType,
+    PrometheusOptions, PublisherXDeath, RatesMode, RetentionPolicy, RotationDate, Secret, StatisticsOptions, Sync,
+    TcpListenOptions, UnknownExchangeType,
 };
 pub use origin::{Origin, Setting};
+pub use plugins::Plugins;
+pub use sources::{Loaded, Problems, Sources};
 pub use table::table;
+pub use variables::UnknownVariable;

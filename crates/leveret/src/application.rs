@@ -12,7 +12,7 @@ use broker::{Broker, MessageStore};
 use config::Config;
 use management::BackupSummary;
 use metadata::{Journal, LogJournal, Snapshot};
-use server::{DiskMonitor, Listeners, MemoryMonitor, Reactors, StorageThreads, total_memory};
+use server::{DiskMonitor, FreeLimit, Listeners, MemoryMonitor, Reactors, StorageThreads, total_memory};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -67,6 +67,12 @@ impl Application {
         }
     }
 
+    /// Looks at the virtual hosts: does not return where whoever starts, stops or changes the broker hangs.
+    pub(crate) fn look(&self) {
+        let broker = lock(&self.visible).as_ref().map(|visible| visible.broker.clone());
+        drop(broker.map(|broker| broker.vhosts()));
+    }
+
     /// Starts the broker unless it runs.
     pub(crate) fn start(&self) -> Result<()> {
         let mut running = lock(&self.running);
@@ -94,9 +100,9 @@ impl Application {
         broker
             .set_event_exchange(config.events.exchange_vhost.as_deref())
             .context("cannot set up the event exchange")?;
-        let log_vhost = config.events.log_level.is_some().then_some(&*config.default_vhost);
+        let log_vhost = config.log.exchange.is_some().then_some(&*config.default_vhost);
         broker.set_log_exchange(log_vhost).context("cannot set up the log exchange")?;
-        log_exchange::publish_through(&broker);
+        log_exchange::publish_through(&broker, &config.log).context("cannot set up the log exchange")?;
         let reactors = Reactors::start(&broker, listeners)?;
         for address in &addresses {
             info!("started TCP listener on {address}");
@@ -177,6 +183,36 @@ impl management::Application for Application {
         Application::start(self).map_err(|error| format!("{error:#}"))?;
         info!("broker started by an operator");
         Ok(())
+    }
+
+    fn clear(&self) -> Result<(), String> {
+        // Nobody starts the broker meanwhile.
+        let running = lock(&self.running);
+        if running.is_some() {
+            return Err("the broker runs".to_owned());
+        }
+        crate::storage::clear(&self.data_dir).map_err(|error| format!("{error:#}"))?;
+        info!("definitions and messages deleted by an operator");
+        Ok(())
+    }
+
+    fn set_disk_free_limit(&self, limit: management::DiskFreeLimit) -> bool {
+        let visible = lock(&self.visible).clone();
+        let Some(visible) = visible else { return false };
+        let total_bytes = self.config.total_memory_available_bytes.unwrap_or_else(total_memory);
+        let limit = match limit {
+            management::DiskFreeLimit::Relative(share) => FreeLimit::Relative(share),
+            management::DiskFreeLimit::Absolute(bytes) => FreeLimit::Absolute(bytes),
+        };
+        visible.disk.set_limit(limit.bytes(total_bytes));
+        info!("disk free limit set to {} MB by an operator", visible.disk.limit() / 1_000_000);
+        true
+    }
+
+    fn terminate(&self) {
+        if let Err(error) = signal_hook::low_level::raise(signal_hook::consts::SIGTERM) {
+            error!("cannot end the process: {error}");
+        }
     }
 }
 
@@ -274,5 +310,6 @@ fn random(bytes: &mut [u8]) {
 
 /// Ends the process where going on would break a promise.
 pub(crate) fn fail_stop() -> ! {
+    crate::logging::flush();
     std::process::abort()
 }

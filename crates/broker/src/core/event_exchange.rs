@@ -2,7 +2,7 @@
 
 use super::Core;
 use super::leave::Outgoing;
-use crate::events::{Event, LogLine, PublishingLog};
+use crate::events::{Event, LogLine};
 use crate::topology::{Exchange, Routed};
 use amqp::{FieldTable, FieldValue, Properties, TableRef};
 use std::sync::Arc;
@@ -22,7 +22,6 @@ impl Core {
             }
         }
         if let Some(exchange) = broker.events.log.exchange() {
-            let _publishing = PublishingLog::begin();
             broker.events.log.take().iter().for_each(|line| self.publish_log_line(&exchange, line));
         }
     }

@@ -3,7 +3,6 @@
 use crate::broker::Broker;
 use crate::message::ShardMessage;
 use crate::topology::Exchange;
-use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -12,31 +11,6 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 pub const LOG_EXCHANGE: &str = "amq.rabbitmq.log";
 /// Lines that wait; further ones are dropped, since who logs must not wait.
 const MOST_WAITING: usize = 1024;
-
-thread_local! {
-    static PUBLISHING: Cell<bool> = const { Cell::new(false) };
-}
-
-/// True while this thread publishes lines of the log: what it logs meanwhile would have no end.
-pub fn is_publishing_log() -> bool {
-    PUBLISHING.get()
-}
-
-/// This thread publishes lines of the log until this is dropped.
-pub(crate) struct PublishingLog;
-
-impl PublishingLog {
-    pub(crate) fn begin() -> PublishingLog {
-        PUBLISHING.set(true);
-        PublishingLog
-    }
-}
-
-impl Drop for PublishingLog {
-    fn drop(&mut self) {
-        PUBLISHING.set(false);
-    }
-}
 
 /// A line of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]

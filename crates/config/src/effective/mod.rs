@@ -16,6 +16,7 @@ use crate::options::{
     OnRedeclare, OtlpOptions, PassiveDeclarePermission, PublisherXDeath, Sync, TcpListenOptions, UnknownExchangeType,
 };
 use crate::origin::Setting;
+use crate::plugins::Plugins;
 use crate::table::row;
 
 /// A setting that passed the table.
@@ -45,7 +46,7 @@ impl Checked {
         Self { settings }
     }
 
-    pub(crate) fn into_config(self) -> Config {
+    pub(crate) fn into_config(self, plugins: Plugins) -> Config {
         Config {
             listeners: self.listeners(),
             tcp_listen_options: self.tcp_listen_options(),
@@ -82,19 +83,22 @@ impl Checked {
             cluster_name: self.optional_text("cluster_name"),
             node_name: self.optional_text("leveret.node_name"),
             log: self.log(),
-            events: self.events(),
+            events: self.events(&plugins),
             compat: self.compat(),
             reactors: self.integer("leveret.reactors"),
             data_dir: self.text("leveret.data_dir").into(),
             sync: self.sync(),
             message_memory_bytes: self.integer("leveret.message_memory"),
-            management: self.management(),
+            management: self.management(&plugins),
             otlp: OtlpOptions {
                 endpoint: self.optional_text("leveret.otlp.endpoint").filter(|endpoint| !endpoint.is_empty()),
                 sample: self.fraction("leveret.otlp.sample"),
                 service_name: self.text("leveret.otlp.service_name"),
             },
             definitions: self.definitions(),
+            plugins,
+            pid_file: self.optional_text("leveret.pid_file").map(Into::into),
+            long_names: self.boolean("leveret.long_names"),
             ignored: self.ignored(),
             settings: self.settings.into_values().map(|checked| checked.setting).collect(),
         }

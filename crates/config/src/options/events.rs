@@ -1,12 +1,8 @@
 //! What the broker publishes of itself.
 
-use super::log::LogLevel;
-
-/// `leveret.event_exchange`, `event_exchange.*` and `log.exchange*`.
+/// `leveret.event_exchange` and `event_exchange.*`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventOptions {
     /// The virtual host whose exchange amq.rabbitmq.event gets events; `None` without such an exchange.
     pub exchange_vhost: Option<String>,
-    /// Least severe level of what goes to amq.rabbitmq.log; `None` without such an exchange.
-    pub log_level: Option<LogLevel>,
 }

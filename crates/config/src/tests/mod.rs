@@ -1,10 +1,13 @@
 //! One file per behaviour; each goes through [`Loader`] as the binary does.
 
+mod advanced;
 mod defaults;
 mod effects;
 mod errors;
 mod fuzz;
 mod loading;
+mod log;
+mod sources;
 mod substitution;
 mod syntax;
 mod table;
