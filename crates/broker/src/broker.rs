@@ -70,6 +70,8 @@ pub struct Broker {
     /// `settings.channel_max` until an operator says otherwise.
     channel_max: AtomicU16,
     closing: AtomicBool,
+    /// True while the node is being drained.
+    pub(crate) maintenance: AtomicBool,
     pub(crate) buffers: Arc<BufferPool>,
     pub(crate) chunks: Arc<ChunkPool>,
     inboxes: Vec<Inbox>,
@@ -97,6 +99,8 @@ pub struct Broker {
     pub(crate) directory: Directory,
     pub(crate) memory_control: OnceLock<Box<dyn MemoryControl>>,
     pub(crate) tracer: OnceLock<Arc<dyn crate::trace::Tracer>>,
+    /// What happened and is to be told.
+    pub(crate) events: crate::events::Events,
     /// What is being done with many messages.
     pub(crate) operations: Operations,
     entropy: Entropy,
@@ -143,6 +147,7 @@ impl Broker {
             alarms: AtomicU8::new(0),
             tracing: AtomicBool::new(false),
             closing: AtomicBool::new(false),
+            maintenance: AtomicBool::new(false),
             buffers: BufferPool::new(),
             chunks: ChunkPool::new(FREE_CHUNKS),
             inboxes: (0..shards.max(1)).map(|_| Inbox::default()).collect(),
@@ -164,6 +169,7 @@ impl Broker {
             directory: Directory::default(),
             memory_control: OnceLock::new(),
             tracer: OnceLock::new(),
+            events: crate::events::Events::default(),
             operations: Operations::default(),
             entropy,
         });
@@ -372,6 +378,7 @@ impl Broker {
             self.alarms.fetch_and(!alarm.bit(), Ordering::AcqRel)
         };
         if (before & alarm.bit() != 0) != raised {
+            self.emit_alarm(alarm, raised);
             self.post_to_all(|| ShardMessage::AlarmsChanged);
         }
     }

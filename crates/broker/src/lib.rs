@@ -23,6 +23,7 @@ pub(crate) mod delayed;
 mod delivery;
 mod directory;
 pub mod errors;
+mod events;
 mod inbound;
 mod key_pattern;
 mod limits;
@@ -54,6 +55,9 @@ pub use broker::{Alarm, Broker, Entropy};
 pub use connection::Ends;
 pub use delivery::Consumer;
 pub use directory::{ChannelEntry, ChannelMode, ConnectionEntry, ConnectionState, ObjectTotals, Subscription, Tuned};
+pub use events::{
+    EVENT_EXCHANGE, Event, EventSink, EventStream, LOG_EXCHANGE, LogLine, process_id, set_process_creation,
+};
 pub use key_pattern::KeyPattern;
 pub use link::{ConnectionId, Flushed, Link, Transport};
 pub use message::{ShardMessage, Which};

@@ -74,6 +74,8 @@ pub enum ShardMessage {
         /// Where they go.
         destination: Destination,
     },
+    /// Events wait to be published.
+    Events,
     /// Move messages out of memory that is mostly empty.
     Compact,
     /// Work that an administrative command needs done where messages are handled.

@@ -10,7 +10,7 @@ use crate::properties::server_properties;
 use crate::totals::LoginProtocol;
 use amqp::method::{channel, connection};
 use amqp::{FieldTable, FieldValue, Method, ProtocolHeader};
-use auth::{LoginError, Mechanism, SaslError, VhostRefused};
+use auth::{Credentials, LoginError, Mechanism, SaslError, VhostRefused};
 use tracing::{debug, info, warn};
 
 /// What a frame_max of 0, no limit, comes to in bytes: frames are put together in memory.
@@ -96,6 +96,7 @@ impl Core {
         };
         match self.broker.login(&credentials, conn.entry.peer.ip(), LoginProtocol::Amqp091) {
             Ok(user) => {
+                self.broker.emit_login(&conn.entry, user.name(), mechanism.as_str(), None);
                 conn.entry.set_login(user.clone(), mechanism);
                 conn.user = Some(user);
                 conn.phase = Phase::Tuning;
@@ -104,7 +105,14 @@ impl Core {
                 let tune = connection::Tune { channel_max, frame_max, heartbeat: settings.heartbeat_s };
                 self.send(conn, 0, &Method::ConnectionTune(tune));
             }
-            Err(error) => self.login_failed(conn, mechanism, &error),
+            Err(error) => {
+                let name = match &credentials {
+                    Credentials::Password { user, .. } => String::from_utf8_lossy(user).into_owned(),
+                    _ => String::new(),
+                };
+                self.broker.emit_login(&conn.entry, &name, mechanism.as_str(), Some(&error.to_string()));
+                self.login_failed(conn, mechanism, &error);
+            }
         }
         Ok(())
     }
@@ -182,6 +190,7 @@ impl Core {
         let vhost = self.broker.vhost(name).ok_or_else(|| errors::VHOST_NOT_FOUND.with(&[&name]))?;
         conn.entry.set_vhost(vhost.name.clone());
         self.broker.totals.churn.connection_created.add(1);
+        self.broker.emit_connection_created(&conn.entry);
         conn.vhost = Some(vhost);
         conn.phase = Phase::Running;
         info!(target: "connection", "{}: user '{}' authenticated and granted access to vhost '{name}'", conn.name(), conn.user_name());

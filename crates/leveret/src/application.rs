@@ -1,6 +1,8 @@
 //! The broker within the process: started from the data directory, stopped, and started again.
 
+use crate::backup;
 use crate::definitions;
+use crate::log_exchange;
 use crate::memory::Monitored;
 use crate::settings;
 use crate::storage::{MESSAGES, Storage};
@@ -8,13 +10,15 @@ use anyhow::{Context, Result};
 use auth::{AccessControl, Pattern};
 use broker::{Broker, MessageStore};
 use config::Config;
-use metadata::{Journal, Snapshot};
+use management::BackupSummary;
+use metadata::{Journal, LogJournal, Snapshot};
 use server::{DiskMonitor, FreeLimit, Listeners, MemoryMonitor, Reactors, StorageThreads, total_memory};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use store::Store;
 use telemetry::Exporter;
 use tracing::{error, info};
 
@@ -26,6 +30,8 @@ pub(crate) struct Application {
     running: Mutex<Option<Running>>,
     /// What others see of it, which they can look at meanwhile.
     visible: Mutex<Option<Visible>>,
+    /// Held while a backup is made.
+    backing_up: Mutex<()>,
 }
 
 #[derive(Clone)]
@@ -33,6 +39,8 @@ struct Visible {
     broker: Arc<Broker>,
     listeners: Vec<SocketAddr>,
     disk: DiskMonitor,
+    store: Arc<Store>,
+    journal: Arc<LogJournal>,
 }
 
 /// Everything that a running broker consists of.
@@ -50,7 +58,13 @@ struct Running {
 
 impl Application {
     pub(crate) fn new(config: Config, data_dir: PathBuf) -> Application {
-        Application { config, data_dir, running: Mutex::default(), visible: Mutex::default() }
+        Application {
+            config,
+            data_dir,
+            running: Mutex::default(),
+            visible: Mutex::default(),
+            backing_up: Mutex::default(),
+        }
     }
 
     /// Looks at the virtual hosts: does not return where whoever starts, stops or changes the broker hangs.
@@ -83,12 +97,23 @@ impl Application {
         })?;
         broker.ensure_cluster_id()?;
         definitions::import(&config.definitions, &broker)?;
+        broker
+            .set_event_exchange(config.events.exchange_vhost.as_deref())
+            .context("cannot set up the event exchange")?;
+        let log_vhost = config.log.exchange.is_some().then_some(&*config.default_vhost);
+        broker.set_log_exchange(log_vhost).context("cannot set up the log exchange")?;
+        log_exchange::publish_through(&broker, &config.log).context("cannot set up the log exchange")?;
         let reactors = Reactors::start(&broker, listeners)?;
         for address in &addresses {
             info!("started TCP listener on {address}");
         }
-        *lock(&self.visible) =
-            Some(Visible { broker: broker.clone(), listeners: addresses, disk: disk_monitor.clone() });
+        *lock(&self.visible) = Some(Visible {
+            broker: broker.clone(),
+            listeners: addresses,
+            disk: disk_monitor.clone(),
+            store: storage.store.clone(),
+            journal: storage.journal.clone(),
+        });
         *running =
             Some(Running { broker, storage, storage_threads, reactors, monitor, memory, disk_monitor, disk, exporter });
         Ok(())
@@ -126,6 +151,27 @@ impl management::Application for Application {
 
     fn disk(&self) -> Option<(u64, u64)> {
         lock(&self.visible).as_ref().map(|visible| (visible.disk.free(), visible.disk.limit()))
+    }
+
+    fn back_up(&self, directory: &Path) -> Result<BackupSummary, String> {
+        let Ok(_backing_up) = self.backing_up.try_lock() else {
+            return Err("another backup is being made".to_owned());
+        };
+        let visible = lock(&self.visible).clone().ok_or("the broker is stopped")?;
+        info!("backing up to {}", directory.display());
+        let made = backup::back_up(&visible.store, &visible.journal, &self.data_dir, directory);
+        match made {
+            Ok(inventory) => {
+                let (files, bytes) = (inventory.files.len() as u64, inventory.bytes());
+                info!("backed up {files} files with {bytes} bytes to {}", directory.display());
+                Ok(BackupSummary { files, bytes, position: inventory.position })
+            }
+            Err(error) => {
+                let error = format!("{error:#}");
+                error!("{error}");
+                Err(error)
+            }
+        }
     }
 
     fn stop(&self) {

@@ -7,6 +7,7 @@ mod channels;
 mod connections;
 mod definitions;
 mod delayed;
+mod events;
 mod exchanges;
 mod features;
 mod health;
@@ -214,6 +215,9 @@ fn table() -> Routes {
         .route("/consumers", get(channels::consumers))
         .route("/consumers/{vhost}", get(channels::consumers_of_vhost))
         .route("/leveret/audit", get(audit::list))
+        .route("/leveret/events/stream", get(events::stream))
+        .route("/leveret/backup", post(operator::back_up))
+        .route("/leveret/maintenance", put(operator::drain).delete(operator::revive))
         .route("/leveret/application", put(operator::start_application).delete(operator::stop_application))
         .route("/leveret/process", get(process::state).delete(process::terminate))
         .route("/leveret/data", delete(process::clear))

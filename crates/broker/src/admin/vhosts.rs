@@ -52,8 +52,9 @@ impl Broker {
             }
             return Ok(AdminReply::Done);
         }
-        self.add_vhost_with(&name, |in_use| in_use.set_definition(&vhost));
+        let vhost = self.add_vhost_with(&name, |in_use| in_use.set_definition(&vhost));
         self.note_tracing();
+        vhost.exchanges().iter().for_each(|exchange| self.emit_exchange_created(exchange));
         self.set_default_limits(&mut writer, &name)?;
         info!(target: "vhost", "vhost '{name}' created");
         Ok(AdminReply::Created)
@@ -96,6 +97,7 @@ impl Broker {
         }
         writer.commit(Change::DeleteVhost { name: name.to_owned() })?;
         self.note_tracing();
+        vhost.exchanges().iter().for_each(|exchange| self.emit_exchange_deleted(exchange));
         self.end_hidden(vhost.hidden_queues());
         info!(target: "vhost", "vhost '{name}' deleted");
         Ok(AdminReply::Done)

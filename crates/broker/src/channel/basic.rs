@@ -10,6 +10,7 @@ use crate::core::tend::Return;
 use crate::delivery::{ChannelLimit, Content, Deliveries, Since, Unacked, encode_get_ok};
 use crate::directory::Source;
 use crate::errors::{self, ProtocolError};
+use crate::events::Acting;
 use crate::limits::Place;
 use crate::topology::QueueCell;
 use amqp::Method;
@@ -30,6 +31,7 @@ impl Core {
         if let Some(channel) = conn.channels.find(number) {
             channel.entry.used_ms.set(self.time_ms);
         }
+        let _acting = self.broker.events.is_listening().then(|| Acting::begin(Some(conn.user_name())));
         match method {
             Method::ChannelOpen(_) => Err(errors::SECOND_CHANNEL_OPEN.with(&[])),
             Method::ChannelClose(_) => {
@@ -129,6 +131,7 @@ impl Core {
         channel.places = places;
         channel.entry.used_ms.set(self.time_ms);
         conn.entry.add_channel(&channel.entry);
+        self.broker.emit_channel_created(&channel.entry);
         self.broker.totals.churn.channel_created.add(1);
         conn.channels.insert(channel);
         self.send(conn, number, &Method::ChannelOpenOk(channel::OpenOk {}));
@@ -195,6 +198,7 @@ impl Core {
         conn.entry.remove_channel(&channel.entry);
         if !channel.closing {
             self.broker.totals.churn.channel_closed.add(1);
+            self.broker.emit_channel_closed(&channel.entry);
             let stats = channel.entry.message_stats();
             if let Some(vhost) = conn.vhost.as_ref().filter(|_| !stats.is_zero()) {
                 vhost.add_ended(stats);
@@ -222,6 +226,7 @@ impl Core {
         for subscription in channel.unsubscribe_all() {
             match (&subscription.source, &vhost) {
                 (Source::Queue { cell, key, .. }, Some(vhost)) => {
+                    self.broker.emit_consumer_deleted(&vhost.name, &subscription.consumer, false);
                     if self.remove_consumer(vhost, cell, *key) {
                         vacated.push(cell.clone());
                     }

@@ -17,7 +17,8 @@ mod writer;
 pub(crate) use record::Record;
 
 use anyhow::{Context, Result};
-use config::{LogLevel, LogOptions};
+use config::{LogFormatter, LogLevel, LogOptions};
+use format::Format;
 use levels::{CATEGORIES, Levels};
 use ring::Ring;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -79,6 +80,12 @@ pub(crate) fn running() -> Option<&'static Arc<Logging>> {
     LOGGING.get()
 }
 
+/// Makes lines of records as an output with these options has them, each with a line feed.
+pub(crate) fn formatter(options: &LogFormatter) -> impl Fn(&Record) -> String + use<> {
+    let format = Format::new(options);
+    move |record| format.lines(record)
+}
+
 /// Waits until everything that was logged is written, but not for an output that takes nothing.
 pub(crate) fn flush() {
     if let Some(logging) = running() {
@@ -120,7 +127,6 @@ impl Logging {
     }
 
     /// Has every record handed to `tap` that `log.exchange` wants, besides what goes to the outputs.
-    #[allow(dead_code, reason = "for the exchange amq.rabbitmq.log")]
     pub(crate) fn tap(&self, tap: Tap) -> Result<()> {
         self.ask(|done| Message::Tap { tap, done })
     }

@@ -111,7 +111,7 @@ pub(super) async fn elected_leaders(_: Api<ManagementUser>) -> Checked {
 }
 
 fn is_serving(broker: Option<&Broker>) -> bool {
-    broker.is_some_and(|broker| !broker.is_shutting_down())
+    broker.is_some_and(|broker| !broker.is_shutting_down() && !broker.is_in_maintenance())
 }
 
 pub(super) async fn in_service(public: Public) -> Checked {
