@@ -2,12 +2,12 @@
 
 use crate::definitions;
 use crate::memory::Monitored;
-use crate::settings;
 use crate::storage::{MESSAGES, Storage};
+use crate::{logging, reload, settings};
 use anyhow::{Context, Result};
 use auth::{AccessControl, Pattern};
 use broker::{Broker, MessageStore};
-use config::Config;
+use config::{Config, Loaded, Sources};
 use metadata::{Journal, Snapshot};
 use server::{DiskMonitor, Listeners, MemoryMonitor, Reactors, StorageThreads, total_memory};
 use std::net::SocketAddr;
@@ -20,12 +20,25 @@ use tracing::{error, info};
 
 /// The broker of this process, running or stopped.
 pub(crate) struct Application {
-    config: Config,
+    /// Where the configuration is read again from.
+    sources: Sources,
+    configured: Mutex<Configured>,
+    /// Held while the configuration is read again.
+    reloading: Mutex<()>,
     data_dir: PathBuf,
     /// Held while it is started or stopped.
     running: Mutex<Option<Running>>,
     /// What others see of it, which they can look at meanwhile.
     visible: Mutex<Option<Visible>>,
+}
+
+/// The configuration in force.
+struct Configured {
+    config: Arc<Config>,
+    /// The files that it was read from.
+    files: Vec<PathBuf>,
+    /// The digest of the definitions that were imported last.
+    imported: Option<String>,
 }
 
 #[derive(Clone)]
@@ -46,11 +59,62 @@ struct Running {
     disk_monitor: DiskMonitor,
     disk: JoinHandle<()>,
     exporter: Option<Arc<Exporter>>,
+    total_memory_bytes: u64,
 }
 
 impl Application {
-    pub(crate) fn new(config: Config, data_dir: PathBuf) -> Application {
-        Application { config, data_dir, running: Mutex::default(), visible: Mutex::default() }
+    pub(crate) fn new(sources: Sources, loaded: Loaded) -> Application {
+        let data_dir = loaded.config.data_dir.clone();
+        let configured = Configured { config: Arc::new(loaded.config), files: loaded.files, imported: None };
+        Application {
+            sources,
+            configured: Mutex::new(configured),
+            reloading: Mutex::default(),
+            data_dir,
+            running: Mutex::default(),
+            visible: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    /// The configuration in force.
+    pub(crate) fn config(&self) -> Arc<Config> {
+        lock(&self.configured).config.clone()
+    }
+
+    /// The files that it was read from.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        lock(&self.configured).files.clone()
+    }
+
+    /// What was read again is in force from now on.
+    pub(crate) fn replace(&self, config: Arc<Config>, files: Vec<PathBuf>) {
+        let mut configured = lock(&self.configured);
+        (configured.config, configured.files) = (config, files);
+    }
+
+    /// Held while the configuration is read again.
+    pub(crate) fn reloading(&self) -> MutexGuard<'_, ()> {
+        lock(&self.reloading)
+    }
+
+    /// The digest of the definitions that were imported last.
+    pub(crate) fn imported(&self) -> Option<String> {
+        lock(&self.configured).imported.clone()
+    }
+
+    pub(crate) fn set_imported(&self, digest: Option<String>) {
+        lock(&self.configured).imported = digest;
+    }
+
+    /// Has the monitors of memory and disk changed, if the broker runs; the last number is the available memory in bytes.
+    pub(crate) fn with_monitors(&self, change: impl FnOnce(&MemoryMonitor, &DiskMonitor, u64)) {
+        if let Some(running) = lock(&self.running).as_ref() {
+            change(&running.monitor, &running.disk_monitor, running.total_memory_bytes);
+        }
     }
 
     /// Looks at the virtual hosts: does not return where whoever starts, stops or changes the broker hangs.
@@ -65,7 +129,7 @@ impl Application {
         if running.is_some() {
             return Ok(());
         }
-        let config = &self.config;
+        let config = &*self.config();
         let listeners = Listeners::open(&config.listeners, settings::socket_options(config))?;
         let addresses = listeners.addresses();
         let (broker, storage) = open(config, &self.data_dir)?;
@@ -82,15 +146,25 @@ impl Application {
             fail_stop();
         })?;
         broker.ensure_cluster_id()?;
-        definitions::import(&config.definitions, &broker)?;
+        self.set_imported(definitions::import(&config.definitions, &broker)?);
         let reactors = Reactors::start(&broker, listeners)?;
         for address in &addresses {
             info!("started TCP listener on {address}");
         }
         *lock(&self.visible) =
             Some(Visible { broker: broker.clone(), listeners: addresses, disk: disk_monitor.clone() });
-        *running =
-            Some(Running { broker, storage, storage_threads, reactors, monitor, memory, disk_monitor, disk, exporter });
+        *running = Some(Running {
+            broker,
+            storage,
+            storage_threads,
+            reactors,
+            monitor,
+            memory,
+            disk_monitor,
+            disk,
+            exporter,
+            total_memory_bytes: total_bytes,
+        });
         Ok(())
     }
 
@@ -138,6 +212,33 @@ impl management::Application for Application {
         info!("broker started by an operator");
         Ok(())
     }
+
+    fn configuration(&self, all: bool) -> serde_json::Value {
+        reload::describe(self, all)
+    }
+
+    fn reload(&self) -> Result<serde_json::Value, Vec<String>> {
+        reload::reload(self).map(|reloaded| reloaded.describe())
+    }
+
+    fn set_log_level(&self, level: &str, category: Option<&str>) -> Result<(), String> {
+        let parsed = level.parse().map_err(|()| format!("there is no level `{level}`"))?;
+        running_log()?.set_level(parsed, category).map_err(|error| format!("{error:#}"))?;
+        info!("log level of {} set to {level}", category.unwrap_or("everything"));
+        Ok(())
+    }
+
+    fn rotate_log(&self) -> Result<(), String> {
+        running_log()?.rotate().map_err(|error| format!("{error:#}"))
+    }
+
+    fn log_lines(&self, after: u64, most: usize) -> (Vec<String>, u64) {
+        logging::running().map(|log| log.lines(after, most)).unwrap_or_default()
+    }
+}
+
+fn running_log() -> Result<&'static logging::Logging, String> {
+    logging::running().map(|log| &**log).ok_or_else(|| "there is no log".to_owned())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -234,6 +335,6 @@ fn random(bytes: &mut [u8]) {
 
 /// Ends the process where going on would break a promise.
 pub(crate) fn fail_stop() -> ! {
-    crate::logging::flush();
+    logging::flush();
     std::process::abort()
 }

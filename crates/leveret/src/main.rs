@@ -7,6 +7,7 @@ mod definitions;
 mod logging;
 mod memory;
 mod pid_file;
+mod reload;
 mod server;
 mod service;
 mod settings;

@@ -21,6 +21,7 @@ mod pages;
 mod parameters;
 mod permissions;
 mod policies;
+mod process;
 mod queues;
 mod shovels;
 mod table;
@@ -105,7 +106,7 @@ fn table() -> Routes {
         .route("/auth/attempts/{node}", get(maintenance::attempts).delete(maintenance::reset_attempts))
         .route("/auth/attempts/{node}/source", get(maintenance::attempts_by_source).delete(maintenance::reset_attempts))
         .route("/auth/hash_password/{password}", get(maintenance::hash))
-        .route("/config/effective", get(maintenance::effective))
+        .route("/config/effective", get(process::effective))
         .route("/reset", delete(maintenance::reset))
         .route("/reset/{node}", delete(maintenance::reset_node))
         .route("/rebalance/queues", post(maintenance::rebalance))
@@ -219,6 +220,12 @@ fn table() -> Routes {
         .route("/leveret/memory-watermark", put(operator::set_memory_watermark))
         .route("/leveret/user-limits/{user}", put(limits::put_all_of_user).delete(limits::delete_all_of_user))
         .route("/leveret/channel-max", put(operator::set_channel_max))
+        .route("/leveret/configuration", get(process::configuration))
+        .route("/leveret/reload", post(process::reload))
+        .route("/leveret/log", get(process::log))
+        .route("/leveret/log/stream", get(process::log_stream))
+        .route("/leveret/log/rotation", post(process::rotate_log))
+        .route("/leveret/log-level", put(process::set_log_level))
         .route("/leveret/loopback-users", get(operator::loopback_users).put(operator::set_loopback_users))
 }
 
