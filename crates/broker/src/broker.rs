@@ -7,6 +7,7 @@ use crate::limits::{Tally, UsersInUse};
 use crate::link::ConnectionId;
 use crate::message::ShardMessage;
 use crate::messages::{MessageStore, Messages};
+use crate::node_limits::NodeLimits;
 use crate::output::BufferPool;
 use crate::reply_to::ReplyConsumers;
 use crate::settings::Settings;
@@ -59,6 +60,8 @@ struct Inbox {
 pub struct Broker {
     /// What it was told.
     pub settings: Settings,
+    /// Those of the settings that may have changed since.
+    pub limits: NodeLimits,
     /// Users and their permissions.
     pub access: Arc<AccessControl>,
     pub(crate) journal: Arc<dyn Journal>,
@@ -139,6 +142,7 @@ impl Broker {
         };
         let broker = Arc::new(Broker {
             channel_max: AtomicU16::new(settings.channel_max),
+            limits: NodeLimits::new(&settings),
             settings,
             access,
             journal,

@@ -102,7 +102,7 @@ impl Core {
                 conn.phase = Phase::Tuning;
                 let settings = &self.broker.settings;
                 let (channel_max, frame_max) = (self.broker.channel_max(), settings.frame_max);
-                let tune = connection::Tune { channel_max, frame_max, heartbeat: settings.heartbeat_s };
+                let tune = connection::Tune { channel_max, frame_max, heartbeat: self.broker.limits.heartbeat_s() };
                 self.send(conn, 0, &Method::ConnectionTune(tune));
             }
             Err(error) => {
@@ -206,7 +206,7 @@ impl Core {
         let (broker, user) = (&self.broker, conn.user_name());
         let on_node = broker
             .connections
-            .enter(broker.settings.connection_limit)
+            .enter(broker.limits.connections())
             .map_err(|most| errors::NODE_CONNECTION_LIMIT.with(&[&most]))?;
         let limits = &broker.vhost(vhost).ok_or_else(|| errors::VHOST_NOT_FOUND.with(&[&vhost]))?.limits;
         let in_vhost = limits

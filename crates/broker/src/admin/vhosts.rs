@@ -26,7 +26,7 @@ impl Broker {
         change.default_queue_type.as_deref().map_or(Ok(()), check_queue_type)?;
         let mut writer = self.writer();
         let existing = self.definitions().vhosts.iter().find(|vhost| vhost.name == name).cloned();
-        if let Some(most) = self.settings.vhost_limit.filter(|most| self.vhosts().len() as u64 >= *most)
+        if let Some(most) = self.limits.vhosts().filter(|most| self.vhosts().len() as u64 >= *most)
             && existing.is_none()
         {
             return Err(AdminError::Refused(format!("cannot create vhost '{name}': vhost limit of {most} is reached")));

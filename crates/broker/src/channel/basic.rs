@@ -126,7 +126,7 @@ impl Core {
         };
         output.channels[slot] = Some(Box::new(Deliveries::new(limit.clone())));
         drop(output);
-        let mut channel = Channel::new(&conn.entry, number, slot, self.broker.settings.default_prefetch, limit);
+        let mut channel = Channel::new(&conn.entry, number, slot, self.broker.limits.default_prefetch(), limit);
         channel.incarnation = self.broker.next_incarnation();
         channel.places = places;
         channel.entry.used_ms.set(self.time_ms);
@@ -145,7 +145,7 @@ impl Core {
         let of_user = of_user.map_err(|most| errors::USER_CHANNEL_LIMIT.with(&[&user, &most]))?;
         let on_node = broker
             .channels
-            .enter(broker.settings.channel_limit)
+            .enter(broker.limits.channels())
             .map_err(|most| errors::NODE_CHANNEL_LIMIT.with(&[&broker.settings.node_name, &most]))?;
         Ok([of_user, Some(on_node)])
     }
@@ -345,7 +345,7 @@ impl Core {
         let counted = if counts { counted_header(&entry, message.parts().header) } else { None };
         if !no_ack {
             let own = state.options.as_ref().and_then(|options| options.consumer_timeout_ms);
-            let timeout = own.or(self.broker.settings.consumer_timeout_ms);
+            let timeout = own.or(self.broker.limits.consumer_timeout_ms());
             self.watch_timeout(timeout);
             let now_ms = self.now.mono_ms();
             let due_ms = timeout.map_or(u64::MAX, |timeout| now_ms + timeout);
