@@ -7,6 +7,7 @@ mod access;
 mod arguments;
 mod command;
 mod connections;
+mod default_users;
 mod delayed;
 mod diagnosis;
 mod error;
@@ -40,6 +41,7 @@ pub use snapshot::{BindingSnapshot, DelayedSnapshot, ExchangeSnapshot, Overview,
 use crate::access::Rights;
 use crate::broker::Broker;
 use crate::core::{DeleteCondition, ExchangeDeclaration, QueueDeclaration};
+use auth::User;
 use std::sync::Arc;
 use vhosts::VhostChange;
 
@@ -53,7 +55,7 @@ impl Broker {
     }
 
     /// The same in the name of a user; `None` is an operator, who may do everything.
-    fn execute_as(&self, user: Option<&str>, command: AdminCommand) -> Result<AdminReply, AdminError> {
+    fn execute_as(&self, user: Option<&User>, command: AdminCommand) -> Result<AdminReply, AdminError> {
         use AdminCommand as C;
         let rights = Rights { broker: self, user, connection: None };
         match command {

@@ -9,7 +9,7 @@ use auth::{AccessControl, Pattern};
 use broker::{Broker, MessageStore};
 use config::Config;
 use metadata::{Journal, Snapshot};
-use server::{DiskMonitor, Listeners, MemoryMonitor, Reactors, StorageThreads, total_memory};
+use server::{DiskMonitor, Listeners, MemoryMonitor, Reactors, StorageThreads, WorkerThreads, total_memory};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,6 +17,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use telemetry::Exporter;
 use tracing::{error, info};
+
+/// Threads that check logins with passwords that are hashed here.
+const HASHING_THREADS: usize = 2;
+/// The same where others are asked over the network.
+const ASKING_THREADS: usize = 16;
 
 /// The broker of this process, running or stopped.
 pub(crate) struct Application {
@@ -77,6 +82,10 @@ impl Application {
         })?;
         broker.ensure_cluster_id()?;
         definitions::import(&config.definitions, &broker)?;
+        // Where others are asked a login mostly waits; where it hashes, more threads than that would only take processors
+        // from the reactors.
+        let threads = if broker.access.asks_others() { ASKING_THREADS } else { HASHING_THREADS };
+        broker.set_workers(WorkerThreads::start(threads).context("cannot start the login threads")?);
         let reactors = Reactors::start(&broker, listeners)?;
         for address in &addresses {
             info!("started TCP listener on {address}");

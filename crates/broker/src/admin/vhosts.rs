@@ -51,6 +51,7 @@ impl Broker {
         }
         self.add_vhost_with(&name, |vhost| vhost.set_default_queue_type(queue_type.as_deref()));
         self.set_default_limits(&mut writer, &name)?;
+        self.add_default_users(&mut writer, &name)?;
         info!(target: "vhost", "vhost '{name}' created");
         Ok(AdminReply::Created)
     }
