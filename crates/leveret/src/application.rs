@@ -58,6 +58,12 @@ impl Application {
         Application { config, data_dir, running: Mutex::default(), visible: Mutex::default() }
     }
 
+    /// Looks at the virtual hosts: does not return where whoever starts, stops or changes the broker hangs.
+    pub(crate) fn look(&self) {
+        let broker = lock(&self.visible).as_ref().map(|visible| visible.broker.clone());
+        drop(broker.map(|broker| broker.vhosts()));
+    }
+
     /// Starts the broker unless it runs.
     pub(crate) fn start(&self) -> Result<()> {
         let mut running = lock(&self.running);
