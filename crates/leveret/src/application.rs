@@ -12,7 +12,7 @@ use broker::{Broker, MessageStore};
 use config::{Config, Loaded, Sources};
 use management::BackupSummary;
 use metadata::{Journal, LogJournal, Snapshot};
-use server::{DiskMonitor, FreeLimit, Listeners, MemoryMonitor, Reactors, StorageThreads, total_memory};
+use server::{DiskMonitor, FreeLimit, Listeners, MemoryMonitor, Reactors, StorageThreads, WorkerThreads, total_memory};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,6 +21,11 @@ use std::time::Duration;
 use store::Store;
 use telemetry::Exporter;
 use tracing::{error, info};
+
+/// Threads that check logins with passwords that are hashed here.
+const HASHING_THREADS: usize = 2;
+/// The same where others are asked over the network.
+const ASKING_THREADS: usize = 16;
 
 /// The broker of this process, running or stopped.
 pub(crate) struct Application {
@@ -162,6 +167,10 @@ impl Application {
         let log_vhost = config.log.exchange.is_some().then_some(&*config.default_vhost);
         broker.set_log_exchange(log_vhost).context("cannot set up the log exchange")?;
         log_exchange::publish_through(&broker, &config.log).context("cannot set up the log exchange")?;
+        // Where others are asked a login mostly waits; where it hashes, more threads than that would only take processors
+        // from the reactors.
+        let threads = if broker.access.asks_others() { ASKING_THREADS } else { HASHING_THREADS };
+        broker.set_workers(WorkerThreads::start(threads).context("cannot start the login threads")?);
         let reactors = Reactors::start(&broker, listeners)?;
         for address in &addresses {
             info!("started TCP listener on {address}");

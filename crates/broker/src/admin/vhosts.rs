@@ -56,6 +56,7 @@ impl Broker {
         self.note_tracing();
         vhost.exchanges().iter().for_each(|exchange| self.emit_exchange_created(exchange));
         self.set_default_limits(&mut writer, &name)?;
+        self.add_default_users(&mut writer, &name)?;
         info!(target: "vhost", "vhost '{name}' created");
         Ok(AdminReply::Created)
     }

@@ -115,6 +115,14 @@ impl Core {
             return Err(errors::CHANNEL_MAX.with(&[&conn.channels.len(), &limit]));
         }
         let places = self.admit_channel(conn)?;
+        if let Some(user) = &conn.user
+            && user.has_to_be_asked_for()
+            && conn.channels.iter().all(|channel| channel.assembly.is_none())
+        {
+            // RabbitMQ remembers what a channel may do, and so a new one asks anew.
+            user.forget_answers();
+            conn.channels.forget_permissions();
+        }
         let limit = Arc::new(ChannelLimit::default());
         let mut output = conn.link.output();
         let slot = match output.channels.iter().position(Option::is_none) {

@@ -2,7 +2,7 @@
 
 use crate::api::{Administrator, Api, Monitor};
 use crate::error::ApiError;
-use auth::{HashingAlgorithm, hash_password};
+use auth::hash_password;
 use axum::Json;
 use axum::extract::Path;
 use axum::http::StatusCode;
@@ -55,8 +55,9 @@ pub(super) async fn reset_attempts(api: Api<Administrator>, Path(name): Path<Str
 }
 
 /// What RabbitMQ answers; its documentation has the hash alone.
-pub(super) async fn hash(_: Api<Administrator>, Path(password): Path<String>) -> Result<Json<Value>, ApiError> {
-    let hash = tokio::task::spawn_blocking(move || hash_password(HashingAlgorithm::default(), password.as_bytes()));
+pub(super) async fn hash(api: Api<Administrator>, Path(password): Path<String>) -> Result<Json<Value>, ApiError> {
+    let algorithm = api.broker()?.settings.password_hashing;
+    let hash = tokio::task::spawn_blocking(move || hash_password(algorithm, password.as_bytes()));
     match hash.await {
         Ok(Ok(hash)) => Ok(Json(json!({ "ok": hash }))),
         Ok(Err(error)) => Err(ApiError::unavailable(error.to_string())),
