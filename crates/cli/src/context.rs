@@ -252,7 +252,9 @@ impl<'a> Context<'a> {
             }
             (io::ErrorKind::ConnectionRefused, None) => (
                 exit::UNAVAILABLE,
-                format!("Error: nobody listens at {place}\nhint: is the broker running, and its management listener on this address?"),
+                format!(
+                    "Error: nobody listens at {place}\nhint: is the broker running, and its management listener on this address?"
+                ),
             ),
             (io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut, _) => {
                 let asked = self.arguments.number("timeout").unwrap_or(60);
@@ -360,7 +362,9 @@ fn nobody_there(directory: &Path) -> String {
     let locked = File::open(directory.join(LOCK_NAME))
         .is_ok_and(|file| matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)));
     if locked {
-        return format!("Error: the broker with its data in {shown} is starting or stopping\nhint: wait for it with await_startup");
+        return format!(
+            "Error: the broker with its data in {shown} is starting or stopping\nhint: wait for it with await_startup"
+        );
     }
     format!(
         "Error: no broker runs with its data in {shown}\nhint: name its data directory with --data-dir or {}",

@@ -84,7 +84,8 @@ fn bash() -> String {
 }
 
 /// The words behind `leveret`.
-const WORDS: &str = "server ctl diagnostics queues streams plugins upgrade admin doctor config store import completions man";
+const WORDS: &str =
+    "server ctl diagnostics queues streams plugins upgrade admin doctor config store import completions man";
 
 /// zsh can use what is for bash.
 fn zsh() -> String {
@@ -147,12 +148,18 @@ fn man_page(tool: Tool) -> String {
         let letter = switch.letter.map_or_else(String::new, |letter| format!("\\-{letter}, "));
         let value = if switch.kind == Kind::Flag { "" } else { " value" };
         // Writing to a string cannot fail.
-        let _ = write!(text, ".TP\n{letter}{}{value}\n{}.\n", roff(&format!("--{}", switch.name)), roff(switch.description));
+        let _ = write!(
+            text,
+            ".TP\n{letter}{}{value}\n{}.\n",
+            roff(&format!("--{}", switch.name)),
+            roff(switch.description)
+        );
     }
     text.push_str(".SH COMMANDS\n");
     for command in of_tool(tool) {
         let usage = format!("{} {}", command.name, command.usage);
-        let refused = if command.reason.is_empty() { String::new() } else { format!(" Not available: {}.", command.reason) };
+        let refused =
+            if command.reason.is_empty() { String::new() } else { format!(" Not available: {}.", command.reason) };
         let _ = write!(text, ".TP\n{}\n{}.{}\n", roff(usage.trim()), roff(command.description), roff(&refused));
     }
     text.push_str(
@@ -197,7 +204,10 @@ mod tests {
         let bash = Process::new("bash").args(["-c", &format!("{script}\n{asked}")]).stderr(Stdio::inherit()).output();
         // Where there is no bash, nobody needs its script.
         let Ok(output) = bash else { return };
-        assert_eq!(String::from_utf8_lossy(&output.stdout), "list_user_limits list_user_permissions list_user_topic_permissions list_users\n--priority\n");
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout),
+            "list_user_limits list_user_permissions list_user_topic_permissions list_users\n--priority\n"
+        );
     }
 
     #[test]

@@ -187,9 +187,11 @@ impl Facts<'_> {
             ),
             String::new(),
         ];
-        lines.extend(parts(self.memory).into_iter().map(|(name, bytes)| {
-            format!("{name}: {} ({} %)", unit.show(bytes), percent(bytes, total))
-        }));
+        lines.extend(
+            parts(self.memory)
+                .into_iter()
+                .map(|(name, bytes)| format!("{name}: {} ({} %)", unit.show(bytes), percent(bytes, total))),
+        );
         lines
     }
 }

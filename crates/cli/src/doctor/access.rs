@@ -35,7 +35,8 @@ pub(super) fn default_passwords(facts: &Facts) -> Vec<Finding> {
     let is_local = |name: &&str| facts.loopback_users.iter().any(|local| local == name);
     let (local, open): (Vec<&str>, Vec<&str>) = guessed.iter().partition(|name| is_local(name));
     let names = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
-    let advice = "change it: leveret ctl change_password <username>; or delete the user: leveret ctl delete_user <username>";
+    let advice =
+        "change it: leveret ctl change_password <username>; or delete the user: leveret ctl delete_user <username>";
     let mut findings = about(
         Severity::Critical,
         "default_password",

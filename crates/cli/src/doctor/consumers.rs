@@ -11,14 +11,15 @@ const OLD_S: f64 = 300.0;
 const NEAR: f64 = 0.5;
 
 pub(super) fn unlimited_prefetch(facts: &Facts) -> Vec<Finding> {
-    let unlimited = facts.consumers.iter().filter(|consumer| {
-        consumer["ack_required"] == true && consumer["prefetch_count"] == 0
-    });
+    let unlimited =
+        facts.consumers.iter().filter(|consumer| consumer["ack_required"] == true && consumer["prefetch_count"] == 0);
     about(
         Severity::Warning,
         "unlimited_prefetch",
         "consumers take whatever there is: one that is slow holds all messages of its queue",
-        unlimited.map(|consumer| format!("{} of {}", text(consumer, "consumer_tag"), text(&consumer["queue"], "name"))).collect(),
+        unlimited
+            .map(|consumer| format!("{} of {}", text(consumer, "consumer_tag"), text(&consumer["queue"], "name")))
+            .collect(),
         "let clients set basic.qos, or set default_consumer_prefetch for those who do not: leveret ctl list_consumers",
     )
 }

@@ -46,11 +46,12 @@ impl Facts {
             let items = list.as_array().into_iter().flatten();
             items.filter_map(|item| item.as_str().or(item[field].as_str())).map(str::to_owned).collect()
         };
-        let configuration = optional("/api/leveret/configuration");
-        let rows = configuration.as_array().or_else(|| configuration["keys"].as_array());
-        let pairs = rows.into_iter().flatten().filter_map(|row| {
-            Some((row["key"].as_str()?.to_owned(), crate::value::plain(&row["value"])))
-        });
+        let configuration = optional("/api/leveret/configuration?all=true");
+        let rows = configuration["settings"].as_array();
+        let pairs = rows
+            .into_iter()
+            .flatten()
+            .filter_map(|row| Some((row["key"].as_str()?.to_owned(), crate::value::plain(&row["value"]))));
         Ok(Facts {
             listeners: Listener::of(&overview),
             node: nodes[0].clone(),
@@ -93,13 +94,15 @@ pub(super) fn named(object: &Value) -> String {
 
 /// Seconds since 1970 of a time as RabbitMQ writes it: `2026-11-25T04:28:37.000+00:00`, or `2026-11-25 4:28:37` before.
 pub(super) fn seconds(time: &str) -> Option<u64> {
-    let mut numbers = time.split(|character: char| !character.is_ascii_digit()).filter_map(|part| part.parse::<i64>().ok());
+    let mut numbers =
+        time.split(|character: char| !character.is_ascii_digit()).filter_map(|part| part.parse::<i64>().ok());
     let mut next = || numbers.next();
     let (year, month, day) = (next()?, next()?, next()?);
     let (hour, minute, second) = (next()?, next()?, next()?);
     // Days since 1970 of the proleptic Gregorian calendar, with years that begin in March.
     let (years, months) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
-    let days = years * 365 + years.div_euclid(4) - years.div_euclid(100) + years.div_euclid(400)
+    let days = years * 365 + years.div_euclid(4) - years.div_euclid(100)
+        + years.div_euclid(400)
         + (153 * months + 2) / 5
         + day
         - 1

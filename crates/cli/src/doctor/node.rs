@@ -21,7 +21,8 @@ pub(super) fn alarms(facts: &Facts) -> Vec<Finding> {
     }
     if facts.node["disk_free_alarm"] == true {
         let what = "the disk alarm is on: publishers wait".to_owned();
-        let advice = "free space where the data directory is, or consume what waits: leveret ctl list_queues name messages";
+        let advice =
+            "free space where the data directory is, or consume what waits: leveret ctl list_queues name messages";
         findings.push(of_node(Severity::Critical, "disk_alarm", what, advice));
     }
     findings
@@ -31,13 +32,15 @@ pub(super) fn near_watermark(facts: &Facts) -> Vec<Finding> {
     let (mut findings, node) = (Vec::new(), &facts.node);
     let [used, limit] = ["/mem_used", "/mem_limit"].map(|way| number(node, way));
     if limit > 0.0 && used >= NEARLY * limit && node["mem_alarm"] != true {
-        let what = format!("{:.0} % of the memory is used that may be used before publishers wait", 100.0 * used / limit);
+        let what =
+            format!("{:.0} % of the memory is used that may be used before publishers wait", 100.0 * used / limit);
         let advice = "see what takes it: leveret diagnostics memory_breakdown";
         findings.push(of_node(Severity::Warning, "memory_near_watermark", what, advice));
     }
     let [free, least] = ["/disk_free", "/disk_free_limit"].map(|way| number(node, way));
     if least > 0.0 && free < 2.0 * least && node["disk_free_alarm"] != true {
-        let what = format!("{:.1} GB are free on the disk, and publishers wait below {:.1} GB", free / 1e9, least / 1e9);
+        let what =
+            format!("{:.1} GB are free on the disk, and publishers wait below {:.1} GB", free / 1e9, least / 1e9);
         findings.push(of_node(Severity::Warning, "disk_near_limit", what, "free space, or move the data directory"));
     }
     findings
@@ -82,16 +85,19 @@ pub(super) fn plain_listeners(facts: &Facts) -> Vec<Finding> {
 pub(super) fn certificates(facts: &Facts) -> Vec<Finding> {
     let Some(answer) = &facts.certificates else { return Vec::new() };
     let listeners = answer["expired"].as_array().into_iter().flatten();
-    let objects = listeners.map(|listener| {
-        format!("{} {}:{}", text(listener, "protocol"), text(listener, "interface"), listener["port"])
-    });
+    let objects = listeners
+        .map(|listener| format!("{} {}:{}", text(listener, "protocol"), text(listener, "interface"), listener["port"]));
     let what = text(answer, "reason").trim_end_matches('.');
     let what = if what.is_empty() { "certificates of listeners end within 30 days" } else { what };
     about(
         Severity::Warning,
         "certificate_expiration",
         what,
-        objects.collect::<Vec<_>>().into_iter().chain(answer["expired"].is_null().then(|| "listeners".to_owned())).collect(),
+        objects
+            .collect::<Vec<_>>()
+            .into_iter()
+            .chain(answer["expired"].is_null().then(|| "listeners".to_owned()))
+            .collect(),
         "replace the files and reload them: leveret ctl reload",
     )
 }
@@ -99,7 +105,8 @@ pub(super) fn certificates(facts: &Facts) -> Vec<Finding> {
 pub(super) fn churn(facts: &Facts) -> Vec<Finding> {
     let rate = |of: &str| number(&facts.overview, &format!("/churn_rates/{of}_created_details/rate"));
     let mut findings = Vec::new();
-    let advice = "let clients keep them open: leveret ctl list_connections user peer_host client_properties connected_at";
+    let advice =
+        "let clients keep them open: leveret ctl list_connections user peer_host client_properties connected_at";
     for (of, plural, limit) in
         [("connection", "connections", CONNECTIONS_PER_S), ("channel", "channels", CHANNELS_PER_S)]
     {

@@ -53,8 +53,7 @@ pub(super) fn nowhere_to_go(facts: &Facts) -> Vec<Finding> {
 
 pub(super) fn deprecated_arguments(facts: &Facts) -> Vec<Finding> {
     let found = facts.queues.iter().filter_map(|queue| {
-        let used: Vec<&str> =
-            DEPRECATED.into_iter().filter(|name| queue["arguments"].get(*name).is_some()).collect();
+        let used: Vec<&str> = DEPRECATED.into_iter().filter(|name| queue["arguments"].get(*name).is_some()).collect();
         (!used.is_empty()).then(|| format!("{} ({})", named(queue), used.join(", ")))
     });
     about(

@@ -56,7 +56,8 @@ fn deprecated_arguments_and_features() {
 #[test]
 fn consumers_without_prefetch() {
     let consumer = |ack: bool, prefetch: u32| {
-        let consumer = json!({ "consumer_tag": "c", "ack_required": ack, "prefetch_count": prefetch, "queue": { "name": "q" } });
+        let consumer =
+            json!({ "consumer_tag": "c", "ack_required": ack, "prefetch_count": prefetch, "queue": { "name": "q" } });
         found(|facts| facts.consumers = vec![consumer])
     };
     assert_eq!(consumer(true, 0), [("unlimited_prefetch", Severity::Warning, 1)]);
@@ -97,7 +98,8 @@ fn passwords_that_everybody_tries() {
         facts.loopback_users = vec!["guest".to_owned()];
     });
     assert_eq!(local, [("default_password_local", Severity::Info, 1)]);
-    let other = json!({ "name": "u", "hashing_algorithm": "rabbit_password_hashing_sha256", "password_hash": "kI3GCjEyMzQ=" });
+    let other =
+        json!({ "name": "u", "hashing_algorithm": "rabbit_password_hashing_sha256", "password_hash": "kI3GCjEyMzQ=" });
     assert_eq!(found(|facts| facts.users = vec![other]), []);
 }
 
@@ -156,7 +158,8 @@ fn listeners_certificates_and_syncing() {
 #[test]
 fn many_objects_are_counted_and_not_all_shown() {
     let mut facts = Facts::default();
-    facts.queues = (0..12).map(|at| json!({ "name": format!("q{at}"), "arguments": { "x-queue-mode": "lazy" } })).collect();
+    facts.queues =
+        (0..12).map(|at| json!({ "name": format!("q{at}"), "arguments": { "x-queue-mode": "lazy" } })).collect();
     let findings = examine(&facts);
     let text = describe(&findings);
     assert!(text.contains("q4 (x-queue-mode) and 7 more"), "{text}");
