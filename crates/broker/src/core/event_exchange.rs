@@ -43,7 +43,7 @@ impl Core {
         headers.insert("node", self.broker.settings.node_name.as_str());
         let headers = headers.to_bytes();
         let properties = Properties {
-            content_type: Some("text/plain"),
+            content_type: Some(line.content_type),
             headers: TableRef::parse(&headers).ok(),
             timestamp: Some(line.time_s),
             ..Properties::default()
