@@ -7,6 +7,7 @@ mod access;
 mod arguments;
 mod command;
 mod connections;
+mod default_users;
 mod delayed;
 mod diagnosis;
 mod error;
@@ -42,6 +43,7 @@ use crate::access::Rights;
 use crate::broker::Broker;
 use crate::core::{DeleteCondition, ExchangeDeclaration, QueueDeclaration};
 use crate::events::Acting;
+use auth::User;
 use std::sync::Arc;
 use vhosts::VhostChange;
 
@@ -55,10 +57,10 @@ impl Broker {
     }
 
     /// The same in the name of a user; `None` is an operator, who may do everything.
-    fn execute_as(&self, user: Option<&str>, command: AdminCommand) -> Result<AdminReply, AdminError> {
+    fn execute_as(&self, user: Option<&User>, command: AdminCommand) -> Result<AdminReply, AdminError> {
         use AdminCommand as C;
         let rights = Rights { broker: self, user, connection: None };
-        let _acting = user.map(|user| Acting::begin(Some(user)));
+        let _acting = user.map(|user| Acting::begin(Some(user.name())));
         match command {
             C::As { user, command } => self.execute_as(Some(&user), *command),
             C::Overview => Ok(AdminReply::Overview(Box::new(self.overview()))),

@@ -7,11 +7,13 @@ use crate::limits::{Tally, UsersInUse};
 use crate::link::ConnectionId;
 use crate::message::ShardMessage;
 use crate::messages::{MessageStore, Messages};
+use crate::node_limits::NodeLimits;
 use crate::output::BufferPool;
 use crate::reply_to::ReplyConsumers;
 use crate::settings::Settings;
 use crate::topology::{Exchange, QueueCell, Vhost};
 use crate::totals::Totals;
+use crate::workers::{Inline, Job, Workers};
 use auth::AccessControl;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
@@ -59,6 +61,8 @@ struct Inbox {
 pub struct Broker {
     /// What it was told.
     pub settings: Settings,
+    /// Those of the settings that may have changed since.
+    pub limits: NodeLimits,
     /// Users and their permissions.
     pub access: Arc<AccessControl>,
     pub(crate) journal: Arc<dyn Journal>,
@@ -101,6 +105,8 @@ pub struct Broker {
     pub(crate) tracer: OnceLock<Arc<dyn crate::trace::Tracer>>,
     /// What happened and is to be told.
     pub(crate) events: crate::events::Events,
+    /// Threads for logins; everything is done at once without them.
+    workers: OnceLock<Arc<dyn Workers>>,
     /// What is being done with many messages.
     pub(crate) operations: Operations,
     entropy: Entropy,
@@ -139,6 +145,7 @@ impl Broker {
         };
         let broker = Arc::new(Broker {
             channel_max: AtomicU16::new(settings.channel_max),
+            limits: NodeLimits::new(&settings),
             settings,
             access,
             journal,
@@ -170,6 +177,7 @@ impl Broker {
             memory_control: OnceLock::new(),
             tracer: OnceLock::new(),
             events: crate::events::Events::default(),
+            workers: OnceLock::new(),
             operations: Operations::default(),
             entropy,
         });
@@ -187,6 +195,20 @@ impl Broker {
         if let Some(inbox) = self.inboxes.get(shard) {
             // A second call would be a driver's mistake; the first stays.
             let _ = inbox.wake.set(Box::new(wake));
+        }
+    }
+
+    /// Sets who checks logins and asks backends; once.
+    pub fn set_workers(&self, workers: Arc<dyn Workers>) {
+        // A second call would be the process's mistake; the first stays.
+        let _ = self.workers.set(workers);
+    }
+
+    /// Has something done that must not be done on a reactor; false where too much waits.
+    pub(crate) fn do_aside(&self, job: Job) -> bool {
+        match self.workers.get() {
+            Some(workers) => workers.submit(job),
+            None => Inline.submit(job),
         }
     }
 

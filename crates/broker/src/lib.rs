@@ -28,9 +28,11 @@ mod inbound;
 mod key_pattern;
 mod limits;
 mod link;
+mod login;
 mod message;
 mod messages;
 mod names;
+mod node_limits;
 mod output;
 mod policy;
 mod properties;
@@ -43,6 +45,7 @@ mod tap;
 mod topology;
 mod totals;
 mod trace;
+mod workers;
 
 pub use admin::{
     AdminCommand, AdminError, AdminReply, AfterGet, BindingSnapshot, Cursor, DelayedSnapshot, ExchangeSnapshot,
@@ -62,8 +65,11 @@ pub use key_pattern::KeyPattern;
 pub use link::{ConnectionId, Flushed, Link, Transport};
 pub use message::{ShardMessage, Which};
 pub use messages::MessageStore;
+pub use node_limits::NodeLimits;
 pub use policy::{InForce, Policy};
-pub use settings::{ConsumerTimeoutAction, DefaultVhostLimits, OnRedeclare, PassiveDeclare, PublisherDeaths, Settings};
+pub use settings::{
+    ConsumerTimeoutAction, DefaultVhostLimits, OnRedeclare, PassiveDeclare, PublisherDeaths, Settings, VhostUser,
+};
 pub use shard::{Errand, Shard};
 pub use tap::{Tap, TapEvent, TapRequest, TapSink, Watch};
 pub use topology::{
@@ -75,6 +81,7 @@ pub use totals::{
     STRATEGIES,
 };
 pub use trace::{Operation, Traced, Tracer};
+pub use workers::{Job, Workers};
 
 /// The time of a turn; the driver reads the clocks once for it.
 #[derive(Clone, Copy, Debug, Default)]

@@ -217,6 +217,17 @@ impl Shard {
                 // Nobody is there to answer when the asker has gone.
                 let _ = closed.map(|closed| closed.send(count));
             }
+            ShardMessage::LoggedIn { address, outcome } => {
+                self.serve_address(address, |core, conn| core.logged_in(conn, outcome));
+            }
+            ShardMessage::Answered { address } => self.serve_address(address, |_, conn| {
+                if matches!(conn.park, Some(Park::Question)) {
+                    conn.park = None;
+                }
+            }),
+            ShardMessage::Renewed { address, outcome } => {
+                self.serve_address(address, |core, conn| core.renewed(conn, outcome));
+            }
             ShardMessage::Errand(errand) => errand.run(self),
             ShardMessage::ShutDown => self.each(|core, conn| {
                 core.close_connection(conn, &errors::SHUTDOWN.with(&[]));
@@ -380,8 +391,17 @@ impl Shard {
             Some(Park::Log { .. }) => Some(now_ms + LOG_LOOK_MS),
             Some(Park::Output) => Some(now_ms + FLOW_PAUSE_MS),
             Some(Park::Refused { until_ms, .. }) => Some(*until_ms),
-            Some(Park::Journal { .. } | Park::Get { .. } | Park::Alarm) | None => None,
+            Some(
+                Park::Journal { .. }
+                | Park::Get { .. }
+                | Park::Alarm
+                | Park::Login { .. }
+                | Park::Question
+                | Park::Secret,
+            )
+            | None => None,
         };
+        self.arm_expiry(key, conn);
         // One timer at a time, however often the connection is served meanwhile.
         if let Some(look_ms) = look_ms.filter(|_| !conn.unpark_is_armed) {
             conn.unpark_is_armed = true;

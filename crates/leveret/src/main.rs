@@ -10,6 +10,7 @@ mod log_exchange;
 mod logging;
 mod memory;
 mod pid_file;
+mod reload;
 mod server;
 mod service;
 mod settings;

@@ -69,6 +69,16 @@ pub trait Application: Send + Sync {
     fn set_disk_free_limit(&self, limit: DiskFreeLimit) -> bool;
     /// Asks the process to end, as SIGTERM does.
     fn terminate(&self);
+    /// The configuration in force, with where each setting came from and secrets masked; with `all` what holds by default, too.
+    fn configuration(&self, all: bool) -> serde_json::Value;
+    /// Reads the configuration again. What has come of it, or all that is wrong, a line each; then nothing has changed.
+    fn reload(&self) -> Result<serde_json::Value, Vec<String>>;
+    /// Changes what is logged, of one category or of all.
+    fn set_log_level(&self, level: &str, category: Option<&str>) -> Result<(), String>;
+    /// Begins new log files.
+    fn rotate_log(&self) -> Result<(), String>;
+    /// The newest lines of the log that came after line number `after`, at most `most`, with the number of the last.
+    fn log_lines(&self, after: u64, most: usize) -> (Vec<String>, u64);
 }
 
 /// How much space has to be free for publishers to go on.
@@ -332,6 +342,16 @@ impl Shared {
     /// The broker as the process that it runs in.
     pub(crate) fn application(&self) -> Arc<dyn Application> {
         self.0.application.clone()
+    }
+
+    /// The same off the thread that serves, for what may wait.
+    pub(crate) async fn in_process<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&dyn Application) -> T + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let inner = self.0.clone();
+        let done = tokio::task::spawn_blocking(move || act(&*inner.application));
+        done.await.map_err(|_| ApiError::unexpected_reply())
     }
 
     /// Where AMQP clients can connect.

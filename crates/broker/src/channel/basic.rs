@@ -137,6 +137,14 @@ impl Core {
             return Err(errors::CHANNEL_MAX.with(&[&conn.channels.len(), &limit]));
         }
         let places = self.admit_channel(conn)?;
+        if let Some(user) = &conn.user
+            && user.has_to_be_asked_for()
+            && conn.channels.iter().all(|channel| channel.assembly.is_none())
+        {
+            // RabbitMQ remembers what a channel may do, and so a new one asks anew.
+            user.forget_answers();
+            conn.channels.forget_permissions();
+        }
         let limit = Arc::new(ChannelLimit::default());
         let mut output = conn.link.output();
         let slot = match output.channels.iter().position(Option::is_none) {
@@ -148,7 +156,7 @@ impl Core {
         };
         output.channels[slot] = Some(Box::new(Deliveries::new(limit.clone())));
         drop(output);
-        let mut channel = Channel::new(&conn.entry, number, slot, self.broker.settings.default_prefetch, limit);
+        let mut channel = Channel::new(&conn.entry, number, slot, self.broker.limits.default_prefetch(), limit);
         channel.incarnation = self.broker.next_incarnation();
         channel.places = places;
         channel.entry.used_ms.set(self.time_ms);
@@ -167,7 +175,7 @@ impl Core {
         let of_user = of_user.map_err(|most| errors::USER_CHANNEL_LIMIT.with(&[&user, &most]))?;
         let on_node = broker
             .channels
-            .enter(broker.settings.channel_limit)
+            .enter(broker.limits.channels())
             .map_err(|most| errors::NODE_CHANNEL_LIMIT.with(&[&broker.settings.node_name, &most]))?;
         Ok([of_user, Some(on_node)])
     }
@@ -367,7 +375,7 @@ impl Core {
         let counted = if counts { counted_header(&entry, message.parts().header) } else { None };
         if !no_ack {
             let own = state.options.as_ref().and_then(|options| options.consumer_timeout_ms);
-            let timeout = own.or(self.broker.settings.consumer_timeout_ms);
+            let timeout = own.or(self.broker.limits.consumer_timeout_ms());
             self.watch_timeout(timeout);
             let now_ms = self.now.mono_ms();
             let due_ms = timeout.map_or(u64::MAX, |timeout| now_ms + timeout);

@@ -24,7 +24,7 @@ impl Core {
         if !consume.consumer_tag.is_empty() && channel.subscription(consume.consumer_tag).is_some() {
             return Err(errors::DUPLICATE_CONSUMER_TAG.with(&[&consume.consumer_tag]));
         }
-        if let Some(most) = self.broker.settings.consumers_per_channel
+        if let Some(most) = self.broker.limits.consumers_per_channel()
             && channel.subscriptions.len() as u64 >= most
         {
             return Err(errors::CONSUMER_LIMIT.with(&[&most]));
@@ -47,7 +47,7 @@ impl Core {
         let priority = priority.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32;
         let timeout_ms = timeout_argument(&arguments)
             .or_else(|| cell.lock().options.as_ref()?.consumer_timeout_ms)
-            .or(self.broker.settings.consumer_timeout_ms)
+            .or(self.broker.limits.consumer_timeout_ms())
             .filter(|_| !consume.no_ack);
         let Some(channel) = conn.channels.find(number) else { return Ok(()) };
         let prefetch = channel.prefetch;

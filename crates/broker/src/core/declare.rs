@@ -136,7 +136,7 @@ impl Broker {
                 "{resource} is declared as a quorum queue and becomes a durable classic one (leveret.quorum_as_classic)"
             );
         }
-        if let Some(most) = self.settings.queue_limit
+        if let Some(most) = self.limits.queues()
             && self.vhosts().iter().map(|vhost| vhost.queue_count()).sum::<usize>() as u64 >= most
         {
             return Err(errors::QUEUE_LIMIT.with(&[&declaration.name, &most]));

@@ -75,7 +75,7 @@ impl Broker {
         }
         let is_delayed_type = declaration.kind == DELAYED_TYPE;
         let kind = if is_delayed_type { self.delayed_kind(arguments)? } else { self.exchange_kind(declaration.kind)? };
-        if let Some(most) = self.settings.exchange_limit
+        if let Some(most) = self.limits.exchanges()
             && self.vhosts().iter().map(|vhost| vhost.exchange_count()).sum::<usize>() as u64 >= most
         {
             return Err(errors::EXCHANGE_LIMIT.with(&[&resource, &most]));

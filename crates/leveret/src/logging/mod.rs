@@ -25,7 +25,8 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
-use writer::{Message, Outputs};
+use writer::Message;
+pub(crate) use writer::Outputs;
 
 /// Records that may wait for the writer; with messages at their longest they take 64 MiB.
 const QUEUE_RECORDS: usize = 8192;
@@ -94,11 +95,14 @@ pub(crate) fn flush() {
 }
 
 impl Logging {
-    /// Takes other outputs and levels; when one of them cannot be opened, nothing changes.
-    pub(crate) fn configure(&self, options: &LogOptions) -> Result<()> {
-        let outputs = Outputs::open(options, &self.node)?;
-        let levels = Levels::new(options);
-        self.change_levels(levels, Some(outputs))
+    /// Opens other outputs for [`Logging::configure`]; nothing changes yet.
+    pub(crate) fn prepare(&self, options: &LogOptions) -> Result<Outputs> {
+        Outputs::open(options, &self.node)
+    }
+
+    /// Takes other outputs and levels.
+    pub(crate) fn configure(&self, options: &LogOptions, outputs: Outputs) -> Result<()> {
+        self.change_levels(Levels::new(options), Some(outputs))
     }
 
     /// Changes the level of a category, or of everything; it holds until the configuration is read again.

@@ -125,7 +125,7 @@ const CONNECTION_LIMIT: &str = "node connection limit is reached";
 
 /// Connections, where there are as many as there may be.
 fn too_many_connections(broker: &Broker) -> Option<u64> {
-    let most = broker.settings.connection_limit?;
+    let most = broker.limits.connections()?;
     let open = broker.object_totals().connections;
     (open >= most).then_some(open)
 }
