@@ -63,6 +63,8 @@ const OBSERVED: &[Observed] = &[
     ("default_queue_type=quorum", |c| c.default_queue_type == "quorum"),
     ("leveret.quorum_as_classic=true", |c| c.quorum_as_classic),
     ("leveret.on_redeclare=alter", |c| c.on_redeclare == OnRedeclare::Alter),
+    ("leveret.event_exchange=true", |c| c.events.exchange_vhost.as_deref() == Some("/")),
+    ("event_exchange.vhost=events", |c| c.events.exchange_vhost.as_deref() == Some("events")),
     ("leveret.track_login_sources=true", |c| c.track_login_sources),
     ("consumer_max_per_channel=16", |c| c.consumer_max_per_channel == Some(16)),
     ("max_message_size=512MiB", |c| c.max_message_size_bytes == 536_870_912),
