@@ -23,6 +23,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Names the data directory to the command line where `--data-dir` does not.
 const DATA_DIR_VARIABLE: &str = "LEVERET_DATA_DIR";
 
+/// Where the broker keeps everything when nothing says where.
+const DATA_DIR: &str = "leveret-data";
+
+/// Where packages and images let it keep everything (packaging/bin/rabbitmq-server).
+const PACKAGED_DATA_DIR: &str = "/var/lib/rabbitmq/leveret";
+
 /// The exit code of an import after which something is not as it was at the old broker.
 const DIFFERENT: u8 = 3;
 
@@ -67,8 +73,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// The data directory of the broker that a tool is for.
+/// The data directory of the broker that a tool is for: where nothing names it, the one here, or that of a package.
 fn data_dir_or_default(given: Option<PathBuf>) -> PathBuf {
     let from_environment = || std::env::var_os(DATA_DIR_VARIABLE).map(PathBuf::from);
-    given.or_else(from_environment).unwrap_or_else(|| PathBuf::from("leveret-data"))
+    let usual = || [DATA_DIR, PACKAGED_DATA_DIR].map(PathBuf::from).into_iter().find(|path| path.is_dir());
+    given.or_else(from_environment).or_else(usual).unwrap_or_else(|| PathBuf::from(DATA_DIR))
 }
