@@ -35,7 +35,7 @@ unpacked() {
         # What the name ends in decides what is made.
         local new=${cache%.tar}.new.tar
         mmdebstrap --quiet --variant=apt --include="$PACKAGES" --aptopt='Acquire::Retries "5"' \
-            --dpkgopt='path-exclude=/usr/share/locale/*' "$SUITE" "$new"
+            --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt=force-unsafe-io "$SUITE" "$new"
         mv "$new" "$cache"
     fi
     mkdir -p "$1"
