@@ -67,6 +67,11 @@ pub enum Credentials {
     },
     /// The anonymous user's.
     Anonymous,
+    /// The name in a certificate that the client has proved to own.
+    Certificate {
+        /// The user's name.
+        name: String,
+    },
 }
 
 impl fmt::Debug for Credentials {
@@ -76,6 +81,7 @@ impl fmt::Debug for Credentials {
                 f.debug_struct("Password").field("user", &String::from_utf8_lossy(user)).finish_non_exhaustive()
             }
             Credentials::Anonymous => f.write_str("Anonymous"),
+            Credentials::Certificate { name } => f.debug_struct("Certificate").field("name", name).finish(),
         }
     }
 }
