@@ -86,7 +86,7 @@ isolated() {
 
 # inside COMMAND...: runs it as root in the started machine, with nothing of this environment.
 inside() {
-    nsenter --target "$leader" --all --wd=/ -- env -i \
+    nsenter --target "$leader" --all --root --wd -- env -i \
         PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
         DEBIAN_FRONTEND=noninteractive "$@"
 }

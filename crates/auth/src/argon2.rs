@@ -66,7 +66,8 @@ impl Hash {
         if parts.next().is_some() || costs.next().is_some() || !bounded {
             return None;
         }
-        let bytes = |text: &str| STANDARD_NO_PAD.decode(text).ok().filter(|bytes| (8..=MOST_BYTES).contains(&bytes.len()));
+        let bytes =
+            |text: &str| STANDARD_NO_PAD.decode(text).ok().filter(|bytes| (8..=MOST_BYTES).contains(&bytes.len()));
         let hash = Hash { memory_kib, passes, lanes, salt: bytes(salt)?, digest: bytes(digest)? };
         hash.hasher().map(|_| hash.clone())
     }
@@ -103,8 +104,7 @@ mod tests {
     use super::*;
 
     /// Made by the reference implementation, `argon2 somesalt -id -t 2 -m 16 -p 1` with the password `password`.
-    const REFERENCE: &str =
-        "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+    const REFERENCE: &str = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
 
     #[test]
     fn a_hash_of_the_reference_implementation_verifies() {

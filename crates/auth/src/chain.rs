@@ -58,11 +58,7 @@ pub(crate) struct Entered {
 }
 
 impl Module {
-    pub(crate) fn authenticate(
-        &self,
-        access: &AccessControl,
-        attempt: &Attempt<'_>,
-    ) -> Result<Entered, LoginError> {
+    pub(crate) fn authenticate(&self, access: &AccessControl, attempt: &Attempt<'_>) -> Result<Entered, LoginError> {
         let internal = |user| Entered { user, grant: Grant::Internal };
         match self {
             Module::Internal => access.authenticate(attempt).map(internal),

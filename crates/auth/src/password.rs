@@ -126,9 +126,7 @@ impl PasswordHash {
     /// True when `password` is the one; takes the same time wherever the digests differ.
     pub(crate) fn verify(&self, password: &[u8]) -> bool {
         match self {
-            PasswordHash::Salted { algorithm, salt, digest } => {
-                is_equal(digest, &algorithm.digest(salt, password))
-            }
+            PasswordHash::Salted { algorithm, salt, digest } => is_equal(digest, &algorithm.digest(salt, password)),
             PasswordHash::Argon2(hash) => hash.verify(password),
         }
     }
