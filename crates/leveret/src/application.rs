@@ -9,7 +9,7 @@ use auth::{AccessControl, Pattern};
 use broker::{Broker, MessageStore};
 use config::Config;
 use metadata::{Journal, Snapshot};
-use server::{DiskMonitor, Listeners, MemoryMonitor, Reactors, StorageThreads, total_memory};
+use server::{DiskMonitor, FreeLimit, Listeners, MemoryMonitor, Reactors, StorageThreads, total_memory};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -138,6 +138,36 @@ impl management::Application for Application {
         info!("broker started by an operator");
         Ok(())
     }
+
+    fn clear(&self) -> Result<(), String> {
+        // Nobody starts the broker meanwhile.
+        let running = lock(&self.running);
+        if running.is_some() {
+            return Err("the broker runs".to_owned());
+        }
+        crate::storage::clear(&self.data_dir).map_err(|error| format!("{error:#}"))?;
+        info!("definitions and messages deleted by an operator");
+        Ok(())
+    }
+
+    fn set_disk_free_limit(&self, limit: management::DiskFreeLimit) -> bool {
+        let visible = lock(&self.visible).clone();
+        let Some(visible) = visible else { return false };
+        let total_bytes = self.config.total_memory_available_bytes.unwrap_or_else(total_memory);
+        let limit = match limit {
+            management::DiskFreeLimit::Relative(share) => FreeLimit::Relative(share),
+            management::DiskFreeLimit::Absolute(bytes) => FreeLimit::Absolute(bytes),
+        };
+        visible.disk.set_limit(limit.bytes(total_bytes));
+        info!("disk free limit set to {} MB by an operator", visible.disk.limit() / 1_000_000);
+        true
+    }
+
+    fn terminate(&self) {
+        if let Err(error) = signal_hook::low_level::raise(signal_hook::consts::SIGTERM) {
+            error!("cannot end the process: {error}");
+        }
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -234,5 +264,6 @@ fn random(bytes: &mut [u8]) {
 
 /// Ends the process where going on would break a promise.
 pub(crate) fn fail_stop() -> ! {
+    crate::logging::flush();
     std::process::abort()
 }

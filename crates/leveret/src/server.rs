@@ -23,6 +23,7 @@ const DATA_DIR_MODE: u32 = 0o750;
 pub(crate) fn run(options: ServerOptions) -> Result<()> {
     let manager = ServiceManager::from_environment();
     let result = serve(options, &manager);
+    logging::flush();
     if let Err(error) = &result {
         manager.status(&crate::one_line(error));
     }
@@ -32,7 +33,7 @@ pub(crate) fn run(options: ServerOptions) -> Result<()> {
 fn serve(options: ServerOptions, manager: &ServiceManager) -> Result<()> {
     let sources = sources(&options);
     let loaded = sources.load()?;
-    logging::start(&loaded.config.log)?;
+    logging::start(&loaded.config.log, &settings::node_name(&loaded.config))?;
     say_what_is_without_effect(&loaded);
     let (config, files) = (loaded.config, loaded.files);
     let mut signals = Signals::new([SIGTERM, SIGINT]).context("cannot watch for signals")?;
