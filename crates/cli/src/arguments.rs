@@ -45,8 +45,7 @@ impl Words {
                     _ => (argument.as_str(), None),
                 };
                 // Whatever shares a name is of the same kind, or nearly.
-                let takes_value =
-                    SWITCHES.iter().any(|switch| switch.is_called(name) && switch.kind != Kind::Flag);
+                let takes_value = SWITCHES.iter().any(|switch| switch.is_called(name) && switch.kind != Kind::Flag);
                 let is_bare = inline.is_none() && takes_value;
                 let value = if is_bare { rest.next_if(|next| !is_option(next)).cloned() } else { inline };
                 words.given.push((name.to_owned(), value));

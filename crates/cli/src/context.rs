@@ -220,6 +220,13 @@ impl<'a> Context<'a> {
         let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
         let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
         let reason = text("reason").unwrap_or_else(|| format!("the broker answered with status {}", response.status));
+        if response.status == 503 && reason.starts_with(STOPPED) {
+            let problem = "this command requires the 'rabbit' app to be running on the target node. Start it with \
+                           'rabbitmqctl start_app'.";
+            let failure = self.invalid(problem, exit::USAGE);
+            let text = failure.text.replacen("Error (argument validation)", "Error", 1);
+            return Err(RequestError::Unreachable(Failure { text, ..failure }));
+        }
         Err(RequestError::Refused(Refusal { status: response.status, missing: text("missing"), reason, body }))
     }
 
@@ -245,7 +252,9 @@ impl<'a> Context<'a> {
             }
             (io::ErrorKind::ConnectionRefused, None) => (
                 exit::UNAVAILABLE,
-                format!("Error: nobody listens at {place}\nhint: is the broker running, and its management listener on this address?"),
+                format!(
+                    "Error: nobody listens at {place}\nhint: is the broker running, and its management listener on this address?"
+                ),
             ),
             (io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut, _) => {
                 let asked = self.arguments.number("timeout").unwrap_or(60);
@@ -353,13 +362,18 @@ fn nobody_there(directory: &Path) -> String {
     let locked = File::open(directory.join(LOCK_NAME))
         .is_ok_and(|file| matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)));
     if locked {
-        return format!("Error: the broker with its data in {shown} is starting or stopping\nhint: wait for it with await_startup");
+        return format!(
+            "Error: the broker with its data in {shown} is starting or stopping\nhint: wait for it with await_startup"
+        );
     }
     format!(
         "Error: no broker runs with its data in {shown}\nhint: name its data directory with --data-dir or {}",
         location::DATA_DIR_VARIABLE
     )
 }
+
+/// How the broker's answer begins while stop_app holds.
+const STOPPED: &str = "the broker is stopped";
 
 /// The file in the data directory that a broker has locked while it runs.
 const LOCK_NAME: &str = "leveret.lock";

@@ -37,7 +37,11 @@ pub(crate) const KNOWN: [Plugin; 18] = [
     plugin("rabbitmq_recent_history_exchange", "Exchange that shows new queues what came last", &[]),
     plugin("rabbitmq_sharding", "Exchange that routes by hash modulo queues", &[]),
     plugin("rabbitmq_shovel", "Moves messages between queues and brokers", &[]),
-    plugin("rabbitmq_shovel_management", "HTTP API of shovels", &["rabbitmq_management", AGENT, "rabbitmq_shovel", DISPATCH]),
+    plugin(
+        "rabbitmq_shovel_management",
+        "HTTP API of shovels",
+        &["rabbitmq_management", AGENT, "rabbitmq_shovel", DISPATCH],
+    ),
     plugin(DISPATCH, "Serves HTTP", &[]),
 ];
 
@@ -70,7 +74,9 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<String>>, String> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(format!("cannot read {}: {error}", path.display())),
     };
-    parse(&text).map(Some).ok_or_else(|| format!("{} is not a list of plugins such as [rabbitmq_management].", path.display()))
+    parse(&text)
+        .map(Some)
+        .ok_or_else(|| format!("{} is not a list of plugins such as [rabbitmq_management].", path.display()))
 }
 
 /// Replaces the file at once, so that nobody reads half of it.

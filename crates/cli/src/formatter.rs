@@ -41,7 +41,10 @@ impl Formatter {
     pub(crate) fn named(name: &str) -> Option<Formatter> {
         // RabbitMQ makes the name of a module of it: `prettyTable` is as good.
         let name = name.to_ascii_lowercase();
-        NAMES.iter().find(|(known, _)| *known == name || known.replace('_', "") == name).map(|(_, formatter)| *formatter)
+        NAMES
+            .iter()
+            .find(|(known, _)| *known == name || known.replace('_', "") == name)
+            .map(|(_, formatter)| *formatter)
     }
 
     /// True where what is for people would be in the way.

@@ -36,8 +36,7 @@ pub(crate) fn overview(program: &str, tool: Tool) -> String {
 
 /// The names of a tool's commands, sorted.
 pub(crate) fn names(tool: Tool) -> Vec<&'static str> {
-    let mut names: Vec<_> =
-        commands::all().filter(|command| command.is_in(tool)).map(|command| command.name).collect();
+    let mut names: Vec<_> = commands::all().filter(|command| command.is_in(tool)).map(|command| command.name).collect();
     names.sort_unstable();
     names
 }

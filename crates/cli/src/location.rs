@@ -131,9 +131,7 @@ mod tests {
     #[test]
     fn the_data_directory_is_found() {
         let found = |given: Option<&str>, set: &[(&str, &str)], there: &[&str]| {
-            let variable = |name: &str| {
-                set.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
-            };
+            let variable = |name: &str| set.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
             let exists = |path: &Path| there.iter().any(|known| Path::new(known) == path);
             choose(given.map(Path::new), None, &variable, &exists).display().to_string()
         };
@@ -153,7 +151,8 @@ mod tests {
 
     #[test]
     fn addresses_are_taken_apart() {
-        let location = of_uri("http://us%40er:p%3Aw@[::1]/x/", None, None, None).unwrap_or_else(|error| panic!("{error}"));
+        let location =
+            of_uri("http://us%40er:p%3Aw@[::1]/x/", None, None, None).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(location.endpoint, Endpoint::Network { authority: "[::1]:15672".into(), prefix: "/x".into() });
         assert_eq!(location.authorization, Some(basic("us@er", "p:w")));
         let location = of_uri("https://h:1", Some("u"), Some("p"), None).unwrap_or_else(|error| panic!("{error}"));

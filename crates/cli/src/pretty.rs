@@ -62,7 +62,8 @@ mod tests {
 
     #[test]
     fn a_frame_is_rabbitmqs() {
-        let drawn = frame(&["user".to_owned(), "tags".to_owned()], &[vec!["guest".to_owned(), "administrator".to_owned()]]);
+        let drawn =
+            frame(&["user".to_owned(), "tags".to_owned()], &[vec!["guest".to_owned(), "administrator".to_owned()]]);
         let expected = "\x1b(0lqqqqqqqwqqqqqqqqqqqqqqqk\x1b(B\n\
             \x1b(0x\x1b(B \x1b[1muser\x1b[0m  \x1b(0x\x1b(B \x1b[1mtags\x1b[0m          \x1b(0x\x1b(B\n\
             \x1b(0tqqqqqqqnqqqqqqqqqqqqqqqu\x1b(B\n\

@@ -38,10 +38,12 @@ impl Table {
     /// The same without escapes in columns, as RabbitMQ prints what an operator has written.
     pub(crate) fn format_plain(&self, formatter: Formatter, headers: bool) -> String {
         match formatter {
-            Formatter::Table | Formatter::Report => self.separated("\t", headers, &str::to_owned, &|value| match value {
-                Value::String(text) => text.clone(),
-                other => value::cell(other),
-            }),
+            Formatter::Table | Formatter::Report => {
+                self.separated("\t", headers, &str::to_owned, &|value| match value {
+                    Value::String(text) => text.clone(),
+                    other => value::cell(other),
+                })
+            }
             other => self.format(other, headers),
         }
     }

@@ -36,8 +36,8 @@ pub use load::Loader;
 pub use markdown::markdown_table;
 pub use options::{
     AnonymousLogin, AuditOptions, AuthMechanism, Compat, Config, ConsoleOptions, ConsumerTimeoutAction, DefaultUser,
-    DefaultVhostLimits, DefinitionsOptions, DiskFreeLimit, HeaderOptions, LogFileOptions, LogFormatter, LogLevel,
-    LogLevelFormat, LogOptions, LogOutputOptions, LogPlace, LogRotation, LogStdio, LogStyle, LogTimeFormat,
+    DefaultVhostLimits, DefinitionsOptions, DiskFreeLimit, EventOptions, HeaderOptions, LogFileOptions, LogFormatter,
+    LogLevel, LogLevelFormat, LogOptions, LogOutputOptions, LogPlace, LogRotation, LogStdio, LogStyle, LogTimeFormat,
     ManagementOptions, MemoryWatermark, MessageExpiry, OnRedeclare, OtlpOptions, PassiveDeclarePermission, Permissions,
     PrometheusOptions, PublisherXDeath, RatesMode, RetentionPolicy, RotationDate, Secret, StatisticsOptions, Sync,
     TcpListenOptions, UnknownExchangeType,

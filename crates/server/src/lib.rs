@@ -9,9 +9,11 @@ mod memory;
 mod reactor;
 mod socket;
 mod storage;
+mod workers;
 
 pub use disk::{DiskMonitor, FreeLimit};
 pub use listener::{ListenError, Listeners, SocketOptions};
 pub use memory::{MemoryMonitor, Watermark, total_memory};
 pub use reactor::{Reactors, StartError};
 pub use storage::StorageThreads;
+pub use workers::WorkerThreads;

@@ -10,8 +10,14 @@ pub(super) const COMMANDS: &[Command] = &[
     command("alarms", (0, 0), "[--timeout <timeout>]", "Lists the alarms in effect", alarms).of(Tools::DIAGNOSTICS),
     command("check_alarms", (0, 0), "[--timeout <timeout>]", "Fails when there is an alarm", check)
         .of(Tools::DIAGNOSTICS),
-    command("check_local_alarms", (0, 0), "[--timeout <timeout>]", "Fails when there is an alarm on this node", check_local)
-        .of(Tools::DIAGNOSTICS),
+    command(
+        "check_local_alarms",
+        (0, 0),
+        "[--timeout <timeout>]",
+        "Fails when there is an alarm on this node",
+        check_local,
+    )
+    .of(Tools::DIAGNOSTICS),
 ];
 
 /// The alarms of a node, each with the resource that is short, as `/api/nodes` has them.

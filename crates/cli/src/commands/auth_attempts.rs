@@ -12,12 +12,24 @@ use serde_json::{Value, json};
 const TRACKING: &str = "this is set in the configuration: track_auth_attempt_source = true";
 
 pub(super) const COMMANDS: &[Command] = &[
-    command("list_node_auth_attempt_stats", (0, 0), "[--by-source] [--timeout <timeout>]", "Lists logins by protocol", list)
-        .of(Tools::LOOKING)
-        .under(Section::Monitoring),
-    command("reset_node_auth_attempt_metrics", (0, 0), "[--timeout <timeout>]", "Counts logins from nothing again", reset)
-        .of(Tools::DIAGNOSTICS)
-        .under(Section::Configuration),
+    command(
+        "list_node_auth_attempt_stats",
+        (0, 0),
+        "[--by-source] [--timeout <timeout>]",
+        "Lists logins by protocol",
+        list,
+    )
+    .of(Tools::LOOKING)
+    .under(Section::Monitoring),
+    command(
+        "reset_node_auth_attempt_metrics",
+        (0, 0),
+        "[--timeout <timeout>]",
+        "Counts logins from nothing again",
+        reset,
+    )
+    .of(Tools::DIAGNOSTICS)
+    .under(Section::Configuration),
     refused("enable_auth_attempt_source_tracking", "", "Counts logins by address and user", TRACKING)
         .of(Tools::DIAGNOSTICS)
         .under(Section::Configuration),

@@ -25,8 +25,14 @@ pub(super) const COMMANDS: &[Command] = &[
         port_connectivity,
     )
     .of(Tools::DIAGNOSTICS),
-    command("check_port_listener", (1, 1), "<port> [--timeout <timeout>]", "Fails unless there is a listener on a port", port_listener)
-        .of(Tools::DIAGNOSTICS),
+    command(
+        "check_port_listener",
+        (1, 1),
+        "<port> [--timeout <timeout>]",
+        "Fails unless there is a listener on a port",
+        port_listener,
+    )
+    .of(Tools::DIAGNOSTICS),
     command(
         "check_protocol_listener",
         (1, 1),
@@ -35,8 +41,14 @@ pub(super) const COMMANDS: &[Command] = &[
         protocol_listener,
     )
     .of(Tools::DIAGNOSTICS),
-    command("check_virtual_hosts", (0, 0), "[--timeout <timeout>]", "Fails unless all virtual hosts are up", virtual_hosts)
-        .of(Tools::DIAGNOSTICS),
+    command(
+        "check_virtual_hosts",
+        (0, 0),
+        "[--timeout <timeout>]",
+        "Fails unless all virtual hosts are up",
+        virtual_hosts,
+    )
+    .of(Tools::DIAGNOSTICS),
     command(
         "check_certificate_expiration",
         (0, 0),
@@ -112,7 +124,9 @@ fn is_booting(context: &Context<'_>) -> Result<(), Failure> {
     let text = if is_booting {
         format!("RabbitMQ on node {node} is booting")
     } else {
-        format!("RabbitMQ on node {node} is fully booted (check with is_running), stopped or has not started booting yet")
+        format!(
+            "RabbitMQ on node {node} is fully booted (check with is_running), stopped or has not started booting yet"
+        )
     };
     context.result(&json!({ "message": text, "result": is_booting }), &text)
 }
@@ -145,10 +159,8 @@ fn port_connectivity(context: &Context<'_>) -> Result<(), Failure> {
         return context.result(&object, &text);
     }
     let lines: Vec<String> = failed.iter().map(Listener::line).collect();
-    let text = format!(
-        "Error:\nConnection to ports of the following listeners on node {node} failed: \n{}",
-        lines.join("\n")
-    );
+    let text =
+        format!("Error:\nConnection to ports of the following listeners on node {node} failed: \n{}", lines.join("\n"));
     let object = json!({ "failures": json_of(&failed), "node": node, "result": "error" });
     Err(context.failed_check(&object, &text))
 }
@@ -265,9 +277,7 @@ fn describe_certificate(listener: &Value) -> String {
 fn only_one(context: &Context<'_>, banner: &str) -> Result<(), Failure> {
     let node = context.node_name()?;
     context.banner(&banner.replace("{node}", node))?;
-    context.message(&format!(
-        "Node {node} seems to be the only one in a single node cluster, the check does not apply"
-    ))
+    context.message(&format!("Node {node} seems to be the only one in a single node cluster, the check does not apply"))
 }
 
 fn quorum_critical(context: &Context<'_>) -> Result<(), Failure> {

@@ -16,21 +16,45 @@ use std::time::Duration;
 pub(super) const COMMANDS: &[Command] = &[
     command("cluster_status", (0, 0), "[--timeout <timeout>]", "Displays the nodes of the cluster", status)
         .of(Tools::LOOKING),
-    command("await_online_nodes", (1, 1), "<count> [--timeout <timeout>]", "Waits until the cluster has so many nodes", await_nodes),
+    command(
+        "await_online_nodes",
+        (1, 1),
+        "<count> [--timeout <timeout>]",
+        "Waits until the cluster has so many nodes",
+        await_nodes,
+    ),
     command("set_cluster_name", (1, 1), "<name>", "Sets the cluster name", set_name).under(Section::Configuration),
-    command("discover_peers", (0, 0), "[--timeout <timeout>]", "Lists other nodes that could be of the cluster", discover)
-        .of(Tools::DIAGNOSTICS)
-        .under(Section::Monitoring),
-    command("metadata_store_status", (0, 0), "[--timeout <timeout>]", "Shows the state of the log of definitions", store)
-        .of(Tools::DIAGNOSTICS)
-        .under(Section::Monitoring),
-    command("has_reached_target_cluster_size", (0, 0), "[--timeout <timeout>]", "Fails unless the cluster is complete", complete)
-        .of(Tools::LOOKING.and(Tools::UPGRADE))
-        .under(Section::Upgrade),
+    command(
+        "discover_peers",
+        (0, 0),
+        "[--timeout <timeout>]",
+        "Lists other nodes that could be of the cluster",
+        discover,
+    )
+    .of(Tools::DIAGNOSTICS)
+    .under(Section::Monitoring),
+    command(
+        "metadata_store_status",
+        (0, 0),
+        "[--timeout <timeout>]",
+        "Shows the state of the log of definitions",
+        store,
+    )
+    .of(Tools::DIAGNOSTICS)
+    .under(Section::Monitoring),
+    command(
+        "has_reached_target_cluster_size",
+        (0, 0),
+        "[--timeout <timeout>]",
+        "Fails unless the cluster is complete",
+        complete,
+    )
+    .of(Tools::LOOKING.and(Tools::UPGRADE))
+    .under(Section::Upgrade),
 ];
 
 fn status(context: &Context<'_>) -> Result<(), Failure> {
-    let overview = context.get("/api/overview?disable_stats=true")?;
+    let overview = context.get("/api/overview")?;
     let nodes = context.get("/api/nodes")?;
     let flags = context.list("/api/feature-flags")?;
     let deprecated = context.list("/api/deprecated-features/used")?;
@@ -39,7 +63,8 @@ fn status(context: &Context<'_>) -> Result<(), Failure> {
     context.banner(&format!("Cluster status of node {name} ..."))?;
     let listeners = Listener::of(&overview);
     let resources = alarms::in_effect(&nodes[0]);
-    let maintenance = if nodes[0]["being_drained"] == true { "marked for maintenance" } else { "not under maintenance" };
+    let maintenance =
+        if nodes[0]["being_drained"] == true { "marked for maintenance" } else { "not under maintenance" };
     let version = text(&overview, "rabbitmq_version");
     if context.arguments.formatter != Formatter::Table {
         let alarms: Vec<String> = resources.iter().map(|resource| alarms::words(resource, name)).collect();

@@ -1,9 +1,9 @@
 //! Definitions as a file.
 
 use super::{Command, command};
-use crate::formatter::Formatter;
 use crate::context::{Context, RequestError, print};
 use crate::exit::{self, Failure};
+use crate::formatter::Formatter;
 use crate::http::Request;
 use std::io::{ErrorKind, Read};
 use std::path::Path;

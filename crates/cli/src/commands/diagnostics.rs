@@ -10,21 +10,51 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 pub(super) const COMMANDS: &[Command] = &[
-    command("tls_versions", (0, 0), "[--timeout <timeout>]", "Lists the versions of TLS that the broker can speak", tls_versions)
-        .of(Tools::DIAGNOSTICS),
-    command("cipher_suites", (0, 0), "[--format <openssl | erlang | map>] [--all] [--timeout <timeout>]", "Lists the cipher suites of TLS", cipher_suites)
-        .of(Tools::DIAGNOSTICS),
+    command(
+        "tls_versions",
+        (0, 0),
+        "[--timeout <timeout>]",
+        "Lists the versions of TLS that the broker can speak",
+        tls_versions,
+    )
+    .of(Tools::DIAGNOSTICS),
+    command(
+        "cipher_suites",
+        (0, 0),
+        "[--format <openssl | erlang | map>] [--all] [--timeout <timeout>]",
+        "Lists the cipher suites of TLS",
+        cipher_suites,
+    )
+    .of(Tools::DIAGNOSTICS),
     command("certificates", (0, 0), "[--timeout <timeout>]", "Displays the certificates of listeners", certificates)
         .of(Tools::DIAGNOSTICS)
         .under(Section::Configuration),
-    command("consume_event_stream", (0, 0), "[--duration|-d <seconds>] [--pattern <pattern>]", "Prints events as they happen", events)
-        .of(Tools::DIAGNOSTICS),
-    command("os_env", (0, 0), "[--timeout <timeout>]", "Lists RabbitMQ's environment variables that the broker was started with", os_env)
-        .of(Tools::DIAGNOSTICS)
-        .under(Section::Configuration),
-    command("command_line_arguments", (0, 0), "[--timeout <timeout>]", "Displays the command line of the broker", command_line)
-        .of(Tools::DIAGNOSTICS)
-        .under(Section::Configuration),
+    command(
+        "consume_event_stream",
+        (0, 0),
+        "[--duration|-d <seconds>] [--pattern <pattern>]",
+        "Prints events as they happen",
+        events,
+    )
+    .of(Tools::DIAGNOSTICS),
+    command(
+        "os_env",
+        (0, 0),
+        "[--timeout <timeout>]",
+        "Lists RabbitMQ's environment variables that the broker was started with",
+        os_env,
+    )
+    .of(Tools::DIAGNOSTICS)
+    .under(Section::Configuration),
+    command(
+        "command_line_arguments",
+        (0, 0),
+        "[--timeout <timeout>]",
+        "Displays the command line of the broker",
+        command_line,
+    )
+    .of(Tools::DIAGNOSTICS)
+    .under(Section::Configuration),
     command("force_gc", (0, 0), "[--timeout <timeout>]", "Does nothing: there is no garbage to collect", force_gc)
         .under(Section::Operations),
 ];
@@ -45,7 +75,8 @@ fn tls_versions(context: &Context<'_>) -> Result<(), Failure> {
 fn cipher_suites(context: &Context<'_>) -> Result<(), Failure> {
     let format = context.option("format").unwrap_or("openssl");
     if !["openssl", "erlang", "map"].contains(&format) {
-        let problem = format!("Bad argument: format '{format}' is not supported. Please use one of: openssl, erlang, map");
+        let problem =
+            format!("Bad argument: format '{format}' is not supported. Please use one of: openssl, erlang, map");
         return Err(context.invalid(&problem, exit::DATA_ERROR));
     }
     if format != "openssl" {

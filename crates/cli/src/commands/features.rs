@@ -11,8 +11,20 @@ use serde_json::json;
 
 pub(super) const COMMANDS: &[Command] = &[
     command("list_feature_flags", (0, ANY), "[<column> ...] [--timeout <timeout>]", "Lists feature flags", list),
-    command("enable_feature_flag", (1, 1), "[--opt-in] [--experimental] <all | feature_flag>", "Enables a feature flag, or all", enable),
-    command("list_deprecated_features", (0, ANY), "[--used] [<column> ...]", "Lists features that RabbitMQ is going to do without", deprecated),
+    command(
+        "enable_feature_flag",
+        (1, 1),
+        "[--opt-in] [--experimental] <all | feature_flag>",
+        "Enables a feature flag, or all",
+        enable,
+    ),
+    command(
+        "list_deprecated_features",
+        (0, ANY),
+        "[--used] [<column> ...]",
+        "Lists features that RabbitMQ is going to do without",
+        deprecated,
+    ),
     command(
         "check_if_any_deprecated_features_are_used",
         (0, 0),
@@ -88,7 +100,8 @@ fn check_deprecated(context: &Context<'_>) -> Result<(), Failure> {
     context.banner(&format!("Checking if any deprecated features are used on node {node} ..."))?;
     let used = context.list("/api/deprecated-features/used")?;
     if used.is_empty() {
-        return context.result(&json!({ "result": "ok" }), &format!("Node {node} reported no deprecated features in use"));
+        return context
+            .result(&json!({ "result": "ok" }), &format!("Node {node} reported no deprecated features in use"));
     }
     let names: Vec<&str> = used.iter().filter_map(|feature| feature["name"].as_str()).collect();
     let object = json!({ "result": "error", "message": "deprecated features in use", "deprecated_features": names });

@@ -16,8 +16,14 @@ pub(super) const COMMANDS: &[Command] = &[
     command("stop", (0, 1), "[--idempotent] [<pidfile>]", "Stops the broker and its process", stop),
     command("shutdown", (0, 0), "[--wait]", "Stops the broker and its process, and waits for its end", shutdown),
     command("await_startup", (0, 0), "[--timeout <timeout>]", "Waits until the broker has started", await_startup),
-    command("wait", (0, 1), "[<pidfile>] [--pid|-P <pid>] [--timeout <timeout>]", "Waits until a process has started the broker", wait)
-        .of(Tools::LOOKING),
+    command(
+        "wait",
+        (0, 1),
+        "[<pidfile>] [--pid|-P <pid>] [--timeout <timeout>]",
+        "Waits until a process has started the broker",
+        wait,
+    )
+    .of(Tools::LOOKING),
     command("reset", (0, 0), "", "Deletes definitions and messages; stop_app comes first", reset),
     command("force_reset", (0, 0), "", "Deletes definitions and messages; stop_app comes first", force_reset)
         .under(Section::Cluster),
@@ -31,13 +37,13 @@ const TICK: Duration = Duration::from_millis(50);
 const PROCESS: &str = "/api/leveret/process";
 
 fn stop_app(context: &Context<'_>) -> Result<(), Failure> {
-    context.banner("Stopping the broker ...")?;
+    context.banner(&format!("Stopping rabbit application on node {} ...", context.node_name()?))?;
     context.delete("/api/leveret/application")?;
     context.done(json!({}))
 }
 
 fn start_app(context: &Context<'_>) -> Result<(), Failure> {
-    context.banner("Starting the broker ...")?;
+    context.banner(&format!("Starting node {} ...", context.node_name()?))?;
     context.put("/api/leveret/application", &json!({}))?;
     context.done(json!({}))
 }

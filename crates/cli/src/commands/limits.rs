@@ -3,9 +3,9 @@
 use super::parameters::{json_text, no_parameter, parse_json};
 use super::vhosts::no_vhost;
 use super::{Command, command};
-use crate::formatter::Formatter;
 use crate::context::{Context, RequestError, print};
 use crate::exit::{self, Failure};
+use crate::formatter::Formatter;
 use crate::http::segment;
 use crate::table::Table;
 use serde_json::{Value, json};

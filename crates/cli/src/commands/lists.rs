@@ -241,7 +241,8 @@ fn unresponsive(context: &Context<'_>) -> Result<(), Failure> {
     let columns = columns(context, &QUEUES)?;
     context.banner(&format!("Listing unresponsive queues for vhost {} ...", context.vhost()))?;
     context.list("/api/vhosts")?;
-    context.print_table(&Table { columns: columns.iter().map(|(name, _)| (*name).to_owned()).collect(), rows: Vec::new() })
+    context
+        .print_table(&Table { columns: columns.iter().map(|(name, _)| (*name).to_owned()).collect(), rows: Vec::new() })
 }
 
 /// Prints the columns asked for, or the usual ones, of the objects at `path`.

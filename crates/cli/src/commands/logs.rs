@@ -10,10 +10,22 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 pub(super) const COMMANDS: &[Command] = &[
-    command("log_tail", (0, 0), "[--number|-N <number>] [--timeout <timeout>]", "Prints the last lines of the log", tail)
-        .of(Tools::DIAGNOSTICS),
-    command("log_tail_stream", (0, 0), "[--duration|-d <seconds>] [--timeout <timeout>]", "Prints lines of the log as they are written", stream)
-        .of(Tools::DIAGNOSTICS),
+    command(
+        "log_tail",
+        (0, 0),
+        "[--number|-N <number>] [--timeout <timeout>]",
+        "Prints the last lines of the log",
+        tail,
+    )
+    .of(Tools::DIAGNOSTICS),
+    command(
+        "log_tail_stream",
+        (0, 0),
+        "[--duration|-d <seconds>] [--timeout <timeout>]",
+        "Prints lines of the log as they are written",
+        stream,
+    )
+    .of(Tools::DIAGNOSTICS),
     command("log_location", (0, 0), "[--all|-a] [--timeout <timeout>]", "Shows where the log is", location)
         .of(Tools::DIAGNOSTICS)
         .under(Section::Configuration),
@@ -61,8 +73,7 @@ fn location(context: &Context<'_>) -> Result<(), Failure> {
     let node = context.node_name()?;
     context.banner(&format!("Log file location(s) on node {node} ..."))?;
     let nodes = context.get("/api/nodes")?;
-    let all: Vec<String> =
-        nodes[0]["log_files"].as_array().into_iter().flatten().map(crate::value::plain).collect();
+    let all: Vec<String> = nodes[0]["log_files"].as_array().into_iter().flatten().map(crate::value::plain).collect();
     let shown = if context.flag("all") { &all[..] } else { all.get(..1).unwrap_or_default() };
     context.result(&json!({ "paths": shown, "node_name": node }), &shown.join("\n"))
 }

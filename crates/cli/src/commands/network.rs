@@ -10,14 +10,26 @@ use std::fs;
 use std::net::{IpAddr, Ipv6Addr, ToSocketAddrs};
 
 pub(super) const COMMANDS: &[Command] = &[
-    command("resolve_hostname", (1, 1), "<hostname> [--address-family <ipv4 | ipv6>]", "Resolves a name to addresses, on this host", resolve)
-        .of(Tools::DIAGNOSTICS)
-        .under(Section::Configuration),
+    command(
+        "resolve_hostname",
+        (1, 1),
+        "<hostname> [--address-family <ipv4 | ipv6>]",
+        "Resolves a name to addresses, on this host",
+        resolve,
+    )
+    .of(Tools::DIAGNOSTICS)
+    .under(Section::Configuration),
     command("resolver_info", (0, 0), "", "Shows how names are resolved on this host", resolver)
         .of(Tools::DIAGNOSTICS)
         .under(Section::Configuration),
-    command("list_network_interfaces", (0, 0), "[--timeout <timeout>]", "Lists network interfaces of this host", interfaces)
-        .of(Tools::DIAGNOSTICS),
+    command(
+        "list_network_interfaces",
+        (0, 0),
+        "[--timeout <timeout>]",
+        "Lists network interfaces of this host",
+        interfaces,
+    )
+    .of(Tools::DIAGNOSTICS),
 ];
 
 fn resolve(context: &Context<'_>) -> Result<(), Failure> {
@@ -109,7 +121,14 @@ fn interfaces(context: &Context<'_>) -> Result<(), Failure> {
 
 /// The bits of `IFF_`.
 fn flag_names(flags: u32) -> Vec<&'static str> {
-    let known = [(0x1, "up"), (0x2, "broadcast"), (0x8, "loopback"), (0x10, "pointtopoint"), (0x40, "running"), (0x1000, "multicast")];
+    let known = [
+        (0x1, "up"),
+        (0x2, "broadcast"),
+        (0x8, "loopback"),
+        (0x10, "pointtopoint"),
+        (0x40, "running"),
+        (0x1000, "multicast"),
+    ];
     known.into_iter().filter(|(bit, _)| flags & bit != 0).map(|(_, name)| name).collect()
 }
 
@@ -163,7 +182,8 @@ mod tests {
     #[test]
     fn addresses_are_read_from_the_kernels_tables() {
         let trie = "  +-- 127.0.0.0/8 2 0 2\n     |-- 127.0.0.1\n        /32 host LOCAL\n     |-- 192.0.2.2\n        /32 host LOCAL\n";
-        let routes = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\neth0\t000200C0\t0\t1\t0\t0\t0\t00FFFFFF\n";
+        let routes =
+            "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\neth0\t000200C0\t0\t1\t0\t0\t0\t00FFFFFF\n";
         let all = ipv4_addresses(trie);
         assert_eq!(of_interface(&all, routes, "lo"), ["127.0.0.1"]);
         assert_eq!(of_interface(&all, routes, "eth0"), ["192.0.2.2"]);

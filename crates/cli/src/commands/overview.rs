@@ -15,15 +15,39 @@ use serde_json::{Map, Value, json};
 pub(super) const COMMANDS: &[Command] = &[
     command("listeners", (0, 0), "[--timeout <timeout>]", "Lists where the broker listens", listeners)
         .of(Tools::DIAGNOSTICS),
-    command("memory_breakdown", (0, 0), "[--unit <unit>] [--timeout <timeout>]", "Shows what takes how much memory", memory)
-        .of(Tools::DIAGNOSTICS),
-    command("server_version", (0, 0), "[--timeout <timeout>]", "Displays the version that the broker is compatible with", server_version)
-        .of(Tools::DIAGNOSTICS),
-    command("erlang_version", (0, 0), "[--details] [--offline] [--timeout <timeout>]", "Says that there is no Erlang here", erlang_version)
-        .of(Tools::DIAGNOSTICS),
-    command("environment", (0, 0), "[--timeout <timeout>]", "Displays the configuration that the broker runs with", environment)
-        .of(Tools::LOOKING)
-        .under(Section::Configuration),
+    command(
+        "memory_breakdown",
+        (0, 0),
+        "[--unit <unit>] [--timeout <timeout>]",
+        "Shows what takes how much memory",
+        memory,
+    )
+    .of(Tools::DIAGNOSTICS),
+    command(
+        "server_version",
+        (0, 0),
+        "[--timeout <timeout>]",
+        "Displays the version that the broker is compatible with",
+        server_version,
+    )
+    .of(Tools::DIAGNOSTICS),
+    command(
+        "erlang_version",
+        (0, 0),
+        "[--details] [--offline] [--timeout <timeout>]",
+        "Says that there is no Erlang here",
+        erlang_version,
+    )
+    .of(Tools::DIAGNOSTICS),
+    command(
+        "environment",
+        (0, 0),
+        "[--timeout <timeout>]",
+        "Displays the configuration that the broker runs with",
+        environment,
+    )
+    .of(Tools::LOOKING)
+    .under(Section::Configuration),
     command("report", (0, 0), "", "Prints what most commands that look have to say", report).of(Tools::LOOKING),
 ];
 
@@ -50,8 +74,10 @@ fn memory(context: &Context<'_>) -> Result<(), Failure> {
             ((*name).to_owned(), json!({ "bytes": bytes, "percentage": share }))
         })
         .collect();
-    let lines: String =
-        parts.iter().map(|(name, bytes)| format!("{name}: {} ({}%)\n", unit.show(*bytes), percent(*bytes, total))).collect();
+    let lines: String = parts
+        .iter()
+        .map(|(name, bytes)| format!("{name}: {} ({}%)\n", unit.show(*bytes), percent(*bytes, total)))
+        .collect();
     context.result(&Value::Object(object), &lines)
 }
 

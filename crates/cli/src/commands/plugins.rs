@@ -11,17 +11,35 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 
 pub(super) const COMMANDS: &[Command] = &[
-    command("list", (0, 1), "[pattern] [--verbose] [--minimal] [--enabled] [--implicitly-enabled]", "Lists plugins and whether they are enabled", list)
-        .of(Tools::PLUGINS),
+    command(
+        "list",
+        (0, 1),
+        "[pattern] [--verbose] [--minimal] [--enabled] [--implicitly-enabled]",
+        "Lists plugins and whether they are enabled",
+        list,
+    )
+    .of(Tools::PLUGINS),
     command("enable", (0, ANY), "<plugin1> [ <plugin2>] | --all [--offline] [--online]", "Enables plugins", enable)
         .of(Tools::PLUGINS),
     command("disable", (0, ANY), "<plugin1> [ <plugin2>] | --all [--offline] [--online]", "Disables plugins", disable)
         .of(Tools::PLUGINS),
-    command("set", (0, ANY), "<plugin1> [ <plugin2>] [--offline] [--online]", "Enables plugins and disables all others", set)
-        .of(Tools::PLUGINS),
-    command("is_enabled", (1, ANY), "<plugin1> [ <plugin2>] [--offline] [--online]", "Fails unless plugins are enabled", is_enabled)
-        .of(Tools::PLUGINS)
-        .under(Section::Monitoring),
+    command(
+        "set",
+        (0, ANY),
+        "<plugin1> [ <plugin2>] [--offline] [--online]",
+        "Enables plugins and disables all others",
+        set,
+    )
+    .of(Tools::PLUGINS),
+    command(
+        "is_enabled",
+        (1, ANY),
+        "<plugin1> [ <plugin2>] [--offline] [--online]",
+        "Fails unless plugins are enabled",
+        is_enabled,
+    )
+    .of(Tools::PLUGINS)
+    .under(Section::Monitoring),
     command("directories", (0, 0), "[--offline] [--online]", "Displays where plugins are", directories)
         .of(Tools::PLUGINS)
         .under(Section::Monitoring),
@@ -89,7 +107,8 @@ fn list(context: &Context<'_>) -> Result<(), Failure> {
         .filter(|(_, how)| !only_explicit || *how == "enabled")
         .filter(|(_, how)| !only_enabled || *how != "not_enabled")
         .collect();
-    context.banner(&format!("Listing plugins with pattern \"{}\" ...", if pattern.is_empty() { ".*" } else { pattern }))?;
+    context
+        .banner(&format!("Listing plugins with pattern \"{}\" ...", if pattern.is_empty() { ".*" } else { pattern }))?;
     if context.arguments.formatter == Formatter::Json {
         let plugins: Value = shown
             .iter()
@@ -118,7 +137,9 @@ fn describe(context: &Context<'_>, state: &State, shown: &[(&Plugin, &str)]) -> 
             Some(_) => format!("* = running on {}", state.node),
             None => format!("[failed to contact {} - status not shown]", state.node),
         };
-        text.push_str(&format!(" Configured: E = explicitly enabled; e = implicitly enabled\n | Status: {status}\n |/\n"));
+        text.push_str(&format!(
+            " Configured: E = explicitly enabled; e = implicitly enabled\n | Status: {status}\n |/\n"
+        ));
     }
     let width = shown.iter().map(|(plugin, _)| plugin.name.len()).max().unwrap_or_default();
     for (plugin, how) in shown {
@@ -187,7 +208,8 @@ fn disable(context: &Context<'_>) -> Result<(), Failure> {
     }
     let mut explicit = state.explicit.clone().unwrap_or_else(|| state.enabled());
     // What needs one that goes away goes with it.
-    explicit.retain(|name| !file::with_dependencies(std::slice::from_ref(name)).iter().any(|each| names.contains(each)));
+    explicit
+        .retain(|name| !file::with_dependencies(std::slice::from_ref(name)).iter().any(|each| names.contains(each)));
     apply(context, &state, explicit, true)
 }
 
@@ -209,8 +231,7 @@ fn apply(context: &Context<'_>, state: &State, mut explicit: Vec<String>, says_w
     let is_change = !added.is_empty() || !removed.is_empty();
     // Where there is no file all are enabled, and as long as that is wanted none is made.
     if is_change || state.explicit.as_ref().is_some_and(|names| *names != explicit) {
-        file::write(&state.path, &explicit)
-            .map_err(|problem| Failure::error(exit::CONFIGURATION, problem))?;
+        file::write(&state.path, &explicit).map_err(|problem| Failure::error(exit::CONFIGURATION, problem))?;
     }
     if context.arguments.formatter == Formatter::Json {
         let mode = if state.running.is_some() { "online" } else { "offline" };
@@ -251,8 +272,7 @@ fn is_enabled(context: &Context<'_>) -> Result<(), Failure> {
     context.banner(&format!("Asking node {node} if {subject} {verb} enabled..."))?;
     let mut enabled = state.enabled();
     enabled.sort_unstable();
-    let missing: Vec<&str> =
-        names.iter().filter(|name| !enabled.contains(name)).map(String::as_str).collect();
+    let missing: Vec<&str> = names.iter().filter(|name| !enabled.contains(name)).map(String::as_str).collect();
     let capital = |text: &str| text.replacen("plugin", "Plugin", 1);
     if missing.is_empty() {
         return context.message(&format!("{} {verb} enabled on node {node}", capital(&subject)));

@@ -19,10 +19,22 @@ pub(super) const COMMANDS: &[Command] = &[
     )
     .of(Tools::QUEUES)
     .under(Section::Cluster),
-    command("quorum_status", (1, 1), "[--vhost <vhost>] <queue>", "Displays the state of a quorum queue", quorum_status)
-        .of(Tools::QUEUES.and(Tools::DIAGNOSTICS)),
-    command("stream_status", (1, 1), "[--vhost <vhost>] [--tracking] <stream>", "Displays the state of a stream", stream_status)
-        .of(Tools::STREAMS.and(Tools::QUEUES).and(Tools::DIAGNOSTICS)),
+    command(
+        "quorum_status",
+        (1, 1),
+        "[--vhost <vhost>] <queue>",
+        "Displays the state of a quorum queue",
+        quorum_status,
+    )
+    .of(Tools::QUEUES.and(Tools::DIAGNOSTICS)),
+    command(
+        "stream_status",
+        (1, 1),
+        "[--vhost <vhost>] [--tracking] <stream>",
+        "Displays the state of a stream",
+        stream_status,
+    )
+    .of(Tools::STREAMS.and(Tools::QUEUES).and(Tools::DIAGNOSTICS)),
     command("peek", (2, 2), "[--vhost <vhost>] <queue> <position>", "Shows the message at a position of a queue", peek)
         .of(Tools::QUEUES)
         .under(Section::Monitoring),
@@ -40,7 +52,8 @@ pub(super) const COMMANDS: &[Command] = &[
 fn rebalance(context: &Context<'_>) -> Result<(), Failure> {
     let kind = context.argument(0);
     if !["all", "classic", "quorum", "stream"].contains(&kind) {
-        let problem = format!("{kind} queue type cannot be rebalanced, only the following types: all, classic, quorum, stream");
+        let problem =
+            format!("{kind} queue type cannot be rebalanced, only the following types: all, classic, quorum, stream");
         return Err(context.invalid(&format!("Bad argument: {problem}"), exit::DATA_ERROR));
     }
     context.banner(&format!("Rebalancing {kind} queues..."))?;

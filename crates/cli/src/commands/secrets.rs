@@ -13,11 +13,37 @@ const NO_ENCRYPTION: &str = "encrypted values of configuration files are not ava
                              put secrets into files or environment variables that only the broker's user can read";
 
 pub(super) const COMMANDS: &[Command] = &[
-    command("hash_password", (0, 1), "<cleartext_password> [--hashing-algorithm <algorithm>]", "Hashes a password for definitions", hash),
-    refused("encode", "value passphrase [--cipher <cipher>] [--hash <hash>] [--iterations <iterations>] [--decode] [--list-ciphers] [--list-hashes]", "Encrypts a value of a configuration file", NO_ENCRYPTION),
-    refused("decode", "value passphrase [--cipher <cipher>] [--hash <hash>] [--iterations <iterations>]", "Decrypts a value of a configuration file", NO_ENCRYPTION),
-    refused("encrypt_conf_value", "value passphrase [--cipher <cipher>] [--hash <hash>] [--iterations <iterations>]", "Encrypts a value of a configuration file", NO_ENCRYPTION),
-    refused("decrypt_conf_value", "value passphrase [--cipher <cipher>] [--hash <hash>] [--iterations <iterations>]", "Decrypts a value of a configuration file", NO_ENCRYPTION),
+    command(
+        "hash_password",
+        (0, 1),
+        "<cleartext_password> [--hashing-algorithm <algorithm>]",
+        "Hashes a password for definitions",
+        hash,
+    ),
+    refused(
+        "encode",
+        "value passphrase [--cipher <cipher>] [--hash <hash>] [--iterations <iterations>] [--decode] [--list-ciphers] [--list-hashes]",
+        "Encrypts a value of a configuration file",
+        NO_ENCRYPTION,
+    ),
+    refused(
+        "decode",
+        "value passphrase [--cipher <cipher>] [--hash <hash>] [--iterations <iterations>]",
+        "Decrypts a value of a configuration file",
+        NO_ENCRYPTION,
+    ),
+    refused(
+        "encrypt_conf_value",
+        "value passphrase [--cipher <cipher>] [--hash <hash>] [--iterations <iterations>]",
+        "Encrypts a value of a configuration file",
+        NO_ENCRYPTION,
+    ),
+    refused(
+        "decrypt_conf_value",
+        "value passphrase [--cipher <cipher>] [--hash <hash>] [--iterations <iterations>]",
+        "Decrypts a value of a configuration file",
+        NO_ENCRYPTION,
+    ),
     refused("list_ciphers", "", "Lists ciphers for values of configuration files", NO_ENCRYPTION)
         .of(Tools::LOOKING)
         .under(Section::Monitoring),

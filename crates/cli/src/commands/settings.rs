@@ -20,15 +20,22 @@ pub(super) const COMMANDS: &[Command] = &[
     command("resume_listeners", (0, 0), "[--timeout <timeout>]", "Accepts connections of clients again", resume)
         .under(Section::Operations),
     command("reload", (0, 0), "[--timeout <timeout>]", "Reads the configuration again, as SIGHUP does", reload),
-    command("backup", (1, 1), "<directory> [--timeout <timeout>]", "Copies the data directory while the broker runs", backup)
-        .under(Section::Operations),
+    command(
+        "backup",
+        (1, 1),
+        "<directory> [--timeout <timeout>]",
+        "Copies the data directory while the broker runs",
+        backup,
+    )
+    .under(Section::Operations),
 ];
 
 fn disk_free_limit(context: &Context<'_>) -> Result<(), Failure> {
     let bad = || context.invalid("Bad argument.", exit::DATA_ERROR);
     let (shown, body) = match (context.argument(0), context.arguments.positional.get(1)) {
         ("mem_relative", Some(share)) => {
-            let number = share.parse::<f64>().ok().filter(|share| share.is_finite() && *share >= 0.0).ok_or_else(bad)?;
+            let number =
+                share.parse::<f64>().ok().filter(|share| share.is_finite() && *share >= 0.0).ok_or_else(bad)?;
             (format!("{share} times the total RAM"), json!({ "relative": number }))
         }
         ("mem_relative", None) => return Err(context.invalid("not enough arguments.", exit::USAGE)),

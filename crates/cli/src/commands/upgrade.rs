@@ -7,9 +7,16 @@ use crate::tool::Tools;
 use serde_json::json;
 
 pub(super) const COMMANDS: &[Command] = &[
-    command("drain", (0, 0), "[--timeout <timeout>]", "Puts the node into maintenance: clients have to go elsewhere", drain)
+    command(
+        "drain",
+        (0, 0),
+        "[--timeout <timeout>]",
+        "Puts the node into maintenance: clients have to go elsewhere",
+        drain,
+    )
+    .of(Tools::UPGRADE),
+    command("revive", (0, 0), "[--timeout <timeout>]", "Takes the node back from maintenance", revive)
         .of(Tools::UPGRADE),
-    command("revive", (0, 0), "[--timeout <timeout>]", "Takes the node back from maintenance", revive).of(Tools::UPGRADE),
     command(
         "await_online_quorum_plus_one",
         (0, 0),

@@ -28,17 +28,29 @@ pub(super) const COMMANDS: &[Command] = &[
         update,
     ),
     command("set_vhost_tags", (1, ANY), "<vhost> <tag> [...]", "Replaces the tags of a virtual host", set_tags),
-    command("enable_vhost_deletion_protection", (1, 1), "<vhost>", "Protects a virtual host from being deleted", protect),
     command(
-        "disable_vhost_deletion_protection",
+        "enable_vhost_deletion_protection",
         (1, 1),
         "<vhost>",
-        "Lets a virtual host be deleted again",
-        unprotect,
+        "Protects a virtual host from being deleted",
+        protect,
     ),
-    command("restart_vhost", (0, 0), "[--vhost <vhost>] [--timeout <timeout>]", "Restarts a failed virtual host", restart),
+    command("disable_vhost_deletion_protection", (1, 1), "<vhost>", "Lets a virtual host be deleted again", unprotect),
+    command(
+        "restart_vhost",
+        (0, 0),
+        "[--vhost <vhost>] [--timeout <timeout>]",
+        "Restarts a failed virtual host",
+        restart,
+    ),
     command("reconcile_vhosts", (0, 0), "[--timeout <timeout>]", "Starts virtual hosts that do not run", reconcile),
-    command("trace_on", (0, 0), "[--vhost <vhost>] [--timeout <timeout>]", "Publishes every message to amq.rabbitmq.trace, too", trace_on),
+    command(
+        "trace_on",
+        (0, 0),
+        "[--vhost <vhost>] [--timeout <timeout>]",
+        "Publishes every message to amq.rabbitmq.trace, too",
+        trace_on,
+    ),
     command("trace_off", (0, 0), "[--vhost <vhost>] [--timeout <timeout>]", "Ends what trace_on began", trace_off),
 ];
 
@@ -146,9 +158,7 @@ fn restart(context: &Context<'_>) -> Result<(), Failure> {
     match context.post(&format!("/api/vhosts/{}/start/{}", segment(name), segment(node)), &json!({})) {
         Ok(_) => context.message(&format!("Vhost '{name}' is already running on node '{node}'")),
         Err(RequestError::Refused(refusal)) if refusal.status == 404 => {
-            let text = format!(
-                "Failed to start vhost '{name}' on node '{node}'Reason: {{:no_such_vhost, \"{name}\"}}"
-            );
+            let text = format!("Failed to start vhost '{name}' on node '{node}'Reason: {{:no_such_vhost, \"{name}\"}}");
             Err(Failure::error(exit::SOFTWARE, text))
         }
         Err(error) => Err(error.into()),
