@@ -70,6 +70,9 @@ isolated() {
         done
         ln -s /proc/self/fd "$1/dev/fd"
         mkdir -m 1777 "$1/dev/shm"
+        mkdir "$1/dev/pts"
+        mount -t devpts -o newinstance,ptmxmode=0666 devpts "$1/dev/pts"
+        ln -s pts/ptmx "$1/dev/ptmx"
         ip link set lo up
         # The first process of a machine takes in the orphans.
         exec chroot "$1" /bin/bash -c "trap : CHLD; while :; do sleep 1 & wait; done"
