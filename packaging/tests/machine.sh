@@ -7,6 +7,8 @@
 readonly SUITE=bookworm
 readonly PACKAGES=adduser,ca-certificates,curl,logrotate,procps,python3-pika,systemd-sysv
 
+((EUID == 0)) || { echo "$0 needs root" >&2; exit 2; }
+
 started=''
 scratch=$(mktemp -d "${TMPDIR:-/var/tmp}/leveret-packaging.XXXXXX")
 trap clean_up EXIT
