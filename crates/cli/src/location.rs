@@ -13,7 +13,7 @@ pub(crate) const URI_VARIABLE: &str = "LEVERET_URI";
 /// Where the broker keeps its data when nobody says where.
 const WORKING_DIRECTORY: &str = "leveret-data";
 /// Where packages and images let it keep them.
-const PACKAGED: [&str; 3] = ["/var/lib/rabbitmq/leveret", "/var/lib/leveret", "/var/lib/rabbitmq"];
+const PACKAGED: [&str; 2] = ["/var/lib/leveret", "/var/lib/rabbitmq/leveret"];
 
 /// Who is asked, and as whom.
 #[derive(Clone)]
@@ -49,7 +49,7 @@ fn choose(
     let mut usual = std::iter::once(WORKING_DIRECTORY).chain(PACKAGED).map(PathBuf::from);
     let running = usual.find(|directory| exists(&directory.join(SOCKET_NAME)));
     // Who may not look into that of the package does not see its socket, and should hear that.
-    let packaged = || Some(PathBuf::from(PACKAGED[0])).filter(|directory| exists(directory));
+    let packaged = || PACKAGED.into_iter().map(PathBuf::from).find(|directory| exists(directory));
     running.or_else(packaged).unwrap_or_else(|| WORKING_DIRECTORY.into())
 }
 
@@ -143,7 +143,7 @@ mod tests {
         let named = [("RABBITMQ_MNESIA_BASE", "/b"), ("RABBITMQ_NODENAME", "rabbit@h")];
         assert_eq!(found(None, &named, &["/b/rabbit@h"]), "/b/rabbit@h");
         assert_eq!(found(None, &[], &[]), "leveret-data");
-        assert_eq!(found(None, &[], &["/var/lib/rabbitmq/leveret.sock"]), "/var/lib/rabbitmq");
+        assert_eq!(found(None, &[], &["/var/lib/leveret/leveret.sock"]), "/var/lib/leveret");
         let packaged = ["/var/lib/rabbitmq/leveret", "leveret-data/leveret.sock"];
         assert_eq!(found(None, &[], &packaged[..1]), "/var/lib/rabbitmq/leveret");
         assert_eq!(found(None, &[], &packaged), "leveret-data");
