@@ -13,6 +13,7 @@ mod diagnosis;
 mod error;
 mod export;
 mod import;
+mod maintenance;
 mod memory;
 mod messages;
 mod objects;
@@ -41,6 +42,7 @@ pub use snapshot::{BindingSnapshot, DelayedSnapshot, ExchangeSnapshot, Overview,
 use crate::access::Rights;
 use crate::broker::Broker;
 use crate::core::{DeleteCondition, ExchangeDeclaration, QueueDeclaration};
+use crate::events::Acting;
 use auth::User;
 use std::sync::Arc;
 use vhosts::VhostChange;
@@ -58,6 +60,7 @@ impl Broker {
     fn execute_as(&self, user: Option<&User>, command: AdminCommand) -> Result<AdminReply, AdminError> {
         use AdminCommand as C;
         let rights = Rights { broker: self, user, connection: None };
+        let _acting = user.map(|user| Acting::begin(Some(user.name())));
         match command {
             C::As { user, command } => self.execute_as(Some(&user), *command),
             C::Overview => Ok(AdminReply::Overview(Box::new(self.overview()))),
@@ -140,6 +143,8 @@ impl Broker {
 
             C::CloseConnections { which, reason } => self.close_connections(&which, &reason),
 
+            C::Drain => self.drain(),
+            C::Revive => Ok(self.revive()),
             C::SetAlarm { alarm, raised } => {
                 self.set_alarm(alarm, raised);
                 Ok(AdminReply::Done)

@@ -7,6 +7,7 @@ use crate::limits::{Tally, UsersInUse};
 use crate::link::ConnectionId;
 use crate::message::ShardMessage;
 use crate::messages::{MessageStore, Messages};
+use crate::node_limits::NodeLimits;
 use crate::output::BufferPool;
 use crate::reply_to::ReplyConsumers;
 use crate::settings::Settings;
@@ -60,6 +61,8 @@ struct Inbox {
 pub struct Broker {
     /// What it was told.
     pub settings: Settings,
+    /// Those of the settings that may have changed since.
+    pub limits: NodeLimits,
     /// Users and their permissions.
     pub access: Arc<AccessControl>,
     pub(crate) journal: Arc<dyn Journal>,
@@ -71,6 +74,8 @@ pub struct Broker {
     /// `settings.channel_max` until an operator says otherwise.
     channel_max: AtomicU16,
     closing: AtomicBool,
+    /// True while the node is being drained.
+    pub(crate) maintenance: AtomicBool,
     pub(crate) buffers: Arc<BufferPool>,
     pub(crate) chunks: Arc<ChunkPool>,
     inboxes: Vec<Inbox>,
@@ -98,6 +103,8 @@ pub struct Broker {
     pub(crate) directory: Directory,
     pub(crate) memory_control: OnceLock<Box<dyn MemoryControl>>,
     pub(crate) tracer: OnceLock<Arc<dyn crate::trace::Tracer>>,
+    /// What happened and is to be told.
+    pub(crate) events: crate::events::Events,
     /// Threads for logins; everything is done at once without them.
     workers: OnceLock<Arc<dyn Workers>>,
     /// What is being done with many messages.
@@ -138,6 +145,7 @@ impl Broker {
         };
         let broker = Arc::new(Broker {
             channel_max: AtomicU16::new(settings.channel_max),
+            limits: NodeLimits::new(&settings),
             settings,
             access,
             journal,
@@ -146,6 +154,7 @@ impl Broker {
             alarms: AtomicU8::new(0),
             tracing: AtomicBool::new(false),
             closing: AtomicBool::new(false),
+            maintenance: AtomicBool::new(false),
             buffers: BufferPool::new(),
             chunks: ChunkPool::new(FREE_CHUNKS),
             inboxes: (0..shards.max(1)).map(|_| Inbox::default()).collect(),
@@ -167,6 +176,7 @@ impl Broker {
             directory: Directory::default(),
             memory_control: OnceLock::new(),
             tracer: OnceLock::new(),
+            events: crate::events::Events::default(),
             workers: OnceLock::new(),
             operations: Operations::default(),
             entropy,
@@ -390,6 +400,7 @@ impl Broker {
             self.alarms.fetch_and(!alarm.bit(), Ordering::AcqRel)
         };
         if (before & alarm.bit() != 0) != raised {
+            self.emit_alarm(alarm, raised);
             self.post_to_all(|| ShardMessage::AlarmsChanged);
         }
     }

@@ -23,6 +23,7 @@ pub(crate) mod delayed;
 mod delivery;
 mod directory;
 pub mod errors;
+mod events;
 mod inbound;
 mod key_pattern;
 mod limits;
@@ -31,6 +32,7 @@ mod login;
 mod message;
 mod messages;
 mod names;
+mod node_limits;
 mod output;
 mod policy;
 mod properties;
@@ -56,10 +58,14 @@ pub use broker::{Alarm, Broker, Entropy};
 pub use connection::Ends;
 pub use delivery::Consumer;
 pub use directory::{ChannelEntry, ChannelMode, ConnectionEntry, ConnectionState, ObjectTotals, Subscription, Tuned};
+pub use events::{
+    EVENT_EXCHANGE, Event, EventSink, EventStream, LOG_EXCHANGE, LogLine, process_id, set_process_creation,
+};
 pub use key_pattern::KeyPattern;
 pub use link::{ConnectionId, Flushed, Link, Transport};
 pub use message::{ShardMessage, Which};
 pub use messages::MessageStore;
+pub use node_limits::NodeLimits;
 pub use policy::{InForce, Policy};
 pub use settings::{
     ConsumerTimeoutAction, DefaultVhostLimits, OnRedeclare, PassiveDeclare, PublisherDeaths, Settings, VhostUser,

@@ -42,15 +42,20 @@ impl Core {
         conn.park = None;
         match outcome {
             Ok(user) => {
+                self.broker.emit_login(&conn.entry, user.name(), mechanism.as_str(), None);
                 conn.entry.set_login(user.clone(), mechanism);
                 conn.user = Some(user);
                 conn.phase = Phase::Tuning;
                 let settings = &self.broker.settings;
                 let (channel_max, frame_max) = (self.broker.channel_max(), settings.frame_max);
-                let tune = connection::Tune { channel_max, frame_max, heartbeat: settings.heartbeat_s };
+                let tune = connection::Tune { channel_max, frame_max, heartbeat: self.broker.limits.heartbeat_s() };
                 self.send(conn, 0, &Method::ConnectionTune(tune));
             }
-            Err(error) => self.login_failed(conn, mechanism, &error),
+            Err(error) => {
+                let name = error.user().unwrap_or_default();
+                self.broker.emit_login(&conn.entry, name, mechanism.as_str(), Some(&error.to_string()));
+                self.login_failed(conn, mechanism, &error);
+            }
         }
     }
 

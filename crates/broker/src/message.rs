@@ -75,6 +75,8 @@ pub enum ShardMessage {
         /// Where they go.
         destination: Destination,
     },
+    /// Events wait to be published.
+    Events,
     /// Move messages out of memory that is mostly empty.
     Compact,
     /// A login was checked.

@@ -166,6 +166,7 @@ impl Core {
         let vhost = self.broker.vhost(name).ok_or_else(|| errors::VHOST_NOT_FOUND.with(&[&name]))?;
         conn.entry.set_vhost(vhost.name.clone());
         self.broker.totals.churn.connection_created.add(1);
+        self.broker.emit_connection_created(&conn.entry);
         conn.vhost = Some(vhost);
         conn.phase = Phase::Running;
         info!(target: "connection", "{}: user '{}' authenticated and granted access to vhost '{name}'", conn.name(), conn.user_name());
@@ -181,7 +182,7 @@ impl Core {
         let (broker, user) = (&self.broker, conn.user_name());
         let on_node = broker
             .connections
-            .enter(broker.settings.connection_limit)
+            .enter(broker.limits.connections())
             .map_err(|most| errors::NODE_CONNECTION_LIMIT.with(&[&most]))?;
         let limits = &broker.vhost(vhost).ok_or_else(|| errors::VHOST_NOT_FOUND.with(&[&vhost]))?.limits;
         let in_vhost = limits

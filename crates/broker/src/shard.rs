@@ -211,6 +211,7 @@ impl Shard {
                 self.core.replay(&vhost, &history, destination);
             }
             ShardMessage::Compact => self.core.compact(),
+            ShardMessage::Events => self.core.publish_events(),
             ShardMessage::Close { which, reason, closed } => {
                 let count = self.close(&which, &reason);
                 // Nobody is there to answer when the asker has gone.
@@ -357,6 +358,10 @@ impl Shard {
                 self.core.broker.directory.remove(&conn.entry);
                 if conn.entry.vhost().is_some() {
                     self.core.broker.totals.churn.connection_closed.add(1);
+                }
+                // RabbitMQ tells of one that was refused, too, as soon as its client had said who it is.
+                if conn.entry.client_properties().is_some() {
+                    self.core.broker.emit_connection_closed(&conn.entry);
                 }
             }
             conn.link.end();

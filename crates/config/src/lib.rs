@@ -35,11 +35,12 @@ pub use kind::Kind;
 pub use load::Loader;
 pub use markdown::markdown_table;
 pub use options::{
-    AnonymousLogin, AuditOptions, AuthMechanism, Compat, Config, ConsumerTimeoutAction, DefaultUser,
-    DefaultVhostLimits, DefinitionsOptions, DiskFreeLimit, HeaderOptions, LogLevel, LogOptions, ManagementOptions,
-    MemoryWatermark, MessageExpiry, OnRedeclare, OtlpOptions, PassiveDeclarePermission, Permissions, PrometheusOptions,
-    PublisherXDeath, RatesMode, RetentionPolicy, Secret, StatisticsOptions, Sync, TcpListenOptions,
-    UnknownExchangeType,
+    AnonymousLogin, AuditOptions, AuthMechanism, Compat, Config, ConsoleOptions, ConsumerTimeoutAction, DefaultUser,
+    DefaultVhostLimits, DefinitionsOptions, DiskFreeLimit, EventOptions, HeaderOptions, LogFileOptions, LogFormatter,
+    LogLevel, LogLevelFormat, LogOptions, LogOutputOptions, LogPlace, LogRotation, LogStdio, LogStyle, LogTimeFormat,
+    ManagementOptions, MemoryWatermark, MessageExpiry, OnRedeclare, OtlpOptions, PassiveDeclarePermission, Permissions,
+    PrometheusOptions, PublisherXDeath, RatesMode, RetentionPolicy, RotationDate, Secret, StatisticsOptions, Sync,
+    TcpListenOptions, UnknownExchangeType,
 };
 pub use origin::{Origin, Setting};
 pub use plugins::Plugins;

@@ -1,6 +1,8 @@
 //! The command line, by the name that the binary is called with.
 
-use clap::{Args, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use cli::Tool;
 use std::path::PathBuf;
 
 /// A message broker that is what RabbitMQ is.
@@ -20,6 +22,24 @@ enum Command {
     /// Look into the message store of a broker that does not run; nothing is changed.
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Copy the data directory of a running broker, which goes on meanwhile.
+    Backup {
+        /// An empty folder, or one that is not there, on the broker's machine.
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+        /// The broker's data directory [default: leveret-data].
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+    },
+    /// Make a data directory of a backup.
+    Restore {
+        /// The folder of the backup.
+        #[arg(long, value_name = "DIR")]
+        from: PathBuf,
+        /// The new data directory: empty or not there.
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+    },
     /// Move in: take the definitions, and if wanted the messages, of a RabbitMQ or LavinMQ.
     Import(ImportOptions),
     /// Look at the configuration that the broker would start with.
@@ -27,11 +47,30 @@ enum Command {
     Config(ConfigCommand),
     /// Administer a running broker; what `rabbitmqctl` does.
     #[command(disable_help_flag = true)]
-    Ctl {
-        /// A command with its arguments and options; `leveret ctl help` lists them.
-        #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<String>,
-    },
+    Ctl(Passed),
+    /// Look at a running broker and check it; what `rabbitmq-diagnostics` does.
+    #[command(disable_help_flag = true)]
+    Diagnostics(Passed),
+    /// Replicas and leaders of queues; what `rabbitmq-queues` does.
+    #[command(disable_help_flag = true)]
+    Queues(Passed),
+    /// Replicas of streams; what `rabbitmq-streams` does.
+    #[command(disable_help_flag = true)]
+    Streams(Passed),
+    /// Enable and disable plugins; what `rabbitmq-plugins` does.
+    #[command(disable_help_flag = true)]
+    Plugins(Passed),
+    /// Take a node out of service and back; what `rabbitmq-upgrade` does.
+    #[command(disable_help_flag = true)]
+    Upgrade(Passed),
+}
+
+/// What a tool takes apart itself; `help` lists its commands.
+#[derive(Args)]
+struct Passed {
+    /// A command with its arguments and options.
+    #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
 }
 
 /// What to do with a message store.
@@ -155,6 +194,15 @@ impl ImportOptions {
 pub(crate) enum Task {
     Serve(ServerOptions),
     Store(StoreCommand),
+    BackUp {
+        to: PathBuf,
+        /// The data directory, if it was given.
+        data_dir: Option<PathBuf>,
+    },
+    Restore {
+        from: PathBuf,
+        to: PathBuf,
+    },
     Configuration {
         command: ConfigCommand,
         /// The broker's options, if they were given before the command.
@@ -166,8 +214,9 @@ pub(crate) enum Task {
         data_dir: Option<PathBuf>,
     },
     Administer {
+        tool: Tool,
         /// The program's name for usage texts.
-        program: &'static str,
+        program: String,
         arguments: Vec<String>,
         /// The data directory, if it was given before the command.
         data_dir: Option<PathBuf>,
@@ -195,36 +244,52 @@ pub(crate) struct ServerOptions {
     pub(crate) pid_file: Option<PathBuf>,
 }
 
-/// The name under which this binary is RabbitMQ's tool.
-const RABBITMQCTL: &str = "rabbitmqctl";
-/// The name under which it is RabbitMQ's server, which reads RabbitMQ's configuration.
+/// The name under which this binary is RabbitMQ's server, which reads RabbitMQ's configuration.
 const RABBITMQ_SERVER: &str = "rabbitmq-server";
 const RABBITMQ_CONFIG_DIR: &str = "/etc/rabbitmq";
 /// Names the directory where `--config-dir` does not.
 const CONFIG_DIR_VARIABLE: &str = "LEVERET_CONFIG_DIR";
+/// What RabbitMQ's script takes to leave the terminal, and this program does not.
+const DETACHED: [&str; 2] = ["-detached", "--detached"];
 
 /// Reads the command line; prints and ends the process for `--help`, `--version` and mistakes.
+///
+/// What is for a tool is seen before anything is parsed: scripts start these by the second, and clap is not for free.
 pub(crate) fn task() -> Task {
     let mut given = std::env::args_os();
     let called = given.next().map(PathBuf::from);
-    let is_called = |wanted: &str| called.as_ref().and_then(|path| path.file_name()).is_some_and(|name| name == wanted);
-    if is_called(RABBITMQCTL) {
-        let arguments = given.map(|argument| argument.to_string_lossy().into_owned()).collect();
-        return Task::Administer { program: RABBITMQCTL, arguments, data_dir: None };
+    let called = called.as_deref().and_then(|path| path.file_name()?.to_str()).unwrap_or_default().to_owned();
+    let rest: Vec<String> = given.map(|argument| argument.to_string_lossy().into_owned()).collect();
+    if let Some(tool) = Tool::of_program(&called) {
+        return Task::Administer { tool, program: called, arguments: rest, data_dir: None };
+    }
+    let is_server = called == RABBITMQ_SERVER;
+    if let Some(tool) = rest.first().filter(|_| !is_server).and_then(|word| Tool::of_word(word)) {
+        return administer(tool, rest.into_iter().skip(1).collect(), None);
+    }
+    if is_server && rest.iter().any(|word| DETACHED.contains(&word.as_str())) {
+        let problem = "the broker does not leave its terminal by itself: start it as a service (systemctl start), or in \
+                       the background by the shell\n";
+        Arguments::command().error(ErrorKind::InvalidValue, problem).exit();
     }
     let mut task = Arguments::parse().into_task();
     if let Task::Serve(options) | Task::Configuration { options, .. } = &mut task
         && options.config_dir.is_none()
     {
         let named = std::env::var_os(CONFIG_DIR_VARIABLE).filter(|name| !name.is_empty()).map(PathBuf::from);
-        options.config_dir = named.or_else(|| is_called(RABBITMQ_SERVER).then(|| RABBITMQ_CONFIG_DIR.into()));
+        options.config_dir = named.or_else(|| is_server.then(|| RABBITMQ_CONFIG_DIR.into()));
     }
     task
+}
+
+fn administer(tool: Tool, arguments: Vec<String>, data_dir: Option<PathBuf>) -> Task {
+    Task::Administer { tool, program: format!("leveret {}", tool.word()), arguments, data_dir }
 }
 
 impl Arguments {
     /// The broker's options may stand before `server` or behind it.
     fn into_task(self) -> Task {
+        let data_dir = self.options.data_dir.clone();
         match self.command {
             Some(Command::Server(options)) => Task::Serve(ServerOptions {
                 config: [self.options.config, options.config].concat(),
@@ -235,10 +300,15 @@ impl Arguments {
             }),
             Some(Command::Config(command)) => Task::Configuration { command, options: self.options },
             Some(Command::Store(command)) => Task::Store(command),
-            Some(Command::Import(options)) => Task::Import { options, data_dir: self.options.data_dir },
-            Some(Command::Ctl { arguments }) => {
-                Task::Administer { program: "leveret ctl", arguments, data_dir: self.options.data_dir }
-            }
+            Some(Command::Backup { to, data_dir: given }) => Task::BackUp { to, data_dir: given.or(data_dir) },
+            Some(Command::Restore { from, to }) => Task::Restore { from, to },
+            Some(Command::Import(options)) => Task::Import { options, data_dir },
+            Some(Command::Ctl(passed)) => administer(Tool::Ctl, passed.arguments, data_dir),
+            Some(Command::Diagnostics(passed)) => administer(Tool::Diagnostics, passed.arguments, data_dir),
+            Some(Command::Queues(passed)) => administer(Tool::Queues, passed.arguments, data_dir),
+            Some(Command::Streams(passed)) => administer(Tool::Streams, passed.arguments, data_dir),
+            Some(Command::Plugins(passed)) => administer(Tool::Plugins, passed.arguments, data_dir),
+            Some(Command::Upgrade(passed)) => administer(Tool::Upgrade, passed.arguments, data_dir),
             None => Task::Serve(self.options),
         }
     }

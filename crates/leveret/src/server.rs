@@ -5,11 +5,11 @@ use crate::arguments::ServerOptions;
 use crate::configuration::sources;
 use crate::pid_file::PidFile;
 use crate::service::ServiceManager;
-use crate::{logging, settings};
+use crate::{logging, reload, settings};
 use anyhow::{Context, Result};
 use config::{Loaded, Plugins};
 use management::{Management, Node};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
@@ -23,6 +23,7 @@ const DATA_DIR_MODE: u32 = 0o750;
 pub(crate) fn run(options: ServerOptions) -> Result<()> {
     let manager = ServiceManager::from_environment();
     let result = serve(options, &manager);
+    logging::flush();
     if let Err(error) = &result {
         manager.status(&crate::one_line(error));
     }
@@ -32,10 +33,11 @@ pub(crate) fn run(options: ServerOptions) -> Result<()> {
 fn serve(options: ServerOptions, manager: &ServiceManager) -> Result<()> {
     let sources = sources(&options);
     let loaded = sources.load()?;
-    logging::start(&loaded.config.log)?;
+    logging::start(&loaded.config.log, &settings::node_name(&loaded.config))?;
     say_what_is_without_effect(&loaded);
-    let (config, files) = (loaded.config, loaded.files);
-    let mut signals = Signals::new([SIGTERM, SIGINT]).context("cannot watch for signals")?;
+    let config = loaded.config.clone();
+    let files = loaded.files.clone();
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).context("cannot watch for signals")?;
     let data_dir = config.data_dir.clone();
     DirBuilder::new()
         .recursive(true)
@@ -46,7 +48,7 @@ fn serve(options: ServerOptions, manager: &ServiceManager) -> Result<()> {
     let pid_file = pid_file.map(|path| PidFile::write(path)).transpose()?;
     let name = settings::node_name(&config);
     let http = settings::http_settings(&config);
-    let application = Arc::new(Application::new(config, data_dir.clone()));
+    let application = Arc::new(Application::new(sources, loaded));
     manager.status("reading the data directory");
     let extended = manager.extend_start();
     application.start()?;
@@ -58,8 +60,14 @@ fn serve(options: ServerOptions, manager: &ServiceManager) -> Result<()> {
     manager.ready(&format!("accepting connections; data in {}", data_dir.display()));
     let watched = application.clone();
     let watchdog = manager.keep_alive(move || watched.look());
-    if let Some(signal) = signals.forever().next() {
+    for signal in signals.forever() {
+        if signal == SIGHUP {
+            // What comes of it is in the log.
+            let _ = reload::reload(&application);
+            continue;
+        }
         info!("stopping on {}", if signal == SIGTERM { "SIGTERM" } else { "SIGINT" });
+        break;
     }
     manager.stopping("closing connections");
     drop(watchdog);

@@ -1,6 +1,7 @@
 //! What survives: the message store with its log, and the definitions whose journal that log is.
 
 use crate::application::fail_stop;
+use crate::backup;
 use crate::settings;
 use anyhow::{Context, Result};
 use broker::Broker;
@@ -15,6 +16,8 @@ use tracing::error;
 
 /// The folder of the data directory that messages are in.
 pub(crate) const MESSAGES: &str = "messages";
+/// The file of the data directory that definitions are in.
+const DEFINITIONS: &str = "metadata.redb";
 
 /// The open data directory.
 pub(crate) struct Storage {
@@ -47,11 +50,29 @@ impl ChangeLog for Changes {
     }
 }
 
+/// Deletes definitions and messages of a data directory that nobody uses; what was interrupted is to be repeated.
+pub(crate) fn clear(data_dir: &Path) -> Result<()> {
+    let _lock = metadata::DirectoryLock::acquire(data_dir)?;
+    let remove = |path: &Path, result: std::io::Result<()>| match result {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot delete {}", path.display()))
+        }
+        _ => Ok(()),
+    };
+    // Definitions go last: with them and without messages the broker starts.
+    let (messages, definitions) = (data_dir.join(MESSAGES), data_dir.join(DEFINITIONS));
+    remove(&messages, std::fs::remove_dir_all(&messages))?;
+    remove(&definitions, std::fs::remove_file(&definitions))
+}
+
 impl Storage {
     /// Opens the data directory and starts the log's thread.
     pub(crate) fn open(config: &Config, data_dir: &Path) -> Result<Storage> {
         // First the definitions, whose lock is that of the whole directory.
         let (definitions, snapshot, applied) = metadata::Store::open(data_dir)?;
+        if let Err(failure) = backup::tidy_up(data_dir) {
+            error!("cannot remove what an interrupted backup left in {}: {failure}", data_dir.display());
+        }
         let directory = data_dir.join(MESSAGES);
         let disk = SystemDisk::open(&directory).with_context(|| format!("cannot open {}", directory.display()))?;
         let options = Options { sync: settings::sync(config), ..Options::default() };

@@ -4,9 +4,11 @@ mod absent;
 mod audit;
 mod bindings;
 mod channels;
+mod configuration;
 mod connections;
 mod definitions;
 mod delayed;
+mod events;
 mod exchanges;
 mod features;
 mod health;
@@ -21,6 +23,7 @@ mod pages;
 mod parameters;
 mod permissions;
 mod policies;
+mod process;
 mod queues;
 mod shovels;
 mod table;
@@ -105,7 +108,7 @@ fn table() -> Routes {
         .route("/auth/attempts/{node}", get(maintenance::attempts).delete(maintenance::reset_attempts))
         .route("/auth/attempts/{node}/source", get(maintenance::attempts_by_source).delete(maintenance::reset_attempts))
         .route("/auth/hash_password/{password}", get(maintenance::hash))
-        .route("/config/effective", get(maintenance::effective))
+        .route("/config/effective", get(configuration::effective))
         .route("/reset", delete(maintenance::reset))
         .route("/reset/{node}", delete(maintenance::reset_node))
         .route("/rebalance/queues", post(maintenance::rebalance))
@@ -213,12 +216,24 @@ fn table() -> Routes {
         .route("/consumers", get(channels::consumers))
         .route("/consumers/{vhost}", get(channels::consumers_of_vhost))
         .route("/leveret/audit", get(audit::list))
+        .route("/leveret/events/stream", get(events::stream))
+        .route("/leveret/backup", post(operator::back_up))
+        .route("/leveret/maintenance", put(operator::drain).delete(operator::revive))
         .route("/leveret/application", put(operator::start_application).delete(operator::stop_application))
+        .route("/leveret/process", get(process::state).delete(process::terminate))
+        .route("/leveret/data", delete(process::clear))
+        .route("/leveret/disk-free-limit", put(process::set_disk_free_limit))
         .route("/leveret/authenticate", post(users::authenticate))
         .route("/leveret/alarms/{resource}", put(operator::raise_alarm).delete(operator::clear_alarm))
         .route("/leveret/memory-watermark", put(operator::set_memory_watermark))
         .route("/leveret/user-limits/{user}", put(limits::put_all_of_user).delete(limits::delete_all_of_user))
         .route("/leveret/channel-max", put(operator::set_channel_max))
+        .route("/leveret/configuration", get(configuration::configuration))
+        .route("/leveret/reload", post(configuration::reload))
+        .route("/leveret/log", get(configuration::log))
+        .route("/leveret/log/stream", get(configuration::log_stream))
+        .route("/leveret/log/rotation", post(configuration::rotate_log))
+        .route("/leveret/log-level", put(configuration::set_log_level))
         .route("/leveret/loopback-users", get(operator::loopback_users).put(operator::set_loopback_users))
 }
 

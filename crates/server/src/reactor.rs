@@ -411,6 +411,9 @@ impl Reactor {
             let Some(listener) = self.listeners.get(at) else { return };
             match listener.accept() {
                 Ok((stream, peer)) => {
+                    if self.broker.is_in_maintenance() {
+                        continue;
+                    }
                     let Ok(local) = stream.local_addr() else { continue };
                     self.distributor.hand_over(Arrival { stream, ends: Ends { peer, local } });
                 }
@@ -435,7 +438,7 @@ impl Reactor {
         if self.keepalive {
             let _ = socket2::SockRef::from(&stream).set_keepalive(true);
         }
-        if self.stopping.is_some() {
+        if self.stopping.is_some() || self.broker.is_in_maintenance() {
             return;
         }
         let interest = Interest::READABLE | Interest::WRITABLE;

@@ -78,6 +78,10 @@ pub enum AdminCommand {
         /// Whether deleting it is refused; `None` keeps what it has.
         protected_from_deletion: Option<bool>,
     },
+    /// Puts the node into maintenance: clients are refused, and those that are connected are closed.
+    Drain,
+    /// Takes it out of maintenance.
+    Revive,
     /// Refuses the deletion of a virtual host that exists, or lifts that.
     ProtectVhost {
         /// Its name.

@@ -259,7 +259,7 @@ impl Broker {
         let mut writer = self.writer();
         let current = self.registry.current();
         let existing = |name: &String| current.vhosts.iter().find(|vhost| vhost.name == *name).cloned();
-        let room = self.settings.vhost_limit.map(|most| (most, most.saturating_sub(self.vhosts().len() as u64)));
+        let room = self.limits.vhosts().map(|most| (most, most.saturating_sub(self.vhosts().len() as u64)));
         let added = std::cell::Cell::new(0);
         let decide = |vhost: ImportedVhost, known: Option<&VhostDefinition>| {
             check_vhost_name(&vhost.name)?;
