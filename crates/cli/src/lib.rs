@@ -7,9 +7,11 @@
 mod arguments;
 mod commands;
 mod context;
+mod doctor;
 mod enabled_plugins;
 mod exit;
 mod formatter;
+mod generate;
 mod help;
 pub mod http;
 mod listeners;
@@ -24,6 +26,7 @@ mod tool;
 mod units;
 mod value;
 
+pub use generate::{completions, man_pages};
 pub use suggest::nearest;
 pub use tool::Tool;
 
