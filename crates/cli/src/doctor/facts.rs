@@ -46,13 +46,8 @@ impl Facts {
             let items = list.as_array().into_iter().flatten();
             items.filter_map(|item| item.as_str().or(item[field].as_str())).map(str::to_owned).collect()
         };
-<<<<<<< HEAD
-        let configuration = optional("/api/leveret/configuration");
-        let rows = configuration.as_array().or_else(|| configuration["keys"].as_array());
-=======
         let configuration = optional("/api/leveret/configuration?all=true");
         let rows = configuration["settings"].as_array();
->>>>>>> i6-cli
         let pairs = rows
             .into_iter()
             .flatten()
