@@ -157,9 +157,8 @@ fn listeners_certificates_and_syncing() {
 
 #[test]
 fn many_objects_are_counted_and_not_all_shown() {
-    let mut facts = Facts::default();
-    facts.queues =
-        (0..12).map(|at| json!({ "name": format!("q{at}"), "arguments": { "x-queue-mode": "lazy" } })).collect();
+    let lazy = |at| json!({ "name": format!("q{at}"), "arguments": { "x-queue-mode": "lazy" } });
+    let facts = Facts { queues: (0..12).map(lazy).collect(), ..Facts::default() };
     let findings = examine(&facts);
     let text = describe(&findings);
     assert!(text.contains("q4 (x-queue-mode) and 7 more"), "{text}");

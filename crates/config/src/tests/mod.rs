@@ -7,6 +7,7 @@ mod errors;
 mod fuzz;
 mod loading;
 mod log;
+mod snippets;
 mod sources;
 mod substitution;
 mod syntax;
