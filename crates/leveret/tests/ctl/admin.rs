@@ -23,7 +23,7 @@ const CHANGES: [(&str, &str); 9] = [
 ];
 
 /// Commands that change nothing, or the same each time.
-const LOOKS: [&str; 26] = [
+const LOOKS: [&str; 27] = [
     "list queues",
     "list queues name messages durable arguments",
     "-f tsv list queues name vhost",
@@ -42,6 +42,7 @@ const LOOKS: [&str; 26] = [
     "show overview rabbitmq_version cluster_name",
     "publish routing_key=kept payload=hello",
     "publish routing_key=nowhere payload=hello",
+    "purge queue name=kept",
     "get queue=kept ackmode=ack_requeue_false",
     "purge queue name=kept",
     "delete queue name=nothing",
@@ -80,9 +81,9 @@ fn objects_are_declared_listed_and_deleted() {
     assert_eq!(said("list queues"), table);
     assert!(said("get queue=kept ackmode=ack_requeue_false").contains("hello"));
     assert_eq!(said("delete queue name=other"), "queue deleted\n");
-    assert_eq!(said("delete queue name=other"), "*** Not found: /api/queues/%2F/other\n");
+    assert_eq!(said("delete queue name=other"), "*** Not found: /api/queues/%2F/other\n\n");
     assert_eq!(ours(&fixture, "delete queue name=other").status.code(), Some(1));
-    assert_eq!(said("-p wrong list queues"), "*** Access refused: /api/queues?columns=name,messages\n");
+    assert_eq!(said("-p wrong list queues"), "*** Access refused: /api/queues?columns=name,messages\n\n");
     let file = fixture.broker.data_dir().join("definitions.json").display().to_string();
     assert!(said(&format!("export {file}")).starts_with("Exported definitions for 127.0.0.1 to "));
     assert!(said(&format!("import {file}")).starts_with("Uploaded definitions from "));
