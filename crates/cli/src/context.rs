@@ -39,7 +39,7 @@ pub(crate) struct Refusal {
 #[derive(Debug)]
 pub(crate) enum RequestError {
     /// The broker refused it.
-    Refused(Refusal),
+    Refused(Box<Refusal>),
     /// Nobody answers.
     Unreachable(Failure),
 }
@@ -227,7 +227,8 @@ impl<'a> Context<'a> {
             let text = failure.text.replacen("Error (argument validation)", "Error", 1);
             return Err(RequestError::Unreachable(Failure { text, ..failure }));
         }
-        Err(RequestError::Refused(Refusal { status: response.status, missing: text("missing"), reason, body }))
+        let refusal = Refusal { status: response.status, missing: text("missing"), reason, body };
+        Err(RequestError::Refused(Box::new(refusal)))
     }
 
     /// Where the broker is supposed to be.
@@ -385,4 +386,10 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
         .write_all(text.as_bytes())
         .and_then(|()| output.flush())
         .map_err(|error| Failure::error(exit::UNAVAILABLE, format!("cannot print: {error}")))
+}
+
+/// Waits, as a command may.
+#[expect(clippy::disallowed_methods, reason = "the ban is for the message path")]
+pub(crate) fn pause(time: Duration) {
+    std::thread::sleep(time);
 }

@@ -4,12 +4,15 @@
 //! A command is one or two HTTP requests over the unix socket in the data directory, or to the address of `--uri`, and
 //! its answer printed as RabbitMQ's tool prints it, with its exit codes. This crate must never know the engine.
 
+mod admin;
 mod arguments;
 mod commands;
 mod context;
+mod doctor;
 mod enabled_plugins;
 mod exit;
 mod formatter;
+mod generate;
 mod help;
 pub mod http;
 mod listeners;
@@ -24,6 +27,8 @@ mod tool;
 mod units;
 mod value;
 
+pub use admin::run as run_admin;
+pub use generate::{completions, man_pages};
 pub use suggest::nearest;
 pub use tool::Tool;
 

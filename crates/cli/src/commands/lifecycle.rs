@@ -1,13 +1,12 @@
 //! Starting, stopping and waiting for the broker.
 
 use super::{Command, command, unless_there};
-use crate::context::{Context, RequestError};
+use crate::context::{self, Context, RequestError};
 use crate::exit::{self, Failure};
 use crate::sections::Section;
 use crate::tool::Tools;
 use serde_json::json;
 use std::path::Path;
-use std::thread;
 use std::time::{Duration, Instant};
 
 pub(super) const COMMANDS: &[Command] = &[
@@ -158,7 +157,7 @@ pub(super) fn until(
             );
             return Err(Failure::new(exit::TEMPORARY, text));
         }
-        thread::sleep(TICK);
+        context::pause(TICK);
     }
 }
 

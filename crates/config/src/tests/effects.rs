@@ -15,6 +15,8 @@ pub(super) type Observed = (&'static str, fn(&Config) -> bool);
 const OBSERVED: &[Observed] = &[
     ("leveret.data_dir=/var/lib/leveret", |c| c.data_dir.to_str() == Some("/var/lib/leveret")),
     ("leveret.node_name=rabbit@host", |c| c.node_name.as_deref() == Some("rabbit@host")),
+    ("leveret.event_exchange=true", |c| c.events.exchange_vhost.as_deref() == Some("/")),
+    ("event_exchange.vhost=audit", |c| c.events.exchange_vhost.as_deref() == Some("audit")),
     ("leveret.long_names=true", |c| c.long_names),
     ("leveret.pid_file=/run/leveret.pid", |c| c.pid_file.as_deref() == Some(Path::new("/run/leveret.pid"))),
     ("leveret.reactors=4", |c| c.reactors == 4),
@@ -61,6 +63,8 @@ const OBSERVED: &[Observed] = &[
     ("default_queue_type=quorum", |c| c.default_queue_type == "quorum"),
     ("leveret.quorum_as_classic=true", |c| c.quorum_as_classic),
     ("leveret.on_redeclare=alter", |c| c.on_redeclare == OnRedeclare::Alter),
+    ("leveret.event_exchange=true", |c| c.events.exchange_vhost.as_deref() == Some("/")),
+    ("event_exchange.vhost=events", |c| c.events.exchange_vhost.as_deref() == Some("events")),
     ("leveret.track_login_sources=true", |c| c.track_login_sources),
     ("consumer_max_per_channel=16", |c| c.consumer_max_per_channel == Some(16)),
     ("max_message_size=512MiB", |c| c.max_message_size_bytes == 536_870_912),

@@ -8,6 +8,7 @@ mod errors;
 mod fuzz;
 mod loading;
 mod log;
+mod snippets;
 mod sources;
 mod substitution;
 mod syntax;
