@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// An assignment, and whether the configuration it leads to is the one expected.
-type Observed = (&'static str, fn(&Config) -> bool);
+pub(super) type Observed = (&'static str, fn(&Config) -> bool);
 
 const OBSERVED: &[Observed] = &[
     ("leveret.data_dir=/var/lib/leveret", |c| c.data_dir.to_str() == Some("/var/lib/leveret")),
@@ -165,7 +165,7 @@ const OBSERVED: &[Observed] = &[
 
 #[test]
 fn every_key_with_an_effect_has_it() {
-    for (assignment, holds) in OBSERVED {
+    for (assignment, holds) in OBSERVED.iter().chain(super::auth::OBSERVED) {
         assert!(!holds(&Config::default()), "{assignment} is the default already");
         let config = load_all(&[], &[assignment]).unwrap();
         assert!(holds(&config), "{assignment}: {config:?}");
@@ -177,7 +177,8 @@ fn every_key_with_an_effect_is_observed() {
     let mut unobserved: Vec<_> =
         table().filter(|row| row.effect == Effect::Takes).map(|row| row.pattern.as_str()).collect();
     let further = super::log::OBSERVED.iter().filter_map(|(assignments, _)| assignments.last());
-    for assignment in OBSERVED.iter().map(|(assignment, _)| assignment).chain(further) {
+    let observed = OBSERVED.iter().chain(super::auth::OBSERVED).map(|(assignment, _)| assignment);
+    for assignment in observed.chain(further) {
         let config = load_all(&[], &[assignment]).unwrap();
         unobserved.retain(|pattern| *pattern != config.settings[0].spec.pattern);
     }
