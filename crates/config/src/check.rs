@@ -17,36 +17,47 @@ const MAX_SHOWN_CHARACTERS: usize = 80;
 /// The last of every key by canonical name, with the row that describes it.
 type Merged<'a> = BTreeMap<String, (&'static KeySpec, &'a Given)>;
 
-/// Checks the settings: of each key the last.
-pub(crate) fn settings(given: &[Given], environment: &Environment) -> Result<Checked, Error> {
-    let merged = merge(given)?;
+/// Checks the settings, of each key the last, and keeps those that are right.
+///
+/// What is wrong is told in order: keys that nobody knows first, then values by the names of their keys.
+pub(crate) fn settings(given: &[Given], environment: &Environment, problems: &mut Vec<Error>) -> Checked {
+    let merged = merge(given, problems);
     let names = Scope { merged: &merged, environment };
-    let checked = merged.iter().map(|(name, (spec, given))| Ok((name.clone(), check(name, spec, given, &names)?)));
-    checked.collect::<Result<_, _>>().map(Checked::new)
+    let mut checked = BTreeMap::new();
+    for (name, (spec, given)) in &merged {
+        match check(name, spec, given, &names) {
+            Ok(setting) => _ = checked.insert(name.clone(), setting),
+            Err(error) => problems.push(error),
+        }
+    }
+    Checked::new(checked)
 }
 
-fn merge(given: &[Given]) -> Result<Merged<'_>, Error> {
+fn merge<'a>(given: &'a [Given], problems: &mut Vec<Error>) -> Merged<'a> {
     let mut merged = Merged::new();
     for given in given {
-        let Some((spec, name)) = find(&given.key) else {
-            return Err(Error::UnknownKey {
+        match find(&given.key) {
+            Some((spec, name)) => _ = merged.insert(name, (spec, given)),
+            None => problems.push(Error::UnknownKey {
                 origin: given.origin.clone(),
                 key: shortened(&given.key.to_string()),
                 nearest: nearest(&given.key, table()),
-            });
-        };
-        merged.insert(name, (spec, given));
+            }),
+        }
     }
-    Ok(merged)
+    merged
 }
 
 fn check(name: &str, spec: &'static KeySpec, given: &Given, names: &Scope<'_>) -> Result<CheckedSetting, Error> {
     let origin = || given.origin.clone();
     let key = || name.to_owned();
-    if given.text.starts_with("encrypted:") {
+    if !given.is_literal && given.text.starts_with("encrypted:") {
         return Err(Error::Encrypted { origin: origin(), key: key() });
     }
-    let text = substitute::substitute(&given.text, names).map_err(|failure| failure.at(origin(), key()))?;
+    let text = match given.is_literal {
+        true => given.text.clone(),
+        false => substitute::substitute(&given.text, names).map_err(|failure| failure.at(origin(), key()))?,
+    };
     let setting = Setting { key: key(), spec, origin: origin(), text };
     let Some(value) = spec.kind.read(&setting.text) else {
         let value = shortened(setting.shown_value());

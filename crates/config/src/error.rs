@@ -46,6 +46,38 @@ pub enum Error {
         /// What the line includes.
         included: String,
     },
+    /// A variable and the file that holds its value are both given.
+    #[error("{variable} and {variable}_FILE are both set, unset one of them")]
+    ConflictingVariables {
+        /// The variable.
+        variable: String,
+    },
+    /// The line of rabbitmq-env.conf is more than an assignment.
+    #[error("{origin}: only NAME=value is read here, found `{line}`")]
+    EnvironmentLine {
+        /// Where.
+        origin: Origin,
+        /// The line's first word.
+        line: String,
+    },
+    /// What should be Erlang terms is not.
+    #[error("{origin}: {problem}")]
+    Term {
+        /// Where.
+        origin: Origin,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A setting of advanced.config that is not read.
+    #[error("{origin}: `{path}` is not read from here{}", instead(key.as_deref()))]
+    NotTranslated {
+        /// Where.
+        origin: Origin,
+        /// The application and the names below it.
+        path: String,
+        /// The key of rabbitmq.conf that says the same.
+        key: Option<String>,
+    },
     /// RabbitMQ does not know the key and neither does Leveret.
     #[error("{origin}: unknown key `{key}`{}", suggestion(nearest.as_deref()))]
     UnknownKey {
@@ -110,6 +142,13 @@ pub enum Error {
         /// The key whose value has it.
         key: String,
     },
+}
+
+fn instead(key: Option<&str>) -> String {
+    key.map_or_else(
+        || ", and no key of rabbitmq.conf says the same".to_owned(),
+        |key| format!(", set `{key}` in rabbitmq.conf"),
+    )
 }
 
 fn suggestion(nearest: Option<&str>) -> String {

@@ -6,8 +6,10 @@
 //!
 //! This crate never knows the rest of the broker: it opens no socket, creates no user and reads no definitions file.
 
+mod advanced;
 mod check;
 mod effective;
+mod environment_file;
 mod error;
 mod key;
 mod kind;
@@ -16,9 +18,13 @@ mod markdown;
 mod nearest;
 mod options;
 mod origin;
+mod plugins;
+mod sources;
 mod substitute;
 mod syntax;
 mod table;
+mod terms;
+mod variables;
 
 #[cfg(test)]
 mod tests;
@@ -36,4 +42,7 @@ pub use options::{
     UnknownExchangeType,
 };
 pub use origin::{Origin, Setting};
+pub use plugins::Plugins;
+pub use sources::{Loaded, Problems, Sources};
 pub use table::table;
+pub use variables::UnknownVariable;

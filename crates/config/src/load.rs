@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::check;
-use crate::effective::Checked;
 use crate::error::Error;
 use crate::key::Key;
 use crate::options::Config;
 use crate::origin::Origin;
+use crate::plugins::Plugins;
 use crate::syntax::{self, Statement};
 
 /// A configuration file of this size is a mistake, such as the path of a device or a log.
@@ -31,6 +31,7 @@ pub struct Loader {
     environment: Environment,
     given: Vec<Given>,
     sources: usize,
+    plugins: Plugins,
 }
 
 /// A setting as it was given.
@@ -40,6 +41,8 @@ pub(crate) struct Given {
     pub(crate) origin: Origin,
     /// Counts files and arguments: between keys that exclude each other, the later source decides.
     pub(crate) source: usize,
+    /// Whether `$(NAME)` in it is text like any other.
+    pub(crate) is_literal: bool,
 }
 
 impl Loader {
@@ -52,7 +55,7 @@ impl Loader {
     /// A loader that takes `$(NAME)` from `environment`.
     #[must_use]
     pub fn with_environment(environment: impl Fn(&str) -> Option<String> + 'static) -> Self {
-        Self { environment: Box::new(environment), given: Vec::new(), sources: 0 }
+        Self { environment: Box::new(environment), given: Vec::new(), sources: 0, plugins: Plugins::default() }
     }
 
     /// Adds one file.
@@ -96,8 +99,19 @@ impl Loader {
         let Some((key, text)) = syntax::assignment(assignment) else {
             return Err(Error::Syntax { origin, line: first_word(assignment.split('=').next().unwrap_or_default()) });
         };
-        self.given.push(Given { key, text, origin, source: self.sources });
+        self.given.push(Given { key, text, origin, source: self.sources, is_literal: false });
         Ok(self)
+    }
+
+    /// Adds one key whose value is taken as it stands, from a source of its own.
+    pub(crate) fn literal(&mut self, key: Key, text: String, origin: Origin) {
+        self.sources += 1;
+        self.given.push(Given { key, text, origin, source: self.sources, is_literal: true });
+    }
+
+    /// Which plugins count as enabled; without a call all that exist here.
+    pub(crate) fn plugins(&mut self, plugins: Plugins) {
+        self.plugins = plugins;
     }
 
     /// Checks everything that was given and fills in the defaults.
@@ -105,29 +119,54 @@ impl Loader {
     /// # Errors
     /// The first key that nobody knows, or else the first value that is not accepted, in the order of the keys' names.
     pub fn load(&self) -> Result<Config, Error> {
-        check::settings(&self.given, &self.environment).map(Checked::into_config)
+        let mut problems = Vec::new();
+        let config = self.check(&mut problems);
+        problems.into_iter().next().map_or(Ok(config), Err)
+    }
+
+    /// The same, with everything that is wrong; the configuration holds what is not.
+    pub(crate) fn check(&self, problems: &mut Vec<Error>) -> Config {
+        check::settings(&self.given, &self.environment, problems).into_config(self.plugins.clone())
     }
 
     /// Adds the lines of a file that was read.
     pub(crate) fn text(&mut self, path: PathBuf, bytes: &[u8]) -> Result<&mut Self, Error> {
+        let mut problems = Vec::new();
+        self.lines(path, bytes, &mut problems);
+        problems.into_iter().next().map_or(Ok(self), Err)
+    }
+
+    /// The same, with everything that is wrong.
+    pub(crate) fn lines(&mut self, path: PathBuf, bytes: &[u8], problems: &mut Vec<Error>) {
         self.sources += 1;
         let path = Arc::new(path);
         let origin = |line| Origin::File { path: Arc::clone(&path), line };
-        let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
-        let text = str::from_utf8(bytes).map_err(|error| {
-            let line_feeds = bytes.iter().take(error.valid_up_to()).filter(|byte| **byte == b'\n').count();
-            Error::NotUtf8 { origin: origin(line_feeds + 1) }
-        })?;
+        let text = match utf8(bytes) {
+            Ok(text) => text,
+            Err(line) => return problems.push(Error::NotUtf8 { origin: origin(line) }),
+        };
         for (line, statement) in syntax::statements(text) {
             let origin = origin(line);
             match statement {
-                Statement::Setting(key, text) => self.given.push(Given { key, text, origin, source: self.sources }),
-                Statement::Include(included) => return Err(Error::Include { origin, included: shortened(&included) }),
-                Statement::Malformed(line) => return Err(Error::Syntax { origin, line: first_word(&line) }),
+                Statement::Setting(key, text) => {
+                    self.given.push(Given { key, text, origin, source: self.sources, is_literal: false });
+                }
+                Statement::Include(included) => {
+                    problems.push(Error::Include { origin, included: shortened(&included) });
+                }
+                Statement::Malformed(line) => problems.push(Error::Syntax { origin, line: first_word(&line) }),
             }
         }
-        Ok(self)
     }
+}
+
+/// The text after a byte order mark, or the line that is not UTF-8.
+pub(crate) fn utf8(bytes: &[u8]) -> Result<&str, usize> {
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+    str::from_utf8(bytes).map_err(|error| {
+        let line_feeds = bytes.iter().take(error.valid_up_to()).filter(|byte| **byte == b'\n').count();
+        line_feeds + 1
+    })
 }
 
 impl Default for Loader {
@@ -137,7 +176,7 @@ impl Default for Loader {
 }
 
 /// Reads a file of a size that a configuration can have.
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
     let unreadable = |source| Error::Unreadable { path: path.to_owned(), source };
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(unreadable)?;
@@ -149,10 +188,10 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
 }
 
 /// The first word of a line: what follows it may be a password.
-fn first_word(line: &str) -> String {
+pub(crate) fn first_word(line: &str) -> String {
     shortened(line.split_whitespace().next().unwrap_or_default())
 }
 
-fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     text.chars().take(MAX_SHOWN_CHARACTERS).collect()
 }

@@ -24,6 +24,16 @@ pub(crate) fn nearest(key: &Key, rows: impl Iterator<Item = &'static KeySpec>) -
         .map(|(_, name)| name)
 }
 
+/// The same for names that are not keys.
+pub(crate) fn nearest_of(written: &str, names: impl Iterator<Item = String>) -> Option<String> {
+    if written.len() > MAX_KEY_BYTES {
+        return None;
+    }
+    let near_enough = written.chars().count().div_ceil(3).min(5);
+    let near = names.map(|name| (distance(written, &name), name)).filter(|(distance, _)| *distance <= near_enough);
+    near.min().map(|(_, name)| name)
+}
+
 /// The pattern with its wildcards replaced by what the key has in their places.
 fn instance(pattern: &str, key: &Key) -> String {
     let mut given = key.segments().iter();

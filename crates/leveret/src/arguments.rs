@@ -22,6 +22,9 @@ enum Command {
     Store(StoreCommand),
     /// Move in: take the definitions, and if wanted the messages, of a RabbitMQ or LavinMQ.
     Import(ImportOptions),
+    /// Look at the configuration that the broker would start with.
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Administer a running broker; what `rabbitmqctl` does.
     #[command(disable_help_flag = true)]
     Ctl {
@@ -45,6 +48,29 @@ pub(crate) enum StoreCommand {
         /// The data directory.
         #[arg(value_name = "DIR")]
         data_dir: PathBuf,
+    },
+}
+
+/// What to do with a configuration.
+#[derive(Subcommand, Clone, Debug)]
+pub(crate) enum ConfigCommand {
+    /// Say all that is wrong with it, a line each; the exit code is 78 when something is.
+    Check {
+        /// Files in the format of rabbitmq.conf, or directories of them; `*.config` for Erlang terms.
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Print the keys that are given, with where each comes from; secrets are not shown.
+    Show {
+        /// Files in the format of rabbitmq.conf, or directories of them; `*.config` for Erlang terms.
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Keys that are not given, too, with their defaults.
+        #[arg(long)]
+        all: bool,
+        /// How it is printed.
+        #[arg(long, value_name = "FORMAT", value_parser = ["text", "json"], default_value = "text")]
+        format: String,
     },
 }
 
@@ -129,6 +155,11 @@ impl ImportOptions {
 pub(crate) enum Task {
     Serve(ServerOptions),
     Store(StoreCommand),
+    Configuration {
+        command: ConfigCommand,
+        /// The broker's options, if they were given before the command.
+        options: ServerOptions,
+    },
     Import {
         options: ImportOptions,
         /// The data directory, if it was given before the command.
@@ -144,11 +175,15 @@ pub(crate) enum Task {
 }
 
 /// Options of the broker.
-#[derive(Args, Clone, Default)]
+#[derive(Args, Clone, Debug, Default)]
 pub(crate) struct ServerOptions {
-    /// A file in the format of rabbitmq.conf.
+    /// A file in the format of rabbitmq.conf, or a directory of them; may be given more than once.
     #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
+    pub(crate) config: Vec<PathBuf>,
+    /// Directory of rabbitmq.conf, conf.d, advanced.config, rabbitmq-env.conf and enabled_plugins, each of which may be
+    /// missing [default: $LEVERET_CONFIG_DIR, and /etc/rabbitmq for rabbitmq-server].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) config_dir: Option<PathBuf>,
     /// Where everything durable is kept [default: leveret-data].
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
@@ -159,16 +194,29 @@ pub(crate) struct ServerOptions {
 
 /// The name under which this binary is RabbitMQ's tool.
 const RABBITMQCTL: &str = "rabbitmqctl";
+/// The name under which it is RabbitMQ's server, which reads RabbitMQ's configuration.
+const RABBITMQ_SERVER: &str = "rabbitmq-server";
+const RABBITMQ_CONFIG_DIR: &str = "/etc/rabbitmq";
+/// Names the directory where `--config-dir` does not.
+const CONFIG_DIR_VARIABLE: &str = "LEVERET_CONFIG_DIR";
 
 /// Reads the command line; prints and ends the process for `--help`, `--version` and mistakes.
 pub(crate) fn task() -> Task {
     let mut given = std::env::args_os();
     let called = given.next().map(PathBuf::from);
-    if called.is_some_and(|path| path.file_name().is_some_and(|name| name == RABBITMQCTL)) {
+    let is_called = |wanted: &str| called.as_ref().and_then(|path| path.file_name()).is_some_and(|name| name == wanted);
+    if is_called(RABBITMQCTL) {
         let arguments = given.map(|argument| argument.to_string_lossy().into_owned()).collect();
         return Task::Administer { program: RABBITMQCTL, arguments, data_dir: None };
     }
-    Arguments::parse().into_task()
+    let mut task = Arguments::parse().into_task();
+    if let Task::Serve(options) | Task::Configuration { options, .. } = &mut task
+        && options.config_dir.is_none()
+    {
+        let named = std::env::var_os(CONFIG_DIR_VARIABLE).filter(|name| !name.is_empty()).map(PathBuf::from);
+        options.config_dir = named.or_else(|| is_called(RABBITMQ_SERVER).then(|| RABBITMQ_CONFIG_DIR.into()));
+    }
+    task
 }
 
 impl Arguments {
@@ -176,10 +224,12 @@ impl Arguments {
     fn into_task(self) -> Task {
         match self.command {
             Some(Command::Server(options)) => Task::Serve(ServerOptions {
-                config: options.config.or(self.options.config),
+                config: [self.options.config, options.config].concat(),
+                config_dir: options.config_dir.or(self.options.config_dir),
                 data_dir: options.data_dir.or(self.options.data_dir),
                 set: [self.options.set, options.set].concat(),
             }),
+            Some(Command::Config(command)) => Task::Configuration { command, options: self.options },
             Some(Command::Store(command)) => Task::Store(command),
             Some(Command::Import(options)) => Task::Import { options, data_dir: self.options.data_dir },
             Some(Command::Ctl { arguments }) => {

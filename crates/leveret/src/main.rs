@@ -2,6 +2,7 @@
 
 mod application;
 mod arguments;
+mod configuration;
 mod definitions;
 mod logging;
 mod memory;
@@ -21,6 +22,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Names the data directory to the command line where `--data-dir` does not.
 const DATA_DIR_VARIABLE: &str = "LEVERET_DATA_DIR";
 
+/// The exit code when the configuration is wrong, as RabbitMQ has it: EX_CONFIG of sysexits.h.
+const CONFIGURATION_IS_WRONG: u8 = 78;
+
 /// The exit code of an import after which something is not as it was at the old broker.
 const DIFFERENT: u8 = 3;
 
@@ -39,7 +43,7 @@ fn exit_code(result: anyhow::Result<()>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {}", one_line(&error));
-            ExitCode::FAILURE
+            if error.is::<config::Problems>() { ExitCode::from(CONFIGURATION_IS_WRONG) } else { ExitCode::FAILURE }
         }
     }
 }
@@ -47,6 +51,7 @@ fn exit_code(result: anyhow::Result<()>) -> ExitCode {
 fn main() -> ExitCode {
     match arguments::task() {
         Task::Serve(options) => exit_code(server::run(options)),
+        Task::Configuration { command, options } => configuration::run(command, options),
         Task::Store(command) => exit_code(store::run(command)),
         Task::Import { options, data_dir } => {
             let options = options.into_options(|| data_dir_or_default(data_dir));

@@ -2,52 +2,43 @@
 
 use crate::application::Application;
 use crate::arguments::ServerOptions;
+use crate::configuration::sources;
 use crate::{logging, settings};
 use anyhow::{Context, Result};
-use config::{Config, Loader};
+use config::{Loaded, Plugins};
 use management::{Management, Node};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
 use std::sync::Arc;
-use tracing::info;
+use tracing::{info, warn};
 
 /// Permissions of a new data directory: nobody else reads messages and password hashes.
 const DATA_DIR_MODE: u32 = 0o750;
 
-/// The given keys that do nothing here, sorted.
-fn keys_without_effect(config: &Config) -> Vec<String> {
-    let mut keys = config.ignored.clone();
-    keys.sort_unstable();
-    keys.dedup();
-    keys
-}
-
 /// Runs the broker until SIGTERM or SIGINT.
 pub(crate) fn run(options: ServerOptions) -> Result<()> {
-    let config = load(&options)?;
-    logging::start(&config.log)?;
-    let without_effect = keys_without_effect(&config);
-    if !without_effect.is_empty() {
-        info!("configuration keys without effect here: {}", without_effect.join(", "));
-    }
+    let sources = sources(&options);
+    let loaded = sources.load()?;
+    logging::start(&loaded.config.log)?;
+    say_what_is_without_effect(&loaded);
+    let (config, files) = (loaded.config, loaded.files);
     let mut signals = Signals::new([SIGTERM, SIGINT]).context("cannot watch for signals")?;
-    let data_dir = options.data_dir.unwrap_or_else(|| config.data_dir.clone());
+    let data_dir = config.data_dir.clone();
     DirBuilder::new()
         .recursive(true)
         .mode(DATA_DIR_MODE)
         .create(&data_dir)
         .with_context(|| format!("cannot create the data directory {}", data_dir.display()))?;
+    let pid_file = config.pid_file.clone().map(PidFile::write).transpose()?;
     let name = settings::node_name(&config);
     let http = settings::http_settings(&config);
     let application = Arc::new(Application::new(config, data_dir.clone()));
     application.start()?;
-    let node = Node {
-        name,
-        data_dir: data_dir.canonicalize().unwrap_or_else(|_| data_dir.clone()),
-        config_files: options.config.into_iter().collect(),
-    };
+    let node =
+        Node { name, data_dir: data_dir.canonicalize().unwrap_or_else(|_| data_dir.clone()), config_files: files };
     let management = Management::start(application.clone(), node, http)?;
     info!("Server startup complete; data in {}", data_dir.display());
     if let Some(signal) = signals.forever().next() {
@@ -55,17 +46,50 @@ pub(crate) fn run(options: ServerOptions) -> Result<()> {
     }
     management.stop();
     application.stop();
+    drop(pid_file);
     info!("stopped");
     Ok(())
 }
 
-fn load(options: &ServerOptions) -> Result<Config> {
-    let mut loader = Loader::new();
-    if let Some(file) = &options.config {
-        loader.file(file)?;
+/// What was asked for and does nothing here, each kind in one line.
+fn say_what_is_without_effect(loaded: &Loaded) {
+    let Loaded { config, unknown_variables, variables_without_effect, .. } = loaded;
+    if !config.ignored.is_empty() {
+        info!("configuration keys without effect here: {}", config.ignored.join(", "));
     }
-    for setting in &options.set {
-        loader.set(setting)?;
+    if !variables_without_effect.is_empty() {
+        info!("environment variables without effect here: {}", variables_without_effect.join(", "));
     }
-    Ok(loader.load()?)
+    if !unknown_variables.is_empty() {
+        let names = unknown_variables.iter().map(|variable| match &variable.nearest {
+            Some(nearest) => format!("{} (did you mean {nearest})", variable.name),
+            None => variable.name.clone(),
+        });
+        warn!("unknown environment variables: {}", names.collect::<Vec<_>>().join(", "));
+    }
+    let absent: Vec<_> = config.plugins.absent().collect();
+    if !absent.is_empty() {
+        warn!(
+            "plugins that do not exist here: {}; there are {}",
+            absent.join(", "),
+            Plugins::available().collect::<Vec<_>>().join(", ")
+        );
+    }
+}
+
+/// The file with the process id, removed when the process ends in order.
+struct PidFile(PathBuf);
+
+impl PidFile {
+    fn write(path: PathBuf) -> Result<PidFile> {
+        std::fs::write(&path, format!("{}\n", std::process::id()))
+            .with_context(|| format!("cannot write the process id to {}", path.display()))?;
+        Ok(PidFile(path))
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
 }

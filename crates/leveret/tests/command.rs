@@ -38,10 +38,21 @@ fn connect(address: SocketAddr) -> RawClient {
 /// Checks that `leveret` refuses to start, in one line that has all of `words`.
 #[track_caller]
 fn check_refused(command: &mut Command, words: &[&str]) {
+    check_exit(command, 1, words);
+}
+
+/// The same for a wrong configuration, which has an exit code of its own as in RabbitMQ.
+#[track_caller]
+fn check_misconfigured(command: &mut Command, words: &[&str]) {
+    check_exit(command, 78, words);
+}
+
+#[track_caller]
+fn check_exit(command: &mut Command, code: i32, words: &[&str]) {
     let Output { status, stdout, stderr } = command.output().unwrap();
     let stderr = String::from_utf8(stderr).unwrap();
     let message = stderr.strip_suffix('\n').unwrap_or(&stderr);
-    assert_eq!(status.code(), Some(1), "{stderr}");
+    assert_eq!(status.code(), Some(code), "{stderr}");
     assert!(message.starts_with("error: ") && !message.contains('\n'), "not one line: {stderr}");
     assert!(words.iter().all(|word| message.contains(word)), "{words:?} in: {message}");
     assert_eq!(String::from_utf8_lossy(&stdout), "");
@@ -74,8 +85,8 @@ fn a_wrong_setting_is_named() {
         ("listeners.tcp.default=nowhere:5672", &["`nowhere:5672`", "`listeners.tcp.default`"]),
         ("heartbeat", &["--set", "expected KEY = VALUE", "`heartbeat`"]),
     ] {
-        check_refused(leveret().args(["--set", setting]), words);
-        check_refused(leveret().args(["server", "--set", setting]), words);
+        check_misconfigured(leveret().args(["--set", setting]), words);
+        check_misconfigured(leveret().args(["server", "--set", setting]), words);
     }
 }
 
@@ -97,10 +108,10 @@ fn a_wrong_line_of_the_file_is_named() {
     let file = directory("a_wrong_line").join("broker.conf");
     std::fs::write(&file, "# fine\nheartbeat = 30\n\nheartbaet = 30\n").unwrap();
     let place = format!("{}:4", file.display());
-    check_refused(leveret().arg("--config").arg(&file), &[&place, "unknown key `heartbaet`"]);
+    check_misconfigured(leveret().arg("--config").arg(&file), &[&place, "unknown key `heartbaet`"]);
 
     let missing = file.with_file_name("missing.conf");
-    check_refused(leveret().arg("--config").arg(&missing), &["cannot read", &missing.display().to_string()]);
+    check_misconfigured(leveret().arg("--config").arg(&missing), &["cannot read", &missing.display().to_string()]);
 }
 
 #[test]

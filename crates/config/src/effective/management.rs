@@ -6,6 +6,7 @@ use crate::options::{
     AuditOptions, DefinitionsOptions, HeaderOptions, ManagementOptions, PrometheusOptions, RatesMode, RetentionPolicy,
     StatisticsOptions,
 };
+use crate::plugins::Plugins;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -23,10 +24,16 @@ impl Checked {
         DefinitionsOptions { paths, skip_if_unchanged: self.boolean("definitions.skip_if_unchanged") }
     }
 
-    pub(super) fn management(&self) -> ManagementOptions {
+    pub(super) fn management(&self, plugins: &Plugins) -> ManagementOptions {
         ManagementOptions {
-            listeners: self.http_listeners("leveret.management", "management.tcp.ip", "management.tcp.port"),
-            prometheus_listeners: self.http_listeners("leveret.prometheus", "prometheus.tcp.ip", "prometheus.tcp.port"),
+            listeners: match plugins.is_enabled("rabbitmq_management") {
+                true => self.http_listeners("leveret.management", "management.tcp.ip", "management.tcp.port"),
+                false => Vec::new(),
+            },
+            prometheus_listeners: match plugins.is_enabled("rabbitmq_prometheus") {
+                true => self.http_listeners("leveret.prometheus", "prometheus.tcp.ip", "prometheus.tcp.port"),
+                false => Vec::new(),
+            },
             path_prefix: self.optional_text("management.path_prefix").unwrap_or_default(),
             max_body_bytes: self.integer("management.http.max_body_size"),
             max_connections: self.limit("management.tcp.max_connections"),

@@ -15,6 +15,7 @@ use crate::options::{
     OnRedeclare, OtlpOptions, PassiveDeclarePermission, PublisherXDeath, Sync, TcpListenOptions, UnknownExchangeType,
 };
 use crate::origin::Setting;
+use crate::plugins::Plugins;
 use crate::table::row;
 
 /// A setting that passed the table.
@@ -44,7 +45,7 @@ impl Checked {
         Self { settings }
     }
 
-    pub(crate) fn into_config(self) -> Config {
+    pub(crate) fn into_config(self, plugins: Plugins) -> Config {
         Config {
             listeners: self.listeners(),
             tcp_listen_options: self.tcp_listen_options(),
@@ -86,13 +87,16 @@ impl Checked {
             data_dir: self.text("leveret.data_dir").into(),
             sync: self.sync(),
             message_memory_bytes: self.integer("leveret.message_memory"),
-            management: self.management(),
+            management: self.management(&plugins),
             otlp: OtlpOptions {
                 endpoint: self.optional_text("leveret.otlp.endpoint").filter(|endpoint| !endpoint.is_empty()),
                 sample: self.fraction("leveret.otlp.sample"),
                 service_name: self.text("leveret.otlp.service_name"),
             },
             definitions: self.definitions(),
+            plugins,
+            pid_file: self.optional_text("leveret.pid_file").map(Into::into),
+            long_names: self.boolean("leveret.long_names"),
             ignored: self.ignored(),
             settings: self.settings.into_values().map(|checked| checked.setting).collect(),
         }

@@ -23,6 +23,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::origin::Setting;
+use crate::plugins::Plugins;
 use words::words;
 
 /// Everything the broker can be told, defaults filled in from the key table.
@@ -91,7 +92,7 @@ pub struct Config {
     pub auth_mechanisms: Vec<AuthMechanism>,
     /// Name of the cluster in server-properties; `None` leaves it to the node's name.
     pub cluster_name: Option<String>,
-    /// Name of this node, `NAME@HOST`; `None` is `rabbit@` and the host's name.
+    /// Name of this node, `NAME@HOST` or `NAME`, to which the host's name is added; `None` is `rabbit`.
     pub node_name: Option<String>,
     /// What is logged.
     pub log: LogOptions,
@@ -111,6 +112,12 @@ pub struct Config {
     pub otlp: OtlpOptions,
     /// What is imported at the start.
     pub definitions: DefinitionsOptions,
+    /// Which plugins count as enabled.
+    pub plugins: Plugins,
+    /// Where the process id is written; `None` for nowhere.
+    pub pid_file: Option<PathBuf>,
+    /// The whole name of the host is in the node's name, not only what precedes the first dot.
+    pub long_names: bool,
     /// Keys given that RabbitMQ knows and nothing here uses, sorted.
     pub ignored: Vec<String>,
     /// Every key that was given, sorted by name; defaults are not among them.

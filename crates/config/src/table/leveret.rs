@@ -23,7 +23,14 @@ pub(super) const KEYS: &[Row] = &[
     ),
     takes("leveret.otlp.service_name", Name, "leveret", "the broker's service.name in spans"),
     takes("leveret.data_dir", Path, "leveret-data", "directory of everything durable"),
-    takes("leveret.node_name", Name, "", "name of this node, NAME@HOST; rabbit@ and the host's name when not given"),
+    takes(
+        "leveret.node_name",
+        Name,
+        "",
+        "name of this node, NAME@HOST, or NAME to add the host's; rabbit when not given",
+    ),
+    takes("leveret.long_names", Boolean, "false", "the node's name has the whole name of the host"),
+    takes("leveret.pid_file", Path, "", "file that the process id is written to"),
     takes(
         "leveret.sync",
         Either(&["always", "never"], &Interval { min_ms: 1 }),

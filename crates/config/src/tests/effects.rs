@@ -15,6 +15,8 @@ type Observed = (&'static str, fn(&Config) -> bool);
 const OBSERVED: &[Observed] = &[
     ("leveret.data_dir=/var/lib/leveret", |c| c.data_dir.to_str() == Some("/var/lib/leveret")),
     ("leveret.node_name=rabbit@host", |c| c.node_name.as_deref() == Some("rabbit@host")),
+    ("leveret.long_names=true", |c| c.long_names),
+    ("leveret.pid_file=/run/leveret.pid", |c| c.pid_file.as_deref() == Some(Path::new("/run/leveret.pid"))),
     ("leveret.reactors=4", |c| c.reactors == 4),
     ("leveret.sync=interval:50", |c| c.sync == Sync::Interval { ms: 50 }),
     ("leveret.sync=interval:2s", |c| c.sync == Sync::Interval { ms: 2000 }),

@@ -1,10 +1,12 @@
 //! One file per behaviour; each goes through [`Loader`] as the binary does.
 
+mod advanced;
 mod defaults;
 mod effects;
 mod errors;
 mod fuzz;
 mod loading;
+mod sources;
 mod substitution;
 mod syntax;
 mod table;

@@ -101,7 +101,11 @@ pub(crate) fn disk_free_limit(config: &Config) -> FreeLimit {
 
 /// Name of the node, as `rabbit@host`.
 pub(crate) fn node_name(config: &Config) -> String {
-    config.node_name.clone().unwrap_or_else(|| format!("rabbit@{}", host_name()))
+    match config.node_name.as_deref().unwrap_or("rabbit") {
+        name if name.contains('@') => name.to_owned(),
+        name if config.long_names => format!("{name}@{}", long_host_name()),
+        name => format!("{name}@{}", host_name()),
+    }
 }
 
 pub(crate) fn socket_options(config: &Config) -> SocketOptions {
@@ -122,8 +126,14 @@ pub(crate) fn watermark(config: &Config) -> Watermark {
     }
 }
 
-fn host_name() -> String {
+/// The host's name up to the first dot.
+pub(crate) fn host_name() -> String {
+    long_host_name().split('.').next().unwrap_or_default().to_owned()
+}
+
+/// The host's whole name.
+pub(crate) fn long_host_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let name = name.trim().split('.').next().unwrap_or_default().to_owned();
-    if name.is_empty() { "localhost".to_owned() } else { name }
+    let name = name.trim();
+    if name.is_empty() || name.starts_with('.') { "localhost".to_owned() } else { name.to_owned() }
 }
