@@ -87,8 +87,18 @@ impl AccessControl {
                 }
                 (user.as_bytes(), password.as_bytes())
             }
+            Credentials::Certificate { name } => {
+                let user = self.user(name);
+                let user = user.ok_or_else(|| LoginError::InvalidCredentials { user: name.clone() })?;
+                return self.check_loopback(user, peer);
+            }
+            Credentials::NoCertificate { reason } => return Err(LoginError::NoCertificate { reason }),
         };
         let user = self.authenticate(name, password)?;
+        self.check_loopback(user, peer)
+    }
+
+    fn check_loopback(&self, user: Arc<User>, peer: IpAddr) -> Result<Arc<User>, LoginError> {
         if !is_loopback(peer) && self.loopback_users().iter().any(|name| name == user.name()) {
             return Err(LoginError::LoopbackOnly { user: user.name().to_owned() });
         }

@@ -92,6 +92,12 @@ pub enum LoginError {
     /// An anonymous login with no user to log in as.
     #[error("anonymous login is disabled")]
     AnonymousDisabled,
+    /// A login by certificate without one that names a user.
+    #[error("{reason}")]
+    NoCertificate {
+        /// Why, in RabbitMQ's words.
+        reason: &'static str,
+    },
 }
 
 impl LoginError {

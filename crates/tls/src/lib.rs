@@ -27,4 +27,4 @@ pub use error::TlsError;
 pub use options::{RevocationCheck, ServerOptions};
 pub use rustls;
 pub use session::Session;
-pub use suites::supported_suites;
+pub use suites::{suite_parts, supported_suites};

@@ -68,6 +68,12 @@ pub fn supported_suites() -> impl Iterator<Item = &'static str> {
     SUITES.iter().map(|names| names.openssl)
 }
 
+/// Erlang's names of the key exchange and the cipher of the suite that OpenSSL calls `name`.
+pub fn suite_parts(name: &str) -> Option<(&'static str, &'static str)> {
+    let names = SUITES.iter().find(|names| names.openssl == name)?;
+    Some((names.key_exchange, names.cipher))
+}
+
 /// What is known of a suite.
 pub(crate) fn names_of(suite: CipherSuite) -> Option<&'static Names> {
     SUITES.iter().find(|names| names.suite == suite)
