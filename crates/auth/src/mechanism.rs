@@ -19,8 +19,7 @@ pub enum Mechanism {
 }
 
 impl Mechanism {
-    const EVERY: [Mechanism; 4] =
-        [Mechanism::Plain, Mechanism::Amqplain, Mechanism::Anonymous, Mechanism::External];
+    const EVERY: [Mechanism; 4] = [Mechanism::Plain, Mechanism::Amqplain, Mechanism::Anonymous, Mechanism::External];
 
     /// The name in `connection.start`.
     pub fn as_str(self) -> &'static str {

@@ -94,7 +94,8 @@ impl Core {
         conn.capabilities = capabilities(conn.entry.set_client_properties(properties));
         let offered = self.offered_mechanisms(conn);
         let chosen = Mechanism::choose(start_ok.mechanism, &offered);
-        let credentials = chosen.and_then(|mechanism| Ok((mechanism, mechanism.credentials(start_ok.response, conn.entry.certified())?)));
+        let credentials = chosen
+            .and_then(|mechanism| Ok((mechanism, mechanism.credentials(start_ok.response, conn.entry.certified())?)));
         let (mechanism, credentials) = match credentials {
             Ok(credentials) => credentials,
             Err(error) => {

@@ -5,6 +5,7 @@ mod definitions;
 mod delayed;
 mod eval;
 mod limits;
+mod listeners;
 mod lists;
 mod messages;
 mod node;
@@ -55,6 +56,7 @@ const GROUPS: &[&[Command]] = &[
     parameters::COMMANDS,
     limits::COMMANDS,
     lists::COMMANDS,
+    listeners::COMMANDS,
     queues::COMMANDS,
     delayed::COMMANDS,
     messages::COMMANDS,

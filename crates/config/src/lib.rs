@@ -35,11 +35,11 @@ pub use kind::Kind;
 pub use load::Loader;
 pub use markdown::markdown_table;
 pub use options::{
-    AnonymousLogin, AuditOptions, AuthMechanism, Compat, Config, ConsumerTimeoutAction, DefaultUser,
-    DefaultVhostLimits, DefinitionsOptions, DiskFreeLimit, HeaderOptions, LogLevel, LogOptions, ManagementOptions,
-    MemoryWatermark, MessageExpiry, OnRedeclare, OtlpOptions, PassiveDeclarePermission, Permissions, PrometheusOptions,
-    PublisherXDeath, RatesMode, RetentionPolicy, Secret, StatisticsOptions, Sync, TcpListenOptions,
-    UnknownExchangeType,
+    AnonymousLogin, AuditOptions, AuthMechanism, CertificateLogin, Compat, Config, ConsumerTimeoutAction, CrlCheck,
+    DefaultUser, DefaultVhostLimits, DefinitionsOptions, DiskFreeLimit, HeaderOptions, HttpsOptions, LogLevel,
+    LogOptions, ManagementOptions, MemoryWatermark, MessageExpiry, OnRedeclare, OtlpOptions, PassiveDeclarePermission,
+    Permissions, PrometheusOptions, PublisherXDeath, RatesMode, RetentionPolicy, Secret, StatisticsOptions, Sync,
+    TcpListenOptions, TlsOptions, TlsServerOptions, UnknownExchangeType,
 };
 pub use origin::{Origin, Setting};
 pub use plugins::Plugins;

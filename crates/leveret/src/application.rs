@@ -1,15 +1,16 @@
 //! The broker within the process: started from the data directory, stopped, and started again.
 
+use crate::certificates;
 use crate::definitions;
 use crate::memory::Monitored;
-use crate::settings;
+use crate::settings::{self, Endpoints};
 use crate::storage::{MESSAGES, Storage};
 use anyhow::{Context, Result};
 use auth::{AccessControl, Pattern};
 use broker::{Broker, MessageStore};
 use config::Config;
 use metadata::{Journal, Snapshot};
-use server::{DiskMonitor, Listeners, MemoryMonitor, Reactors, StorageThreads, total_memory};
+use server::{DiskMonitor, Doors, Listeners, MemoryMonitor, Reactors, StorageThreads, total_memory};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,6 +23,7 @@ use tracing::{error, info};
 pub(crate) struct Application {
     config: Config,
     data_dir: PathBuf,
+    endpoints: Endpoints,
     /// Held while it is started or stopped.
     running: Mutex<Option<Running>>,
     /// What others see of it, which they can look at meanwhile.
@@ -32,6 +34,8 @@ pub(crate) struct Application {
 struct Visible {
     broker: Arc<Broker>,
     listeners: Vec<SocketAddr>,
+    tls_listeners: Vec<SocketAddr>,
+    doors: Doors,
     disk: DiskMonitor,
 }
 
@@ -49,8 +53,14 @@ struct Running {
 }
 
 impl Application {
-    pub(crate) fn new(config: Config, data_dir: PathBuf) -> Application {
-        Application { config, data_dir, running: Mutex::default(), visible: Mutex::default() }
+    pub(crate) fn new(config: Config, data_dir: PathBuf, endpoints: Endpoints) -> Application {
+        Application { config, data_dir, endpoints, running: Mutex::default(), visible: Mutex::default() }
+    }
+
+    /// Reads certificates again; the error says which are left out.
+    #[expect(dead_code, reason = "SIGHUP asks for it")]
+    pub(crate) fn reload_certificates(&self) -> Result<(), String> {
+        certificates::reload(&self.endpoints.all())
     }
 
     /// Starts the broker unless it runs.
@@ -60,8 +70,8 @@ impl Application {
             return Ok(());
         }
         let config = &self.config;
-        let listeners = Listeners::open(&config.listeners, settings::socket_options(config))?;
-        let addresses = listeners.addresses();
+        let listeners = Listeners::open(&config.listeners, &config.tls.listeners, settings::socket_options(config))?;
+        let (addresses, tls_addresses) = (listeners.addresses(), listeners.tls_addresses());
         let (broker, storage) = open(config, &self.data_dir)?;
         info!("messages are synced {}", settings::sync_words(config));
         let total_bytes = config.total_memory_available_bytes.unwrap_or_else(total_memory);
@@ -77,12 +87,20 @@ impl Application {
         })?;
         broker.ensure_cluster_id()?;
         definitions::import(&config.definitions, &broker)?;
-        let reactors = Reactors::start(&broker, listeners)?;
+        let reactors = Reactors::start(&broker, listeners, settings::entrance(config, &self.endpoints))?;
         for address in &addresses {
             info!("started TCP listener on {address}");
         }
-        *lock(&self.visible) =
-            Some(Visible { broker: broker.clone(), listeners: addresses, disk: disk_monitor.clone() });
+        for address in &tls_addresses {
+            info!("started TLS (SSL) listener on {address}");
+        }
+        *lock(&self.visible) = Some(Visible {
+            broker: broker.clone(),
+            listeners: addresses,
+            tls_listeners: tls_addresses,
+            doors: reactors.doors(),
+            disk: disk_monitor.clone(),
+        });
         *running =
             Some(Running { broker, storage, storage_threads, reactors, monitor, memory, disk_monitor, disk, exporter });
         Ok(())
@@ -109,13 +127,39 @@ impl Application {
     }
 }
 
+impl Application {
+    /// What others see while clients can connect.
+    fn open_doors(&self) -> Option<Visible> {
+        lock(&self.visible).clone().filter(|visible| !visible.doors.is_suspended())
+    }
+}
+
 impl management::Application for Application {
     fn broker(&self) -> Option<Arc<Broker>> {
         lock(&self.visible).as_ref().map(|visible| visible.broker.clone())
     }
 
     fn listeners(&self) -> Vec<SocketAddr> {
-        lock(&self.visible).as_ref().map(|visible| visible.listeners.clone()).unwrap_or_default()
+        self.open_doors().map(|visible| visible.listeners).unwrap_or_default()
+    }
+
+    fn tls_listeners(&self) -> Vec<SocketAddr> {
+        self.open_doors().map(|visible| visible.tls_listeners).unwrap_or_default()
+    }
+
+    fn amqp_endpoint(&self) -> Option<Arc<tls::Endpoint>> {
+        self.endpoints.amqp.clone()
+    }
+
+    fn suspend_listeners(&self) {
+        if let Some(visible) = lock(&self.visible).clone() {
+            visible.doors.suspend();
+        }
+    }
+
+    fn resume_listeners(&self) -> Result<(), String> {
+        let visible = lock(&self.visible).clone();
+        visible.map_or(Ok(()), |visible| visible.doors.resume()).map_err(|error| error.to_string())
     }
 
     fn disk(&self) -> Option<(u64, u64)> {

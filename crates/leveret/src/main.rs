@@ -2,6 +2,7 @@
 
 mod application;
 mod arguments;
+mod certificates;
 mod configuration;
 mod definitions;
 mod logging;

@@ -2,6 +2,7 @@
 
 use crate::application::Application;
 use crate::arguments::ServerOptions;
+use crate::certificates::Watcher;
 use crate::configuration::sources;
 use crate::{logging, settings};
 use anyhow::{Context, Result};
@@ -34,8 +35,10 @@ pub(crate) fn run(options: ServerOptions) -> Result<()> {
         .with_context(|| format!("cannot create the data directory {}", data_dir.display()))?;
     let pid_file = config.pid_file.clone().map(PidFile::write).transpose()?;
     let name = settings::node_name(&config);
-    let http = settings::http_settings(&config);
-    let application = Arc::new(Application::new(config, data_dir.clone()));
+    let endpoints = settings::Endpoints::open(&config)?;
+    let http = settings::http_settings(&config, &endpoints);
+    let watcher = Watcher::start(endpoints.all(), config.tls.reload_s).context("cannot watch certificates")?;
+    let application = Arc::new(Application::new(config, data_dir.clone(), endpoints));
     application.start()?;
     let node =
         Node { name, data_dir: data_dir.canonicalize().unwrap_or_else(|_| data_dir.clone()), config_files: files };
@@ -45,6 +48,9 @@ pub(crate) fn run(options: ServerOptions) -> Result<()> {
         info!("stopping on {}", if signal == SIGTERM { "SIGTERM" } else { "SIGINT" });
     }
     management.stop();
+    if let Some(watcher) = watcher {
+        watcher.stop();
+    }
     application.stop();
     drop(pid_file);
     info!("stopped");

@@ -92,9 +92,10 @@ impl TlsSocket {
     fn decrypt(&self, mut sealed: &[u8], out: &mut [u8], count: &mut usize) -> bool {
         let mut session = self.session();
         while !sealed.is_empty() && !session.is_closed {
-            let taken = session.connection.read_tls(&mut sealed).and_then(|_| {
-                session.connection.process_new_packets().map_err(io::Error::other)
-            });
+            let taken = session
+                .connection
+                .read_tls(&mut sealed)
+                .and_then(|_| session.connection.process_new_packets().map_err(io::Error::other));
             if let Err(error) = taken {
                 warn!(target: "connection", "TLS of {} failed: {error}", self.peer);
                 session.is_closed = true;

@@ -5,6 +5,7 @@ use crate::error::TlsError;
 use crate::options::ServerOptions;
 use crate::server::{self, Built};
 use rustls::ServerConfig;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -23,6 +24,12 @@ pub struct Source {
 pub struct Endpoint {
     options: ServerOptions,
     current: RwLock<Built>,
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.options.fmt(f)
+    }
 }
 
 impl Endpoint {

@@ -1,6 +1,5 @@
 //! The options of a listener, as `rabbitmq.conf` has them.
 
-use std::fmt;
 use std::path::PathBuf;
 
 /// Whether certificates of clients are looked up in revocation lists (`crl_check`).
@@ -17,8 +16,8 @@ pub enum RevocationCheck {
     BestEffort,
 }
 
-/// A listener's options; `Debug` leaves the password out.
-#[derive(Clone, Default)]
+/// A listener's options.
+#[derive(Clone, Debug, Default)]
 pub struct ServerOptions {
     /// What the keys begin with, as `ssl_options`; errors name them.
     pub prefix: String,
@@ -26,8 +25,6 @@ pub struct ServerOptions {
     pub certfile: Option<PathBuf>,
     /// Private key in PEM: PKCS#8, PKCS#1 or SEC1.
     pub keyfile: Option<PathBuf>,
-    /// Password of the key.
-    pub password: Option<String>,
     /// Certificates that are trusted, in PEM.
     pub cacertfile: Option<PathBuf>,
     /// `verify_peer`: clients are asked for certificates.
@@ -54,23 +51,5 @@ impl ServerOptions {
     /// The whole name of one of its keys.
     pub(crate) fn key(&self, name: &str) -> String {
         format!("{}.{name}", self.prefix)
-    }
-}
-
-impl fmt::Debug for ServerOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerOptions")
-            .field("prefix", &self.prefix)
-            .field("certfile", &self.certfile)
-            .field("keyfile", &self.keyfile)
-            .field("cacertfile", &self.cacertfile)
-            .field("verify_peer", &self.verify_peer)
-            .field("fail_if_no_peer_cert", &self.fail_if_no_peer_cert)
-            .field("depth", &self.depth)
-            .field("versions", &self.versions)
-            .field("ciphers", &self.ciphers)
-            .field("crl_check", &self.crl_check)
-            .field("crl_paths", &self.crl_paths)
-            .finish_non_exhaustive()
     }
 }
