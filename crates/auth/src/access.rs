@@ -1,18 +1,16 @@
 //! Users, virtual hosts and permissions in memory, and the questions they answer.
 
 use std::collections::{HashMap, HashSet};
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use metadata::{Change, Snapshot};
 
-use crate::login::is_loopback;
 use crate::password::PasswordHash;
 use crate::permissions::{Permissions, TopicPermissions};
-use crate::{Credentials, LoginError, LoginSettings, Mechanism, Permission, Resource, User, VhostRefused};
+use crate::{Attempt, Chain, LoginError, LoginSettings, Mechanism, Permission, Resource, User, VhostRefused};
 
-/// The internal authentication and authorization backend.
+/// The internal authentication and authorization backend, and the chain of backends that it may be a link of.
 ///
 /// Every question takes a read lock. Whoever asks often keeps the answers together with [`generation`] and asks again
 /// when it has moved.
@@ -24,6 +22,7 @@ pub struct AccessControl {
     loopback_users: RwLock<Vec<String>>,
     state: RwLock<State>,
     generation: AtomicU64,
+    pub(crate) chain: RwLock<Arc<Chain>>,
 }
 
 /// What changes with the definitions; virtual hosts stand behind users in every key, as in the definitions.
@@ -50,7 +49,13 @@ impl AccessControl {
             state.put_topic_permission(permission);
         }
         let loopback_users = RwLock::new(settings.loopback_users.clone());
-        AccessControl { settings, loopback_users, state: RwLock::new(state), generation: AtomicU64::new(0) }
+        AccessControl {
+            settings,
+            loopback_users,
+            state: RwLock::new(state),
+            generation: AtomicU64::new(0),
+            chain: RwLock::default(),
+        }
     }
 
     /// Follows a change, once it is durable; changes of other definitions are ignored.
@@ -69,40 +74,18 @@ impl AccessControl {
         self.generation.load(Ordering::Acquire)
     }
 
+    /// Has answers that are kept elsewhere asked for again.
+    pub(crate) fn raise_generation(&self) {
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    pub(crate) fn settings(&self) -> &LoginSettings {
+        &self.settings
+    }
+
     /// The mechanisms for `connection.start`, in order.
     pub fn offered_mechanisms(&self) -> Vec<Mechanism> {
         self.settings.offered()
-    }
-
-    /// Checks `credentials` of a client at `peer`.
-    ///
-    /// A refusal is to be told to the client only after 3 s; waiting is the caller's.
-    pub fn login(&self, credentials: &Credentials, peer: IpAddr) -> Result<Arc<User>, LoginError> {
-        let (name, password) = match credentials {
-            Credentials::Password { user, password } => (user.as_slice(), password.as_slice()),
-            Credentials::Anonymous => {
-                let (user, password) = self.settings.anonymous().ok_or(LoginError::AnonymousDisabled)?;
-                if self.settings.anonymous_loopback_only && !is_loopback(peer) {
-                    return Err(LoginError::AnonymousLoopbackOnly);
-                }
-                (user.as_bytes(), password.as_bytes())
-            }
-            Credentials::Certificate { name } => {
-                let user = self.user(name);
-                let user = user.ok_or_else(|| LoginError::InvalidCredentials { user: name.clone() })?;
-                return self.check_loopback(user, peer);
-            }
-            Credentials::NoCertificate { reason } => return Err(LoginError::NoCertificate { reason }),
-        };
-        let user = self.authenticate(name, password)?;
-        self.check_loopback(user, peer)
-    }
-
-    fn check_loopback(&self, user: Arc<User>, peer: IpAddr) -> Result<Arc<User>, LoginError> {
-        if !is_loopback(peer) && self.loopback_users().iter().any(|name| name == user.name()) {
-            return Err(LoginError::LoopbackOnly { user: user.name().to_owned() });
-        }
-        Ok(user)
     }
 
     /// Those who may log in from the node's own machine only.
@@ -164,12 +147,16 @@ impl AccessControl {
         self.state().topic_permissions.get(user).is_some_and(|of_user| of_user.contains_key(vhost))
     }
 
-    fn authenticate(&self, name: &[u8], password: &[u8]) -> Result<Arc<User>, LoginError> {
-        let shown = || String::from_utf8_lossy(name).into_owned();
+    /// Checks a name and its password, or the name alone of a client that has proved it by other means.
+    pub(crate) fn authenticate(&self, attempt: &Attempt<'_>) -> Result<Arc<User>, LoginError> {
+        let shown = || attempt.user.to_owned();
+        let user = self.user(attempt.user);
+        let Some(password) = attempt.password else {
+            return user.ok_or_else(|| LoginError::InvalidCredentials { user: shown() });
+        };
         if password.is_empty() {
             return Err(LoginError::BlankPassword { user: shown() });
         }
-        let user = std::str::from_utf8(name).ok().and_then(|name| self.user(name));
         // An unknown user costs as much as a wrong password, so that time tells no names.
         let hash = user.as_ref().and_then(|user| user.password.clone()).unwrap_or_else(PasswordHash::of_nobody);
         let verified = hash.verify(password);

@@ -86,6 +86,33 @@ pub enum LoginError {
         /// The user's name.
         user: String,
     },
+    /// A client on another machine, where the backend lets only those on this one in.
+    #[error(
+        "user '{user}' attempted to log in, but the socket or address was not from loopback/localhost, which is prohibited by the internal loopback authN backend."
+    )]
+    NotLoopback {
+        /// The name given.
+        user: String,
+    },
+    /// A backend said no.
+    #[error("user '{user}' failed to authenticate: {text}")]
+    Refused {
+        /// The name given.
+        user: String,
+        /// Its words.
+        text: String,
+    },
+    /// A backend could not tell.
+    #[error("user '{user}' failed to authenticate: {text}")]
+    Failed {
+        /// The name given.
+        user: String,
+        /// What is wrong.
+        text: String,
+    },
+    /// There are more logins at once than can be checked.
+    #[error("too many logins are waiting to be checked")]
+    Busy,
     /// An anonymous login from another machine.
     #[error("anonymous login is only allowed via localhost")]
     AnonymousLoopbackOnly,
@@ -101,6 +128,11 @@ pub enum LoginError {
 }
 
 impl LoginError {
+    /// False where nobody said no, but nobody could tell.
+    pub fn is_refusal(&self) -> bool {
+        !matches!(self, LoginError::Failed { .. } | LoginError::Busy)
+    }
+
     /// The text of `connection.close` with 403, without the leading `ACCESS_REFUSED - `.
     pub fn reply_text(mechanism: Mechanism) -> String {
         format!("Login was refused using authentication mechanism {mechanism}. For details see the broker logfile.")

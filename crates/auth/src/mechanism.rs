@@ -75,7 +75,7 @@ pub enum Credentials {
     },
     /// The anonymous user's.
     Anonymous,
-    /// A certificate that was verified, and names a user.
+    /// The name in a certificate that the client has proved to own.
     Certificate {
         /// The user's name.
         name: String,

@@ -1,11 +1,12 @@
-//! RabbitMQ's salted password hashes.
+//! Password hashes: RabbitMQ's salted digests, and argon2.
 //!
-//! A hash is base64 of four bytes of salt and the digest of salt and password. It is what `rabbitmqctl hash_password`
-//! prints and definitions carry as `password_hash`.
+//! RabbitMQ's hash is base64 of four bytes of salt and the digest of salt and password. It is what `rabbitmqctl
+//! hash_password` prints and definitions carry as `password_hash`. That of argon2 is text of its own.
 
 use std::fmt;
 use std::hint::black_box;
 
+use crate::argon2;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use md5::Md5;
@@ -23,6 +24,8 @@ pub enum HashingAlgorithm {
     Sha512,
     /// `rabbit_password_hashing_md5`, of versions before 3.6.
     Md5,
+    /// `leveret_password_hashing_argon2`, which RabbitMQ does not have: made to be slow and to need memory.
+    Argon2,
 }
 
 impl HashingAlgorithm {
@@ -32,6 +35,7 @@ impl HashingAlgorithm {
             HashingAlgorithm::Sha256 => "rabbit_password_hashing_sha256",
             HashingAlgorithm::Sha512 => "rabbit_password_hashing_sha512",
             HashingAlgorithm::Md5 => "rabbit_password_hashing_md5",
+            HashingAlgorithm::Argon2 => "leveret_password_hashing_argon2",
         }
     }
 
@@ -40,9 +44,18 @@ impl HashingAlgorithm {
         if name.is_empty() {
             return Some(HashingAlgorithm::Md5);
         }
-        [HashingAlgorithm::Sha256, HashingAlgorithm::Sha512, HashingAlgorithm::Md5]
+        [HashingAlgorithm::Sha256, HashingAlgorithm::Sha512, HashingAlgorithm::Md5, HashingAlgorithm::Argon2]
             .into_iter()
             .find(|algorithm| algorithm.as_str() == name)
+    }
+
+    /// True when `hash` has the form of this algorithm's hashes, or is empty and lets nobody in.
+    pub fn is_hash(self, hash: &str) -> bool {
+        hash.is_empty()
+            || match self {
+                HashingAlgorithm::Argon2 => argon2::Hash::parse(hash).is_some(),
+                _ => STANDARD.decode(hash).is_ok(),
+            }
     }
 
     fn digest(self, salt: &[u8], password: &[u8]) -> Vec<u8> {
@@ -53,6 +66,8 @@ impl HashingAlgorithm {
             HashingAlgorithm::Sha256 => of::<Sha256>(salt, password),
             HashingAlgorithm::Sha512 => of::<Sha512>(salt, password),
             HashingAlgorithm::Md5 => of::<Md5>(salt, password),
+            // Its hashes are another variant.
+            HashingAlgorithm::Argon2 => Vec::new(),
         }
     }
 }
@@ -63,10 +78,16 @@ pub enum PasswordError {
     /// The system gave no random bytes for the salt.
     #[error("no random bytes for a password salt: {0}")]
     Salt(getrandom::Error),
+    /// Argon2 would not take the password.
+    #[error("the password cannot be hashed: {0}")]
+    Argon2(String),
 }
 
 /// The hash of `password` with a random salt, as a definition stores it.
 pub fn hash_password(algorithm: HashingAlgorithm, password: &[u8]) -> Result<String, PasswordError> {
+    if algorithm == HashingAlgorithm::Argon2 {
+        return argon2::hash(password);
+    }
     let mut salt = [0; SALT_BYTES];
     getrandom::fill(&mut salt).map_err(PasswordError::Salt)?;
     Ok(salted(algorithm, salt, password))
@@ -78,37 +99,52 @@ fn salted(algorithm: HashingAlgorithm, salt: [u8; SALT_BYTES], password: &[u8]) 
 
 /// A stored hash, taken apart; `Debug` shows nothing of it.
 #[derive(Clone)]
-pub(crate) struct PasswordHash {
-    algorithm: HashingAlgorithm,
-    salt: [u8; SALT_BYTES],
-    digest: Vec<u8>,
+pub(crate) enum PasswordHash {
+    /// One of RabbitMQ's.
+    Salted { algorithm: HashingAlgorithm, salt: [u8; SALT_BYTES], digest: Vec<u8> },
+    /// One of argon2.
+    Argon2(argon2::Hash),
 }
 
 impl PasswordHash {
-    /// Reads a definition's hash; `None` when no password can ever fit it: empty, not base64 or of an unknown algorithm.
+    /// Reads a definition's hash; `None` when no password can ever fit it: empty, malformed or of an unknown algorithm.
     pub(crate) fn parse(hashing_algorithm: &str, password_hash: &str) -> Option<PasswordHash> {
         let algorithm = HashingAlgorithm::from_name(hashing_algorithm)?;
+        if algorithm == HashingAlgorithm::Argon2 {
+            return argon2::Hash::parse(password_hash).map(PasswordHash::Argon2);
+        }
         let bytes = STANDARD.decode(password_hash).ok()?;
         let (salt, digest) = bytes.split_first_chunk::<SALT_BYTES>()?;
-        Some(PasswordHash { algorithm, salt: *salt, digest: digest.to_vec() })
+        Some(PasswordHash::Salted { algorithm, salt: *salt, digest: digest.to_vec() })
     }
 
     /// A hash that no password fits, to spend the same time on an unknown user as on a known one.
     pub(crate) fn of_nobody() -> PasswordHash {
-        PasswordHash { algorithm: HashingAlgorithm::default(), salt: [0; SALT_BYTES], digest: Vec::new() }
+        PasswordHash::Salted { algorithm: HashingAlgorithm::default(), salt: [0; SALT_BYTES], digest: Vec::new() }
     }
 
     /// True when `password` is the one; takes the same time wherever the digests differ.
     pub(crate) fn verify(&self, password: &[u8]) -> bool {
-        let actual = self.algorithm.digest(&self.salt, password);
-        let differing = self.digest.iter().zip(&actual).fold(0, |bits, (a, b)| black_box(bits | (a ^ b)));
-        self.digest.len() == actual.len() && differing == 0
+        match self {
+            PasswordHash::Salted { algorithm, salt, digest } => is_equal(digest, &algorithm.digest(salt, password)),
+            PasswordHash::Argon2(hash) => hash.verify(password),
+        }
     }
+}
+
+/// Compares in a time that does not depend on where the two differ.
+pub(crate) fn is_equal(expected: &[u8], actual: &[u8]) -> bool {
+    let differing = expected.iter().zip(actual).fold(0, |bits, (a, b)| black_box(bits | (a ^ b)));
+    expected.len() == actual.len() && differing == 0
 }
 
 impl fmt::Debug for PasswordHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PasswordHash").field("algorithm", &self.algorithm).finish_non_exhaustive()
+        let algorithm = match self {
+            PasswordHash::Salted { algorithm, .. } => *algorithm,
+            PasswordHash::Argon2(_) => HashingAlgorithm::Argon2,
+        };
+        f.debug_struct("PasswordHash").field("algorithm", &algorithm).finish_non_exhaustive()
     }
 }
 

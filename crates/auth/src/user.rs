@@ -1,17 +1,49 @@
 //! A user that has logged in.
 
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+
 use metadata::{UserDefinition, UserLimits};
 
 use crate::password::PasswordHash;
+use crate::session::Session;
+use crate::{Asked, Token};
 
-/// A user as it was when it was last changed; a new one takes its place with every change.
+/// A user as it was when it was last changed, or logged in; a new one takes its place with every change.
 #[derive(Clone, Debug)]
 pub struct User {
     name: String,
     tags: Vec<String>,
     limits: UserLimits,
     pub(crate) password: Option<PasswordHash>,
+    /// Who says what it may do, all of whom have to agree; nobody stands for the internal database.
+    pub(crate) grants: Vec<Grant>,
+    /// True when the internal database has authenticated it, or would.
+    pub(crate) is_internal: bool,
 }
+
+/// Who says what a user may do.
+#[derive(Clone)]
+pub(crate) enum Grant {
+    /// The internal database.
+    Internal,
+    /// What it brought along.
+    Token(Arc<dyn Token>),
+    /// Somebody who has to be asked.
+    Asked(Arc<Session>),
+}
+
+impl fmt::Debug for Grant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Grant::Internal => "Internal",
+            Grant::Token(_) => "Token",
+            Grant::Asked(_) => "Asked",
+        })
+    }
+}
+
+static NOBODY: LazyLock<User> = LazyLock::new(|| User::new(&UserDefinition::default()));
 
 impl User {
     pub(crate) fn new(definition: &UserDefinition) -> User {
@@ -20,7 +52,19 @@ impl User {
             tags: definition.tags.clone(),
             limits: definition.limits,
             password: PasswordHash::parse(&definition.hashing_algorithm, &definition.password_hash),
+            grants: Vec::new(),
+            is_internal: true,
         }
+    }
+
+    /// A user that others than the internal database know.
+    pub(crate) fn external(name: String, tags: Vec<String>, grants: Vec<Grant>) -> User {
+        User { name, tags, limits: UserLimits::default(), password: None, grants, is_internal: false }
+    }
+
+    /// Whoever has not logged in, who may do nothing.
+    pub fn nobody() -> &'static User {
+        &NOBODY
     }
 
     /// The user's name.
@@ -36,6 +80,51 @@ impl User {
     /// The user's own limits.
     pub fn limits(&self) -> UserLimits {
         self.limits
+    }
+
+    /// True when everything about it is in the internal database, so that its login holds until that changes.
+    pub fn is_internal(&self) -> bool {
+        self.is_internal
+    }
+
+    /// When its login ends, in s since 1970: the first of its tokens to expire.
+    pub fn expires_at_s(&self) -> Option<u64> {
+        self.tokens().filter_map(|token| token.expires_at_s()).min()
+    }
+
+    pub(crate) fn tokens(&self) -> impl Iterator<Item = &Arc<dyn Token>> {
+        self.grants.iter().filter_map(|grant| match grant {
+            Grant::Token(token) => Some(token),
+            _ => None,
+        })
+    }
+
+    fn sessions(&self) -> impl Iterator<Item = &Arc<Session>> {
+        self.grants.iter().filter_map(|grant| match grant {
+            Grant::Asked(session) => Some(session),
+            _ => None,
+        })
+    }
+
+    /// True when somebody has to be asked what it may do.
+    pub fn has_to_be_asked_for(&self) -> bool {
+        self.sessions().next().is_some()
+    }
+
+    /// The question to which the last answer was [`Verdict::Unknown`](crate::Verdict).
+    pub fn take_pending(&self) -> Option<Asked> {
+        // Each of them forgets its own.
+        self.sessions().fold(None, |found, session| session.take_pending().or(found))
+    }
+
+    /// The operation for which questions were asked is over: a refusal does not count for the next.
+    pub fn forget_refusals(&self) {
+        self.sessions().for_each(|session| session.forget_refusals());
+    }
+
+    /// Everything is to be asked anew.
+    pub fn forget_answers(&self) {
+        self.sessions().for_each(|session| session.forget());
     }
 
     /// May do and see everything.

@@ -65,6 +65,8 @@ pub struct Broker {
     pub(crate) quids: QuidAllocator,
     vhosts: RwLock<HashMap<Arc<str>, Arc<Vhost>, RandomState>>,
     alarms: AtomicU8,
+    /// True while some virtual host is traced.
+    tracing: AtomicBool,
     /// `settings.channel_max` until an operator says otherwise.
     channel_max: AtomicU16,
     closing: AtomicBool,
@@ -139,6 +141,7 @@ impl Broker {
             quids: QuidAllocator::resume(snapshot.next_quid),
             vhosts: RwLock::default(),
             alarms: AtomicU8::new(0),
+            tracing: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             buffers: BufferPool::new(),
             chunks: ChunkPool::new(FREE_CHUNKS),
@@ -321,6 +324,19 @@ impl Broker {
         prepare(&vhost);
         let mut vhosts = self.vhosts.write().unwrap_or_else(PoisonError::into_inner);
         vhosts.entry(name.into()).or_insert(vhost).clone()
+    }
+
+    /// True while some virtual host is traced, which is what the message path asks.
+    #[inline]
+    pub(crate) fn is_tracing(&self) -> bool {
+        self.tracing.load(Ordering::Relaxed)
+    }
+
+    /// Virtual hosts came, went or are traced or not from now on.
+    pub(crate) fn note_tracing(&self) {
+        let vhosts = self.vhosts.read().unwrap_or_else(PoisonError::into_inner);
+        // Under the lock, so that of two who do this the last one has seen everything.
+        self.tracing.store(vhosts.values().any(|vhost| vhost.is_traced()), Ordering::Relaxed);
     }
 
     pub(crate) fn remove_vhost(&self, name: &str) -> Option<Arc<Vhost>> {

@@ -13,6 +13,7 @@ mod duplicates;
 mod exchanges;
 pub(crate) mod facts;
 pub(crate) mod fetch_for;
+pub(crate) mod firehose;
 mod history;
 pub(crate) mod leave;
 mod options;
@@ -115,6 +116,8 @@ pub(crate) struct Core {
     unused: Vec<Arc<QueueCell>>,
     /// What those who watch are to be told at the end of the turn.
     pub(crate) told: Vec<crate::tap::Told>,
+    /// What is to be traced at the end of the turn.
+    sights: Vec<firehose::Sight>,
     timeout_interval_ms: Option<u64>,
     timeout_interval_changed: bool,
     compaction: compact::Progress,
@@ -154,6 +157,7 @@ impl Core {
             release_not_before_ms: 0,
             unused: Vec::new(),
             told: Vec::new(),
+            sights: Vec::new(),
             timeout_interval_ms: None,
             timeout_interval_changed: false,
             compaction: compact::Progress::default(),

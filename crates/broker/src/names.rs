@@ -5,6 +5,9 @@ const RESERVED: &str = "amq.";
 /// The pseudo queue of direct reply-to.
 pub(crate) const REPLY_TO: &str = "amq.rabbitmq.reply-to";
 
+/// Where copies of messages go while a virtual host is traced.
+pub(crate) const TRACE_EXCHANGE: &str = "amq.rabbitmq.trace";
+
 /// The queue of a virtual host that keeps delayed messages. No list shows it and nothing finds it by its name.
 pub(crate) const DELAYED_QUEUE: &str = "amq.leveret.delayed";
 

@@ -28,8 +28,9 @@ impl Broker {
     pub(crate) fn restore(&self, snapshot: &Snapshot, backlogs: HashMap<u64, Backlog>) {
         let mut backlogs = by_queue(backlogs);
         for vhost in &snapshot.vhosts {
-            self.add_vhost(&vhost.name).set_default_queue_type(vhost.default_queue_type.as_deref());
+            self.add_vhost(&vhost.name).set_definition(vhost);
         }
+        self.note_tracing();
         self.restore_policies(snapshot);
         for parameter in &snapshot.parameters {
             self.parameter_changed(&parameter.vhost, &parameter.component, Some(&parameter.value));

@@ -31,9 +31,9 @@ use crate::totals::MessageStats;
 use amqp::FieldTable;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
-use metadata::BindingDefinition;
+use metadata::{BindingDefinition, VhostDefinition};
 use routing::BindingTable;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// What a binding leads to.
@@ -61,6 +61,8 @@ pub struct Vhost {
     pub(crate) limits: VhostLimits,
     /// The type of queues declared without one, where it is not the node's.
     default_queue_type: RwLock<Option<Arc<str>>>,
+    /// True while copies of its messages go to amq.rabbitmq.trace.
+    traced: AtomicBool,
     counts: Arc<ObjectCounts>,
     /// What was counted for channels that are gone; a leaf.
     ended: Mutex<MessageStats>,
@@ -122,7 +124,7 @@ const PREDECLARED: [(&str, ExchangeKind, bool); 6] = [
     ("amq.headers", ExchangeKind::Headers, false),
     ("amq.match", ExchangeKind::Headers, false),
     ("amq.topic", ExchangeKind::Topic, false),
-    ("amq.rabbitmq.trace", ExchangeKind::Topic, true),
+    (crate::names::TRACE_EXCHANGE, ExchangeKind::Topic, true),
 ];
 
 /// Numbers of virtual hosts; of the process, so that none comes again when the broker is stopped and started.
@@ -140,6 +142,7 @@ impl Vhost {
             policies: RwLock::default(),
             limits: VhostLimits::default(),
             default_queue_type: RwLock::default(),
+            traced: AtomicBool::new(false),
             counts: counts.clone(),
             default_exchange: Arc::new(default),
             topology: RwLock::new(Topology { counts, ..Topology::default() }),
@@ -202,10 +205,18 @@ impl Vhost {
         self.default_queue_type.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Changes it for queues declared from now on; what stands for none in RabbitMQ is none.
-    pub(crate) fn set_default_queue_type(&self, name: Option<&str>) {
-        let name = name.filter(|name| !matches!(*name, "" | "undefined")).map(Into::into);
+    /// Makes what its definition says effective from now on; its default queue type is for queues to come, and what
+    /// stands for none in RabbitMQ is none. [`crate::Broker::note_tracing`] has to follow.
+    pub(crate) fn set_definition(&self, definition: &VhostDefinition) {
+        let queue_type = definition.default_queue_type.as_deref();
+        let name = queue_type.filter(|name| !matches!(*name, "" | "undefined")).map(Into::into);
         *self.default_queue_type.write().unwrap_or_else(PoisonError::into_inner) = name;
+        self.traced.store(definition.tracing, Ordering::Relaxed);
+    }
+
+    /// True while copies of its messages go to amq.rabbitmq.trace.
+    pub(crate) fn is_traced(&self) -> bool {
+        self.traced.load(Ordering::Relaxed)
     }
 
     /// Queues, without the topology's lock.

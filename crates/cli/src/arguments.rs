@@ -1,58 +1,42 @@
 //! Options and arguments, which may stand in any order.
 
+use crate::formatter::Formatter;
+use crate::options::{Kind, SWITCHES, Switch};
+use std::collections::BTreeMap;
+
 /// A command line taken apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Arguments {
     pub(crate) command: Option<String>,
     pub(crate) positional: Vec<String>,
-    pub(crate) vhost: Option<String>,
-    pub(crate) node: Option<String>,
-    pub(crate) data_dir: Option<String>,
-    pub(crate) user: Option<String>,
-    pub(crate) priority: Option<String>,
-    pub(crate) apply_to: Option<String>,
-    pub(crate) description: Option<String>,
-    pub(crate) tags: Option<String>,
-    pub(crate) default_queue_type: Option<String>,
-    /// Of the file, not of what is printed.
-    pub(crate) format: Option<String>,
-    pub(crate) count: Option<String>,
-    pub(crate) rate: Option<String>,
-    pub(crate) filter: Option<String>,
-    pub(crate) to_queue: Option<String>,
-    pub(crate) to_exchange: Option<String>,
-    pub(crate) routing_key: Option<String>,
     pub(crate) formatter: Formatter,
     pub(crate) quiet: bool,
     pub(crate) silent: bool,
     pub(crate) no_table_headers: bool,
-    pub(crate) global: bool,
-    pub(crate) if_empty: bool,
-    pub(crate) if_unused: bool,
     pub(crate) help: bool,
+    /// By name; flags have an empty text.
+    options: BTreeMap<&'static str, String>,
 }
 
-/// How lists are printed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Formatter {
-    /// Columns with a tab between them.
-    #[default]
-    Table,
-    /// An array of objects, one in a line.
-    Json,
-    /// Quoted cells with commas between them.
-    Csv,
+/// What the user wrote that means nothing, each with its value.
+pub(crate) type Invalid = Vec<(String, String)>;
+
+/// The command line before it is known what its options mean, which depends on the command.
+#[derive(Debug, Default)]
+pub(crate) struct Words {
+    given: Vec<(String, Option<String>)>,
+    positional: Vec<String>,
 }
 
-impl Arguments {
-    /// Takes a command line apart; the error is a line for the user.
-    pub(crate) fn parse(arguments: &[String]) -> Result<Arguments, String> {
-        let mut parsed = Arguments::default();
-        let mut rest = arguments.iter();
+impl Words {
+    /// Takes a command line apart into options with their values, and what is no option.
+    pub(crate) fn split(arguments: &[String]) -> Words {
+        let mut words = Words::default();
+        let mut rest = arguments.iter().peekable();
         let mut options_over = false;
         while let Some(argument) = rest.next() {
             if options_over || !argument.starts_with('-') || argument == "-" {
-                parsed.take_positional(argument);
+                words.positional.push(argument.to_owned());
             } else if argument == "--" {
                 options_over = true;
             } else {
@@ -60,100 +44,98 @@ impl Arguments {
                     Some((name, value)) if name.starts_with("--") => (name, Some(value.to_owned())),
                     _ => (argument.as_str(), None),
                 };
-                if parsed.take_flag(name) {
-                    continue;
-                }
-                let value = inline.or_else(|| rest.next().cloned());
-                parsed.take_option(name, value)?;
+                // Whatever shares a name is of the same kind, or nearly.
+                let takes_value = SWITCHES.iter().any(|switch| switch.is_called(name) && switch.kind != Kind::Flag);
+                let is_bare = inline.is_none() && takes_value;
+                let value = if is_bare { rest.next_if(|next| !is_option(next)).cloned() } else { inline };
+                words.given.push((name.to_owned(), value));
             }
         }
-        Ok(parsed)
+        words
     }
 
-    fn take_positional(&mut self, argument: &str) {
-        if self.command.is_none() {
-            self.command = Some(argument.to_owned());
-        } else {
-            self.positional.push(argument.to_owned());
-        }
+    /// The command's name.
+    pub(crate) fn command(&self) -> Option<&str> {
+        self.positional.first().map(String::as_str)
     }
 
-    fn take_flag(&mut self, name: &str) -> bool {
-        match name {
-            "-q" | "--quiet" => self.quiet = true,
-            "-s" | "--silent" => self.silent = true,
-            "--no-table-headers" => self.no_table_headers = true,
-            "--global" => self.global = true,
-            "-e" | "--if-empty" => self.if_empty = true,
-            "-u" | "--if-unused" => self.if_unused = true,
-            "-?" | "--help" => self.help = true,
-            // On one node these mean nothing.
-            "-l"
-            | "--longnames"
-            | "--online"
-            | "--local"
-            | "--table-headers"
-            | "--no-escape"
-            | "--skip-if-unchanged" => {}
-            _ => return false,
-        }
-        true
+    /// True if help was asked for.
+    pub(crate) fn wants_help(&self) -> bool {
+        self.given.iter().any(|(name, _)| name == "--help" || name == "-?")
     }
 
-    fn take_option(&mut self, name: &str, value: Option<String>) -> Result<(), String> {
-        let place = match name {
-            "-p" | "--vhost" => &mut self.vhost,
-            "-n" | "--node" => &mut self.node,
-            "--data-dir" => &mut self.data_dir,
-            // Answers come within the client's own bound; there is no cookie.
-            "-t" | "--timeout" | "--erlang-cookie" => return missing(name, value).map(drop),
-            "--user" => &mut self.user,
-            "--priority" => &mut self.priority,
-            "--apply-to" => &mut self.apply_to,
-            "-d" | "--description" => &mut self.description,
-            "--tags" => &mut self.tags,
-            "--count" => &mut self.count,
-            "--rate" => &mut self.rate,
-            "--filter" => &mut self.filter,
-            "--to-queue" => &mut self.to_queue,
-            "--to-exchange" => &mut self.to_exchange,
-            "--routing-key" => &mut self.routing_key,
-            "--default-queue-type" => &mut self.default_queue_type,
-            "--format" => &mut self.format,
-            "--formatter" => {
-                self.formatter = match missing(name, value)?.as_str() {
-                    "table" => Formatter::Table,
-                    "json" => Formatter::Json,
-                    "csv" => Formatter::Csv,
-                    other => return Err(format!("formatter '{other}' is not available here yet")),
-                };
-                return Ok(());
+    /// Gives the options the meaning that they have for a command with this usage.
+    pub(crate) fn resolve(self, usage: &str) -> Result<Arguments, Invalid> {
+        let mut positional = self.positional.into_iter();
+        let mut arguments = Arguments { command: positional.next(), ..Arguments::default() };
+        arguments.positional = positional.collect();
+        let mut invalid = Invalid::new();
+        for (name, value) in self.given {
+            let found = SWITCHES.iter().find(|switch| switch.is_called(&name) && switch.belongs_to(usage));
+            match found.filter(|switch| fits(switch, value.as_deref())) {
+                Some(switch) => drop(arguments.options.insert(switch.name, value.unwrap_or_default())),
+                None => invalid.push((name, value.unwrap_or_default())),
             }
-            _ => return Err(format!("Invalid options for this command: {name}")),
-        };
-        *place = Some(missing(name, value)?);
-        Ok(())
+        }
+        if let Some(name) = arguments.options.get("formatter") {
+            match Formatter::named(name) {
+                Some(formatter) => arguments.formatter = formatter,
+                None => invalid.push(("--formatter".to_owned(), name.clone())),
+            }
+        }
+        arguments.quiet = arguments.flag("quiet");
+        arguments.silent = arguments.flag("silent");
+        arguments.no_table_headers = arguments.flag("no-table-headers");
+        arguments.help = arguments.flag("help");
+        if invalid.is_empty() { Ok(arguments) } else { Err(invalid) }
     }
 }
 
-fn missing(name: &str, value: Option<String>) -> Result<String, String> {
-    value.ok_or_else(|| format!("option {name} needs a value"))
+/// A number may be negative; nothing else that follows an option begins with a dash.
+fn is_option(word: &str) -> bool {
+    word.len() > 1 && word.starts_with('-') && word.parse::<i64>().is_err()
+}
+
+fn fits(switch: &Switch, value: Option<&str>) -> bool {
+    match switch.kind {
+        Kind::Flag => value.is_none_or(|value| value == "true"),
+        Kind::Text => value.is_some(),
+        Kind::Number => value.is_some_and(|value| value.parse::<i64>().is_ok()),
+    }
+}
+
+impl Arguments {
+    /// The value of an option.
+    pub(crate) fn option(&self, name: &str) -> Option<&str> {
+        debug_assert!(SWITCHES.iter().any(|switch| switch.name == name), "no option is called {name}");
+        self.options.get(name).map(String::as_str)
+    }
+
+    /// True if an option is there.
+    pub(crate) fn flag(&self, name: &str) -> bool {
+        self.option(name).is_some()
+    }
+
+    /// The number behind an option.
+    pub(crate) fn number(&self, name: &str) -> Option<i64> {
+        self.option(name).and_then(|value| value.parse().ok())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parse(line: &str) -> Result<Arguments, String> {
-        Arguments::parse(&line.split(' ').map(str::to_owned).collect::<Vec<_>>())
+    fn parse(line: &str, usage: &str) -> Result<Arguments, Invalid> {
+        Words::split(&line.split(' ').map(str::to_owned).collect::<Vec<_>>()).resolve(usage)
     }
 
     #[test]
     fn options_stand_anywhere() {
         for line in ["-n rabbit@h -q list_queues -p v name", "list_queues name --vhost=v --quiet --node rabbit@h"] {
-            let parsed = parse(line).unwrap();
+            let parsed = parse(line, "").unwrap();
             assert_eq!(parsed.command.as_deref(), Some("list_queues"), "{line}");
-            assert_eq!((parsed.vhost.as_deref(), parsed.node.as_deref()), (Some("v"), Some("rabbit@h")), "{line}");
+            assert_eq!((parsed.option("vhost"), parsed.option("node")), (Some("v"), Some("rabbit@h")), "{line}");
             assert_eq!(parsed.positional, ["name"], "{line}");
             assert!(parsed.quiet, "{line}");
         }
@@ -161,12 +143,23 @@ mod tests {
 
     #[test]
     fn behind_two_dashes_nothing_is_an_option() {
-        assert_eq!(parse("add_user -- u -q").unwrap().positional, ["u", "-q"]);
+        assert_eq!(parse("add_user -- u -q", "").unwrap().positional, ["u", "-q"]);
     }
 
     #[test]
     fn what_is_no_option_is_named() {
-        assert_eq!(parse("list_users --nope").unwrap_err(), "Invalid options for this command: --nope");
-        assert_eq!(parse("list_users --vhost").unwrap_err(), "option --vhost needs a value");
+        let invalid = |name: &str, value: &str| Err(vec![(name.to_owned(), value.to_owned())]);
+        assert_eq!(parse("list_users --nope", ""), invalid("--nope", ""));
+        assert_eq!(parse("list_users --vhost", ""), invalid("--vhost", ""));
+        assert_eq!(parse("list_users -t abc", ""), invalid("-t", "abc"));
+        assert_eq!(parse("list_users --global", ""), invalid("--global", ""));
+        assert_eq!(parse("list_users --formatter nope", ""), invalid("--formatter", "nope"));
+    }
+
+    #[test]
+    fn a_letter_means_what_its_command_says() {
+        let of = |usage| parse("x -d 7", usage).unwrap();
+        assert_eq!(of("[--duration|-d <seconds>]").number("duration"), Some(7));
+        assert_eq!(of("[--description|-d <text>]").option("description"), Some("7"));
     }
 }

@@ -1,23 +1,27 @@
 //! What a running command has: its arguments, the broker to talk to, and where to print.
 
-use crate::arguments::{Arguments, Formatter};
+use crate::arguments::Arguments;
 use crate::commands::Command;
 use crate::exit::{self, Failure};
+use crate::formatter::Formatter;
 use crate::http::{self, Endpoint, Request, Response, segment};
+use crate::location::{self, Location};
 use crate::table::Table;
 use crate::{Invocation, help};
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::cell::OnceCell;
+use std::env;
+use std::fs::File;
 use std::io::{self, Write};
-use std::path::PathBuf;
-
-/// Name of the socket in the data directory.
-const SOCKET_NAME: &str = "leveret.sock";
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 pub(crate) struct Context<'a> {
-    invocation: &'a Invocation,
-    command: &'a Command,
+    pub(crate) invocation: &'a Invocation,
+    pub(crate) command: &'a Command,
     pub(crate) arguments: Arguments,
-    socket: PathBuf,
+    location: Location,
+    process: OnceCell<Value>,
 }
 
 /// An answer that is not what was asked for.
@@ -27,6 +31,8 @@ pub(crate) struct Refusal {
     /// What was not found: `user`, `vhost`, `queue`, `connection`.
     pub(crate) missing: Option<String>,
     pub(crate) reason: String,
+    /// All of the answer, where it is JSON.
+    pub(crate) body: Value,
 }
 
 /// Why a request brought nothing.
@@ -54,9 +60,27 @@ impl From<RequestError> for Failure {
 }
 
 impl<'a> Context<'a> {
-    pub(crate) fn new(invocation: &'a Invocation, command: &'a Command, arguments: Arguments) -> Context<'a> {
-        let data_dir = arguments.data_dir.as_ref().map_or_else(|| invocation.data_dir.clone(), PathBuf::from);
-        Context { invocation, command, arguments, socket: data_dir.join(SOCKET_NAME) }
+    pub(crate) fn new(
+        invocation: &'a Invocation,
+        command: &'a Command,
+        arguments: Arguments,
+    ) -> Result<Context<'a>, Failure> {
+        let given = arguments.option("data-dir").map(PathBuf::from).or_else(|| invocation.data_dir.clone());
+        let from_environment = env::var(location::URI_VARIABLE).ok().filter(|uri| !uri.is_empty() && given.is_none());
+        let location = match arguments.option("uri").or(from_environment.as_deref()) {
+            Some(uri) => {
+                let [user, password, authority] =
+                    ["username", "password", "ca-certificate"].map(|name| arguments.option(name));
+                location::of_uri(uri, user, password, authority)
+                    .map_err(|problem| Failure::new(exit::USAGE, format!("Error: {problem}")))?
+            }
+            None => {
+                let directory = location::data_dir(given.as_deref(), arguments.option("node"));
+                let socket = directory.join(location::SOCKET_NAME);
+                Location { endpoint: Endpoint::Socket(socket), authorization: None }
+            }
+        };
+        Ok(Context { invocation, command, arguments, location, process: OnceCell::new() })
     }
 
     /// The positional argument `at`; empty when it is not there, which its command's counts rule out.
@@ -64,9 +88,19 @@ impl<'a> Context<'a> {
         self.arguments.positional.get(at).map_or("", String::as_str)
     }
 
+    /// The value of an option.
+    pub(crate) fn option(&self, name: &str) -> Option<&str> {
+        self.arguments.option(name)
+    }
+
+    /// True if an option is there.
+    pub(crate) fn flag(&self, name: &str) -> bool {
+        self.arguments.flag(name)
+    }
+
     /// The virtual host that the command is about.
     pub(crate) fn vhost(&self) -> &str {
-        self.arguments.vhost.as_deref().unwrap_or("/")
+        self.option("vhost").unwrap_or("/")
     }
 
     /// The same as a segment of a path.
@@ -74,11 +108,45 @@ impl<'a> Context<'a> {
         segment(self.vhost())
     }
 
+    /// How long an answer may take, where the user says so; nothing and less is without end.
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        let seconds = self.arguments.number("timeout").and_then(|seconds| u64::try_from(seconds).ok());
+        seconds.filter(|seconds| *seconds > 0).map(Duration::from_secs)
+    }
+
+    /// The data directory, unless the broker is reached over the network.
+    pub(crate) fn data_dir(&self) -> Option<&Path> {
+        match &self.location.endpoint {
+            Endpoint::Socket(socket) => socket.parent(),
+            _ => None,
+        }
+    }
+
+    /// What the process of the broker says of itself, whether the broker in it runs or not.
+    pub(crate) fn process(&self) -> Result<&Value, Failure> {
+        if let Some(process) = self.process.get() {
+            return Ok(process);
+        }
+        let process = self.get("/api/leveret/process").map_err(|error| match error {
+            RequestError::Refused(refusal) if refusal.status == 404 => Failure::new(
+                exit::UNAVAILABLE,
+                format!("Error: {} is not a Leveret that this command knows how to talk to", self.place()),
+            ),
+            other => other.into(),
+        })?;
+        Ok(self.process.get_or_init(|| process))
+    }
+
+    /// The name of the node.
+    pub(crate) fn node_name(&self) -> Result<&str, Failure> {
+        Ok(self.process()?["node"].as_str().unwrap_or_default())
+    }
+
     pub(crate) fn get(&self, path: &str) -> Result<Value, RequestError> {
         let response = self.request(&Request { method: "GET", path, ..Request::default() })?;
         serde_json::from_slice(&response.body).map_err(|_| {
-            let failure = Failure::error(exit::UNAVAILABLE, format!("the broker's answer to {path} is not JSON"));
-            RequestError::Unreachable(failure)
+            let text = format!("Error: what answers at {} is no broker: {path} is not JSON there", self.place());
+            RequestError::Unreachable(Failure::new(exit::UNAVAILABLE, text))
         })
     }
 
@@ -107,46 +175,151 @@ impl<'a> Context<'a> {
     }
 
     pub(crate) fn request(&self, request: &Request<'_>) -> Result<Response, RequestError> {
-        let endpoint = Endpoint::Socket(self.socket.clone());
-        let response =
-            http::send(&endpoint, request).map_err(|error| RequestError::Unreachable(self.unreachable(&error)))?;
+        let mut headers = request.headers.to_vec();
+        headers.extend(self.location.authorization.as_deref().map(|secret| ("authorization", secret)));
+        let timeout = self.timeout().or(request.timeout);
+        let request = Request { headers: &headers, timeout, ..*request };
+        let response = http::send(&self.location.endpoint, &request)
+            .map_err(|error| RequestError::Unreachable(self.unreachable(&error)))?;
+        self.accept(response)
+    }
+
+    /// Prints lines of an answer as they come, until the broker ends it, `duration` is over or nobody reads.
+    pub(crate) fn stream(&self, path: &str, duration: Option<Duration>) -> Result<(), RequestError> {
+        let headers: Vec<_> =
+            self.location.authorization.as_deref().map(|secret| ("authorization", secret)).into_iter().collect();
+        let request = Request { method: "GET", path, headers: &headers, ..Request::default() };
+        let mut reader_gone = None;
+        let outcome = http::stream(&self.location.endpoint, &request, duration, &mut |bytes| {
+            let printed = io::stdout().lock().write_all(bytes).and_then(|()| io::stdout().flush());
+            reader_gone = printed.err();
+            reader_gone.is_none()
+        });
+        match outcome {
+            Ok(None) => Ok(()),
+            Ok(Some(response)) => self.accept(response).map(drop),
+            Err(error) => Err(RequestError::Unreachable(self.unreachable(&error))),
+        }
+    }
+
+    fn accept(&self, response: Response) -> Result<Response, RequestError> {
         if (200..300).contains(&response.status) {
             return Ok(response);
+        }
+        if response.status == 401 && self.location.authorization.is_some() {
+            let text = format!("Error: {} refuses this user and password", self.place());
+            return Err(RequestError::Unreachable(Failure::new(exit::DATA_ERROR, text)));
+        }
+        if response.status == 401 && self.data_dir().is_none() {
+            let text = format!(
+                "Error: {} wants a user and a password\nhint: give --username and --password, or write them into the address",
+                self.place()
+            );
+            return Err(RequestError::Unreachable(Failure::new(exit::DATA_ERROR, text)));
         }
         let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
         let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
         let reason = text("reason").unwrap_or_else(|| format!("the broker answered with status {}", response.status));
-        Err(RequestError::Refused(Refusal { status: response.status, missing: text("missing"), reason }))
+        Err(RequestError::Refused(Refusal { status: response.status, missing: text("missing"), reason, body }))
+    }
+
+    /// Where the broker is supposed to be.
+    fn place(&self) -> String {
+        match &self.location.endpoint {
+            Endpoint::Socket(path) => path.display().to_string(),
+            Endpoint::Network { authority, .. } => format!("http://{authority}"),
+            Endpoint::Secure { authority, .. } => format!("https://{authority}"),
+        }
     }
 
     fn unreachable(&self, error: &io::Error) -> Failure {
-        let socket = self.socket.display();
-        let text = match error.kind() {
-            io::ErrorKind::InvalidInput => error.to_string(),
-            io::ErrorKind::PermissionDenied => {
-                format!("Error: no right to use {socket}\nhint: run this as root or as the broker's own user")
-            }
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => format!(
-                "Error: no broker runs with its data in {}\nhint: name its data directory with --data-dir or LEVERET_DATA_DIR",
-                self.socket.parent().unwrap_or(&self.socket).display()
+        let place = self.place();
+        let (code, text) = match (error.kind(), self.data_dir()) {
+            (io::ErrorKind::InvalidInput, _) => (exit::USAGE, error.to_string()),
+            (io::ErrorKind::PermissionDenied, Some(_)) => (
+                exit::UNAVAILABLE,
+                format!("Error: no right to use {place}\nhint: run this as root or as the broker's own user"),
             ),
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-                format!("Error: the broker at {socket} does not answer")
+            (io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused, Some(directory)) => {
+                (exit::UNAVAILABLE, nobody_there(directory))
             }
-            _ => format!("Error: cannot talk to the broker at {socket}: {error}"),
+            (io::ErrorKind::ConnectionRefused, None) => (
+                exit::UNAVAILABLE,
+                format!(
+                    "Error: nobody listens at {place}\nhint: is the broker running, and its management listener on this address?"
+                ),
+            ),
+            (io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut, _) => {
+                let asked = self.arguments.number("timeout").unwrap_or(60);
+                let text = format!(
+                    "Error: operation {} on {place} timed out. Timeout value used: {}",
+                    self.command.name,
+                    asked.saturating_mul(1000)
+                );
+                (exit::TEMPORARY, text)
+            }
+            (io::ErrorKind::InvalidData, None) => {
+                (exit::UNAVAILABLE, format!("Error: what answers at {place} is not the broker's HTTP API: {error}"))
+            }
+            _ => (exit::UNAVAILABLE, format!("Error: cannot talk to the broker at {place}: {error}")),
         };
-        Failure::new(exit::UNAVAILABLE, text)
+        Failure::new(code, text)
+    }
+
+    /// True where what is for people is wanted.
+    pub(crate) fn is_talkative(&self) -> bool {
+        !self.arguments.quiet && !self.arguments.silent && !self.arguments.formatter.is_for_machines()
     }
 
     /// Prints what is about to happen, unless nobody wants to know.
     pub(crate) fn banner(&self, text: &str) -> Result<(), Failure> {
-        let wanted = !self.arguments.quiet && !self.arguments.silent && self.arguments.formatter == Formatter::Table;
-        if wanted { print(&format!("{text}\n")) } else { Ok(()) }
+        if self.is_talkative() { print(&format!("{text}\n")) } else { Ok(()) }
     }
 
     /// Prints a closing remark, unless nobody wants to know.
     pub(crate) fn remark(&self, text: &str) -> Result<(), Failure> {
-        self.banner(text)
+        match self.arguments.formatter {
+            Formatter::Json | Formatter::JsonStream => self.done(json!({ "message": text.trim_end() })),
+            _ => self.banner(text),
+        }
+    }
+
+    /// Prints a result in words, as a whole line.
+    pub(crate) fn message(&self, text: &str) -> Result<(), Failure> {
+        match self.arguments.formatter {
+            Formatter::Json | Formatter::JsonStream => print(&format!("{}\n", json!({ "message": text }))),
+            _ => print(&format!("{text}\n")),
+        }
+    }
+
+    /// Prints an object for machines; people get `text`.
+    pub(crate) fn result(&self, object: &Value, text: &str) -> Result<(), Failure> {
+        match self.arguments.formatter {
+            Formatter::Json | Formatter::JsonStream => print(&format!("{object}\n")),
+            Formatter::Erlang => print(&format!("{}\n", crate::term::term(object))),
+            _ if text.is_empty() => Ok(()),
+            _ => print(&format!("{text}\n")),
+        }
+    }
+
+    /// Says that it is done to machines that want to hear it; `more` is an object.
+    pub(crate) fn done(&self, more: Value) -> Result<(), Failure> {
+        if !matches!(self.arguments.formatter, Formatter::Json | Formatter::JsonStream) {
+            return Ok(());
+        }
+        let mut object = json!({ "result": "ok", "node": self.node_name()? });
+        if let (Value::Object(object), Value::Object(more)) = (&mut object, more) {
+            object.extend(more);
+        }
+        print(&format!("{object}\n"))
+    }
+
+    /// The failure of a check: an object for machines, and words for people.
+    pub(crate) fn failed_check(&self, object: &Value, text: &str) -> Failure {
+        match self.arguments.formatter {
+            Formatter::Json | Formatter::JsonStream => Failure::new(exit::UNAVAILABLE, object.to_string()),
+            _ => Failure::new(exit::UNAVAILABLE, text),
+        }
     }
 
     /// Prints a list in the format asked for.
@@ -169,6 +342,31 @@ impl<'a> Context<'a> {
         help::invalid(self.invocation, Some(self.command), problem, code)
     }
 }
+
+/// Says why nobody answers in a data directory: whoever starts or stops holds its lock and has no socket.
+fn nobody_there(directory: &Path) -> String {
+    let shown = directory.display();
+    if !directory.exists() {
+        return format!(
+            "Error: there is no data directory {shown}\nhint: name the broker's with --data-dir or {}",
+            location::DATA_DIR_VARIABLE
+        );
+    }
+    let locked = File::open(directory.join(LOCK_NAME))
+        .is_ok_and(|file| matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)));
+    if locked {
+        return format!(
+            "Error: the broker with its data in {shown} is starting or stopping\nhint: wait for it with await_startup"
+        );
+    }
+    format!(
+        "Error: no broker runs with its data in {shown}\nhint: name its data directory with --data-dir or {}",
+        location::DATA_DIR_VARIABLE
+    )
+}
+
+/// The file in the data directory that a broker has locked while it runs.
+const LOCK_NAME: &str = "leveret.lock";
 
 /// Prints to standard output; a reader that has gone is a failure, not a panic.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {

@@ -12,6 +12,10 @@ pub(crate) const NO_USER: u8 = 67;
 pub(crate) const UNAVAILABLE: u8 = 69;
 /// What was to be created exists (`EX_SOFTWARE`).
 pub(crate) const SOFTWARE: u8 = 70;
+/// It took too long and may work later (`EX_TEMPFAIL`).
+pub(crate) const TEMPORARY: u8 = 75;
+/// Something is configured wrongly (`EX_CONFIG`).
+pub(crate) const CONFIGURATION: u8 = 78;
 
 /// Why a command failed: what standard error shows, and the exit code.
 #[derive(Clone, Debug, PartialEq, Eq)]

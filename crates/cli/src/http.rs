@@ -1,13 +1,23 @@
 //! A client of HTTP/1.1 over a unix socket or TCP: one request, one answer, and the connection closes.
 
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use streamed::{Body, Progress};
+
+mod streamed;
+mod tls;
 
 /// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
+/// How long it may take until somebody accepts.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often it is looked whether a stream has to end.
+const TICK: Duration = Duration::from_millis(200);
+/// What of a stream may wait for its end of chunk.
+const MOST_BUFFERED: usize = 16 << 20;
 
 /// Who is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +30,15 @@ pub enum Endpoint {
         authority: String,
         /// Before every path; empty for nothing.
         prefix: String,
+    },
+    /// The same over TLS.
+    Secure {
+        /// `HOST:PORT`, an IPv6 address in brackets.
+        authority: String,
+        /// Before every path; empty for nothing.
+        prefix: String,
+        /// A file of authorities in PEM; without one the system's.
+        ca_certificate: Option<PathBuf>,
     },
 }
 
@@ -56,30 +75,106 @@ pub struct Request<'a> {
     pub timeout: Option<Duration>,
 }
 
+/// Both ways of a connection.
+trait Stream: Read + Write {}
+impl<S: Read + Write> Stream for S {}
+
 /// Sends a request and waits for the answer.
 pub fn send(endpoint: &Endpoint, request: &Request<'_>) -> io::Result<Response> {
+    let (stream, bytes) = open(endpoint, request)?;
+    exchange(stream, &bytes)
+}
+
+/// Sends a request and hands on what comes of its answer's body, until it ends, `duration` is over or `take` wants no
+/// more; an answer of another status than 200 comes back whole.
+pub fn stream(
+    endpoint: &Endpoint,
+    request: &Request<'_>,
+    duration: Option<Duration>,
+    take: &mut dyn FnMut(&[u8]) -> bool,
+) -> io::Result<Option<Response>> {
+    let deadline = duration.map(|duration| Instant::now() + duration);
+    // Reads end now and then, so that the deadline is seen.
+    let (mut stream, bytes) = open(endpoint, &Request { timeout: Some(TICK), ..*request })?;
+    stream.write_all(&bytes)?;
+    let (mut received, mut buffer) = (Vec::new(), [0; 16 << 10]);
+    let mut body = Body::default();
+    loop {
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Ok(None);
+        }
+        let count = match stream.read(&mut buffer) {
+            Ok(0) if body.is_in_head() => return decode(&received).map(Some).ok_or_else(not_http),
+            Ok(0) => return Ok(None),
+            Ok(count) => count,
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => continue,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        received.extend_from_slice(buffer.get(..count).unwrap_or_default());
+        if received.len() > MOST_BUFFERED {
+            return Err(not_http());
+        }
+        match body.advance(&mut received, take) {
+            Progress::More => {}
+            Progress::Ended => return Ok(None),
+            Progress::NotOk => {
+                stream.read_to_end(&mut received)?;
+                return decode(&received).map(Some).ok_or_else(not_http);
+            }
+            Progress::Broken => return Err(not_http()),
+        }
+    }
+}
+
+/// Connects, and puts the request into bytes.
+fn open(endpoint: &Endpoint, request: &Request<'_>) -> io::Result<(Box<dyn Stream>, Vec<u8>)> {
     let timeout = Some(request.timeout.unwrap_or(TIMEOUT));
     match endpoint {
         Endpoint::Socket(path) => {
             let stream = UnixStream::connect(path)?;
             stream.set_read_timeout(timeout)?;
             stream.set_write_timeout(Some(TIMEOUT))?;
-            exchange(stream, &encode(request, "localhost", "")?)
+            Ok((Box::new(stream), encode(request, "localhost", "")?))
         }
         Endpoint::Network { authority, prefix } => {
-            let stream = TcpStream::connect(authority)?;
-            stream.set_read_timeout(timeout)?;
-            stream.set_write_timeout(Some(TIMEOUT))?;
-            exchange(stream, &encode(request, authority, prefix)?)
+            Ok((Box::new(connect(authority, timeout)?), encode(request, authority, prefix)?))
+        }
+        Endpoint::Secure { authority, prefix, ca_certificate } => {
+            let stream = tls::secure(connect(authority, timeout)?, authority, ca_certificate.as_deref())?;
+            Ok((Box::new(stream), encode(request, authority, prefix)?))
         }
     }
+}
+
+fn connect(authority: &str, timeout: Option<Duration>) -> io::Result<TcpStream> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, format!("{authority} has no address"));
+    for address in authority.to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, timeout.unwrap_or(TIMEOUT).min(CONNECT_TIMEOUT)) {
+            Ok(stream) => {
+                stream.set_read_timeout(timeout)?;
+                stream.set_write_timeout(Some(TIMEOUT))?;
+                return Ok(stream);
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn not_http() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "the answer is not HTTP")
 }
 
 fn exchange(mut stream: impl Read + Write, request: &[u8]) -> io::Result<Response> {
     stream.write_all(request)?;
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer)?;
-    decode(&answer).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the answer is not HTTP"))
+    match stream.read_to_end(&mut answer) {
+        // Some close a connection over TLS without a word; that the answer is whole is seen by its length.
+        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Err(error),
+        _ => {}
+    }
+    decode(&answer).ok_or_else(not_http)
 }
 
 fn encode(request: &Request<'_>, host: &str, prefix: &str) -> io::Result<Vec<u8>> {

@@ -1,7 +1,7 @@
 //! Lists in the formats that scripts read.
 
-use crate::arguments::Formatter;
-use crate::value;
+use crate::formatter::Formatter;
+use crate::{pretty, term, value};
 use serde_json::{Map, Value};
 
 /// Rows under column names.
@@ -15,22 +15,35 @@ impl Table {
     /// Prints the rows; without any, only JSON has something to say. `headers` = with a row of column names.
     pub(crate) fn format(&self, formatter: Formatter, headers: bool) -> String {
         match formatter {
-            Formatter::Table => self.separated("\t", headers, &str::to_owned, &value::cell),
-            Formatter::Csv => self.separated(",", headers, &quote, &|value| match value {
-                Value::Number(_) | Value::Bool(_) => value.to_string(),
+            Formatter::Table | Formatter::Report => self.separated("\t", headers, &str::to_owned, &value::cell),
+            // RabbitMQ's has the names of columns even where nobody wants headers.
+            Formatter::Csv => self.separated(",", true, &quote, &|value| match value {
+                Value::Number(_) => value.to_string(),
                 other => quote(&value::cell(other)),
             }),
             Formatter::Json => self.json(),
+            Formatter::JsonStream => self.objects().map(|object| format!("{object}\n\n")).collect(),
+            Formatter::PrettyTable if self.rows.is_empty() => String::new(),
+            Formatter::PrettyTable => {
+                let cells = |row: &Vec<Value>| row.iter().map(pretty::cell).collect();
+                pretty::frame(&self.columns, &self.rows.iter().map(cells).collect::<Vec<_>>())
+            }
+            Formatter::Erlang => format!("{}\n", term::rows(&self.columns, &self.rows)),
+            Formatter::StringPerLine => {
+                self.rows.iter().flatten().map(|value| format!("{}\n", value::cell(value))).collect()
+            }
         }
     }
 
     /// The same without escapes in columns, as RabbitMQ prints what an operator has written.
     pub(crate) fn format_plain(&self, formatter: Formatter, headers: bool) -> String {
         match formatter {
-            Formatter::Table => self.separated("\t", headers, &str::to_owned, &|value| match value {
-                Value::String(text) => text.clone(),
-                other => value::cell(other),
-            }),
+            Formatter::Table | Formatter::Report => {
+                self.separated("\t", headers, &str::to_owned, &|value| match value {
+                    Value::String(text) => text.clone(),
+                    other => value::cell(other),
+                })
+            }
             other => self.format(other, headers),
         }
     }
@@ -58,16 +71,22 @@ impl Table {
 
     fn json(&self) -> String {
         let mut text = String::from("[\n");
-        for (at, row) in self.rows.iter().enumerate() {
-            let fields = self.columns.iter().cloned().zip(row.iter().cloned());
+        for (at, object) in self.objects().enumerate() {
             if at > 0 {
                 text.push(',');
             }
-            text.push_str(&Value::Object(fields.collect::<Map<_, _>>()).to_string());
+            text.push_str(&object.to_string());
             text.push('\n');
         }
         text.push_str("]\n");
         text
+    }
+
+    fn objects(&self) -> impl Iterator<Item = Value> {
+        self.rows.iter().map(|row| {
+            let fields = self.columns.iter().cloned().zip(row.iter().cloned());
+            Value::Object(fields.collect::<Map<_, _>>())
+        })
     }
 }
 

@@ -15,6 +15,11 @@ pub(crate) fn cell(value: &Value) -> String {
     }
 }
 
+/// A text as it is; anything else as in a column.
+pub(crate) fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| cell(value), str::to_owned)
+}
+
 /// A value as an Erlang term.
 fn term(value: &Value) -> String {
     match value {

@@ -1,5 +1,6 @@
 //! What a value looks like, and reading it.
 
+use crate::options::RotationDate;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -66,6 +67,8 @@ pub enum Kind {
     List,
     /// Three numbers with dots.
     Version,
+    /// When a log file is rotated, as `$D0`.
+    RotationDate,
 }
 
 /// A value that was read.
@@ -127,6 +130,10 @@ impl Kind {
             Self::Listener => listener(text).map(Value::Listener),
             Self::Ip => text.parse::<IpAddr>().ok().map(|_| Value::Text(text.to_owned())),
             Self::List => text.split([',', ' ']).any(|item| !item.is_empty()).then(|| Value::Text(text.to_owned())),
+            Self::RotationDate => {
+                let is_date = text.is_empty() || RotationDate::parse(text).is_some();
+                is_date.then(|| Value::Text(text.to_owned()))
+            }
             Self::Version => version(text).then(|| Value::Text(text.to_owned())),
         }
     }
@@ -164,6 +171,7 @@ impl Kind {
             Self::Ip => "127.0.0.1",
             Self::List => "one, two",
             Self::Version => "4.2.0",
+            Self::RotationDate => "$D0",
         }
     }
 }
@@ -206,6 +214,7 @@ impl fmt::Display for Kind {
             Self::Ip => f.write_str("an IP address"),
             Self::List => f.write_str("words separated by commas"),
             Self::Version => f.write_str("a version such as 4.2.0"),
+            Self::RotationDate => f.write_str("a time such as $D0, $W0D3, $M1 or $H30"),
         }
     }
 }

@@ -10,7 +10,7 @@ use auth::{AccessControl, Pattern};
 use broker::{Broker, MessageStore};
 use config::Config;
 use metadata::{Journal, Snapshot};
-use server::{DiskMonitor, Doors, Listeners, MemoryMonitor, Reactors, StorageThreads, total_memory};
+use server::{DiskMonitor, Doors, FreeLimit, Listeners, MemoryMonitor, Reactors, StorageThreads, total_memory};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -61,6 +61,12 @@ impl Application {
     #[expect(dead_code, reason = "SIGHUP asks for it")]
     pub(crate) fn reload_certificates(&self) -> Result<(), String> {
         certificates::reload(&self.endpoints.all())
+    }
+
+    /// Looks at the virtual hosts: does not return where whoever starts, stops or changes the broker hangs.
+    pub(crate) fn look(&self) {
+        let broker = lock(&self.visible).as_ref().map(|visible| visible.broker.clone());
+        drop(broker.map(|broker| broker.vhosts()));
     }
 
     /// Starts the broker unless it runs.
@@ -176,6 +182,36 @@ impl management::Application for Application {
         info!("broker started by an operator");
         Ok(())
     }
+
+    fn clear(&self) -> Result<(), String> {
+        // Nobody starts the broker meanwhile.
+        let running = lock(&self.running);
+        if running.is_some() {
+            return Err("the broker runs".to_owned());
+        }
+        crate::storage::clear(&self.data_dir).map_err(|error| format!("{error:#}"))?;
+        info!("definitions and messages deleted by an operator");
+        Ok(())
+    }
+
+    fn set_disk_free_limit(&self, limit: management::DiskFreeLimit) -> bool {
+        let visible = lock(&self.visible).clone();
+        let Some(visible) = visible else { return false };
+        let total_bytes = self.config.total_memory_available_bytes.unwrap_or_else(total_memory);
+        let limit = match limit {
+            management::DiskFreeLimit::Relative(share) => FreeLimit::Relative(share),
+            management::DiskFreeLimit::Absolute(bytes) => FreeLimit::Absolute(bytes),
+        };
+        visible.disk.set_limit(limit.bytes(total_bytes));
+        info!("disk free limit set to {} MB by an operator", visible.disk.limit() / 1_000_000);
+        true
+    }
+
+    fn terminate(&self) {
+        if let Err(error) = signal_hook::low_level::raise(signal_hook::consts::SIGTERM) {
+            error!("cannot end the process: {error}");
+        }
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -272,5 +308,6 @@ fn random(bytes: &mut [u8]) {
 
 /// Ends the process where going on would break a promise.
 pub(crate) fn fail_stop() -> ! {
+    crate::logging::flush();
     std::process::abort()
 }

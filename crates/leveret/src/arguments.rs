@@ -1,6 +1,8 @@
 //! The command line, by the name that the binary is called with.
 
-use clap::{Args, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use cli::Tool;
 use std::path::PathBuf;
 
 /// A message broker that is what RabbitMQ is.
@@ -27,11 +29,30 @@ enum Command {
     Config(ConfigCommand),
     /// Administer a running broker; what `rabbitmqctl` does.
     #[command(disable_help_flag = true)]
-    Ctl {
-        /// A command with its arguments and options; `leveret ctl help` lists them.
-        #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<String>,
-    },
+    Ctl(Passed),
+    /// Look at a running broker and check it; what `rabbitmq-diagnostics` does.
+    #[command(disable_help_flag = true)]
+    Diagnostics(Passed),
+    /// Replicas and leaders of queues; what `rabbitmq-queues` does.
+    #[command(disable_help_flag = true)]
+    Queues(Passed),
+    /// Replicas of streams; what `rabbitmq-streams` does.
+    #[command(disable_help_flag = true)]
+    Streams(Passed),
+    /// Enable and disable plugins; what `rabbitmq-plugins` does.
+    #[command(disable_help_flag = true)]
+    Plugins(Passed),
+    /// Take a node out of service and back; what `rabbitmq-upgrade` does.
+    #[command(disable_help_flag = true)]
+    Upgrade(Passed),
+}
+
+/// What a tool takes apart itself; `help` lists its commands.
+#[derive(Args)]
+struct Passed {
+    /// A command with its arguments and options.
+    #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
 }
 
 /// What to do with a message store.
@@ -166,8 +187,9 @@ pub(crate) enum Task {
         data_dir: Option<PathBuf>,
     },
     Administer {
+        tool: Tool,
         /// The program's name for usage texts.
-        program: &'static str,
+        program: String,
         arguments: Vec<String>,
         /// The data directory, if it was given before the command.
         data_dir: Option<PathBuf>,
@@ -190,51 +212,74 @@ pub(crate) struct ServerOptions {
     /// A key of rabbitmq.conf; overrides the file.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
+    /// Write the process's id to this file while it runs [default: what RABBITMQ_PID_FILE names].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pid_file: Option<PathBuf>,
 }
 
-/// The name under which this binary is RabbitMQ's tool.
-const RABBITMQCTL: &str = "rabbitmqctl";
-/// The name under which it is RabbitMQ's server, which reads RabbitMQ's configuration.
+/// The name under which this binary is RabbitMQ's server, which reads RabbitMQ's configuration.
 const RABBITMQ_SERVER: &str = "rabbitmq-server";
 const RABBITMQ_CONFIG_DIR: &str = "/etc/rabbitmq";
 /// Names the directory where `--config-dir` does not.
 const CONFIG_DIR_VARIABLE: &str = "LEVERET_CONFIG_DIR";
+/// What RabbitMQ's script takes to leave the terminal, and this program does not.
+const DETACHED: [&str; 2] = ["-detached", "--detached"];
 
 /// Reads the command line; prints and ends the process for `--help`, `--version` and mistakes.
+///
+/// What is for a tool is seen before anything is parsed: scripts start these by the second, and clap is not for free.
 pub(crate) fn task() -> Task {
     let mut given = std::env::args_os();
     let called = given.next().map(PathBuf::from);
-    let is_called = |wanted: &str| called.as_ref().and_then(|path| path.file_name()).is_some_and(|name| name == wanted);
-    if is_called(RABBITMQCTL) {
-        let arguments = given.map(|argument| argument.to_string_lossy().into_owned()).collect();
-        return Task::Administer { program: RABBITMQCTL, arguments, data_dir: None };
+    let called = called.as_deref().and_then(|path| path.file_name()?.to_str()).unwrap_or_default().to_owned();
+    let rest: Vec<String> = given.map(|argument| argument.to_string_lossy().into_owned()).collect();
+    if let Some(tool) = Tool::of_program(&called) {
+        return Task::Administer { tool, program: called, arguments: rest, data_dir: None };
+    }
+    let is_server = called == RABBITMQ_SERVER;
+    if let Some(tool) = rest.first().filter(|_| !is_server).and_then(|word| Tool::of_word(word)) {
+        return administer(tool, rest.into_iter().skip(1).collect(), None);
+    }
+    if is_server && rest.iter().any(|word| DETACHED.contains(&word.as_str())) {
+        let problem = "the broker does not leave its terminal by itself: start it as a service (systemctl start), or in \
+                       the background by the shell\n";
+        Arguments::command().error(ErrorKind::InvalidValue, problem).exit();
     }
     let mut task = Arguments::parse().into_task();
     if let Task::Serve(options) | Task::Configuration { options, .. } = &mut task
         && options.config_dir.is_none()
     {
         let named = std::env::var_os(CONFIG_DIR_VARIABLE).filter(|name| !name.is_empty()).map(PathBuf::from);
-        options.config_dir = named.or_else(|| is_called(RABBITMQ_SERVER).then(|| RABBITMQ_CONFIG_DIR.into()));
+        options.config_dir = named.or_else(|| is_server.then(|| RABBITMQ_CONFIG_DIR.into()));
     }
     task
+}
+
+fn administer(tool: Tool, arguments: Vec<String>, data_dir: Option<PathBuf>) -> Task {
+    Task::Administer { tool, program: format!("leveret {}", tool.word()), arguments, data_dir }
 }
 
 impl Arguments {
     /// The broker's options may stand before `server` or behind it.
     fn into_task(self) -> Task {
+        let data_dir = self.options.data_dir.clone();
         match self.command {
             Some(Command::Server(options)) => Task::Serve(ServerOptions {
                 config: [self.options.config, options.config].concat(),
                 config_dir: options.config_dir.or(self.options.config_dir),
                 data_dir: options.data_dir.or(self.options.data_dir),
                 set: [self.options.set, options.set].concat(),
+                pid_file: options.pid_file.or(self.options.pid_file),
             }),
             Some(Command::Config(command)) => Task::Configuration { command, options: self.options },
             Some(Command::Store(command)) => Task::Store(command),
-            Some(Command::Import(options)) => Task::Import { options, data_dir: self.options.data_dir },
-            Some(Command::Ctl { arguments }) => {
-                Task::Administer { program: "leveret ctl", arguments, data_dir: self.options.data_dir }
-            }
+            Some(Command::Import(options)) => Task::Import { options, data_dir },
+            Some(Command::Ctl(passed)) => administer(Tool::Ctl, passed.arguments, data_dir),
+            Some(Command::Diagnostics(passed)) => administer(Tool::Diagnostics, passed.arguments, data_dir),
+            Some(Command::Queues(passed)) => administer(Tool::Queues, passed.arguments, data_dir),
+            Some(Command::Streams(passed)) => administer(Tool::Streams, passed.arguments, data_dir),
+            Some(Command::Plugins(passed)) => administer(Tool::Plugins, passed.arguments, data_dir),
+            Some(Command::Upgrade(passed)) => administer(Tool::Upgrade, passed.arguments, data_dir),
             None => Task::Serve(self.options),
         }
     }

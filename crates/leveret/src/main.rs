@@ -7,21 +7,19 @@ mod configuration;
 mod definitions;
 mod logging;
 mod memory;
+mod pid_file;
 mod server;
+mod service;
 mod settings;
 mod storage;
 mod store;
 
 use arguments::Task;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Faster than the system's allocator where memory is freed on another thread; message bodies have memory of their own.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-/// Names the data directory to the command line where `--data-dir` does not.
-const DATA_DIR_VARIABLE: &str = "LEVERET_DATA_DIR";
 
 /// The exit code when the configuration is wrong, as RabbitMQ has it: EX_CONFIG of sysexits.h.
 const CONFIGURATION_IS_WRONG: u8 = 78;
@@ -55,24 +53,16 @@ fn main() -> ExitCode {
         Task::Configuration { command, options } => configuration::run(command, options),
         Task::Store(command) => exit_code(store::run(command)),
         Task::Import { options, data_dir } => {
-            let options = options.into_options(|| data_dir_or_default(data_dir));
+            let options = options.into_options(|| cli::data_dir(data_dir));
             match migrate::run(&options) {
                 Ok(migrate::Outcome::Complete) => ExitCode::SUCCESS,
                 Ok(migrate::Outcome::Different) => ExitCode::from(DIFFERENT),
                 Err(error) => exit_code(Err(error)),
             }
         }
-        Task::Administer { program, arguments, data_dir } => ExitCode::from(cli::run(&cli::Invocation {
-            program: program.to_owned(),
-            arguments,
-            data_dir: data_dir_or_default(data_dir),
-            version: env!("CARGO_PKG_VERSION"),
-        })),
+        Task::Administer { tool, program, arguments, data_dir } => {
+            let version = env!("CARGO_PKG_VERSION");
+            ExitCode::from(cli::run(&cli::Invocation { tool, program, arguments, data_dir, version }))
+        }
     }
-}
-
-/// The data directory of the broker that a tool is for.
-fn data_dir_or_default(given: Option<PathBuf>) -> PathBuf {
-    let from_environment = || std::env::var_os(DATA_DIR_VARIABLE).map(PathBuf::from);
-    given.or_else(from_environment).unwrap_or_else(|| PathBuf::from("leveret-data"))
 }

@@ -4,6 +4,8 @@ use crate::application::Application;
 use crate::arguments::ServerOptions;
 use crate::certificates::Watcher;
 use crate::configuration::sources;
+use crate::pid_file::PidFile;
+use crate::service::ServiceManager;
 use crate::{logging, settings};
 use anyhow::{Context, Result};
 use config::{Loaded, Plugins};
@@ -12,7 +14,6 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use tracing::{info, warn};
 
@@ -21,9 +22,19 @@ const DATA_DIR_MODE: u32 = 0o750;
 
 /// Runs the broker until SIGTERM or SIGINT.
 pub(crate) fn run(options: ServerOptions) -> Result<()> {
+    let manager = ServiceManager::from_environment();
+    let result = serve(options, &manager);
+    logging::flush();
+    if let Err(error) = &result {
+        manager.status(&crate::one_line(error));
+    }
+    result
+}
+
+fn serve(options: ServerOptions, manager: &ServiceManager) -> Result<()> {
     let sources = sources(&options);
     let loaded = sources.load()?;
-    logging::start(&loaded.config.log)?;
+    logging::start(&loaded.config.log, &settings::node_name(&loaded.config))?;
     say_what_is_without_effect(&loaded);
     let (config, files) = (loaded.config, loaded.files);
     let mut signals = Signals::new([SIGTERM, SIGINT]).context("cannot watch for signals")?;
@@ -33,20 +44,29 @@ pub(crate) fn run(options: ServerOptions) -> Result<()> {
         .mode(DATA_DIR_MODE)
         .create(&data_dir)
         .with_context(|| format!("cannot create the data directory {}", data_dir.display()))?;
-    let pid_file = config.pid_file.clone().map(PidFile::write).transpose()?;
+    let pid_file = options.pid_file.as_ref().or(config.pid_file.as_ref());
+    let pid_file = pid_file.map(|path| PidFile::write(path)).transpose()?;
     let name = settings::node_name(&config);
     let endpoints = settings::Endpoints::open(&config)?;
     let http = settings::http_settings(&config, &endpoints);
     let watcher = Watcher::start(endpoints.all(), config.tls.reload_s).context("cannot watch certificates")?;
     let application = Arc::new(Application::new(config, data_dir.clone(), endpoints));
+    manager.status("reading the data directory");
+    let extended = manager.extend_start();
     application.start()?;
+    drop(extended);
     let node =
         Node { name, data_dir: data_dir.canonicalize().unwrap_or_else(|_| data_dir.clone()), config_files: files };
     let management = Management::start(application.clone(), node, http)?;
     info!("Server startup complete; data in {}", data_dir.display());
+    manager.ready(&format!("accepting connections; data in {}", data_dir.display()));
+    let watched = application.clone();
+    let watchdog = manager.keep_alive(move || watched.look());
     if let Some(signal) = signals.forever().next() {
         info!("stopping on {}", if signal == SIGTERM { "SIGTERM" } else { "SIGINT" });
     }
+    manager.stopping("closing connections");
+    drop(watchdog);
     management.stop();
     if let Some(watcher) = watcher {
         watcher.stop();
@@ -80,22 +100,5 @@ fn say_what_is_without_effect(loaded: &Loaded) {
             absent.join(", "),
             Plugins::available().collect::<Vec<_>>().join(", ")
         );
-    }
-}
-
-/// The file with the process id, removed when the process ends in order.
-struct PidFile(PathBuf);
-
-impl PidFile {
-    fn write(path: PathBuf) -> Result<PidFile> {
-        std::fs::write(&path, format!("{}\n", std::process::id()))
-            .with_context(|| format!("cannot write the process id to {}", path.display()))?;
-        Ok(PidFile(path))
-    }
-}
-
-impl Drop for PidFile {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
     }
 }

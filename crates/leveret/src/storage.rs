@@ -15,6 +15,8 @@ use tracing::error;
 
 /// The folder of the data directory that messages are in.
 pub(crate) const MESSAGES: &str = "messages";
+/// The file of the data directory that definitions are in.
+const DEFINITIONS: &str = "metadata.redb";
 
 /// The open data directory.
 pub(crate) struct Storage {
@@ -45,6 +47,21 @@ impl ChangeLog for Changes {
     fn durable(&self) -> Token {
         Token(self.0.durable().0)
     }
+}
+
+/// Deletes definitions and messages of a data directory that nobody uses; what was interrupted is to be repeated.
+pub(crate) fn clear(data_dir: &Path) -> Result<()> {
+    let _lock = metadata::DirectoryLock::acquire(data_dir)?;
+    let remove = |path: &Path, result: std::io::Result<()>| match result {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot delete {}", path.display()))
+        }
+        _ => Ok(()),
+    };
+    // Definitions go last: with them and without messages the broker starts.
+    let (messages, definitions) = (data_dir.join(MESSAGES), data_dir.join(DEFINITIONS));
+    remove(&messages, std::fs::remove_dir_all(&messages))?;
+    remove(&definitions, std::fs::remove_file(&definitions))
 }
 
 impl Storage {

@@ -37,7 +37,7 @@ pub use audit::AuditSettings;
 pub use definitions::{DefinitionsError, import_definitions};
 pub use openapi::document;
 pub use routes::{Route, routes};
-pub use service::{Application, Management, Node, StartError};
+pub use service::{Application, DiskFreeLimit, Management, Node, StartError};
 pub use settings::{HeaderSettings, HttpSettings, HttpsSettings, PrometheusSettings, ServerLimits};
 pub use socket::SOCKET_NAME;
 pub use statistics::{RatesMode, Retention, RetentionPolicies, StatisticsSettings};

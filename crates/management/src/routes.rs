@@ -21,6 +21,7 @@ mod pages;
 mod parameters;
 mod permissions;
 mod policies;
+mod process;
 mod queues;
 mod shovels;
 mod table;
@@ -215,6 +216,9 @@ fn table() -> Routes {
         .route("/consumers/{vhost}", get(channels::consumers_of_vhost))
         .route("/leveret/audit", get(audit::list))
         .route("/leveret/application", put(operator::start_application).delete(operator::stop_application))
+        .route("/leveret/process", get(process::state).delete(process::terminate))
+        .route("/leveret/data", delete(process::clear))
+        .route("/leveret/disk-free-limit", put(process::set_disk_free_limit))
         .route("/leveret/authenticate", post(users::authenticate))
         .route("/leveret/alarms/{resource}", put(operator::raise_alarm).delete(operator::clear_alarm))
         .route("/leveret/memory-watermark", put(operator::set_memory_watermark))

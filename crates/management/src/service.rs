@@ -58,6 +58,22 @@ pub trait Application: Send + Sync {
     fn stop(&self);
     /// Starts it from what is durable; nothing happens when it runs. The error is a line for the operator.
     fn start(&self) -> Result<(), String>;
+    /// Deletes definitions and messages of a broker that is stopped. The error is a line for the operator.
+    fn clear(&self) -> Result<(), String>;
+    /// Changes the least free space that there may be, until the next start; `false` when the broker is stopped.
+    fn set_disk_free_limit(&self, limit: DiskFreeLimit) -> bool;
+    /// Asks the process to end, as SIGTERM does.
+    fn terminate(&self);
+}
+
+/// How much space has to be free for publishers to go on.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DiskFreeLimit {
+    /// Multiple of the available memory.
+    Relative(f64),
+    /// Bytes.
+    Absolute(u64),
 }
 
 /// The administrative surface could not be opened.
@@ -325,6 +341,11 @@ impl Shared {
             Ok(())
         });
         done.await.map_err(|_| ApiError::unexpected_reply())?.map_err(ApiError::unavailable)
+    }
+
+    /// The broker as the process that it runs in.
+    pub(crate) fn application(&self) -> Arc<dyn Application> {
+        self.0.application.clone()
     }
 
     /// Where AMQP clients can connect.

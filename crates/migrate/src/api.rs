@@ -36,7 +36,7 @@ impl Api {
         match (&self.endpoint, &self.address) {
             (_, Some(address)) => address.to_string(),
             (Endpoint::Socket(path), None) => path.display().to_string(),
-            (Endpoint::Network { authority, .. }, None) => authority.clone(),
+            (Endpoint::Network { authority, .. } | Endpoint::Secure { authority, .. }, None) => authority.clone(),
         }
     }
 

@@ -155,6 +155,12 @@ impl Message {
         self.rewrite_with(arena, parts, self.record[2] & HISTORY, self.hidden())
     }
 
+    /// The same body as a message of its own, without a history. Bodies of more than 64 KiB are shared, smaller ones
+    /// copied.
+    pub fn copy_as(&self, arena: &mut Arena, parts: MessageParts<'_>) -> Message {
+        self.rewrite_with(arena, parts, 0, &[])
+    }
+
     /// The same message with further routing keys that no consumer sees, those of the BCC header: a dead letter goes by
     /// them too. At most 32 KiB of them are kept.
     pub fn with_hidden_keys<'a>(&self, arena: &mut Arena, keys: impl Iterator<Item = &'a [u8]>) -> Message {

@@ -3,7 +3,7 @@ use metadata::{
 };
 
 use super::*;
-use crate::{AccessRefused, DefaultUser, HashingAlgorithm, TopicRefused, hash_password};
+use crate::{AccessRefused, Credentials, DefaultUser, HashingAlgorithm, TopicRefused, hash_password};
 
 const HERE: &str = "127.0.0.1";
 const AWAY: &str = "192.0.2.7";

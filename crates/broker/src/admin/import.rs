@@ -296,15 +296,15 @@ impl Broker {
         let (outcomes, changed) =
             self.put_each(vhosts, |vhost| vhost.name.clone(), existing, decide, Change::PutVhost, &mut writer)?;
         for definition in changed {
-            let queue_type = definition.default_queue_type.as_deref();
             match self.vhost(&definition.name) {
-                Some(vhost) => vhost.set_default_queue_type(queue_type),
+                Some(vhost) => vhost.set_definition(&definition),
                 None => {
-                    self.add_vhost_with(&definition.name, |vhost| vhost.set_default_queue_type(queue_type));
+                    self.add_vhost_with(&definition.name, |vhost| vhost.set_definition(&definition));
                     self.set_default_limits(&mut writer, &definition.name)?;
                 }
             }
         }
+        self.note_tracing();
         Ok(outcomes)
     }
 

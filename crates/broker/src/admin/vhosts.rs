@@ -26,9 +26,8 @@ impl Broker {
         change.default_queue_type.as_deref().map_or(Ok(()), check_queue_type)?;
         let mut writer = self.writer();
         let existing = self.definitions().vhosts.iter().find(|vhost| vhost.name == name).cloned();
-        let existed = existing.is_some();
         if let Some(most) = self.settings.vhost_limit.filter(|most| self.vhosts().len() as u64 >= *most)
-            && !existed
+            && existing.is_none()
         {
             return Err(AdminError::Refused(format!("cannot create vhost '{name}': vhost limit of {most} is reached")));
         }
@@ -39,17 +38,22 @@ impl Broker {
         vhost.default_queue_type = change.default_queue_type.or(vhost.default_queue_type);
         vhost.tracing = change.tracing.unwrap_or(vhost.tracing);
         vhost.protected_from_deletion = change.protected_from_deletion.unwrap_or(vhost.protected_from_deletion);
-        let queue_type = vhost.default_queue_type.clone();
         if existing.as_ref() != Some(&vhost) {
-            writer.commit(Change::PutVhost(vhost))?;
+            writer.commit(Change::PutVhost(vhost.clone()))?;
         }
-        if existed {
-            if let Some(vhost) = self.vhost(&name) {
-                vhost.set_default_queue_type(queue_type.as_deref());
+        if let Some(existing) = existing {
+            if let Some(in_use) = self.vhost(&name) {
+                in_use.set_definition(&vhost);
+                self.note_tracing();
+            }
+            if existing.tracing != vhost.tracing {
+                let what = if vhost.tracing { "enabled" } else { "disabled" };
+                info!(target: "vhost", "tracing of vhost '{name}' is {what}");
             }
             return Ok(AdminReply::Done);
         }
-        self.add_vhost_with(&name, |vhost| vhost.set_default_queue_type(queue_type.as_deref()));
+        self.add_vhost_with(&name, |in_use| in_use.set_definition(&vhost));
+        self.note_tracing();
         self.set_default_limits(&mut writer, &name)?;
         info!(target: "vhost", "vhost '{name}' created");
         Ok(AdminReply::Created)
@@ -91,6 +95,7 @@ impl Broker {
             self.drop_delayed(cell);
         }
         writer.commit(Change::DeleteVhost { name: name.to_owned() })?;
+        self.note_tracing();
         self.end_hidden(vhost.hidden_queues());
         info!(target: "vhost", "vhost '{name}' deleted");
         Ok(AdminReply::Done)

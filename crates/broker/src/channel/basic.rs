@@ -5,6 +5,7 @@ use super::{Channel, Mode};
 use crate::connection::{Connection, Park};
 use crate::core::Core;
 use crate::core::deliver::counted_header;
+use crate::core::firehose::Who;
 use crate::core::tend::Return;
 use crate::delivery::{ChannelLimit, Content, Deliveries, Since, Unacked, encode_get_ok};
 use crate::directory::Source;
@@ -317,6 +318,11 @@ impl Core {
             counters.redeliver.add(u64::from(entry.redelivered));
         });
         let slot = channel.slot;
+        if self.is_tracing()
+            && let Some(message) = &entry.message
+        {
+            self.sight_deliver(&cell, Who::Channel(channel.entry.clone()), message, entry.redelivered);
+        }
         if no_ack {
             self.remove_entries(&cell, &mut state, std::iter::once(&entry));
             if cell.taps.any() {

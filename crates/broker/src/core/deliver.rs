@@ -3,6 +3,7 @@
 //! Under the queue's lock the queue plans first which message goes to whom. Then each consumer's connection is locked
 //! once and its share encoded, in the order of the messages.
 
+use super::firehose::Who;
 use super::{BYTES_PER_LOCK, Core, MESSAGES_PER_LOCK};
 use crate::dead_letter::with_count;
 use crate::delivery::{Consumer, Content, OutputGate, Since, Unacked, encode_deliver};
@@ -53,6 +54,15 @@ impl Core {
                 if let Some((message, body_len)) = planned {
                     let look = Look::at(message, body_len as usize);
                     self.trace(Operation::Deliver, look, At { queue: &cell.name, consumer, routed: 0 });
+                }
+            }
+        }
+        if self.is_tracing() {
+            for (entry, key) in &entries {
+                let consumer = state.queue.consumers.handle(*key);
+                let message = entry.as_ref().and_then(|entry| Some((entry.message.as_ref()?, entry.redelivered)));
+                if let (Some((message, redelivered)), Some(consumer)) = (message, consumer) {
+                    self.sight_deliver(cell, Who::Channel(consumer.entry.clone()), message, redelivered);
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! basic.get without a connection: some messages at a time, for an administrative command.
 
 use super::deliver::counted_header;
+use super::firehose::Who;
 use super::tend::Return;
 use super::{Core, MESSAGES_PER_LOCK};
 use crate::delivery::{Since, Unacked};
@@ -58,6 +59,9 @@ impl Core {
             // What can be popped is in memory.
             let Some(message) = entry.message.clone() else { continue };
             bytes += message.body_len();
+            if self.is_tracing() {
+                self.sight_deliver(cell, Who::Operator(String::new()), &message, entry.redelivered);
+            }
             let header = if counts_deliveries { counted_header(&entry, message.parts().header) } else { None };
             let (redelivered, remaining) = (entry.redelivered, state.queue.counts().ready);
             fetched.push(Fetched { message, redelivered, remaining, header });

@@ -1,6 +1,7 @@
 //! Publishing without a connection: one message at a time, for an administrative command.
 
 use super::Core;
+use super::firehose::Who;
 use super::leave::Outgoing;
 use crate::channel::properties::check_all;
 use crate::delivery::{Content, encode_deliver};
@@ -71,6 +72,10 @@ impl Core {
         let routed =
             Routed { keys: &keys, headers: checked.headers, properties: parsed.properties, ..Routed::default() };
         let route = self.route_by(vhost, &exchange, &routed);
+        if self.is_tracing() {
+            let user = user.as_ref().map_or("", |user| user.name()).to_owned();
+            self.sight_publish(Who::Operator(user), &exchange, &route, &message);
+        }
         Ok(self.send_alone(&exchange, route, message))
     }
 

@@ -258,21 +258,28 @@ impl Core {
         let Some(route) = self.run.route.take() else { return };
         let mut items = std::mem::take(&mut self.run.items);
         let count = items.len() as u64;
-        if let Some(exchange) = self.run.exchange.take() {
+        let exchange = self.run.exchange.take();
+        if let Some(exchange) = &exchange {
             exchange.counters.publish_in.add(count);
             let out = if route.is_delayed { 0 } else { count * route.queues.len() as u64 };
             exchange.counters.publish_out.add(out);
             self.totals.routed.add(out);
             if exchange.taps.any() {
-                self.note_published(&exchange, &items, buffer);
+                self.note_published(exchange, &items, buffer);
             }
             if self.broker.settings.detailed_rates {
-                route.queues.iter().for_each(|cell| cell.note_incoming(&exchange, count));
+                route.queues.iter().for_each(|cell| cell.note_incoming(exchange, count));
             }
         }
         if self.tracer.is_some() {
             let at = At { routed: route.queues.len(), ..At::default() };
             items.iter().for_each(|item| self.trace(Operation::Publish, item.look(buffer), at));
+        }
+        if self.is_tracing()
+            && let Some(exchange) = &exchange
+        {
+            let entry = conn.channels.find(self.run.channel).map(|channel| channel.entry.clone());
+            self.sight_published(entry, exchange, &route, &mut items, buffer);
         }
         self.totals.received.add(count);
         self.totals.count_published(items.iter().map(|item| (item.body_len as u64, item.persistent)));
@@ -425,6 +432,10 @@ impl Core {
                 let consumer = state.queue.consumers.handle(*key).map(|consumer| &**consumer);
                 self.trace(Operation::Deliver, item.look(buffer), At { queue: &cell.name, consumer, routed: 0 });
             }
+        }
+        if self.is_tracing() {
+            let consumers = keys.iter().map(|key| state.queue.consumers.handle(*key));
+            self.sight_delivered_items(cell, items, consumers, buffer);
         }
         let mut sent = std::mem::take(&mut self.scratch.sent);
         sent.clear();

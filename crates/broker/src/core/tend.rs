@@ -286,6 +286,9 @@ impl Core {
         if !self.told.is_empty() {
             self.told.drain(..).for_each(crate::tap::Told::tell);
         }
+        if !self.sights.is_empty() {
+            self.publish_sights();
+        }
         if !self.unused.is_empty() {
             self.delete_unused();
         }

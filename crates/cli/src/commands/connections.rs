@@ -44,7 +44,7 @@ pub(super) fn close(context: &Context<'_>) -> Result<(), Failure> {
 
 pub(super) fn close_all(context: &Context<'_>) -> Result<(), Failure> {
     let (vhost, reason) = (context.vhost(), context.argument(0));
-    let path = if context.arguments.global {
+    let path = if context.flag("global") {
         context.banner(&format!("Closing all connections to node (global), reason: {reason}..."))?;
         "/api/connections".to_owned()
     } else {

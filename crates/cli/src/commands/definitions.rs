@@ -1,9 +1,9 @@
 //! Definitions as a file.
 
 use super::{Command, command};
-use crate::arguments::Formatter;
 use crate::context::{Context, RequestError, print};
 use crate::exit::{self, Failure};
+use crate::formatter::Formatter;
 use crate::http::Request;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
@@ -115,7 +115,7 @@ fn read(path: &str) -> Result<String, Failure> {
 }
 
 fn check_format(context: &Context<'_>) -> Result<(), Failure> {
-    match context.arguments.format.as_deref() {
+    match context.option("format") {
         None | Some("json" | "JSON") => Ok(()),
         Some("erlang") => {
             Err(Failure::error(exit::DATA_ERROR, "the format of Erlang terms is not available here; use --format json"))

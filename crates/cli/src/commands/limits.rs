@@ -3,9 +3,9 @@
 use super::parameters::{json_text, no_parameter, parse_json};
 use super::vhosts::no_vhost;
 use super::{Command, command};
-use crate::arguments::Formatter;
 use crate::context::{Context, RequestError, print};
 use crate::exit::{self, Failure};
+use crate::formatter::Formatter;
 use crate::http::segment;
 use crate::table::Table;
 use serde_json::{Value, json};
@@ -63,7 +63,7 @@ pub(super) fn clear_vhost(context: &Context<'_>) -> Result<(), Failure> {
 
 pub(super) fn list_vhosts(context: &Context<'_>) -> Result<(), Failure> {
     let vhost = context.vhost();
-    if context.arguments.global {
+    if context.flag("global") {
         context.banner("Listing limits for all vhosts ...")?;
         return print_all(context, "vhost", &context.list("/api/vhost-limits")?);
     }
@@ -93,11 +93,11 @@ pub(super) fn clear_user(context: &Context<'_>) -> Result<(), Failure> {
 }
 
 pub(super) fn list_users(context: &Context<'_>) -> Result<(), Failure> {
-    if context.arguments.global {
+    if context.flag("global") {
         context.banner("Listing limits for all users ...")?;
         return print_all(context, "user", &context.list("/api/user-limits")?);
     }
-    let user = context.arguments.user.as_deref().unwrap_or("guest");
+    let user = context.option("user").unwrap_or("guest");
     context.banner(&format!("Listing limits for user \"{user}\" ..."))?;
     let path = format!("/api/user-limits/{}", segment(user));
     print_one(context, &context.list(&path).map_err(|error| no_user(error, user))?, "{}")

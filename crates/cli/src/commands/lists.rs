@@ -11,7 +11,7 @@ pub(super) const COMMANDS: &[Command] = &[
     command(
         "list_queues",
         (0, ANY),
-        "[--vhost <vhost>] [--online] [--offline] [--local] [--no-table-headers] [<column>, ...]",
+        "[--vhost <vhost>] [--online] [--offline] [--local] [--no-table-headers] [<column>, ...] [--timeout <timeout>]",
         "Lists queues and their properties",
         queues,
     ),
@@ -38,13 +38,20 @@ pub(super) const COMMANDS: &[Command] = &[
         "Lists consumers",
         consumers,
     ),
+    command(
+        "list_unresponsive_queues",
+        (0, ANY),
+        "[--local] [--queue-timeout <seconds>] [<column> ...] [--no-table-headers]",
+        "Lists queues that do not answer",
+        unresponsive,
+    ),
 ];
 
 /// What a list can show: its columns, each with the way to it in the JSON of an object; an empty way leads nowhere,
 /// for columns that mean nothing here.
 pub(super) struct Listing {
-    columns: &'static [(&'static str, &'static str)],
-    defaults: &'static [&'static str],
+    pub(super) columns: &'static [(&'static str, &'static str)],
+    pub(super) defaults: &'static [&'static str],
 }
 
 const QUEUES: Listing = Listing {
@@ -201,7 +208,8 @@ pub(super) const VHOSTS: Listing = Listing {
 };
 
 pub(super) fn queues(context: &Context<'_>) -> Result<(), Failure> {
-    let banner = format!("Timeout: 60.0 seconds ...\nListing queues for vhost {} ...", context.vhost());
+    let seconds = context.arguments.number("timeout").unwrap_or(60);
+    let banner = format!("Timeout: {seconds}.0 seconds ...\nListing queues for vhost {} ...", context.vhost());
     print(context, &QUEUES, &banner, &format!("/api/queues/{}", context.vhost_segment()))
 }
 
@@ -226,6 +234,15 @@ pub(super) fn channels(context: &Context<'_>) -> Result<(), Failure> {
 pub(super) fn consumers(context: &Context<'_>) -> Result<(), Failure> {
     let banner = format!("Listing consumers in vhost {} ...", context.vhost());
     print(context, &CONSUMERS, &banner, &format!("/api/consumers/{}", context.vhost_segment()))
+}
+
+/// A queue is no process that could stand still: whoever answers for one answers for all.
+fn unresponsive(context: &Context<'_>) -> Result<(), Failure> {
+    let columns = columns(context, &QUEUES)?;
+    context.banner(&format!("Listing unresponsive queues for vhost {} ...", context.vhost()))?;
+    context.list("/api/vhosts")?;
+    context
+        .print_table(&Table { columns: columns.iter().map(|(name, _)| (*name).to_owned()).collect(), rows: Vec::new() })
 }
 
 /// Prints the columns asked for, or the usual ones, of the objects at `path`.

@@ -63,7 +63,7 @@ fn missing(error: RequestError) -> Failure {
 pub(super) fn peek(context: &Context<'_>) -> Result<(), Failure> {
     let queue = context.argument(0);
     context.banner(&format!("Looking at messages of queue '{queue}' in vhost '{}' ...", context.vhost()))?;
-    let count = context.arguments.count.as_deref().unwrap_or(COUNT);
+    let count = context.option("count").unwrap_or(COUNT);
     let mut query = format!("count={}", segment(count));
     for (name, value) in filter(context)? {
         query += &format!("&{}={}", segment(&name), segment(&value));
@@ -83,10 +83,10 @@ pub(super) fn delete(context: &Context<'_>) -> Result<(), Failure> {
 /// Waits until the move is over.
 pub(super) fn transfer(context: &Context<'_>) -> Result<(), Failure> {
     let queue = context.argument(0);
-    let (to_queue, to_exchange) = (&context.arguments.to_queue, &context.arguments.to_exchange);
+    let (to_queue, to_exchange) = (context.option("to-queue"), context.option("to-exchange"));
     let destination = match (to_queue, to_exchange) {
         (Some(queue), None) => json!({ "queue": queue }),
-        (None, Some(exchange)) => match &context.arguments.routing_key {
+        (None, Some(exchange)) => match context.option("routing-key") {
             Some(key) => json!({ "exchange": exchange, "routing_key": key }),
             None => json!({ "exchange": exchange }),
         },
@@ -94,7 +94,7 @@ pub(super) fn transfer(context: &Context<'_>) -> Result<(), Failure> {
         (Some(_), Some(_)) => return Err(context.invalid("messages go to a queue or to an exchange", exit::USAGE)),
     };
     let mut request = Map::from_iter([("destination".to_owned(), destination)]);
-    for (name, value) in [("count", &context.arguments.count), ("rate", &context.arguments.rate)] {
+    for (name, value) in [("count", context.option("count")), ("rate", context.option("rate"))] {
         let Some(value) = value else { continue };
         let number: u64 = value.parse().map_err(|_| context.invalid(&format!("--{name} is a number"), exit::USAGE))?;
         request.insert(name.to_owned(), number.into());
@@ -160,7 +160,7 @@ pub(super) fn set_arguments(context: &Context<'_>) -> Result<(), Failure> {
 
 /// The parameters of `--filter`, which is written as a query without escapes: `header=n=5&body=text`.
 fn filter(context: &Context<'_>) -> Result<Vec<(String, String)>, Failure> {
-    let text = context.arguments.filter.as_deref().unwrap_or_default();
+    let text = context.option("filter").unwrap_or_default();
     let pair = |part: &str| match part.split_once('=') {
         Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
         None => Err(context.invalid(&format!("'{part}' of the filter is not NAME=VALUE"), exit::USAGE)),

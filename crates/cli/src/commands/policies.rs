@@ -96,7 +96,7 @@ fn put(context: &Context<'_>, kind: &Kind) -> Result<(), Failure> {
         "pattern": pattern,
         "definition": parse_json(definition)?,
         "priority": priority,
-        "apply-to": context.arguments.apply_to.as_deref().unwrap_or("all"),
+        "apply-to": context.option("apply-to").unwrap_or("all"),
     });
     context.put(&path(context, kind, name), &body).map(drop).map_err(|error| no_vhost(error, context.vhost()))
 }
@@ -126,7 +126,7 @@ fn path(context: &Context<'_>, kind: &Kind, name: &str) -> String {
 }
 
 fn priority(context: &Context<'_>) -> Result<i64, Failure> {
-    let Some(text) = &context.arguments.priority else { return Ok(0) };
+    let Some(text) = context.option("priority") else { return Ok(0) };
     text.parse()
         .map_err(|_| context.invalid(&format!("Invalid options for this command:\n--priority : {text}"), exit::USAGE))
 }

@@ -34,7 +34,7 @@ pub(super) fn purge(context: &Context<'_>) -> Result<(), Failure> {
 
 pub(super) fn delete(context: &Context<'_>) -> Result<(), Failure> {
     let (queue, vhost) = (context.argument(0), context.vhost());
-    let (if_empty, if_unused) = (context.arguments.if_empty, context.arguments.if_unused);
+    let (if_empty, if_unused) = (context.flag("if-empty"), context.flag("if-unused"));
     let condition = match (if_empty, if_unused) {
         (false, false) => "",
         (true, false) => " if queue is empty",

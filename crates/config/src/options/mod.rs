@@ -11,7 +11,10 @@ mod words;
 pub use compat::{
     Compat, ConsumerTimeoutAction, MessageExpiry, PassiveDeclarePermission, PublisherXDeath, UnknownExchangeType,
 };
-pub use log::{LogLevel, LogOptions};
+pub use log::{
+    ConsoleOptions, LogFileOptions, LogFormatter, LogLevel, LogLevelFormat, LogOptions, LogOutputOptions, LogPlace,
+    LogRotation, LogStdio, LogStyle, LogTimeFormat, RotationDate,
+};
 pub use management::{
     AuditOptions, DefinitionsOptions, HeaderOptions, ManagementOptions, OtlpOptions, PrometheusOptions, RatesMode,
     RetentionPolicy, StatisticsOptions,

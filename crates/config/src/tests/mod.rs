@@ -6,6 +6,7 @@ mod effects;
 mod errors;
 mod fuzz;
 mod loading;
+mod log;
 mod sources;
 mod substitution;
 mod syntax;

@@ -24,6 +24,7 @@ mod differential;
 mod direct_reply_to;
 mod errors;
 mod exchanges;
+mod firehose;
 mod hash_exchanges;
 mod heartbeats;
 mod model;

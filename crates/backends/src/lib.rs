@@ -1,0 +1,1 @@
+//! Authentication and authorization by others than the internal database.

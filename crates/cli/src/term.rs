@@ -1,0 +1,85 @@
+//! Results as Erlang terms.
+
+use serde_json::Value;
+
+/// Columns whose values are atoms in RabbitMQ, where others are binaries.
+const ATOMS: [&str; 10] = [
+    "type",
+    "tags",
+    "state",
+    "source_kind",
+    "destination_kind",
+    "activity_status",
+    "cluster_state",
+    "stability",
+    "protocol",
+    "node",
+];
+/// What fits into a line.
+const WIDTH: usize = 80;
+
+/// A list of rows, each a list of pairs.
+pub(crate) fn rows(columns: &[String], rows: &[Vec<Value>]) -> String {
+    let rows: Vec<String> = rows
+        .iter()
+        .map(|row| {
+            let pairs = columns.iter().zip(row).map(|(name, value)| pair(name, value));
+            format!("[{}]", pairs.collect::<Vec<_>>().join(","))
+        })
+        .collect();
+    let one_line = format!("[{}]", rows.join(","));
+    if one_line.len() <= WIDTH { one_line } else { format!("[{}]", rows.join(",\n ")) }
+}
+
+fn pair(name: &str, value: &Value) -> String {
+    let value = if ATOMS.contains(&name) { atoms(value) } else { term(value) };
+    format!("{{{},{value}}}", atom(name))
+}
+
+fn atoms(value: &Value) -> String {
+    match value {
+        Value::String(text) => atom(text),
+        Value::Array(values) => format!("[{}]", values.iter().map(atoms).collect::<Vec<_>>().join(",")),
+        other => term(other),
+    }
+}
+
+/// A name, quoted where it has to be.
+pub(crate) fn atom(name: &str) -> String {
+    let is_plain = name.starts_with(|first: char| first.is_ascii_lowercase())
+        && name.chars().all(|character| character.is_ascii_alphanumeric() || character == '_' || character == '@');
+    if is_plain { name.to_owned() } else { format!("'{}'", name.replace('\\', "\\\\").replace('\'', "\\'")) }
+}
+
+/// A value, texts as binaries.
+pub(crate) fn term(value: &Value) -> String {
+    match value {
+        Value::Null => "undefined".to_owned(),
+        Value::String(text) if text.is_empty() => "<<>>".to_owned(),
+        Value::String(text) => format!("<<\"{}\">>", text.replace('\\', "\\\\").replace('"', "\\\"")),
+        Value::Array(values) => format!("[{}]", values.iter().map(term).collect::<Vec<_>>().join(",")),
+        Value::Object(fields) => {
+            let pairs = fields.iter().map(|(name, value)| format!("{{<<\"{name}\">>,{}}}", term(value)));
+            format!("[{}]", pairs.collect::<Vec<_>>().join(","))
+        }
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn terms_are_rabbitmqs() {
+        let columns = ["user", "tags"].map(str::to_owned);
+        let guest = vec![json!("guest"), json!(["administrator"])];
+        assert_eq!(rows(&columns, std::slice::from_ref(&guest)), "[[{user,<<\"guest\">>},{tags,[administrator]}]]");
+        let many = rows(&columns, &[guest.clone(), guest]);
+        assert_eq!(many.lines().count(), 2, "{many}");
+        assert_eq!(rows(&columns, &[]), "[]");
+        assert_eq!(atom("apply-to"), "'apply-to'");
+        assert_eq!(term(&json!({"a": [1, "x", true, null]})), "[{<<\"a\">>,[1,<<\"x\">>,true,undefined]}]");
+    }
+}

@@ -1,0 +1,175 @@
+//! The log: who may say what, where it goes, and how it looks there.
+//!
+//! A line is formatted and written on a thread of its own. Whoever logs puts a record into a bounded queue and goes on: when
+//! outputs are slower than what is logged, lines are dropped and counted, and nobody waits.
+
+mod date;
+mod file;
+mod format;
+mod levels;
+mod record;
+mod ring;
+mod subscriber;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub(crate) use record::Record;
+
+use anyhow::{Context, Result};
+use config::{LogLevel, LogOptions};
+use levels::{CATEGORIES, Levels};
+use ring::Ring;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+use writer::{Message, Outputs};
+
+/// Records that may wait for the writer; with messages at their longest they take 64 MiB.
+const QUEUE_RECORDS: usize = 8192;
+
+/// How long the end of the process waits for an output that does not take what is logged.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
+
+static LOGGING: OnceLock<Arc<Logging>> = OnceLock::new();
+
+/// Gets finished records on the writer's thread, in order; it must not log, and not take long.
+pub(crate) type Tap = Box<dyn FnMut(&Record) + Send>;
+
+/// The running log.
+pub(crate) struct Logging {
+    queue: SyncSender<Message>,
+    /// By category, the least severe level that any output takes.
+    least: [AtomicU8; CATEGORIES.len()],
+    dropped: AtomicU64,
+    ring: Mutex<Ring>,
+    levels: Mutex<Levels>,
+    /// The name of the node, after which its file is named.
+    node: String,
+}
+
+/// Starts logging, with RabbitMQ's categories as targets; once per process.
+pub(crate) fn start(options: &LogOptions, node: &str) -> Result<()> {
+    let outputs = Outputs::open(options, node)?;
+    let (queue, messages) = sync_channel(QUEUE_RECORDS);
+    let logging = Arc::new(Logging {
+        queue,
+        least: Default::default(),
+        dropped: AtomicU64::new(0),
+        ring: Mutex::default(),
+        levels: Mutex::new(Levels::new(options)),
+        node: node.to_owned(),
+    });
+    logging.publish_levels();
+    let levels = logging.levels().clone();
+    let for_writer = logging.clone();
+    std::thread::Builder::new()
+        .name("logging".to_owned())
+        .spawn(move || writer::run(&for_writer, &messages, outputs, levels))
+        .context("cannot start the thread of the log")?;
+    // Only a second start in one process finds one there, and the first goes on.
+    let _ = LOGGING.set(logging.clone());
+    let _ = tracing::subscriber::set_global_default(subscriber::Events::new(logging));
+    Ok(())
+}
+
+/// The running log, unless there is none yet.
+pub(crate) fn running() -> Option<&'static Arc<Logging>> {
+    LOGGING.get()
+}
+
+/// Waits until everything that was logged is written, but not for an output that takes nothing.
+pub(crate) fn flush() {
+    if let Some(logging) = running() {
+        let _ = logging.ask(Message::Flush);
+    }
+}
+
+impl Logging {
+    /// Takes other outputs and levels; when one of them cannot be opened, nothing changes.
+    pub(crate) fn configure(&self, options: &LogOptions) -> Result<()> {
+        let outputs = Outputs::open(options, &self.node)?;
+        let levels = Levels::new(options);
+        self.change_levels(levels, Some(outputs))
+    }
+
+    /// Changes the level of a category, or of everything; it holds until the configuration is read again.
+    pub(crate) fn set_level(&self, level: LogLevel, category: Option<&str>) -> Result<()> {
+        let mut levels = self.levels().clone();
+        match category {
+            Some(category) => {
+                let known = levels.set_category(category, level);
+                anyhow::ensure!(known, "there is no category `{category}`, there are {}", CATEGORIES.join(", "));
+            }
+            None => levels.set_all(level),
+        }
+        self.change_levels(levels, None)
+    }
+
+    fn change_levels(&self, levels: Levels, outputs: Option<Outputs>) -> Result<()> {
+        *self.levels() = levels.clone();
+        self.ask(|done| Message::Configure { levels: Box::new(levels), outputs: outputs.map(Box::new), done })?;
+        self.publish_levels();
+        Ok(())
+    }
+
+    /// Begins new files, or opens those anew that were moved away.
+    pub(crate) fn rotate(&self) -> Result<()> {
+        self.ask(Message::Rotate)
+    }
+
+    /// Has every record handed to `tap` that `log.exchange` wants, besides what goes to the outputs.
+    #[allow(dead_code, reason = "for the exchange amq.rabbitmq.log")]
+    pub(crate) fn tap(&self, tap: Tap) -> Result<()> {
+        self.ask(|done| Message::Tap { tap, done })
+    }
+
+    /// The newest lines that came after line number `after`, at most `most`, with the number of the last line there is.
+    pub(crate) fn lines(&self, after: u64, most: usize) -> (Vec<String>, u64) {
+        self.ring().lines(after, most)
+    }
+
+    /// Records that no output got, because they were slower than what was logged.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    fn put(&self, record: Record) {
+        if self.queue.try_send(Message::Record(record)).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Sends the writer a message and waits until it is done with it.
+    fn ask(&self, message: impl FnOnce(SyncSender<()>) -> Message) -> Result<()> {
+        let deadline = Instant::now() + FLUSH_TIMEOUT;
+        let (done, is_done) = sync_channel(1);
+        let mut message = message(done);
+        loop {
+            match self.queue.try_send(message) {
+                Ok(()) => break,
+                Err(TrySendError::Full(back)) if Instant::now() < deadline => message = back,
+                Err(_) => anyhow::bail!("the log takes nothing more: an output is stuck"),
+            }
+            std::thread::park_timeout(Duration::from_millis(1));
+        }
+        is_done.recv_timeout(FLUSH_TIMEOUT).context("the log takes nothing more: an output is stuck")
+    }
+
+    fn publish_levels(&self) {
+        let levels = self.levels().clone();
+        for (category, least) in self.least.iter().enumerate() {
+            least.store(levels.least(category) as u8, Ordering::Relaxed);
+        }
+        tracing::callsite::rebuild_interest_cache();
+    }
+
+    fn levels(&self) -> MutexGuard<'_, Levels> {
+        self.levels.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ring(&self) -> MutexGuard<'_, Ring> {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
