@@ -36,7 +36,7 @@ pub struct Cache {
     salt: Option<[u8; 32]>,
     logins: Kept<Login, Result<Arc<User>, LoginError>>,
     authorized: Kept<Login, Arc<User>>,
-    answers: Arc<Kept<(String, Vec<String>, Asked), Verdict>>,
+    answers: Answers,
 }
 
 /// What a login was checked by, its password hashed with a salt that nobody knows.
@@ -46,6 +46,9 @@ struct Login {
     password: Option<[u8; 32]>,
     peer: IpAddr,
 }
+
+/// What was answered about a user, its tags and a question.
+type Answers = Arc<Kept<(String, Vec<String>, Asked), Verdict>>;
 
 struct Kept<K, V>(Mutex<HashMap<K, (Instant, V)>>);
 
@@ -162,7 +165,7 @@ impl Cache {
 /// A backend of which answers about users are kept.
 struct Cached {
     backend: Arc<dyn Backend>,
-    answers: Arc<Kept<(String, Vec<String>, Asked), Verdict>>,
+    answers: Answers,
     settings: CacheSettings,
 }
 

@@ -23,6 +23,8 @@ pub struct DefaultUser {
     pub write: String,
     /// `default_permissions.read`.
     pub read: String,
+    /// `password_hashing_module`.
+    pub hashing: HashingAlgorithm,
     /// The type in `default_queue_type` that the virtual host gets; `None` follows the node.
     pub default_queue_type: Option<String>,
 }
@@ -37,6 +39,7 @@ impl Default for DefaultUser {
             configure: ".*".to_owned(),
             write: ".*".to_owned(),
             read: ".*".to_owned(),
+            hashing: HashingAlgorithm::default(),
             default_queue_type: None,
         }
     }
@@ -55,7 +58,7 @@ impl fmt::Debug for DefaultUser {
 impl DefaultUser {
     /// The changes to propose, as one group, when [`metadata::Snapshot::is_fresh`].
     pub fn changes(&self) -> Result<Vec<Change>, PasswordError> {
-        let algorithm = HashingAlgorithm::default();
+        let algorithm = self.hashing;
         let vhost = VhostDefinition {
             name: self.vhost.clone(),
             description: "Default virtual host".to_owned(),

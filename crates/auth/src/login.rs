@@ -133,6 +133,22 @@ impl LoginError {
         !matches!(self, LoginError::Failed { .. } | LoginError::Busy)
     }
 
+    /// The name that was given, where one was.
+    pub fn user(&self) -> Option<&str> {
+        match self {
+            LoginError::InvalidCredentials { user }
+            | LoginError::BlankPassword { user }
+            | LoginError::LoopbackOnly { user }
+            | LoginError::NotLoopback { user }
+            | LoginError::Refused { user, .. }
+            | LoginError::Failed { user, .. } => Some(user),
+            LoginError::Busy
+            | LoginError::AnonymousLoopbackOnly
+            | LoginError::AnonymousDisabled
+            | LoginError::NoCertificate { .. } => None,
+        }
+    }
+
     /// The text of `connection.close` with 403, without the leading `ACCESS_REFUSED - `.
     pub fn reply_text(mechanism: Mechanism) -> String {
         format!("Login was refused using authentication mechanism {mechanism}. For details see the broker logfile.")

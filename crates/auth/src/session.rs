@@ -61,6 +61,10 @@ impl Session {
         self.lock().pending.take()
     }
 
+    pub(crate) fn is_pending(&self) -> bool {
+        self.lock().pending.is_some()
+    }
+
     pub(crate) fn forget_refusals(&self) {
         let mut state = self.lock();
         state.young.retain(|_, verdict| verdict.is_allowed());

@@ -111,6 +111,16 @@ impl User {
         self.sessions().next().is_some()
     }
 
+    /// True when the internal database alone says what it may do.
+    pub fn asks_internally(&self) -> bool {
+        self.grants.is_empty()
+    }
+
+    /// True while there is a question to which the answer was [`Verdict::Unknown`](crate::Verdict).
+    pub fn is_pending(&self) -> bool {
+        self.sessions().any(|session| session.is_pending())
+    }
+
     /// The question to which the last answer was [`Verdict::Unknown`](crate::Verdict).
     pub fn take_pending(&self) -> Option<Asked> {
         // Each of them forgets its own.

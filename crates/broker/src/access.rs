@@ -1,22 +1,24 @@
 //! Checks of what a connection's user may do.
 
 use crate::broker::Broker;
-use crate::connection::Connection;
+use crate::connection::{Connection, Park};
 use crate::core::Core;
 use crate::errors::{self, ProtocolError, Resource};
 use crate::link::ConnectionId;
+use crate::message::ShardMessage;
 use crate::settings::PassiveDeclare;
 use crate::topology::{Exchange, ExchangeKind, QueueCell, Vhost};
-use auth::Permission;
+use auth::{Asked, Permission, Question, User, Verdict};
 use std::sync::Arc;
+use tracing::warn;
 
 /// What somebody may do who declares, binds or deletes something.
 #[derive(Clone, Copy)]
 pub(crate) struct Rights<'a> {
     pub(crate) broker: &'a Broker,
     /// The user; `None` is an operator, who may do everything.
-    pub(crate) user: Option<&'a str>,
-    /// The connection whose exclusive queues are within reach.
+    pub(crate) user: Option<&'a User>,
+    /// The connection whose exclusive queues are within reach; without one, a backend may be waited for.
     pub(crate) connection: Option<ConnectionId>,
 }
 
@@ -28,10 +30,16 @@ impl<'a> Rights<'a> {
 
     pub(crate) fn check(&self, resource: auth::Resource<'_>, permission: Permission) -> Result<(), ProtocolError> {
         let Some(user) = self.user else { return Ok(()) };
-        if self.broker.access.check(user, resource, permission) {
-            return Ok(());
+        let verdict = self.verdict(user, Question::Object { resource, permission });
+        allowed(&verdict, user, resource, permission)
+    }
+
+    /// What whoever is in charge says. On a reactor that may be [`Verdict::Unknown`]: the frame is then presented again.
+    fn verdict(&self, user: &User, question: Question<'_>) -> Verdict {
+        match self.connection {
+            Some(_) => self.broker.access.decide(user, question),
+            None => self.broker.access.ask(user, question),
         }
-        Err(errors::PERMISSION_DENIED.with(&[&permission.as_str(), &resource, &user]))
     }
 
     /// Topic permissions: which routing keys a user may publish with (write) or bind to (read).
@@ -43,11 +51,8 @@ impl<'a> Rights<'a> {
         permission: Permission,
     ) -> Result<(), ProtocolError> {
         let Some(user) = self.user.filter(|_| exchange.kind == ExchangeKind::Topic) else { return Ok(()) };
-        if self.broker.access.check_topic(user, &vhost.name, &exchange.name, permission, routing_key, None) {
-            return Ok(());
-        }
-        let resource = Resource::exchange(&vhost.name, &exchange.name);
-        Err(errors::TOPIC_PERMISSION_DENIED.with(&[&permission.as_str(), &routing_key, &resource, &user]))
+        let question = Question::Topic { vhost: &vhost.name, exchange: &exchange.name, permission, routing_key };
+        topic_allowed(&self.verdict(user, question), user, vhost, exchange, permission, routing_key)
     }
 
     /// The queue called `name`, unless it is somebody else's own.
@@ -86,7 +91,8 @@ impl<'a> Rights<'a> {
 impl Core {
     /// What a connection's user may do.
     pub(crate) fn rights<'a>(&'a self, conn: &'a Connection) -> Rights<'a> {
-        Rights { broker: &self.broker, user: Some(conn.user_name()), connection: Some(conn.link.id) }
+        let user = conn.user.as_deref().unwrap_or_else(|| User::nobody());
+        Rights { broker: &self.broker, user: Some(user), connection: Some(conn.link.id) }
     }
 
     /// The connection's virtual host.
@@ -155,5 +161,129 @@ impl Core {
         }
         let vhost = self.vhost(conn)?;
         self.rights(conn).check_topic(&vhost, exchange, routing_key, permission)
+    }
+}
+
+/// What a verdict about an object comes to.
+pub(crate) fn allowed(
+    verdict: &Verdict,
+    user: &User,
+    resource: auth::Resource<'_>,
+    permission: Permission,
+) -> Result<(), ProtocolError> {
+    let (permission, user) = (permission.as_str(), user.name());
+    match verdict {
+        Verdict::Allowed => Ok(()),
+        // Nobody is told what is not known: the frame is presented again when it is.
+        Verdict::Refused | Verdict::Unknown => Err(errors::PERMISSION_DENIED.with(&[&permission, &resource, &user])),
+        Verdict::Because { backend, reason } => {
+            Err(errors::PERMISSION_DENIED_BY_BACKEND.with(&[&permission, &resource, &user, backend, reason]))
+        }
+        Verdict::Failed { backend, error } => {
+            Err(errors::PERMISSION_BACKEND_FAILED.with(&[&permission, &resource, &user, backend, error]))
+        }
+    }
+}
+
+/// What a verdict about a routing key comes to.
+pub(crate) fn topic_allowed(
+    verdict: &Verdict,
+    user: &User,
+    vhost: &Vhost,
+    exchange: &Exchange,
+    permission: Permission,
+    key: &str,
+) -> Result<(), ProtocolError> {
+    let resource = Resource::exchange(&vhost.name, &exchange.name);
+    let (permission, user) = (permission.as_str(), user.name());
+    match verdict {
+        Verdict::Allowed => Ok(()),
+        Verdict::Refused | Verdict::Unknown => {
+            Err(errors::TOPIC_PERMISSION_DENIED.with(&[&permission, &key, &resource, &user]))
+        }
+        Verdict::Because { backend, reason } => Err(errors::TOPIC_PERMISSION_DENIED_BY_BACKEND.with(&[
+            &permission,
+            &key,
+            &resource,
+            &user,
+            backend,
+            reason,
+        ])),
+        Verdict::Failed { backend, error } => {
+            Err(errors::TOPIC_PERMISSION_BACKEND_FAILED.with(&[&permission, &key, &resource, &user, backend, error]))
+        }
+    }
+}
+
+/// What a verdict about a virtual host comes to.
+fn vhost_allowed(verdict: &Verdict, user: &User, vhost: &str) -> Result<(), ProtocolError> {
+    let user = user.name();
+    match verdict {
+        Verdict::Allowed => Ok(()),
+        Verdict::Refused | Verdict::Unknown => Err(errors::VHOST_REFUSED.with(&[&vhost, &user])),
+        Verdict::Because { backend, reason } => {
+            Err(errors::VHOST_REFUSED_BY_BACKEND.with(&[&vhost, &user, backend, reason]))
+        }
+        Verdict::Failed { backend, error } => Err(errors::VHOST_BACKEND_FAILED.with(&[&vhost, &user, backend, error])),
+    }
+}
+
+/// Questions that somebody outside has to answer.
+impl Core {
+    /// Whether the connection's user may be in `vhost`.
+    pub(crate) fn check_vhost(&self, conn: &Connection, vhost: &str) -> Result<(), ProtocolError> {
+        let user = conn.user.as_deref().unwrap_or_else(|| User::nobody());
+        let question = Question::Vhost { vhost, peer: Some(conn.entry.peer.ip()) };
+        vhost_allowed(&self.broker.access.decide(user, question), user, vhost)
+    }
+
+    /// What went wrong with a frame was that nobody knew whether the user may do it: has that found out, and parks the
+    /// connection until then. False where something else went wrong.
+    pub(crate) fn ask_for(&mut self, conn: &mut Connection) -> bool {
+        let Some(user) = conn.user.clone().filter(|user| user.has_to_be_asked_for()) else { return false };
+        let Some(asked) = user.take_pending() else {
+            // A refusal that the client is told does not count for what it tries next.
+            user.forget_refusals();
+            conn.chosen_name = None;
+            return false;
+        };
+        let (broker, address, shard) = (self.broker.clone(), conn.address(), self.shard);
+        let question = asked.clone();
+        let submitted = self.broker.do_aside(Box::new(move || {
+            broker.access.ask(&user, question.question());
+            broker.post(shard, ShardMessage::Answered { address });
+        }));
+        if !submitted {
+            warn!(target: "connection", "{}: too much waits to be asked about: {}", conn.name(), wanted(&asked));
+            return false;
+        }
+        conn.park = Some(Park::Question);
+        true
+    }
+
+    /// Asks before the content of a publish comes, which could not wait for the answer. True when the connection is
+    /// parked meanwhile; a refusal is left to the end of the content.
+    pub(crate) fn must_ask_to_publish(
+        &mut self,
+        conn: &mut Connection,
+        number: u16,
+        exchange: &[u8],
+        key: &[u8],
+    ) -> bool {
+        if !conn.user.as_ref().is_some_and(|user| user.has_to_be_asked_for()) {
+            return false;
+        }
+        self.check_publish(conn, number, exchange, key).is_err()
+            && conn.user.as_ref().is_some_and(|user| user.is_pending())
+            && self.ask_for(conn)
+    }
+}
+
+/// What a question is about, for the log.
+fn wanted(asked: &Asked) -> String {
+    match asked {
+        Asked::Vhost { vhost, .. } => format!("vhost '{vhost}'"),
+        Asked::Object { vhost, name, .. } => format!("'{name}' in vhost '{vhost}'"),
+        Asked::Topic { vhost, exchange, .. } => format!("topics of exchange '{exchange}' in vhost '{vhost}'"),
     }
 }

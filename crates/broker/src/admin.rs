@@ -7,11 +7,13 @@ mod access;
 mod arguments;
 mod command;
 mod connections;
+mod default_users;
 mod delayed;
 mod diagnosis;
 mod error;
 mod export;
 mod import;
+mod maintenance;
 mod memory;
 mod messages;
 mod objects;
@@ -40,6 +42,8 @@ pub use snapshot::{BindingSnapshot, DelayedSnapshot, ExchangeSnapshot, Overview,
 use crate::access::Rights;
 use crate::broker::Broker;
 use crate::core::{DeleteCondition, ExchangeDeclaration, QueueDeclaration};
+use crate::events::Acting;
+use auth::User;
 use std::sync::Arc;
 use vhosts::VhostChange;
 
@@ -53,9 +57,10 @@ impl Broker {
     }
 
     /// The same in the name of a user; `None` is an operator, who may do everything.
-    fn execute_as(&self, user: Option<&str>, command: AdminCommand) -> Result<AdminReply, AdminError> {
+    fn execute_as(&self, user: Option<&User>, command: AdminCommand) -> Result<AdminReply, AdminError> {
         use AdminCommand as C;
         let rights = Rights { broker: self, user, connection: None };
+        let _acting = user.map(|user| Acting::begin(Some(user.name())));
         match command {
             C::As { user, command } => self.execute_as(Some(&user), *command),
             C::Overview => Ok(AdminReply::Overview(Box::new(self.overview()))),
@@ -138,6 +143,8 @@ impl Broker {
 
             C::CloseConnections { which, reason } => self.close_connections(&which, &reason),
 
+            C::Drain => self.drain(),
+            C::Revive => Ok(self.revive()),
             C::SetAlarm { alarm, raised } => {
                 self.set_alarm(alarm, raised);
                 Ok(AdminReply::Done)

@@ -7,11 +7,13 @@ use crate::limits::{Tally, UsersInUse};
 use crate::link::ConnectionId;
 use crate::message::ShardMessage;
 use crate::messages::{MessageStore, Messages};
+use crate::node_limits::NodeLimits;
 use crate::output::BufferPool;
 use crate::reply_to::ReplyConsumers;
 use crate::settings::Settings;
 use crate::topology::{Exchange, QueueCell, Vhost};
 use crate::totals::Totals;
+use crate::workers::{Inline, Job, Workers};
 use auth::AccessControl;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
@@ -59,6 +61,8 @@ struct Inbox {
 pub struct Broker {
     /// What it was told.
     pub settings: Settings,
+    /// Those of the settings that may have changed since.
+    pub limits: NodeLimits,
     /// Users and their permissions.
     pub access: Arc<AccessControl>,
     pub(crate) journal: Arc<dyn Journal>,
@@ -70,6 +74,8 @@ pub struct Broker {
     /// `settings.channel_max` until an operator says otherwise.
     channel_max: AtomicU16,
     closing: AtomicBool,
+    /// True while the node is being drained.
+    pub(crate) maintenance: AtomicBool,
     pub(crate) buffers: Arc<BufferPool>,
     pub(crate) chunks: Arc<ChunkPool>,
     inboxes: Vec<Inbox>,
@@ -97,6 +103,10 @@ pub struct Broker {
     pub(crate) directory: Directory,
     pub(crate) memory_control: OnceLock<Box<dyn MemoryControl>>,
     pub(crate) tracer: OnceLock<Arc<dyn crate::trace::Tracer>>,
+    /// What happened and is to be told.
+    pub(crate) events: crate::events::Events,
+    /// Threads for logins; everything is done at once without them.
+    workers: OnceLock<Arc<dyn Workers>>,
     /// What is being done with many messages.
     pub(crate) operations: Operations,
     entropy: Entropy,
@@ -135,6 +145,7 @@ impl Broker {
         };
         let broker = Arc::new(Broker {
             channel_max: AtomicU16::new(settings.channel_max),
+            limits: NodeLimits::new(&settings),
             settings,
             access,
             journal,
@@ -143,6 +154,7 @@ impl Broker {
             alarms: AtomicU8::new(0),
             tracing: AtomicBool::new(false),
             closing: AtomicBool::new(false),
+            maintenance: AtomicBool::new(false),
             buffers: BufferPool::new(),
             chunks: ChunkPool::new(FREE_CHUNKS),
             inboxes: (0..shards.max(1)).map(|_| Inbox::default()).collect(),
@@ -164,6 +176,8 @@ impl Broker {
             directory: Directory::default(),
             memory_control: OnceLock::new(),
             tracer: OnceLock::new(),
+            events: crate::events::Events::default(),
+            workers: OnceLock::new(),
             operations: Operations::default(),
             entropy,
         });
@@ -181,6 +195,20 @@ impl Broker {
         if let Some(inbox) = self.inboxes.get(shard) {
             // A second call would be a driver's mistake; the first stays.
             let _ = inbox.wake.set(Box::new(wake));
+        }
+    }
+
+    /// Sets who checks logins and asks backends; once.
+    pub fn set_workers(&self, workers: Arc<dyn Workers>) {
+        // A second call would be the process's mistake; the first stays.
+        let _ = self.workers.set(workers);
+    }
+
+    /// Has something done that must not be done on a reactor; false where too much waits.
+    pub(crate) fn do_aside(&self, job: Job) -> bool {
+        match self.workers.get() {
+            Some(workers) => workers.submit(job),
+            None => Inline.submit(job),
         }
     }
 
@@ -372,6 +400,7 @@ impl Broker {
             self.alarms.fetch_and(!alarm.bit(), Ordering::AcqRel)
         };
         if (before & alarm.bit() != 0) != raised {
+            self.emit_alarm(alarm, raised);
             self.post_to_all(|| ShardMessage::AlarmsChanged);
         }
     }

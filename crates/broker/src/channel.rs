@@ -191,6 +191,11 @@ impl Channels {
         self.open.iter().map(|channel| &**channel)
     }
 
+    /// What the user may do has to be found out again.
+    pub(crate) fn forget_permissions(&mut self) {
+        self.open.iter_mut().for_each(|channel| channel.last_publish.exchange = None);
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.open.len()
     }

@@ -4,8 +4,9 @@ use crate::channel::Channels;
 use crate::directory::ConnectionEntry;
 use crate::limits::{Place, UserUse};
 use crate::link::Link;
+use crate::message::Address;
 use crate::topology::{QueueCell, Vhost};
-use auth::User;
+use auth::{Mechanism, User};
 use metadata::Token;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -57,6 +58,12 @@ pub(crate) enum Park {
     Alarm,
     /// Until a queue is shorter, or a moment, because its messages come faster than consumers take them.
     Flow { queue: Arc<QueueCell>, until_ms: u64 },
+    /// Until the client's login is checked.
+    Login { mechanism: Mechanism },
+    /// Until a backend has said whether the user may do what it wants; then the same frame is presented again.
+    Question,
+    /// Until the client's new secret is checked.
+    Secret,
     /// Until the answer to a refused login is due.
     Refused { until_ms: u64, close: Vec<u8> },
 }
@@ -144,12 +151,16 @@ pub(crate) struct Connection {
     pub(crate) places: Vec<Place>,
     /// What its user has open.
     pub(crate) user_use: Option<Arc<UserUse>>,
+    /// The name of a queue that the client leaves to us, while its declaration waits for a backend.
+    pub(crate) chosen_name: Option<String>,
     /// The queues that go with the connection.
     pub(crate) exclusive_queues: Vec<Arc<QueueCell>>,
     /// Channels that we closed and the client answered for, with the time until which it may not have noticed.
     pub(crate) just_closed: Vec<(u16, u64)>,
     /// True when received bytes make no sense any more; they are discarded until the socket is closed.
     pub(crate) out_of_step: bool,
+    /// While a timer waits for it, when the user's token expires, in s since 1970.
+    pub(crate) expiry_is_armed_for: Option<u64>,
     /// True while a timer looks whether the connection's park is over.
     pub(crate) unpark_is_armed: bool,
     /// True after connection.blocked.
@@ -179,9 +190,11 @@ impl Connection {
             undurable: None,
             places: Vec::new(),
             user_use: None,
+            chosen_name: None,
             exclusive_queues: Vec::new(),
             just_closed: Vec::new(),
             out_of_step: false,
+            expiry_is_armed_for: None,
             unpark_is_armed: false,
             told_blocked: false,
             peer_is_gone: false,
@@ -196,6 +209,11 @@ impl Connection {
     /// True while received bytes are to be processed.
     pub(crate) fn is_reading(&self) -> bool {
         self.park.is_none() && self.phase != Phase::Closed
+    }
+
+    /// Where messages for it go.
+    pub(crate) fn address(&self) -> Address {
+        Address { key: self.link.key, id: self.link.id }
     }
 
     /// Name of the user, for error texts.

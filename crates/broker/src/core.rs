@@ -10,6 +10,7 @@ mod declare;
 mod delay;
 pub(crate) mod deliver;
 mod duplicates;
+mod event_exchange;
 mod exchanges;
 pub(crate) mod facts;
 pub(crate) mod fetch_for;

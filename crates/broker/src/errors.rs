@@ -216,10 +216,16 @@ error_table! {
             "Publishing to an internal exchange."
         PERMISSION_DENIED = 403 "{} access to {} refused for user '{}'";
             "The user lacks `configure`, `write` or `read` on the queue or exchange."
-        PERMISSION_DENIED_BY_BACKEND = 403 "{} access to {} refused for user '{}' by backend {}: {}", issue 6;
+        PERMISSION_DENIED_BY_BACKEND = 403 "{} access to {} refused for user '{}' by backend {}: {}";
             "An authorization backend refused with a reason of its own."
+        PERMISSION_BACKEND_FAILED = 403 "{} access to {} refused for user '{}', backend {} returned an error: {}";
+            "An authorization backend could not tell."
         TOPIC_PERMISSION_DENIED = 403 "{} access to topic '{}' in {} refused for user '{}'";
             "A topic permission forbids the routing key."
+        TOPIC_PERMISSION_DENIED_BY_BACKEND = 403 "{} access to topic '{}' in {} refused for user '{}' by backend {}: {}";
+            "An authorization backend refused a routing key with a reason of its own."
+        TOPIC_PERMISSION_BACKEND_FAILED = 403 "{} access to topic '{}' in {} refused for user '{}', backend {} returned an error: {}";
+            "An authorization backend could not tell about a routing key."
         EXCLUSIVE_CONSUMER = 403 "{} in exclusive use";
             "Consuming beside an exclusive consumer, or exclusively beside another consumer."
         VOLATILE_QUEUE_BINDING = 403 "cannot bind or unbind to a volatile (direct reply-to) queue";
@@ -326,6 +332,10 @@ error_table! {
             "connection.open of a virtual host that does not exist."
         VHOST_REFUSED = 530 "access to vhost '{}' refused for user '{}'";
             "connection.open of a virtual host where the user has no permissions."
+        VHOST_REFUSED_BY_BACKEND = 530 "access to vhost '{}' refused for user '{}' by backend {}: {}";
+            "An authorization backend refused the virtual host with a reason of its own."
+        VHOST_BACKEND_FAILED = 530 "access to vhost '{}' refused for user '{}', backend {} returned an error: {}";
+            "An authorization backend could not tell about the virtual host."
         VHOST_DOWN = 541 "access to vhost '{}' refused for user '{}': vhost '{}' is down", issue CLUSTER_AND_STREAMS;
             "connection.open of a virtual host that is stopped on this node."
         VHOST_CONNECTION_LIMIT = 530 "access to vhost '{}' refused for user '{}': connection limit ({}) is reached";
@@ -410,15 +420,15 @@ error_table! {
             "A content header that declares more than 512 MiB."
         MALFORMED_UTF8 = 501 "Malformed UTF-8 in shortstr";
             "A short string that is not UTF-8."
-        SECRET_REFUSED = 530 "New secret was refused by one of the backends", issue 6;
+        SECRET_REFUSED = 530 "New secret was refused by one of the backends";
             "connection.update-secret with a secret that a backend refuses."
-        SECRET_UPDATE_FAILED = 530 "Secret update failed", issue 6;
-            "connection.update-secret while a backend is failing."
+        SECRET_UPDATE_FAILED = 530 "Secret update failed", issue NEVER_SENT;
+            "connection.update-secret while a backend is failing; here that is a refusal as any other."
         CLOSED_BY_OPERATOR = 320 "{}";
             "An operator closed the connection, with the reason given."
         SHUTDOWN = 320 "broker forced connection closure with reason 'shutdown'";
             "The broker is stopping."
-        CREDENTIAL_EXPIRED = 320 "credential expired", issue 6;
+        CREDENTIAL_EXPIRED = 320 "credential expired";
             "The token that the client logged in with has expired."
         TRANSIENT_QUEUE_DENIED = 541 "Feature `transient_nonexcl_queues` is deprecated.\nBy default, this feature is not permitted anymore.", issue NEVER_SENT;
             "Declaring a non-durable, non-exclusive queue (4.3); accepted here, as before 4.3."

@@ -97,12 +97,13 @@ impl Core {
             let error = errors::BAD_FRAME_END.with(&[&Snippet::new(header.kind, payload), &rest[whole - 1]]);
             return Err(Fault { channel: 0, error, out_of_step: true });
         }
-        let more = self.frame(conn, header, payload, buffer, at + whole).map_err(|error| Fault {
-            channel: header.channel,
-            error,
-            out_of_step: false,
-        })?;
-        Ok(if more == AGAIN { 0 } else { whole + more })
+        match self.frame(conn, header, payload, buffer, at + whole) {
+            Ok(AGAIN) => Ok(0),
+            Ok(more) => Ok(whole + more),
+            // The pieces of a content cannot be presented again; what they need was asked before the first came.
+            Err(_) if header.kind == FRAME_METHOD && self.ask_for(conn) => Ok(0),
+            Err(error) => Err(Fault { channel: header.channel, error, out_of_step: false }),
+        }
     }
 
     fn check_size(&self, conn: &Connection, header: FrameHeader) -> Result<(), Fault> {
@@ -248,6 +249,9 @@ impl Core {
             if is_cut(&buffer[end..], number, conn.frame_max) {
                 return Ok(AGAIN);
             }
+            if self.must_ask_to_publish(conn, number, publish.exchange.0, publish.routing_key.0) {
+                return Ok(AGAIN);
+            }
             let Some(channel) = conn.channels.find(number) else { return Ok(0) };
             channel.assembly = Some(Box::new(Assembly::new(publish, names)));
             return Ok(0);
@@ -270,6 +274,9 @@ impl Core {
         };
         let published = self.publish(conn, number, incoming, buffer);
         if let Err(error) = published {
+            if self.ask_for(conn) {
+                return Ok(AGAIN);
+            }
             // The frames of the content are done with all the same: a channel error must not let them be read again.
             return self.refused_content(conn, number, error, taken, buffer);
         }

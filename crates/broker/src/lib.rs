@@ -23,13 +23,16 @@ pub(crate) mod delayed;
 mod delivery;
 mod directory;
 pub mod errors;
+mod events;
 mod inbound;
 mod key_pattern;
 mod limits;
 mod link;
+mod login;
 mod message;
 mod messages;
 mod names;
+mod node_limits;
 mod output;
 mod policy;
 mod properties;
@@ -42,6 +45,7 @@ mod tap;
 mod topology;
 mod totals;
 mod trace;
+mod workers;
 
 pub use admin::{
     AdminCommand, AdminError, AdminReply, AfterGet, BindingSnapshot, Cursor, DelayedSnapshot, ExchangeSnapshot,
@@ -54,12 +58,18 @@ pub use broker::{Alarm, Broker, Entropy};
 pub use connection::{Ends, PeerCertificate, TlsEnds};
 pub use delivery::Consumer;
 pub use directory::{ChannelEntry, ChannelMode, ConnectionEntry, ConnectionState, ObjectTotals, Subscription, Tuned};
+pub use events::{
+    EVENT_EXCHANGE, Event, EventSink, EventStream, LOG_EXCHANGE, LogLine, process_id, set_process_creation,
+};
 pub use key_pattern::KeyPattern;
 pub use link::{ConnectionId, Flushed, Link, Transport};
 pub use message::{ShardMessage, Which};
 pub use messages::MessageStore;
+pub use node_limits::NodeLimits;
 pub use policy::{InForce, Policy};
-pub use settings::{ConsumerTimeoutAction, DefaultVhostLimits, OnRedeclare, PassiveDeclare, PublisherDeaths, Settings};
+pub use settings::{
+    ConsumerTimeoutAction, DefaultVhostLimits, OnRedeclare, PassiveDeclare, PublisherDeaths, Settings, VhostUser,
+};
 pub use shard::{Errand, Shard};
 pub use tap::{Tap, TapEvent, TapRequest, TapSink, Watch};
 pub use topology::{
@@ -71,6 +81,7 @@ pub use totals::{
     STRATEGIES,
 };
 pub use trace::{Operation, Traced, Tracer};
+pub use workers::{Job, Workers};
 
 /// The time of a turn; the driver reads the clocks once for it.
 #[derive(Clone, Copy, Debug, Default)]

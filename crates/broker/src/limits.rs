@@ -115,6 +115,9 @@ impl Broker {
     }
 }
 
+/// Users who are known before those who have nothing open are forgotten.
+const MOST_IDLE: usize = 4096;
+
 /// The users who have connected, by name.
 #[derive(Debug, Default)]
 pub(crate) struct UsersInUse(Mutex<HashMap<String, Arc<UserUse>, RandomState>>);
@@ -129,6 +132,10 @@ impl UsersInUse {
         // Under the lock: limits that change meanwhile are set behind this.
         let user = Arc::new(UserUse::default());
         user.set(limits());
+        if users.len() >= MOST_IDLE {
+            // Names come from outside where tokens have them: those who have nothing open are forgotten.
+            users.retain(|_, user| Arc::strong_count(user) > 1);
+        }
         users.insert(name.to_owned(), user.clone());
         user
     }

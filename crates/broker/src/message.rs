@@ -4,6 +4,7 @@ use crate::core::leave::Letter;
 use crate::link::ConnectionId;
 use crate::shard::Errand;
 use crate::topology::{Destination, QueueCell, Vhost};
+use auth::{LoginError, SecretRefused, User};
 use metadata::Token;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -74,8 +75,29 @@ pub enum ShardMessage {
         /// Where they go.
         destination: Destination,
     },
+    /// Events wait to be published.
+    Events,
     /// Move messages out of memory that is mostly empty.
     Compact,
+    /// A login was checked.
+    LoggedIn {
+        /// The client's connection.
+        address: Address,
+        /// Who it is, or why it is refused.
+        outcome: Result<Arc<User>, LoginError>,
+    },
+    /// A backend has answered a question about the user of a connection.
+    Answered {
+        /// The connection.
+        address: Address,
+    },
+    /// A new secret was checked.
+    Renewed {
+        /// The client's connection.
+        address: Address,
+        /// The user as it is with the new secret, or why it is refused.
+        outcome: Result<Arc<User>, SecretRefused>,
+    },
     /// Work that an administrative command needs done where messages are handled.
     Errand(Errand),
     /// Close all connections: the broker stops.

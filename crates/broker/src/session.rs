@@ -10,7 +10,7 @@ use crate::properties::server_properties;
 use crate::totals::LoginProtocol;
 use amqp::method::{channel, connection};
 use amqp::{FieldTable, FieldValue, Method, ProtocolHeader};
-use auth::{LoginError, Mechanism, SaslError, VhostRefused};
+use auth::{LoginError, Mechanism, SaslError};
 use tracing::{debug, info, warn};
 
 /// What a frame_max of 0, no limit, comes to in bytes: frames are put together in memory.
@@ -70,11 +70,7 @@ impl Core {
             (Phase::Starting, Method::ConnectionStartOk(start_ok)) => self.start_ok(conn, &start_ok),
             (Phase::Tuning, Method::ConnectionTuneOk(tune_ok)) => self.tune_ok(conn, &tune_ok),
             (Phase::Opening, Method::ConnectionOpen(open)) => self.open(conn, &open),
-            (Phase::Running, Method::ConnectionUpdateSecret(_)) => {
-                // Users of the internal backend have no secrets that expire.
-                self.send(conn, 0, &Method::ConnectionUpdateSecretOk(connection::UpdateSecretOk {}));
-                Ok(())
-            }
+            (Phase::Running, Method::ConnectionUpdateSecret(update)) => self.update_secret(conn, &update),
             (Phase::Closing, Method::ConnectionCloseOk(_)) => {
                 conn.phase = Phase::Closed;
                 Ok(())
@@ -103,18 +99,7 @@ impl Core {
                 return Ok(());
             }
         };
-        match self.broker.login(&credentials, conn.entry.peer.ip(), LoginProtocol::Amqp091) {
-            Ok(user) => {
-                conn.entry.set_login(user.clone(), mechanism);
-                conn.user = Some(user);
-                conn.phase = Phase::Tuning;
-                let settings = &self.broker.settings;
-                let (channel_max, frame_max) = (self.broker.channel_max(), settings.frame_max);
-                let tune = connection::Tune { channel_max, frame_max, heartbeat: settings.heartbeat_s };
-                self.send(conn, 0, &Method::ConnectionTune(tune));
-            }
-            Err(error) => self.login_failed(conn, mechanism, &error),
-        }
+        self.check_login(conn, mechanism, credentials);
         Ok(())
     }
 
@@ -136,7 +121,7 @@ impl Core {
     }
 
     /// RabbitMQ: 403 after a delay for clients that announced that they understand it, silence for others.
-    fn login_failed(&mut self, conn: &mut Connection, mechanism: Mechanism, error: &LoginError) {
+    pub(crate) fn login_failed(&mut self, conn: &mut Connection, mechanism: Mechanism, error: &LoginError) {
         warn!(target: "connection", "closing {}: {mechanism} login refused: {error}", conn.name());
         let mut close = Vec::new();
         if conn.capabilities.authentication_failure_close {
@@ -183,14 +168,14 @@ impl Core {
 
     fn open(&mut self, conn: &mut Connection, open: &connection::Open<'_>) -> Result<(), ProtocolError> {
         let name = open.virtual_host;
+        // Those of before, when a backend had to be asked and the frame is presented again.
+        conn.places.clear();
         conn.places = self.admit(conn, name)?;
-        self.broker.access.check_vhost(conn.user_name(), name).map_err(|refused| match refused {
-            VhostRefused::NotFound { vhost } => errors::VHOST_NOT_FOUND.with(&[&vhost]),
-            VhostRefused::Refused { vhost, user } => errors::VHOST_REFUSED.with(&[&vhost, &user]),
-        })?;
+        self.check_vhost(conn, name)?;
         let vhost = self.broker.vhost(name).ok_or_else(|| errors::VHOST_NOT_FOUND.with(&[&name]))?;
         conn.entry.set_vhost(vhost.name.clone());
         self.broker.totals.churn.connection_created.add(1);
+        self.broker.emit_connection_created(&conn.entry);
         conn.vhost = Some(vhost);
         conn.phase = Phase::Running;
         info!(target: "connection", "{}: user '{}' authenticated and granted access to vhost '{name}'", conn.name(), conn.user_name());
@@ -206,7 +191,7 @@ impl Core {
         let (broker, user) = (&self.broker, conn.user_name());
         let on_node = broker
             .connections
-            .enter(broker.settings.connection_limit)
+            .enter(broker.limits.connections())
             .map_err(|most| errors::NODE_CONNECTION_LIMIT.with(&[&most]))?;
         let limits = &broker.vhost(vhost).ok_or_else(|| errors::VHOST_NOT_FOUND.with(&[&vhost]))?.limits;
         let in_vhost = limits

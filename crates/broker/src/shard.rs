@@ -211,10 +211,22 @@ impl Shard {
                 self.core.replay(&vhost, &history, destination);
             }
             ShardMessage::Compact => self.core.compact(),
+            ShardMessage::Events => self.core.publish_events(),
             ShardMessage::Close { which, reason, closed } => {
                 let count = self.close(&which, &reason);
                 // Nobody is there to answer when the asker has gone.
                 let _ = closed.map(|closed| closed.send(count));
+            }
+            ShardMessage::LoggedIn { address, outcome } => {
+                self.serve_address(address, |core, conn| core.logged_in(conn, outcome));
+            }
+            ShardMessage::Answered { address } => self.serve_address(address, |_, conn| {
+                if matches!(conn.park, Some(Park::Question)) {
+                    conn.park = None;
+                }
+            }),
+            ShardMessage::Renewed { address, outcome } => {
+                self.serve_address(address, |core, conn| core.renewed(conn, outcome));
             }
             ShardMessage::Errand(errand) => errand.run(self),
             ShardMessage::ShutDown => self.each(|core, conn| {
@@ -347,6 +359,10 @@ impl Shard {
                 if conn.entry.vhost().is_some() {
                     self.core.broker.totals.churn.connection_closed.add(1);
                 }
+                // RabbitMQ tells of one that was refused, too, as soon as its client had said who it is.
+                if conn.entry.client_properties().is_some() {
+                    self.core.broker.emit_connection_closed(&conn.entry);
+                }
             }
             conn.link.end();
             self.ended.push(key);
@@ -375,8 +391,17 @@ impl Shard {
             Some(Park::Log { .. }) => Some(now_ms + LOG_LOOK_MS),
             Some(Park::Output) => Some(now_ms + FLOW_PAUSE_MS),
             Some(Park::Refused { until_ms, .. }) => Some(*until_ms),
-            Some(Park::Journal { .. } | Park::Get { .. } | Park::Alarm) | None => None,
+            Some(
+                Park::Journal { .. }
+                | Park::Get { .. }
+                | Park::Alarm
+                | Park::Login { .. }
+                | Park::Question
+                | Park::Secret,
+            )
+            | None => None,
         };
+        self.arm_expiry(key, conn);
         // One timer at a time, however often the connection is served meanwhile.
         if let Some(look_ms) = look_ms.filter(|_| !conn.unpark_is_armed) {
             conn.unpark_is_armed = true;

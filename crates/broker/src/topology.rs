@@ -23,6 +23,7 @@ pub(crate) use hidden::{HiddenQueue, exchange_of, hidden_name};
 pub use queue_cell::{QueueCell, QueueState, QueueTerms};
 pub use queue_details::QueueDetails;
 pub use queue_options::{DeadLetterTarget, DelayedRetry, Overflow, QueueOptions};
+pub(crate) use remove::Removed;
 pub(crate) use route::{Route, Routed};
 
 use crate::limits::{ObjectCounts, VhostLimits};

@@ -220,6 +220,13 @@ impl<'a> Context<'a> {
         let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
         let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
         let reason = text("reason").unwrap_or_else(|| format!("the broker answered with status {}", response.status));
+        if response.status == 503 && reason.starts_with(STOPPED) {
+            let problem = "this command requires the 'rabbit' app to be running on the target node. Start it with \
+                           'rabbitmqctl start_app'.";
+            let failure = self.invalid(problem, exit::USAGE);
+            let text = failure.text.replacen("Error (argument validation)", "Error", 1);
+            return Err(RequestError::Unreachable(Failure { text, ..failure }));
+        }
         Err(RequestError::Refused(Refusal { status: response.status, missing: text("missing"), reason, body }))
     }
 
@@ -364,6 +371,9 @@ fn nobody_there(directory: &Path) -> String {
         location::DATA_DIR_VARIABLE
     )
 }
+
+/// How the broker's answer begins while stop_app holds.
+const STOPPED: &str = "the broker is stopped";
 
 /// The file in the data directory that a broker has locked while it runs.
 const LOCK_NAME: &str = "leveret.lock";

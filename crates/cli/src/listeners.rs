@@ -29,7 +29,7 @@ fn purpose(protocol: &str) -> &str {
 impl Listener {
     /// The listeners of the broker.
     pub(crate) fn all(context: &Context<'_>) -> Result<Vec<Listener>, RequestError> {
-        Ok(Listener::of(&context.get("/api/overview?disable_stats=true")?))
+        Ok(Listener::of(&context.get("/api/overview")?))
     }
 
     /// Those of an overview.

@@ -36,11 +36,12 @@ pub use load::Loader;
 pub use markdown::markdown_table;
 pub use options::{
     AnonymousLogin, AuditOptions, AuthMechanism, CertificateLogin, Compat, Config, ConsoleOptions,
-    ConsumerTimeoutAction, CrlCheck, DefaultUser, DefaultVhostLimits, DefinitionsOptions, DiskFreeLimit, HeaderOptions,
-    HttpsOptions, LogFileOptions, LogFormatter, LogLevel, LogLevelFormat, LogOptions, LogOutputOptions, LogPlace,
-    LogRotation, LogStdio, LogStyle, LogTimeFormat, ManagementOptions, MemoryWatermark, MessageExpiry, OnRedeclare,
-    OtlpOptions, PassiveDeclarePermission, Permissions, PrometheusOptions, PublisherXDeath, RatesMode, RetentionPolicy,
-    RotationDate, Secret, StatisticsOptions, Sync, TcpListenOptions, TlsOptions, TlsServerOptions, UnknownExchangeType,
+    ConsumerTimeoutAction, CrlCheck, DefaultUser, DefaultVhostLimits, DefinitionsOptions, DiskFreeLimit, EventOptions,
+    HeaderOptions, HttpsOptions, LogFileOptions, LogFormatter, LogLevel, LogLevelFormat, LogOptions, LogOutputOptions,
+    LogPlace, LogRotation, LogStdio, LogStyle, LogTimeFormat, ManagementOptions, MemoryWatermark, MessageExpiry,
+    OnRedeclare, OtlpOptions, PassiveDeclarePermission, Permissions, PrometheusOptions, PublisherXDeath, RatesMode,
+    RetentionPolicy, RotationDate, Secret, StatisticsOptions, Sync, TcpListenOptions, TlsOptions, TlsServerOptions,
+    UnknownExchangeType,
 };
 pub use origin::{Origin, Setting};
 pub use plugins::Plugins;

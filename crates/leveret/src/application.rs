@@ -1,33 +1,59 @@
 //! The broker within the process: started from the data directory, stopped, and started again.
 
-use crate::certificates;
+use crate::backup;
 use crate::definitions;
+use crate::log_exchange;
 use crate::memory::Monitored;
 use crate::settings::{self, Endpoints};
 use crate::storage::{MESSAGES, Storage};
+use crate::{logging, reload};
 use anyhow::{Context, Result};
 use auth::{AccessControl, Pattern};
 use broker::{Broker, MessageStore};
-use config::Config;
-use metadata::{Journal, Snapshot};
-use server::{DiskMonitor, Doors, FreeLimit, Listeners, MemoryMonitor, Reactors, StorageThreads, total_memory};
+use config::{Config, Loaded, Sources};
+use management::BackupSummary;
+use metadata::{Journal, LogJournal, Snapshot};
+use server::{
+    DiskMonitor, Doors, FreeLimit, Listeners, MemoryMonitor, Reactors, StorageThreads, WorkerThreads, total_memory,
+};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use store::Store;
 use telemetry::Exporter;
 use tracing::{error, info};
 
+/// Threads that check logins with passwords that are hashed here.
+const HASHING_THREADS: usize = 2;
+/// The same where others are asked over the network.
+const ASKING_THREADS: usize = 16;
+
 /// The broker of this process, running or stopped.
 pub(crate) struct Application {
-    config: Config,
+    /// Where the configuration is read again from.
+    sources: Sources,
+    configured: Mutex<Configured>,
+    /// Held while the configuration is read again.
+    reloading: Mutex<()>,
     data_dir: PathBuf,
     endpoints: Endpoints,
     /// Held while it is started or stopped.
     running: Mutex<Option<Running>>,
     /// What others see of it, which they can look at meanwhile.
     visible: Mutex<Option<Visible>>,
+    /// Held while a backup is made.
+    backing_up: Mutex<()>,
+}
+
+/// The configuration in force.
+struct Configured {
+    config: Arc<Config>,
+    /// The files that it was read from.
+    files: Vec<PathBuf>,
+    /// The digest of the definitions that were imported last.
+    imported: Option<String>,
 }
 
 #[derive(Clone)]
@@ -37,6 +63,8 @@ struct Visible {
     tls_listeners: Vec<SocketAddr>,
     doors: Doors,
     disk: DiskMonitor,
+    store: Arc<Store>,
+    journal: Arc<LogJournal>,
 }
 
 /// Everything that a running broker consists of.
@@ -50,17 +78,69 @@ struct Running {
     disk_monitor: DiskMonitor,
     disk: JoinHandle<()>,
     exporter: Option<Arc<Exporter>>,
+    total_memory_bytes: u64,
 }
 
 impl Application {
-    pub(crate) fn new(config: Config, data_dir: PathBuf, endpoints: Endpoints) -> Application {
-        Application { config, data_dir, endpoints, running: Mutex::default(), visible: Mutex::default() }
+    pub(crate) fn new(sources: Sources, loaded: Loaded, endpoints: Endpoints) -> Application {
+        let data_dir = loaded.config.data_dir.clone();
+        let configured = Configured { config: Arc::new(loaded.config), files: loaded.files, imported: None };
+        Application {
+            sources,
+            configured: Mutex::new(configured),
+            reloading: Mutex::default(),
+            data_dir,
+            endpoints,
+            running: Mutex::default(),
+            visible: Mutex::default(),
+            backing_up: Mutex::default(),
+        }
     }
 
-    /// Reads certificates again; the error says which are left out.
-    #[expect(dead_code, reason = "SIGHUP asks for it")]
-    pub(crate) fn reload_certificates(&self) -> Result<(), String> {
-        certificates::reload(&self.endpoints.all())
+    pub(crate) fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    /// The TLS of everything that has it.
+    pub(crate) fn endpoints(&self) -> &Endpoints {
+        &self.endpoints
+    }
+
+    /// The configuration in force.
+    pub(crate) fn config(&self) -> Arc<Config> {
+        lock(&self.configured).config.clone()
+    }
+
+    /// The files that it was read from.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        lock(&self.configured).files.clone()
+    }
+
+    /// What was read again is in force from now on.
+    pub(crate) fn replace(&self, config: Arc<Config>, files: Vec<PathBuf>) {
+        let mut configured = lock(&self.configured);
+        (configured.config, configured.files) = (config, files);
+    }
+
+    /// Held while the configuration is read again.
+    pub(crate) fn reloading(&self) -> MutexGuard<'_, ()> {
+        lock(&self.reloading)
+    }
+
+    /// The digest of the definitions that were imported last.
+    pub(crate) fn imported(&self) -> Option<String> {
+        lock(&self.configured).imported.clone()
+    }
+
+    pub(crate) fn set_imported(&self, digest: Option<String>) {
+        lock(&self.configured).imported = digest;
+    }
+
+    /// Has the monitors of memory and disk changed, if the broker runs; the last number is the available memory in bytes.
+    pub(crate) fn with_monitors(&self, change: impl FnOnce(&MemoryMonitor, &DiskMonitor, u64)) {
+        if let Some(running) = lock(&self.running).as_ref() {
+            change(&running.monitor, &running.disk_monitor, running.total_memory_bytes);
+        }
     }
 
     /// Looks at the virtual hosts: does not return where whoever starts, stops or changes the broker hangs.
@@ -75,7 +155,7 @@ impl Application {
         if running.is_some() {
             return Ok(());
         }
-        let config = &self.config;
+        let config = &*self.config();
         let listeners = Listeners::open(&config.listeners, &config.tls.listeners, settings::socket_options(config))?;
         let (addresses, tls_addresses) = (listeners.addresses(), listeners.tls_addresses());
         let (broker, storage) = open(config, &self.data_dir)?;
@@ -92,7 +172,17 @@ impl Application {
             fail_stop();
         })?;
         broker.ensure_cluster_id()?;
-        definitions::import(&config.definitions, &broker)?;
+        self.set_imported(definitions::import(&config.definitions, &broker)?);
+        broker
+            .set_event_exchange(config.events.exchange_vhost.as_deref())
+            .context("cannot set up the event exchange")?;
+        let log_vhost = config.log.exchange.is_some().then_some(&*config.default_vhost);
+        broker.set_log_exchange(log_vhost).context("cannot set up the log exchange")?;
+        log_exchange::publish_through(&broker, &config.log).context("cannot set up the log exchange")?;
+        // Where others are asked a login mostly waits; where it hashes, more threads than that would only take processors
+        // from the reactors.
+        let threads = if broker.access.asks_others() { ASKING_THREADS } else { HASHING_THREADS };
+        broker.set_workers(WorkerThreads::start(threads).context("cannot start the login threads")?);
         let reactors = Reactors::start(&broker, listeners, settings::entrance(config, &self.endpoints))?;
         for address in &addresses {
             info!("started TCP listener on {address}");
@@ -106,9 +196,21 @@ impl Application {
             tls_listeners: tls_addresses,
             doors: reactors.doors(),
             disk: disk_monitor.clone(),
+            store: storage.store.clone(),
+            journal: storage.journal.clone(),
         });
-        *running =
-            Some(Running { broker, storage, storage_threads, reactors, monitor, memory, disk_monitor, disk, exporter });
+        *running = Some(Running {
+            broker,
+            storage,
+            storage_threads,
+            reactors,
+            monitor,
+            memory,
+            disk_monitor,
+            disk,
+            exporter,
+            total_memory_bytes: total_bytes,
+        });
         Ok(())
     }
 
@@ -172,6 +274,27 @@ impl management::Application for Application {
         lock(&self.visible).as_ref().map(|visible| (visible.disk.free(), visible.disk.limit()))
     }
 
+    fn back_up(&self, directory: &Path) -> Result<BackupSummary, String> {
+        let Ok(_backing_up) = self.backing_up.try_lock() else {
+            return Err("another backup is being made".to_owned());
+        };
+        let visible = lock(&self.visible).clone().ok_or("the broker is stopped")?;
+        info!("backing up to {}", directory.display());
+        let made = backup::back_up(&visible.store, &visible.journal, &self.data_dir, directory);
+        match made {
+            Ok(inventory) => {
+                let (files, bytes) = (inventory.files.len() as u64, inventory.bytes());
+                info!("backed up {files} files with {bytes} bytes to {}", directory.display());
+                Ok(BackupSummary { files, bytes, position: inventory.position })
+            }
+            Err(error) => {
+                let error = format!("{error:#}");
+                error!("{error}");
+                Err(error)
+            }
+        }
+    }
+
     fn stop(&self) {
         Application::stop(self);
         info!("broker stopped by an operator");
@@ -197,7 +320,7 @@ impl management::Application for Application {
     fn set_disk_free_limit(&self, limit: management::DiskFreeLimit) -> bool {
         let visible = lock(&self.visible).clone();
         let Some(visible) = visible else { return false };
-        let total_bytes = self.config.total_memory_available_bytes.unwrap_or_else(total_memory);
+        let total_bytes = self.config().total_memory_available_bytes.unwrap_or_else(total_memory);
         let limit = match limit {
             management::DiskFreeLimit::Relative(share) => FreeLimit::Relative(share),
             management::DiskFreeLimit::Absolute(bytes) => FreeLimit::Absolute(bytes),
@@ -212,6 +335,33 @@ impl management::Application for Application {
             error!("cannot end the process: {error}");
         }
     }
+
+    fn configuration(&self, all: bool) -> serde_json::Value {
+        reload::describe(self, all)
+    }
+
+    fn reload(&self) -> Result<serde_json::Value, Vec<String>> {
+        reload::reload(self).map(|reloaded| reloaded.describe())
+    }
+
+    fn set_log_level(&self, level: &str, category: Option<&str>) -> Result<(), String> {
+        let parsed = level.parse().map_err(|()| format!("there is no level `{level}`"))?;
+        running_log()?.set_level(parsed, category).map_err(|error| format!("{error:#}"))?;
+        info!("log level of {} set to {level}", category.unwrap_or("everything"));
+        Ok(())
+    }
+
+    fn rotate_log(&self) -> Result<(), String> {
+        running_log()?.rotate().map_err(|error| format!("{error:#}"))
+    }
+
+    fn log_lines(&self, after: u64, most: usize) -> (Vec<String>, u64) {
+        logging::running().map(|log| log.lines(after, most)).unwrap_or_default()
+    }
+}
+
+fn running_log() -> Result<&'static logging::Logging, String> {
+    logging::running().map(|log| &**log).ok_or_else(|| "there is no log".to_owned())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -308,6 +458,6 @@ fn random(bytes: &mut [u8]) {
 
 /// Ends the process where going on would break a promise.
 pub(crate) fn fail_stop() -> ! {
-    crate::logging::flush();
+    logging::flush();
     std::process::abort()
 }

@@ -22,6 +22,24 @@ enum Command {
     /// Look into the message store of a broker that does not run; nothing is changed.
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Copy the data directory of a running broker, which goes on meanwhile.
+    Backup {
+        /// An empty folder, or one that is not there, on the broker's machine.
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+        /// The broker's data directory [default: leveret-data].
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+    },
+    /// Make a data directory of a backup.
+    Restore {
+        /// The folder of the backup.
+        #[arg(long, value_name = "DIR")]
+        from: PathBuf,
+        /// The new data directory: empty or not there.
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+    },
     /// Move in: take the definitions, and if wanted the messages, of a RabbitMQ or LavinMQ.
     Import(ImportOptions),
     /// Look at the configuration that the broker would start with.
@@ -176,6 +194,15 @@ impl ImportOptions {
 pub(crate) enum Task {
     Serve(ServerOptions),
     Store(StoreCommand),
+    BackUp {
+        to: PathBuf,
+        /// The data directory, if it was given.
+        data_dir: Option<PathBuf>,
+    },
+    Restore {
+        from: PathBuf,
+        to: PathBuf,
+    },
     Configuration {
         command: ConfigCommand,
         /// The broker's options, if they were given before the command.
@@ -273,6 +300,8 @@ impl Arguments {
             }),
             Some(Command::Config(command)) => Task::Configuration { command, options: self.options },
             Some(Command::Store(command)) => Task::Store(command),
+            Some(Command::Backup { to, data_dir: given }) => Task::BackUp { to, data_dir: given.or(data_dir) },
+            Some(Command::Restore { from, to }) => Task::Restore { from, to },
             Some(Command::Import(options)) => Task::Import { options, data_dir },
             Some(Command::Ctl(passed)) => administer(Tool::Ctl, passed.arguments, data_dir),
             Some(Command::Diagnostics(passed)) => administer(Tool::Diagnostics, passed.arguments, data_dir),

@@ -20,23 +20,16 @@ struct Source {
     content: Vec<u8>,
 }
 
-/// Imports them; the error names the file and what is wrong with it.
-pub(crate) fn import(options: &DefinitionsOptions, broker: &Broker) -> Result<()> {
-    if options.paths.is_empty() {
-        return Ok(());
-    }
-    let mut sources = Vec::new();
-    for path in &options.paths {
-        let failed = || format!("cannot read definitions from {}", path.display());
-        for path in files(path).with_context(failed)? {
-            let content = std::fs::read(&path).with_context(failed)?;
-            sources.push(Source { path, content });
-        }
+/// Imports them; the error names the file and what is wrong with it. The digest of what was imported, if there is anything.
+pub(crate) fn import(options: &DefinitionsOptions, broker: &Broker) -> Result<Option<String>> {
+    let sources = sources(options)?;
+    if sources.is_empty() {
+        return Ok(None);
     }
     let digest = digest(&sources);
     if options.skip_if_unchanged && stored_digest(broker)? == Some(digest.clone()) {
         info!("definitions are not imported again: they are those of the last start");
-        return Ok(());
+        return Ok(Some(digest));
     }
     for Source { path, content } in &sources {
         info!("importing definitions from {}", path.display());
@@ -46,11 +39,29 @@ pub(crate) fn import(options: &DefinitionsOptions, broker: &Broker) -> Result<()
         })?;
     }
     if options.skip_if_unchanged {
-        let value = FieldValue::LongString(digest.into_bytes());
+        let value = FieldValue::LongString(digest.clone().into_bytes());
         let parameter = GlobalParameterDefinition { name: DIGEST.to_owned(), value };
         broker.execute(AdminCommand::SetGlobalParameter(parameter))?;
     }
-    Ok(())
+    Ok(Some(digest))
+}
+
+/// The digest of what would be imported, if there is anything.
+pub(crate) fn digest_of(options: &DefinitionsOptions) -> Result<Option<String>> {
+    let sources = sources(options)?;
+    Ok((!sources.is_empty()).then(|| digest(&sources)))
+}
+
+fn sources(options: &DefinitionsOptions) -> Result<Vec<Source>> {
+    let mut sources = Vec::new();
+    for path in &options.paths {
+        let failed = || format!("cannot read definitions from {}", path.display());
+        for path in files(path).with_context(failed)? {
+            let content = std::fs::read(&path).with_context(failed)?;
+            sources.push(Source { path, content });
+        }
+    }
+    Ok(sources)
 }
 
 /// The file itself, or those of a directory in order of their names.

@@ -2,12 +2,16 @@
 
 mod application;
 mod arguments;
+mod backup;
+mod backup_command;
 mod certificates;
 mod configuration;
 mod definitions;
+mod log_exchange;
 mod logging;
 mod memory;
 mod pid_file;
+mod reload;
 mod server;
 mod service;
 mod settings;
@@ -52,6 +56,8 @@ fn main() -> ExitCode {
         Task::Serve(options) => exit_code(server::run(options)),
         Task::Configuration { command, options } => configuration::run(command, options),
         Task::Store(command) => exit_code(store::run(command)),
+        Task::BackUp { to, data_dir } => exit_code(backup_command::back_up(&cli::data_dir(data_dir), &to)),
+        Task::Restore { from, to } => exit_code(backup_command::restore(&from, &to)),
         Task::Import { options, data_dir } => {
             let options = options.into_options(|| cli::data_dir(data_dir));
             match migrate::run(&options) {

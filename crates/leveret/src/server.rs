@@ -6,11 +6,11 @@ use crate::certificates::Watcher;
 use crate::configuration::sources;
 use crate::pid_file::PidFile;
 use crate::service::ServiceManager;
-use crate::{logging, settings};
+use crate::{logging, reload, settings};
 use anyhow::{Context, Result};
 use config::{Loaded, Plugins};
 use management::{Management, Node};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
@@ -36,8 +36,9 @@ fn serve(options: ServerOptions, manager: &ServiceManager) -> Result<()> {
     let loaded = sources.load()?;
     logging::start(&loaded.config.log, &settings::node_name(&loaded.config))?;
     say_what_is_without_effect(&loaded);
-    let (config, files) = (loaded.config, loaded.files);
-    let mut signals = Signals::new([SIGTERM, SIGINT]).context("cannot watch for signals")?;
+    let config = loaded.config.clone();
+    let files = loaded.files.clone();
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).context("cannot watch for signals")?;
     let data_dir = config.data_dir.clone();
     DirBuilder::new()
         .recursive(true)
@@ -50,7 +51,7 @@ fn serve(options: ServerOptions, manager: &ServiceManager) -> Result<()> {
     let endpoints = settings::Endpoints::open(&config)?;
     let http = settings::http_settings(&config, &endpoints);
     let watcher = Watcher::start(endpoints.all(), config.tls.reload_s).context("cannot watch certificates")?;
-    let application = Arc::new(Application::new(config, data_dir.clone(), endpoints));
+    let application = Arc::new(Application::new(sources, loaded, endpoints));
     manager.status("reading the data directory");
     let extended = manager.extend_start();
     application.start()?;
@@ -62,8 +63,14 @@ fn serve(options: ServerOptions, manager: &ServiceManager) -> Result<()> {
     manager.ready(&format!("accepting connections; data in {}", data_dir.display()));
     let watched = application.clone();
     let watchdog = manager.keep_alive(move || watched.look());
-    if let Some(signal) = signals.forever().next() {
+    for signal in signals.forever() {
+        if signal == SIGHUP {
+            // What comes of it is in the log.
+            let _ = reload::reload(&application);
+            continue;
+        }
         info!("stopping on {}", if signal == SIGTERM { "SIGTERM" } else { "SIGINT" });
+        break;
     }
     manager.stopping("closing connections");
     drop(watchdog);

@@ -1,6 +1,7 @@
 //! What survives: the message store with its log, and the definitions whose journal that log is.
 
 use crate::application::fail_stop;
+use crate::backup;
 use crate::settings;
 use anyhow::{Context, Result};
 use broker::Broker;
@@ -69,6 +70,9 @@ impl Storage {
     pub(crate) fn open(config: &Config, data_dir: &Path) -> Result<Storage> {
         // First the definitions, whose lock is that of the whole directory.
         let (definitions, snapshot, applied) = metadata::Store::open(data_dir)?;
+        if let Err(failure) = backup::tidy_up(data_dir) {
+            error!("cannot remove what an interrupted backup left in {}: {failure}", data_dir.display());
+        }
         let directory = data_dir.join(MESSAGES);
         let disk = SystemDisk::open(&directory).with_context(|| format!("cannot open {}", directory.display()))?;
         let options = Options { sync: settings::sync(config), ..Options::default() };

@@ -4,7 +4,7 @@ use crate::authenticate;
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::service::Shared;
-use auth::{Permission, Resource};
+use auth::{Permission, Question, Resource, Verdict};
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
@@ -138,10 +138,10 @@ impl Shared {
     fn check_vhost(&self, caller: &Caller, vhost: Option<&str>) -> Result<(), ApiError> {
         let Some(vhost) = vhost else { return Ok(()) };
         let broker = self.broker()?;
-        match broker.access.check_vhost(&caller.name, vhost) {
-            Ok(()) | Err(auth::VhostRefused::NotFound { .. }) => Ok(()),
-            Err(auth::VhostRefused::Refused { .. }) => Err(ApiError::not_authorised(NO_VHOST)),
+        if broker.vhost(vhost).is_none() || caller.is_let_into(&broker, vhost) {
+            return Ok(());
         }
+        Err(ApiError::not_authorised(NO_VHOST))
     }
 }
 
@@ -175,7 +175,27 @@ async fn check<R: Right>(shared: &Shared, caller: &Caller, parts: &mut Parts) ->
         (!value.is_empty()).then(|| value.to_owned())
     };
     let vhost = of_path.or_else(of_header);
+    ask_for_vhosts(shared, caller, vhost.as_deref()).await?;
     R::check(shared, caller, vhost.as_deref())
+}
+
+/// Asks where somebody outside says what the caller may do: about the virtual host of the request, or where it has none,
+/// about all that a list may have to show. Handlers cannot wait for that.
+async fn ask_for_vhosts(shared: &Shared, caller: &Caller, vhost: Option<&str>) -> Result<(), ApiError> {
+    if !caller.user.has_to_be_asked_for() || (vhost.is_none() && caller.tags.administrator) {
+        return Ok(());
+    }
+    let (broker, user, peer) = (shared.broker()?, caller.user.clone(), caller.peer());
+    let vhosts: Vec<_> = match vhost {
+        Some(name) => broker.vhost(name).into_iter().collect(),
+        None => broker.vhosts(),
+    };
+    let ask = move || {
+        for vhost in vhosts {
+            broker.access.ask(&user, Question::Vhost { vhost: &vhost.name, peer });
+        }
+    };
+    tokio::task::spawn_blocking(ask).await.map_err(|_| ApiError::unexpected_reply())
 }
 
 /// Refuses who takes no answer that there could be. RabbitMQ has JSON and Erlang's own format, of which clients that
@@ -235,13 +255,13 @@ impl<R> Api<R> {
         if self.caller.is_operator() {
             return self.execute(command).await;
         }
-        let user = self.caller.name.clone();
+        let user = self.caller.user.clone();
         self.execute(AdminCommand::As { user, command: Box::new(command) }).await
     }
 
     /// True when the caller has permissions in `vhost`, be they empty.
     pub(crate) fn may_use_vhost(&self, vhost: &str) -> bool {
-        let allowed = |broker: &broker::Broker| broker.access.check_vhost(&self.caller.name, vhost).is_ok();
+        let allowed = |broker: &broker::Broker| broker.vhost(vhost).is_some() && self.caller.is_let_into(broker, vhost);
         self.caller.is_operator() || self.shared.broker().is_ok_and(|broker| allowed(&broker))
     }
 
@@ -251,9 +271,22 @@ impl<R> Api<R> {
     }
 
     /// Refuses what the same user could not do over AMQP, with the text that AMQP has for it.
-    pub(crate) fn check(&self, resource: Resource<'_>, permission: Permission) -> Result<(), ApiError> {
+    pub(crate) async fn check(&self, resource: Resource<'_>, permission: Permission) -> Result<(), ApiError> {
+        let question = Question::Object { resource, permission };
         let broker = self.shared.broker()?;
-        if self.caller.is_operator() || broker.access.check(&self.caller.name, resource, permission) {
+        if !self.caller.is_operator() && broker.access.decide(&self.caller.user, question) == Verdict::Unknown {
+            let (user, asked) = (self.caller.user.clone(), question.to_asked());
+            let ask = move || drop(broker.access.ask(&user, asked.question()));
+            tokio::task::spawn_blocking(ask).await.map_err(|_| ApiError::unexpected_reply())?;
+        }
+        self.check_known(resource, permission)
+    }
+
+    /// The same for what was asked before, where somebody outside has to be asked.
+    pub(crate) fn check_known(&self, resource: Resource<'_>, permission: Permission) -> Result<(), ApiError> {
+        let broker = self.shared.broker()?;
+        let question = Question::Object { resource, permission };
+        if self.caller.is_operator() || broker.access.decide(&self.caller.user, question).is_allowed() {
             return Ok(());
         }
         let refused = auth::AccessRefused { permission, resource, user: &self.caller.name };

@@ -24,10 +24,13 @@ use tracing::warn;
 /// Passwords that are hashed at once. Whoever guesses leaves threads to those who are logged in.
 static HASHING: Semaphore = Semaphore::const_new(2);
 
+/// Logins that are checked at once where backends are asked over the network, which mostly is waiting.
+static ASKING: Semaphore = Semaphore::const_new(16);
+
 /// What a request says of who makes it.
 enum Given {
     Basic { user: Vec<u8>, password: Vec<u8> },
-    Bearer,
+    Bearer { token: Vec<u8> },
     Nothing,
 }
 
@@ -44,10 +47,10 @@ pub(crate) async fn caller(shared: &Shared, parts: &Parts) -> Result<Caller, Api
     match given(&parts.headers) {
         Given::Basic { .. } if basic_is_disabled => Err(denied("basic auth disabled")),
         Given::Basic { user, password } => login(shared, user, password, peer).await,
-        // Tokens are checked by OAuth 2, which is not there yet: they are as good as a wrong password.
-        Given::Bearer => {
-            wait_after_failure(shared, peer).await;
-            Err(ApiError::not_authenticated())
+        // A token is a password of nobody in particular: it says itself whose it is.
+        Given::Bearer { token } => {
+            let user = shared.http().oauth.client_id.clone().unwrap_or_default().into_bytes();
+            login(shared, user, token, peer).await
         }
         Given::Nothing if basic_is_disabled => Err(denied("no credentials")),
         Given::Nothing => Err(ApiError::no_credentials()),
@@ -69,7 +72,7 @@ pub(crate) async fn login(
 ) -> Result<Caller, ApiError> {
     let name = String::from_utf8_lossy(&user).escape_default().to_string();
     match check(shared, user, password, peer).await? {
-        Ok(user) => Ok(Caller::user(user.name(), user.tags(), peer)),
+        Ok(user) => Ok(Caller::user(user, peer)),
         Err(refused) => {
             warn!("HTTP access denied: {}", refused.to_string().escape_debug());
             wait_after_failure(shared, peer).await;
@@ -99,13 +102,17 @@ async fn check(
             return Ok(Ok(user));
         }
     }
-    let _permit = HASHING.acquire().await;
+    let places = if broker.access.asks_others() { &ASKING } else { &HASHING };
+    let _permit = places.acquire().await;
     let generation = broker.access.generation();
     let asked = broker.clone();
     // Hashing takes a while, and may be made to take longer.
     let check = move || asked.login(&Credentials::Password { user, password }, peer.ip(), LoginProtocol::Http);
     let login = tokio::task::spawn_blocking(check).await.map_err(|_| ApiError::unexpected_reply())?;
-    if let (Ok(user), Some(fingerprint)) = (&login, fingerprint) {
+    // What others say holds for this request alone: a token expires, and a service may change its mind.
+    if let (Ok(user), Some(fingerprint)) = (&login, fingerprint)
+        && user.is_internal()
+    {
         shared.remembered().keep(&broker, generation, fingerprint, user.clone());
     }
     Ok(login)
@@ -126,7 +133,7 @@ fn given(headers: &HeaderMap) -> Given {
     };
     let Some((scheme, rest)) = value.split_once(' ') else { return Given::Nothing };
     if scheme.eq_ignore_ascii_case("bearer") {
-        return Given::Bearer;
+        return Given::Bearer { token: rest.trim().as_bytes().to_vec() };
     }
     if !scheme.eq_ignore_ascii_case("basic") {
         return Given::Nothing;

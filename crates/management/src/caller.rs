@@ -1,6 +1,8 @@
 //! Who makes a request, and what RabbitMQ's tags let them do.
 
-use std::net::SocketAddr;
+use auth::{Question, User};
+use broker::Broker;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// What a user may do over HTTP, beside its permissions: RabbitMQ's four tags.
@@ -61,6 +63,8 @@ pub(crate) struct Caller {
     pub(crate) tag_names: Vec<String>,
     pub(crate) tags: Tags,
     pub(crate) origin: Origin,
+    /// The user as it logged in; nobody for whoever came by the socket.
+    pub(crate) user: Arc<User>,
 }
 
 impl Caller {
@@ -68,13 +72,27 @@ impl Caller {
     pub(crate) fn operator() -> Caller {
         let tag_names = vec!["administrator".to_owned()];
         let tags = Tags::new(tag_names.iter().map(String::as_str));
-        Caller { name: "".into(), tag_names, tags, origin: Origin::Socket }
+        Caller { name: "".into(), tag_names, tags, origin: Origin::Socket, user: Arc::new(User::nobody().clone()) }
     }
 
     /// A user that logged in from `peer`.
-    pub(crate) fn user(name: &str, tag_names: &[String], peer: SocketAddr) -> Caller {
+    pub(crate) fn user(user: Arc<User>, peer: SocketAddr) -> Caller {
+        let tag_names = user.tags().to_vec();
         let tags = Tags::new(tag_names.iter().map(String::as_str));
-        Caller { name: name.into(), tag_names: tag_names.to_vec(), tags, origin: Origin::Network(peer) }
+        Caller { name: user.name().into(), tag_names, tags, origin: Origin::Network(peer), user }
+    }
+
+    /// Where it is; `None` for whoever came by the socket.
+    pub(crate) fn peer(&self) -> Option<IpAddr> {
+        match self.origin {
+            Origin::Socket => None,
+            Origin::Network(peer) => Some(peer.ip()),
+        }
+    }
+
+    /// True when it may open `vhost`, as far as that is known.
+    pub(crate) fn is_let_into(&self, broker: &Broker, vhost: &str) -> bool {
+        broker.access.decide(&self.user, Question::Vhost { vhost, peer: self.peer() }).is_allowed()
     }
 
     /// True for whoever came by the socket: permissions are not asked.

@@ -237,6 +237,11 @@ fn query(group: &str) -> Vec<Value> {
             parameter("max_size", "integer", "Only those whose body has at most so many bytes."),
         ],
         "diagnosis" => vec![parameter("sample_ms", "integer", "How long the queue is watched.")],
+        "configuration" => vec![parameter("all", "boolean", "Keys that are not given, too, with their defaults.")],
+        "log" => vec![
+            parameter("lines", "integer", "At most so many lines, the newest."),
+            parameter("after", "integer", "Only those after the line of this number."),
+        ],
         "audit" => vec![
             parameter("page", "integer", "The page, from 1 on."),
             parameter("page_size", "integer", "Changes of a page."),

@@ -13,12 +13,14 @@ pub(crate) struct Pids {
 
 impl Pids {
     pub(crate) fn new(node: String, creation: u64) -> Pids {
+        broker::set_process_creation(creation);
         Pids { node, creation: AtomicU64::new(creation) }
     }
 
     /// Makes all process ids of before mean nobody.
     pub(crate) fn renew(&self) {
-        self.creation.fetch_add(1, Ordering::Relaxed);
+        let former = self.creation.fetch_add(1, Ordering::Relaxed);
+        broker::set_process_creation(former + 1);
     }
 
     fn creation(&self) -> u64 {

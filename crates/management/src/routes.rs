@@ -4,9 +4,11 @@ mod absent;
 mod audit;
 mod bindings;
 mod channels;
+mod configuration;
 mod connections;
 mod definitions;
 mod delayed;
+mod events;
 mod exchanges;
 mod features;
 mod health;
@@ -107,7 +109,7 @@ fn table() -> Routes {
         .route("/auth/attempts/{node}", get(maintenance::attempts).delete(maintenance::reset_attempts))
         .route("/auth/attempts/{node}/source", get(maintenance::attempts_by_source).delete(maintenance::reset_attempts))
         .route("/auth/hash_password/{password}", get(maintenance::hash))
-        .route("/config/effective", get(maintenance::effective))
+        .route("/config/effective", get(configuration::effective))
         .route("/reset", delete(maintenance::reset))
         .route("/reset/{node}", delete(maintenance::reset_node))
         .route("/rebalance/queues", post(maintenance::rebalance))
@@ -215,6 +217,9 @@ fn table() -> Routes {
         .route("/consumers", get(channels::consumers))
         .route("/consumers/{vhost}", get(channels::consumers_of_vhost))
         .route("/leveret/audit", get(audit::list))
+        .route("/leveret/events/stream", get(events::stream))
+        .route("/leveret/backup", post(operator::back_up))
+        .route("/leveret/maintenance", put(operator::drain).delete(operator::revive))
         .route("/leveret/application", put(operator::start_application).delete(operator::stop_application))
         .route("/leveret/process", get(process::state).delete(process::terminate))
         .route("/leveret/data", delete(process::clear))
@@ -226,6 +231,12 @@ fn table() -> Routes {
         .route("/leveret/channel-max", put(operator::set_channel_max))
         .route("/leveret/tls", get(tls::show))
         .route("/leveret/listeners/suspension", put(tls::suspend).delete(tls::resume))
+        .route("/leveret/configuration", get(configuration::configuration))
+        .route("/leveret/reload", post(configuration::reload))
+        .route("/leveret/log", get(configuration::log))
+        .route("/leveret/log/stream", get(configuration::log_stream))
+        .route("/leveret/log/rotation", post(configuration::rotate_log))
+        .route("/leveret/log-level", put(configuration::set_log_level))
         .route("/leveret/loopback-users", get(operator::loopback_users).put(operator::set_loopback_users))
 }
 

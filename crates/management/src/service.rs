@@ -14,7 +14,7 @@ use broker::{AdminCommand, AdminReply, Broker};
 use socket2::{Domain, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -38,6 +38,17 @@ pub struct Node {
     pub config_files: Vec<PathBuf>,
 }
 
+/// What a backup has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BackupSummary {
+    /// Number of files.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Up to where the log is in it.
+    pub position: u64,
+}
+
 /// The broker as the process that it runs in, where it can be stopped and started while the process stays.
 pub trait Application: Send + Sync {
     /// The broker, unless it is stopped.
@@ -56,6 +67,9 @@ pub trait Application: Send + Sync {
     fn disk(&self) -> Option<(u64, u64)>;
     /// Stops the broker; nothing happens when it is stopped.
     fn stop(&self);
+    /// Makes a backup in this directory, which must be empty or not be there; answers how many files it has, their bytes
+    /// and where the log was. The error is a line for the operator.
+    fn back_up(&self, directory: &Path) -> Result<BackupSummary, String>;
     /// Starts it from what is durable; nothing happens when it runs. The error is a line for the operator.
     fn start(&self) -> Result<(), String>;
     /// Deletes definitions and messages of a broker that is stopped. The error is a line for the operator.
@@ -64,6 +78,16 @@ pub trait Application: Send + Sync {
     fn set_disk_free_limit(&self, limit: DiskFreeLimit) -> bool;
     /// Asks the process to end, as SIGTERM does.
     fn terminate(&self);
+    /// The configuration in force, with where each setting came from and secrets masked; with `all` what holds by default, too.
+    fn configuration(&self, all: bool) -> serde_json::Value;
+    /// Reads the configuration again. What has come of it, or all that is wrong, a line each; then nothing has changed.
+    fn reload(&self) -> Result<serde_json::Value, Vec<String>>;
+    /// Changes what is logged, of one category or of all.
+    fn set_log_level(&self, level: &str, category: Option<&str>) -> Result<(), String>;
+    /// Begins new log files.
+    fn rotate_log(&self) -> Result<(), String>;
+    /// The newest lines of the log that came after line number `after`, at most `most`, with the number of the last.
+    fn log_lines(&self, after: u64, most: usize) -> (Vec<String>, u64);
 }
 
 /// How much space has to be free for publishers to go on.
@@ -328,6 +352,13 @@ impl Shared {
         &self.0.statistics
     }
 
+    /// Makes a backup, which may take as long as it takes.
+    pub(crate) async fn back_up(&self, directory: PathBuf) -> Result<BackupSummary, ApiError> {
+        let inner = self.0.clone();
+        let made = tokio::task::spawn_blocking(move || inner.application.back_up(&directory)).await;
+        made.map_err(|_| ApiError::unexpected_reply())?.map_err(ApiError::unavailable)
+    }
+
     /// Starts or stops the broker and waits until that is done.
     pub(crate) async fn run_application(&self, running: bool) -> Result<(), ApiError> {
         let inner = self.0.clone();
@@ -346,6 +377,16 @@ impl Shared {
     /// The broker as the process that it runs in.
     pub(crate) fn application(&self) -> Arc<dyn Application> {
         self.0.application.clone()
+    }
+
+    /// The same off the thread that serves, for what may wait.
+    pub(crate) async fn in_process<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&dyn Application) -> T + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let inner = self.0.clone();
+        let done = tokio::task::spawn_blocking(move || act(&*inner.application));
+        done.await.map_err(|_| ApiError::unexpected_reply())
     }
 
     /// Where AMQP clients can connect.

@@ -1,6 +1,7 @@
 //! How the administrative surface is served over the network.
 
 use crate::audit::AuditSettings;
+use crate::oauth_login::OAuthLogin;
 use crate::statistics::StatisticsSettings;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -40,6 +41,8 @@ pub struct HttpSettings {
     pub enable_queue_totals: bool,
     /// What the user interface is told of how long a session lasts, in minutes.
     pub login_session_timeout_min: Option<u64>,
+    /// How the user interface logs in with OAuth 2.
+    pub oauth: OAuthLogin,
     /// The log of changes.
     pub audit: AuditSettings,
 }
@@ -161,6 +164,7 @@ impl Default for HttpSettings {
             disable_stats: false,
             enable_queue_totals: false,
             login_session_timeout_min: None,
+            oauth: OAuthLogin::default(),
             audit: AuditSettings::default(),
         }
     }

@@ -31,4 +31,4 @@ pub use model::{
     UserLimits, VhostDefinition,
 };
 pub use quid::QuidAllocator;
-pub use store::{DirectoryLock, Store, decode_changes, encode_changes};
+pub use store::{DEFINITIONS_FILE, DirectoryLock, Store, decode_changes, encode_changes};

@@ -110,6 +110,16 @@ impl LogJournal {
         store.take().map_or(Ok(()), |store| self.checkpoint_to(&store, self.log.durable()))
     }
 
+    /// Does `work` while the data directory's file of definitions is whole and stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// When an earlier checkpoint has panicked.
+    pub fn while_still<R>(&self, work: impl FnOnce() -> R) -> Result<R, CommitError> {
+        let _store = self.store()?;
+        Ok(work())
+    }
+
     fn store(&self) -> Result<MutexGuard<'_, Option<Store>>, CommitError> {
         // Whoever panicked had taken changes out: a later position must not be said to contain them.
         self.store.lock().map_err(|_| CommitError::Failed("an earlier checkpoint has panicked".into()))

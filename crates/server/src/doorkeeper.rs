@@ -9,6 +9,7 @@ mod guest;
 use crate::distributor::Distributor;
 use crate::listener::{Door, ListenError, Listeners, SocketOptions};
 use crate::reactor::StartError;
+use broker::Broker;
 use guest::{Guest, Progress};
 use mio::event::Event;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -113,6 +114,7 @@ pub(crate) struct Doorkeeper {
 impl Doorkeeper {
     /// Starts it; clients can connect when this returns, since the sockets listen.
     pub(crate) fn start(
+        broker: Arc<Broker>,
         listeners: Listeners,
         settings: EntranceSettings,
         distributor: Distributor,
@@ -124,6 +126,7 @@ impl Doorkeeper {
         let doors = Doors { commands: Arc::new(Mutex::new(sender)), waker, is_suspended: is_suspended.clone() };
         let Listeners { doors: open, options } = listeners;
         let mut keeper = Keeper {
+            broker,
             poll,
             doors: open,
             options,
@@ -164,6 +167,7 @@ fn most_guests() -> usize {
 }
 
 struct Keeper {
+    broker: Arc<Broker>,
     poll: Poll,
     doors: Vec<Door>,
     options: SocketOptions,
@@ -272,6 +276,8 @@ impl Keeper {
             let Some(door) = self.doors.get(at) else { return };
             let (has_tls, Some(socket)) = (door.has_tls, &door.socket) else { return };
             match socket.accept() {
+                // Under maintenance nobody new is served; who connects is hung up on.
+                Ok(_) if self.broker.is_in_maintenance() => {}
                 Ok((stream, peer)) => {
                     let Ok(local) = stream.local_addr() else { continue };
                     self.admit(Guest::new(stream, peer, local, has_tls, &self.settings));

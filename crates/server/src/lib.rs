@@ -14,6 +14,7 @@ mod reactor;
 mod socket;
 mod storage;
 mod tls_socket;
+mod workers;
 
 pub use disk::{DiskMonitor, FreeLimit};
 pub use doorkeeper::{Doors, EntranceSettings, TlsEntrance};
@@ -21,3 +22,4 @@ pub use listener::{ListenError, Listeners, SocketOptions};
 pub use memory::{MemoryMonitor, Watermark, total_memory};
 pub use reactor::{Reactors, StartError};
 pub use storage::StorageThreads;
+pub use workers::WorkerThreads;

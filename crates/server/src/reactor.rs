@@ -78,7 +78,7 @@ impl Reactors {
             let thread = std::thread::Builder::new().name(format!("reactor-{index}"));
             threads.push(thread.spawn(move || reactor.run())?);
         }
-        let doorkeeper = Doorkeeper::start(listeners, entrance, distributor)?;
+        let doorkeeper = Doorkeeper::start(broker.clone(), listeners, entrance, distributor)?;
         Ok(Reactors { threads, doorkeeper })
     }
 
@@ -379,7 +379,7 @@ impl Reactor {
         if self.options.keepalive {
             let _ = socket2::SockRef::from(&stream).set_keepalive(true);
         }
-        if self.stopping.is_some() {
+        if self.stopping.is_some() || self.broker.is_in_maintenance() {
             return;
         }
         let interest = Interest::READABLE | Interest::WRITABLE;

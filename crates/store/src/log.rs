@@ -102,6 +102,8 @@ pub struct Log {
     free_bytes: AtomicU64,
     stalled: AtomicBool,
     fenced: AtomicBool,
+    /// True while large bodies stay although nobody owns them: a backup is being made.
+    keeps_blobs: AtomicBool,
     transactions: AtomicU64,
     /// True when there is something new for the maintenance thread.
     maintenance: Mutex<bool>,
@@ -291,6 +293,23 @@ impl Log {
             }
         }
         Ok(removed)
+    }
+
+    /// Has large bodies stay, or go again. Removals that are under way are of those whose end is durable already.
+    pub(crate) fn keep_blobs(&self, keep: bool) {
+        // Under the lock: who takes some to remove them looks there, too.
+        let _staging = self.staging();
+        self.keeps_blobs.store(keep, Ordering::Relaxed);
+    }
+
+    /// The id of the large body in a file of this name.
+    pub(crate) fn blob_in(name: &str) -> Option<u64> {
+        blob::blob_id(name)
+    }
+
+    /// The files with everything below `end`, which has been written, and how many bytes of each are below it.
+    pub(crate) fn files_up_to(&self, end: Lsn) -> Vec<(String, u64)> {
+        self.pool.files_up_to(end.0)
     }
 
     /// How many blobs there are, and the bytes of their bodies.

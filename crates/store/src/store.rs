@@ -5,6 +5,7 @@
 //! manifest says which files count. What the queues contain is not here but in their backlogs, which belong to the
 //! queues and are reached through [`Owners`].
 
+mod backup;
 mod check;
 mod commit;
 mod compact;
@@ -15,6 +16,7 @@ mod options;
 mod recover;
 mod retire;
 
+pub use backup::BackupTarget;
 pub use check::{CheckReport, check};
 pub use dump::dump;
 pub use options::{DiskUse, Opened, Options, Owners, Report};

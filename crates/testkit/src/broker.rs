@@ -20,6 +20,9 @@ const START_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct BrokerProcess {
     binary: PathBuf,
     settings: Vec<(String, String)>,
+    /// Further arguments of the command, and variables of its environment.
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
     address: SocketAddr,
     /// Where the HTTP API and the metrics are served, if they are.
     network: Option<Network>,
@@ -107,6 +110,25 @@ impl BrokerProcess {
         BrokerProcess::start_on(binary, settings, Data::Own(data), Some(network))
     }
 
+    /// Starts it with further arguments and variables, and with the HTTP API and the metrics where `has_http`.
+    #[track_caller]
+    pub fn start_configured(
+        binary: &str,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+        has_http: bool,
+    ) -> BrokerProcess {
+        let data = tempfile::tempdir().unwrap_or_else(|error| panic!("no temporary directory: {error}"));
+        let free = || free_address().unwrap_or_else(|error| panic!("no free port: {error}"));
+        let network = has_http.then(|| Network { management: free(), prometheus: free() });
+        let mut broker = BrokerProcess::prepare(binary, &[], Data::Own(data), network);
+        broker.arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        broker.environment =
+            environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        broker.launch();
+        broker
+    }
+
     /// Starts it with its data in `directory`, which stays when the broker goes.
     #[track_caller]
     pub fn start_in(directory: &Path, binary: &str, settings: &[(&str, &str)]) -> BrokerProcess {
@@ -115,12 +137,18 @@ impl BrokerProcess {
 
     #[track_caller]
     fn start_on(binary: &str, settings: &[(&str, &str)], data: Data, network: Option<Network>) -> BrokerProcess {
+        let mut broker = BrokerProcess::prepare(binary, settings, data, network);
+        broker.launch();
+        broker
+    }
+
+    #[track_caller]
+    fn prepare(binary: &str, settings: &[(&str, &str)], data: Data, network: Option<Network>) -> BrokerProcess {
         let binary = std::env::var_os("LEVERET_BIN").map_or_else(|| PathBuf::from(binary), PathBuf::from);
         let settings = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let address = free_address().unwrap_or_else(|error| panic!("no free port: {error}"));
-        let mut broker = BrokerProcess { binary, settings, address, network, data, running: None };
-        broker.launch();
-        broker
+        let (arguments, environment) = (Vec::new(), Vec::new());
+        BrokerProcess { binary, settings, arguments, environment, address, network, data, running: None }
     }
 
     /// Where it listens for AMQP.
@@ -175,6 +203,14 @@ impl BrokerProcess {
             let _ = running.broker.wait();
             let _ = running.watchdog.kill();
             let _ = running.watchdog.wait();
+        }
+    }
+
+    /// Sends SIGHUP, on which it reads its configuration again.
+    pub fn send_hang_up(&self) {
+        let pid = self.pid().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
+        if let Some(pid) = pid {
+            let _ = kill_process(pid, Signal::HUP);
         }
     }
 
@@ -252,6 +288,7 @@ impl BrokerProcess {
                 &mut command
             }
         };
+        command.args(&self.arguments).envs(self.environment.iter().map(|(name, value)| (name, value)));
         for (key, value) in &self.settings {
             command.arg("--set").arg(format!("{key}={value}"));
         }

@@ -20,6 +20,9 @@ pub struct Source {
     pub certificate: Certificate,
 }
 
+/// Changed files that were read and found right, and are not in force yet.
+pub struct Prepared(Built);
+
 /// The TLS of listeners with the same options.
 pub struct Endpoint {
     options: ServerOptions,
@@ -75,15 +78,26 @@ impl Endpoint {
         suites.filter_map(|suite| Some(crate::suites::names_of(suite.suite())?.openssl)).collect()
     }
 
+    /// Reads the files again; `None` when nothing has changed.
+    pub fn prepare(&self) -> Result<Option<Prepared>, TlsError> {
+        let built = server::build(&self.options)?;
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        Ok((current.fingerprint != built.fingerprint).then_some(Prepared(built)))
+    }
+
+    /// What was prepared holds for connections from now on.
+    pub fn replace(&self, prepared: Prepared) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = prepared.0;
+    }
+
     /// Reads the files again; true when something has changed, which holds for connections from now on. After an error
     /// everything is as it was.
     pub fn reload(&self) -> Result<bool, TlsError> {
-        let built = server::build(&self.options)?;
-        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        if current.fingerprint == built.fingerprint {
-            return Ok(false);
+        let prepared = self.prepare()?;
+        let has_changed = prepared.is_some();
+        if let Some(prepared) = prepared {
+            self.replace(prepared);
         }
-        *current = built;
-        Ok(true)
+        Ok(has_changed)
     }
 }

@@ -22,7 +22,7 @@ mod tests;
 
 pub use certificate::{AlternativeName, Certificate, LoginFrom};
 pub use client::{ClientOptions, client_config};
-pub use endpoint::{Endpoint, Source};
+pub use endpoint::{Endpoint, Prepared, Source};
 pub use error::TlsError;
 pub use options::{RevocationCheck, ServerOptions};
 pub use rustls;

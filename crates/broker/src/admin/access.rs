@@ -8,7 +8,7 @@ use amqp::FieldValue;
 use auth::{Credentials, HashingAlgorithm, Pattern, hash_password};
 use metadata::{Change, PermissionDefinition, TopicPermissionDefinition, UserDefinition};
 use std::net::{IpAddr, Ipv4Addr};
-use tracing::info;
+use tracing::{error, info};
 
 impl Broker {
     pub(super) fn put_user(
@@ -20,7 +20,7 @@ impl Broker {
         when: WhenUserExists,
     ) -> Result<AdminReply, AdminError> {
         // Hashing takes a while; others need not wait for it.
-        let password = password.map(hashed).transpose()?;
+        let password = password.map(|password| self.hashed(&name, password)).transpose()?;
         limits.as_ref().map_or(Ok(()), user_limits::check)?;
         let mut writer = self.writer();
         let existing = self.user_definition(&name);
@@ -32,7 +32,7 @@ impl Broker {
         }
         let reply = if existing.is_some() { AdminReply::Done } else { AdminReply::Created };
         let mut user = existing.unwrap_or_else(|| UserDefinition {
-            hashing_algorithm: HashingAlgorithm::default().as_str().to_owned(),
+            hashing_algorithm: self.settings.password_hashing.as_str().to_owned(),
             ..UserDefinition::default()
         });
         if let Some((hash, algorithm)) = password {
@@ -146,17 +146,29 @@ pub(super) fn check_pattern(pattern: &str) -> Result<(), AdminError> {
     Pattern::compile(&filled).map(drop).map_err(|error| AdminError::Invalid(error.to_string()))
 }
 
-pub(super) fn hashed(password: NewPassword) -> Result<(String, String), AdminError> {
-    match password {
-        NewPassword::Plain(Secret(plain)) => {
-            let algorithm = HashingAlgorithm::default();
-            let hash = hash_password(algorithm, plain.as_bytes())
-                .map_err(|error| AdminError::Unavailable(error.to_string()))?;
-            Ok((hash, algorithm.as_str().to_owned()))
+impl Broker {
+    /// The hash of a new password, if it is one that is allowed, and its algorithm. Hashes are not held to any rule, as
+    /// in RabbitMQ.
+    pub(super) fn hashed(&self, user: &str, password: NewPassword) -> Result<(String, String), AdminError> {
+        match password {
+            NewPassword::Plain(Secret(plain)) => {
+                let rule = &self.settings.credential_rule;
+                rule.check(Some(&plain)).map_err(|text| invalid_credentials(user, text))?;
+                let algorithm = self.settings.password_hashing;
+                let hash = hash_password(algorithm, plain.as_bytes())
+                    .map_err(|error| AdminError::Unavailable(error.to_string()))?;
+                Ok((hash, algorithm.as_str().to_owned()))
+            }
+            NewPassword::Hash { hash, algorithm } => match HashingAlgorithm::from_name(&algorithm) {
+                Some(known) if known.is_hash(&hash) => Ok((hash, known.as_str().to_owned())),
+                Some(known) => Err(AdminError::Invalid(format!("not a hash of {}", known.as_str()))),
+                None => Err(AdminError::Invalid(format!("unknown hashing algorithm '{algorithm}'"))),
+            },
         }
-        NewPassword::Hash { hash, algorithm } => match HashingAlgorithm::from_name(&algorithm) {
-            Some(known) => Ok((hash, known.as_str().to_owned())),
-            None => Err(AdminError::Invalid(format!("unknown hashing algorithm '{algorithm}'"))),
-        },
     }
+}
+
+fn invalid_credentials(user: &str, text: String) -> AdminError {
+    error!(target: "user", "credential validation for user '{user}' failed: {text}");
+    AdminError::Credentials(text)
 }

@@ -7,6 +7,7 @@ use super::{
 use crate::broker::Alarm;
 use crate::message::Which;
 use amqp::{FieldTable, FieldValue};
+use auth::User;
 use metadata::{
     GlobalParameterDefinition, ParameterDefinition, PermissionDefinition, PolicyDefinition, PolicyKind,
     TopicPermissionDefinition, UserDefinition, VhostDefinition,
@@ -21,8 +22,8 @@ pub enum AdminCommand {
     /// Does what the command says of queues, exchanges and bindings as far as the user may do it over AMQP; what other
     /// commands may do is the caller's to check.
     As {
-        /// Name of the user.
-        user: Arc<str>,
+        /// The user.
+        user: Arc<User>,
         /// What to do.
         command: Box<AdminCommand>,
     },
@@ -77,6 +78,10 @@ pub enum AdminCommand {
         /// Whether deleting it is refused; `None` keeps what it has.
         protected_from_deletion: Option<bool>,
     },
+    /// Puts the node into maintenance: clients are refused, and those that are connected are closed.
+    Drain,
+    /// Takes it out of maintenance.
+    Revive,
     /// Refuses the deletion of a virtual host that exists, or lifts that.
     ProtectVhost {
         /// Its name.

@@ -32,6 +32,9 @@ pub enum AdminError {
     /// A virtual host that is protected from it was to be deleted.
     #[error("cannot delete vhost '{0}': it is protected from deletion")]
     Protected(String),
+    /// A new password is not one that is allowed; the text is that of RabbitMQ's validator.
+    #[error("{0}")]
+    Credentials(String),
     /// The password is not the user's.
     #[error("{0}")]
     NotAuthenticated(String),

@@ -3,7 +3,7 @@
 //! A batch is one group in the journal's terms: all of it is proposed first and waited for once. Locks are those of a
 //! declare and are let go of between two objects, so that the message path does not notice.
 
-use super::access::{check_pattern, hashed};
+use super::access::check_pattern;
 use super::parameters::{check_parameter, invalid, too_large};
 use super::vhosts::{check_queue_type, check_vhost_name};
 use super::{AdminError, AdminReply, Missing, NewPassword, user_limits};
@@ -14,7 +14,6 @@ use crate::errors::ProtocolError;
 use crate::names::is_reserved;
 use crate::policy::{Policy, definition_of_terms};
 use amqp::FieldValue;
-use auth::HashingAlgorithm;
 use metadata::{
     BindingDefinition, Change, DestinationKind, ExchangeDefinition, GlobalParameterDefinition, ParameterDefinition,
     PermissionDefinition, PolicyDefinition, PolicyKind, QueueDefinition, Token, TopicPermissionDefinition,
@@ -220,7 +219,8 @@ impl Broker {
         // Hashing takes a while; others need not wait for it.
         for user in users {
             let ImportedUser { name, password, tags, limits } = user;
-            hashed_users.push((name, password.map(hashed).transpose(), tags, limits));
+            let password = password.map(|password| self.hashed(&name, password)).transpose();
+            hashed_users.push((name, password, tags, limits));
         }
         let mut writer = self.writer();
         let current = self.registry.current();
@@ -233,7 +233,7 @@ impl Broker {
                 }
                 // RabbitMQ: one without a password has none from now on.
                 let (password_hash, hashing_algorithm) =
-                    password?.unwrap_or_else(|| (String::new(), HashingAlgorithm::default().as_str().to_owned()));
+                    password?.unwrap_or_else(|| (String::new(), self.settings.password_hashing.as_str().to_owned()));
                 let mut user = known.cloned().unwrap_or_default();
                 if let Some(limits) = &limits {
                     user_limits::check(limits)?;
@@ -259,7 +259,7 @@ impl Broker {
         let mut writer = self.writer();
         let current = self.registry.current();
         let existing = |name: &String| current.vhosts.iter().find(|vhost| vhost.name == *name).cloned();
-        let room = self.settings.vhost_limit.map(|most| (most, most.saturating_sub(self.vhosts().len() as u64)));
+        let room = self.limits.vhosts().map(|most| (most, most.saturating_sub(self.vhosts().len() as u64)));
         let added = std::cell::Cell::new(0);
         let decide = |vhost: ImportedVhost, known: Option<&VhostDefinition>| {
             check_vhost_name(&vhost.name)?;
@@ -301,6 +301,7 @@ impl Broker {
                 None => {
                     self.add_vhost_with(&definition.name, |vhost| vhost.set_definition(&definition));
                     self.set_default_limits(&mut writer, &definition.name)?;
+                    self.add_default_users(&mut writer, &definition.name)?;
                 }
             }
         }

@@ -27,8 +27,8 @@ pub use view::MessageView;
 
 use super::AdminError;
 use crate::broker::Broker;
-use auth::User;
-use std::sync::Arc;
+use crate::topology::{ExchangeKind, Vhost};
+use auth::{Permission, Question, Resource, User};
 
 impl Broker {
     pub(super) fn message_command(&self, command: MessageCommand) -> Result<MessageReply, AdminError> {
@@ -48,14 +48,15 @@ impl Broker {
         }
     }
 
-    /// The user that a command is carried out for; `None` for an operator.
-    fn user_of(&self, who: &Who) -> Result<Option<Arc<User>>, AdminError> {
-        match who {
-            Who::Operator => Ok(None),
-            Who::User(name) => match self.access.user(name) {
-                Some(user) => Ok(Some(user)),
-                None => Err(super::Missing::User.called(name)),
-            },
+    /// Asks what reactors, which do the work, cannot wait for: whether a user may publish to `exchange`.
+    fn ask_to_publish(&self, user: Option<&User>, vhost: &Vhost, exchange: &str, routing_key: Option<&[u8]>) {
+        let Some(user) = user.filter(|user| user.has_to_be_asked_for()) else { return };
+        let (permission, resource) = (Permission::Write, Resource::exchange(&vhost.name, exchange));
+        self.access.ask(user, Question::Object { resource, permission });
+        let is_topic = || vhost.exchange(exchange).is_some_and(|exchange| exchange.kind == ExchangeKind::Topic);
+        if let Some(key) = routing_key.filter(|_| is_topic()) {
+            let routing_key = &*String::from_utf8_lossy(key);
+            self.access.ask(user, Question::Topic { vhost: &vhost.name, exchange, permission, routing_key });
         }
     }
 }

@@ -47,6 +47,15 @@ impl Registry {
 pub(crate) struct Writer<'a> {
     broker: &'a Broker,
     definitions: MutexGuard<'a, Definitions>,
+    /// What took effect, each with what was before. It is told when the command is done, behind what follows from it, as
+    /// RabbitMQ tells it.
+    told: Vec<(Arc<Snapshot>, Vec<Change>)>,
+}
+
+impl Drop for Writer<'_> {
+    fn drop(&mut self) {
+        self.told.iter().for_each(|(before, changes)| self.broker.emit_changes(before, changes));
+    }
 }
 
 impl Writer<'_> {
@@ -65,6 +74,7 @@ impl Writer<'_> {
             self.broker.access.apply(change);
             self.definitions.apply(change.clone());
         }
+        let before = self.broker.registry.current();
         let snapshot = Arc::new(Snapshot::from(self.definitions.clone()));
         *self.broker.registry.current.write().unwrap_or_else(PoisonError::into_inner) = snapshot;
         for change in &changes {
@@ -74,6 +84,9 @@ impl Writer<'_> {
                 _ => {}
             }
         }
+        if self.broker.events.is_listening() {
+            self.told.push((before, changes));
+        }
         Ok(())
     }
 }
@@ -82,7 +95,7 @@ impl Broker {
     /// Begins a change of definitions; what [`Registry::current`] says stays true until it is committed.
     pub(super) fn writer(&self) -> Writer<'_> {
         let definitions = self.registry.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        Writer { broker: self, definitions }
+        Writer { broker: self, definitions, told: Vec::new() }
     }
 
     /// Waits until `token` is durable. A journal that fails ends the process, so only the broker's end is another way out.

@@ -26,7 +26,7 @@ impl Broker {
         change.default_queue_type.as_deref().map_or(Ok(()), check_queue_type)?;
         let mut writer = self.writer();
         let existing = self.definitions().vhosts.iter().find(|vhost| vhost.name == name).cloned();
-        if let Some(most) = self.settings.vhost_limit.filter(|most| self.vhosts().len() as u64 >= *most)
+        if let Some(most) = self.limits.vhosts().filter(|most| self.vhosts().len() as u64 >= *most)
             && existing.is_none()
         {
             return Err(AdminError::Refused(format!("cannot create vhost '{name}': vhost limit of {most} is reached")));
@@ -52,9 +52,11 @@ impl Broker {
             }
             return Ok(AdminReply::Done);
         }
-        self.add_vhost_with(&name, |in_use| in_use.set_definition(&vhost));
+        let vhost = self.add_vhost_with(&name, |in_use| in_use.set_definition(&vhost));
         self.note_tracing();
+        vhost.exchanges().iter().for_each(|exchange| self.emit_exchange_created(exchange));
         self.set_default_limits(&mut writer, &name)?;
+        self.add_default_users(&mut writer, &name)?;
         info!(target: "vhost", "vhost '{name}' created");
         Ok(AdminReply::Created)
     }
@@ -96,6 +98,7 @@ impl Broker {
         }
         writer.commit(Change::DeleteVhost { name: name.to_owned() })?;
         self.note_tracing();
+        vhost.exchanges().iter().for_each(|exchange| self.emit_exchange_deleted(exchange));
         self.end_hidden(vhost.hidden_queues());
         info!(target: "vhost", "vhost '{name}' deleted");
         Ok(AdminReply::Done)

@@ -10,6 +10,7 @@ use crate::core::tend::Return;
 use crate::delivery::{ChannelLimit, Content, Deliveries, Since, Unacked, encode_get_ok};
 use crate::directory::Source;
 use crate::errors::{self, ProtocolError};
+use crate::events::Acting;
 use crate::limits::Place;
 use crate::topology::QueueCell;
 use amqp::Method;
@@ -30,6 +31,7 @@ impl Core {
         if let Some(channel) = conn.channels.find(number) {
             channel.entry.used_ms.set(self.time_ms);
         }
+        let _acting = self.broker.events.is_listening().then(|| Acting::begin(Some(conn.user_name())));
         match method {
             Method::ChannelOpen(_) => Err(errors::SECOND_CHANNEL_OPEN.with(&[])),
             Method::ChannelClose(_) => {
@@ -113,6 +115,14 @@ impl Core {
             return Err(errors::CHANNEL_MAX.with(&[&conn.channels.len(), &limit]));
         }
         let places = self.admit_channel(conn)?;
+        if let Some(user) = &conn.user
+            && user.has_to_be_asked_for()
+            && conn.channels.iter().all(|channel| channel.assembly.is_none())
+        {
+            // RabbitMQ remembers what a channel may do, and so a new one asks anew.
+            user.forget_answers();
+            conn.channels.forget_permissions();
+        }
         let limit = Arc::new(ChannelLimit::default());
         let mut output = conn.link.output();
         let slot = match output.channels.iter().position(Option::is_none) {
@@ -124,11 +134,12 @@ impl Core {
         };
         output.channels[slot] = Some(Box::new(Deliveries::new(limit.clone())));
         drop(output);
-        let mut channel = Channel::new(&conn.entry, number, slot, self.broker.settings.default_prefetch, limit);
+        let mut channel = Channel::new(&conn.entry, number, slot, self.broker.limits.default_prefetch(), limit);
         channel.incarnation = self.broker.next_incarnation();
         channel.places = places;
         channel.entry.used_ms.set(self.time_ms);
         conn.entry.add_channel(&channel.entry);
+        self.broker.emit_channel_created(&channel.entry);
         self.broker.totals.churn.channel_created.add(1);
         conn.channels.insert(channel);
         self.send(conn, number, &Method::ChannelOpenOk(channel::OpenOk {}));
@@ -142,7 +153,7 @@ impl Core {
         let of_user = of_user.map_err(|most| errors::USER_CHANNEL_LIMIT.with(&[&user, &most]))?;
         let on_node = broker
             .channels
-            .enter(broker.settings.channel_limit)
+            .enter(broker.limits.channels())
             .map_err(|most| errors::NODE_CHANNEL_LIMIT.with(&[&broker.settings.node_name, &most]))?;
         Ok([of_user, Some(on_node)])
     }
@@ -195,6 +206,7 @@ impl Core {
         conn.entry.remove_channel(&channel.entry);
         if !channel.closing {
             self.broker.totals.churn.channel_closed.add(1);
+            self.broker.emit_channel_closed(&channel.entry);
             let stats = channel.entry.message_stats();
             if let Some(vhost) = conn.vhost.as_ref().filter(|_| !stats.is_zero()) {
                 vhost.add_ended(stats);
@@ -222,6 +234,7 @@ impl Core {
         for subscription in channel.unsubscribe_all() {
             match (&subscription.source, &vhost) {
                 (Source::Queue { cell, key, .. }, Some(vhost)) => {
+                    self.broker.emit_consumer_deleted(&vhost.name, &subscription.consumer, false);
                     if self.remove_consumer(vhost, cell, *key) {
                         vacated.push(cell.clone());
                     }
@@ -340,7 +353,7 @@ impl Core {
         let counted = if counts { counted_header(&entry, message.parts().header) } else { None };
         if !no_ack {
             let own = state.options.as_ref().and_then(|options| options.consumer_timeout_ms);
-            let timeout = own.or(self.broker.settings.consumer_timeout_ms);
+            let timeout = own.or(self.broker.limits.consumer_timeout_ms());
             self.watch_timeout(timeout);
             let now_ms = self.now.mono_ms();
             let due_ms = timeout.map_or(u64::MAX, |timeout| now_ms + timeout);

@@ -24,7 +24,7 @@ impl Core {
         if !consume.consumer_tag.is_empty() && channel.subscription(consume.consumer_tag).is_some() {
             return Err(errors::DUPLICATE_CONSUMER_TAG.with(&[&consume.consumer_tag]));
         }
-        if let Some(most) = self.broker.settings.consumers_per_channel
+        if let Some(most) = self.broker.limits.consumers_per_channel()
             && channel.subscriptions.len() as u64 >= most
         {
             return Err(errors::CONSUMER_LIMIT.with(&[&most]));
@@ -47,7 +47,7 @@ impl Core {
         let priority = priority.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32;
         let timeout_ms = timeout_argument(&arguments)
             .or_else(|| cell.lock().options.as_ref()?.consumer_timeout_ms)
-            .or(self.broker.settings.consumer_timeout_ms)
+            .or(self.broker.limits.consumer_timeout_ms())
             .filter(|_| !consume.no_ack);
         let Some(channel) = conn.channels.find(number) else { return Ok(()) };
         let prefetch = channel.prefetch;
@@ -84,6 +84,7 @@ impl Core {
         cell.note_activity(&mut state, self.time_ms);
         drop(state);
         self.watch_timeout(timeout_ms);
+        self.broker.emit_consumer_created(&vhost.name, &consumer);
         let source = Source::Queue { cell: cell.clone(), key, watch };
         channel.subscribe(Subscription { consumer, source }, self.broker.consumers.enter_freely());
         if !consume.nowait {
@@ -146,8 +147,10 @@ impl Core {
         let vhost = self.vhost(conn)?;
         let Some(channel) = conn.channels.find(number) else { return Ok(()) };
         if let Some(at) = channel.subscription(cancel.consumer_tag) {
-            match &channel.unsubscribe(at).source {
+            let subscription = channel.unsubscribe(at);
+            match &subscription.source {
                 Source::Queue { cell, key, .. } => {
+                    self.broker.emit_consumer_deleted(&vhost.name, &subscription.consumer, true);
                     if self.remove_consumer(&vhost, cell, *key) {
                         self.activate_next(cell);
                     }
@@ -169,7 +172,10 @@ impl Core {
         let Some(at) = channel.subscription(tag).filter(|at| of_queue(&channel.subscriptions[*at].source)) else {
             return;
         };
-        channel.unsubscribe(at);
+        let gone = channel.unsubscribe(at);
+        if let Some(vhost) = &conn.vhost {
+            self.broker.emit_consumer_deleted(&vhost.name, &gone.consumer, false);
+        }
         if conn.capabilities.consumer_cancel_notify {
             let cancel = Method::BasicCancel(basic::Cancel { consumer_tag: tag, nowait: true });
             // RabbitMQ: whoever deletes a queue that it consumes sees delete-ok before cancel.

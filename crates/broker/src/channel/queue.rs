@@ -47,12 +47,21 @@ impl Core {
             (cell, None)
         } else {
             let name = match clean(declare.queue) {
-                name if name.is_empty() => self.broker.unique_name("amq.gen-").into(),
+                // The same again when the declaration is presented again.
+                name if name.is_empty() => match conn.chosen_name.take() {
+                    Some(chosen) => chosen.into(),
+                    None => self.broker.unique_name("amq.gen-").into(),
+                },
                 name if is_reserved(&name) => return Err(errors::RESERVED_NAME.with(&[&"queue", &name])),
                 name => name,
             };
+            if declare.queue.is_empty() && conn.user.as_ref().is_some_and(|user| user.has_to_be_asked_for()) {
+                conn.chosen_name = Some(name.to_string());
+            }
             self.check_queue(conn, &name, Permission::Configure)?;
-            self.declare_queue(conn, &vhost, &name, declare)?
+            let declared = self.declare_queue(conn, &vhost, &name, declare)?;
+            conn.chosen_name = None;
+            declared
         };
         self.broker.totals.churn.queue_declared.add(1);
         if cell.owner.is_some() {

@@ -5,7 +5,7 @@ use crate::access::Rights;
 use crate::broker::Broker;
 use crate::errors::{self, ProtocolError, Resource};
 use crate::reply_to;
-use crate::topology::{Destination, Exchange, ExchangeKind, QueueCell, Vhost, binding_definition};
+use crate::topology::{Destination, Exchange, ExchangeKind, QueueCell, Removed, Vhost, binding_definition};
 use amqp::{FieldTable, FieldValue};
 use auth::Permission;
 use metadata::{Change, Token};
@@ -88,12 +88,15 @@ impl Broker {
             .bind(&binding.source, destination, &binding.routing_key, &binding.arguments)
             .map_err(|error| invalid_binding(error, binding))?;
         let is_new = bound.is_some();
-        let changes = match bound {
-            Some((info, true)) => vec![Change::PutBinding(binding_definition(&vhost.name, &info))],
+        let changes = match &bound {
+            Some((info, true)) => vec![Change::PutBinding(binding_definition(&vhost.name, info))],
             _ => Vec::new(),
         };
         let token = self.propose(changes);
         drop(topology);
+        if let Some((info, _)) = &bound {
+            self.emit_binding("binding.created", &vhost.name, info);
+        }
         let replay = source.history().filter(|_| is_new).map(|history| (history.clone(), destination));
         Ok(Bound { token, is_new, replay })
     }
@@ -112,11 +115,14 @@ impl Broker {
         }
         let mut topology = vhost.write();
         let Some(destination) = topology.destination(&binding.destination, binding.to_queue) else { return Ok(None) };
-        let unbound =
-            topology.unbind(&vhost.name, &binding.source, destination, &binding.routing_key, &binding.arguments);
-        let Some((_, removed)) = unbound else { return Ok(None) };
-        let token = self.propose(removed.changes);
+        let (key, arguments) = (&binding.routing_key, &binding.arguments);
+        let listing = Removed::listing(self.events.is_listening());
+        let unbound = topology.unbind(&vhost.name, &binding.source, destination, key, arguments, listing);
+        let Some((info, mut removed)) = unbound else { return Ok(None) };
+        let token = self.propose(std::mem::take(&mut removed.changes));
         drop(topology);
+        self.emit_binding("binding.deleted", &vhost.name, &info);
+        self.emit_removed(&vhost.name, &removed, None);
         self.end_hidden(removed.hidden);
         Ok(token)
     }

@@ -8,7 +8,7 @@ use crate::channel::queue_arguments::{
 use crate::errors::{self, ArgumentValue, ProtocolError, Resource};
 use crate::link::ConnectionId;
 use crate::settings::OnRedeclare;
-use crate::topology::{QueueCell, QueueTerms, Vhost};
+use crate::topology::{QueueCell, QueueTerms, Removed, Vhost};
 use amqp::FieldTable;
 use metadata::{Change, QueueDefinition, Token};
 use std::sync::Arc;
@@ -70,7 +70,8 @@ impl Broker {
         }
         // One that is dead and on its way out leaves first, with its bindings.
         let dead = topology.queue(name).cloned();
-        let removed = dead.map(|dead| topology.remove_queue(&vhost.name, &dead)).unwrap_or_default();
+        let removed =
+            dead.map(|dead| topology.remove_queue(&vhost.name, &dead, Removed::default())).unwrap_or_default();
         let mut changes = removed.changes;
         let current = vhost.policies();
         let cell = if Arc::ptr_eq(&policies, &current) {
@@ -89,6 +90,7 @@ impl Broker {
         let token = self.propose(changes);
         drop(topology);
         self.end_hidden(removed.hidden);
+        self.emit_queue_created(&cell);
         Ok(Declared { cell, token, is_new: true })
     }
 
@@ -134,7 +136,7 @@ impl Broker {
                 "{resource} is declared as a quorum queue and becomes a durable classic one (leveret.quorum_as_classic)"
             );
         }
-        if let Some(most) = self.settings.queue_limit
+        if let Some(most) = self.limits.queues()
             && self.vhosts().iter().map(|vhost| vhost.queue_count()).sum::<usize>() as u64 >= most
         {
             return Err(errors::QUEUE_LIMIT.with(&[&declaration.name, &most]));

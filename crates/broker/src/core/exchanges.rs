@@ -5,7 +5,7 @@ use crate::broker::Broker;
 use crate::channel::queue_arguments::assert_argument_equivalent;
 use crate::errors::{self, ArgumentValue, ProtocolError, Resource, Scope};
 use crate::names::is_reserved;
-use crate::topology::{Behaviour, DELAYED_TYPE, DELAYED_TYPE_ARGUMENT, Exchange, ExchangeKind, Vhost};
+use crate::topology::{Behaviour, DELAYED_TYPE, DELAYED_TYPE_ARGUMENT, Exchange, ExchangeKind, Removed, Vhost};
 use amqp::{FieldTable, FieldValue};
 use auth::Permission;
 use metadata::{Change, ExchangeDefinition, Token};
@@ -75,7 +75,7 @@ impl Broker {
         }
         let is_delayed_type = declaration.kind == DELAYED_TYPE;
         let kind = if is_delayed_type { self.delayed_kind(arguments)? } else { self.exchange_kind(declaration.kind)? };
-        if let Some(most) = self.settings.exchange_limit
+        if let Some(most) = self.limits.exchanges()
             && self.vhosts().iter().map(|vhost| vhost.exchange_count()).sum::<usize>() as u64 >= most
         {
             return Err(errors::EXCHANGE_LIMIT.with(&[&resource, &most]));
@@ -108,7 +108,10 @@ impl Broker {
             self.add_queue(&cell);
             hidden.set(cell);
         }
-        Ok(DeclaredExchange { token: self.propose(changes), is_new: true })
+        let token = self.propose(changes);
+        drop(topology);
+        self.emit_exchange_created(&created);
+        Ok(DeclaredExchange { token, is_new: true })
     }
 
     /// Deletes an exchange; one that is not there is fine.
@@ -130,9 +133,11 @@ impl Broker {
         if if_unused && topology.is_bound(&exchange) {
             return Err(errors::IN_USE.with(&[&resource]));
         }
-        let removed = topology.remove_exchange(&vhost.name, &exchange);
-        let token = self.propose(removed.changes);
+        let listing = Removed::listing(self.events.is_listening());
+        let mut removed = topology.remove_exchange(&vhost.name, &exchange, listing);
+        let token = self.propose(std::mem::take(&mut removed.changes));
         drop(topology);
+        self.emit_removed(&vhost.name, &removed, Some(&exchange));
         self.end_hidden(removed.hidden);
         Ok(token)
     }

@@ -28,6 +28,8 @@ impl Broker {
             });
             if changed {
                 self.refresh_options(&cell);
+                let in_force = &cell.terms().policies;
+                self.emit_queue_policy(&cell, in_force.operator.as_deref().or(in_force.user.as_deref()));
             }
         }
     }

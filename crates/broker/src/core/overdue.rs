@@ -76,7 +76,7 @@ impl Core {
             .and_then(|at| channel.subscriptions[at].consumer.timeout_ms)
             // What basic.get took has the timeout of its queue.
             .or_else(|| queue.lock().options.as_ref()?.consumer_timeout_ms)
-            .or(self.broker.settings.consumer_timeout_ms)
+            .or(self.broker.limits.consumer_timeout_ms())
             .unwrap_or_default();
         let cancels = self.broker.settings.consumer_timeout_action == ConsumerTimeoutAction::CancelConsumer
             && conn.capabilities.consumer_cancel_notify;

@@ -156,7 +156,8 @@ impl Core {
             return Err(errors::INTERNAL_EXCHANGE.with(&[&errors::Resource::exchange(&vhost, name)]));
         }
         let restricted = exchange.kind == ExchangeKind::Topic
-            && self.broker.access.has_topic_permissions(conn.user_name(), &self.vhost(conn)?.name);
+            && (!conn.user.as_ref().is_some_and(|user| user.asks_internally())
+                || self.broker.access.has_topic_permissions(conn.user_name(), &self.vhost(conn)?.name));
         if let Some(channel) = conn.channels.find(number) {
             channel.last_publish.pair = Some(channel.entry.published_to(&exchange.name));
             channel.last_publish.restricted = restricted;
@@ -166,6 +167,18 @@ impl Core {
             channel.last_publish.route = None;
         }
         Ok(exchange)
+    }
+
+    /// The checks of a publish, before there is anything to publish.
+    pub(crate) fn check_publish(
+        &mut self,
+        conn: &mut Connection,
+        number: u16,
+        exchange: &[u8],
+        key: &[u8],
+    ) -> Result<(), ProtocolError> {
+        let exchange = self.exchange_to_publish(conn, number, exchange)?;
+        self.check_topic_to_publish(conn, number, &exchange, key)
     }
 
     /// Topic permissions, which few users have.

@@ -8,7 +8,7 @@ use crate::delivery::{Content, encode_deliver};
 use crate::errors::{self, ProtocolError, Resource};
 use crate::topology::{Exchange, ExchangeKind, Route, Routed, Vhost};
 use amqp::ContentHeader;
-use auth::{Permission, User};
+use auth::{Permission, Question, User};
 use metadata::Token;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -103,8 +103,10 @@ impl Core {
         name: &str,
     ) -> Result<Arc<Exchange>, ProtocolError> {
         let resource = auth::Resource::exchange(&vhost.name, name);
-        if let Some(user) = user.filter(|user| !self.broker.access.check(user.name(), resource, Permission::Write)) {
-            return Err(errors::PERMISSION_DENIED.with(&[&Permission::Write.as_str(), &resource, &user.name()]));
+        if let Some(user) = user {
+            let permission = Permission::Write;
+            let verdict = self.broker.access.decide(user, Question::Object { resource, permission });
+            crate::access::allowed(&verdict, user, resource, permission)?;
         }
         let missing = || errors::NOT_FOUND.with(&[&Resource::exchange(&vhost.name, name)]);
         let exchange = vhost.exchange(name).ok_or_else(missing)?;
@@ -123,11 +125,9 @@ impl Core {
     ) -> Result<(), ProtocolError> {
         let Some(user) = user.filter(|_| exchange.kind == ExchangeKind::Topic) else { return Ok(()) };
         let (permission, key) = (Permission::Write, String::from_utf8_lossy(routing_key));
-        if self.broker.access.check_topic(user.name(), &vhost.name, &exchange.name, permission, &key, None) {
-            return Ok(());
-        }
-        let resource = Resource::exchange(&vhost.name, &exchange.name);
-        Err(errors::TOPIC_PERMISSION_DENIED.with(&[&permission.as_str(), &key, &resource, &user.name()]))
+        let question = Question::Topic { vhost: &vhost.name, exchange: &exchange.name, permission, routing_key: &key };
+        let verdict = self.broker.access.decide(user, question);
+        crate::access::topic_allowed(&verdict, user, vhost, exchange, permission, &key)
     }
 
     /// Delivers to a consumer of direct replies; false when there is none.

@@ -6,7 +6,7 @@ use crate::broker::Broker;
 use crate::delivery::Consumer;
 use crate::errors::{self, ProtocolError, Resource};
 use crate::message::{Address, ShardMessage};
-use crate::topology::{QueueCell, Vhost};
+use crate::topology::{QueueCell, Removed, Vhost};
 use metadata::Token;
 use queue::ConsumerKey;
 use std::sync::Arc;
@@ -99,10 +99,12 @@ pub(crate) fn delete_queue(
     cell.publish_gauges(&state);
     drop(state);
     let mut topology = vhost.write();
-    let removed = topology.remove_queue(&vhost.name, cell);
+    let mut removed = topology.remove_queue(&vhost.name, cell, Removed::listing(broker.events.is_listening()));
     // Proposed under the lock, so that declaring the name again comes later in the journal too.
-    let token = broker.propose(removed.changes);
+    let token = broker.propose(std::mem::take(&mut removed.changes));
     drop(topology);
+    broker.emit_removed(&vhost.name, &removed, None);
+    broker.emit_queue_deleted(cell);
     broker.end_hidden(removed.hidden);
     // Only now: until the deletion is in the journal, the store has to keep what a crash would find again.
     broker.remove_queue(cell);

@@ -18,6 +18,8 @@ pub(super) enum Timer {
     Heartbeat(usize, ConnectionId),
     /// A pause is over.
     Unpark(usize, ConnectionId),
+    /// The token that the user logged in with may have expired.
+    Expiry(usize, ConnectionId),
     /// connection.close was not answered.
     CloseTimeout(usize, ConnectionId),
     /// Acknowledgements may be overdue.
@@ -85,6 +87,10 @@ impl Shard {
                 }),
                 Timer::Heartbeat(key, id) if self.is_same(key, id) => self.heartbeat(key, id, now_ms),
                 Timer::Unpark(key, id) if self.is_same(key, id) => self.serve(key, unpark),
+                Timer::Expiry(key, id) if self.is_same(key, id) => self.serve(key, |core, conn| {
+                    conn.expiry_is_armed_for = None;
+                    core.expire(conn);
+                }),
                 Timer::CloseTimeout(key, id) if self.is_same(key, id) => self.serve(key, |_, conn| {
                     conn.phase = Phase::Closed;
                     conn.peer_is_gone = true;
@@ -96,6 +102,18 @@ impl Shard {
                 _ => {}
             }
         }
+    }
+
+    /// Has a connection looked at when its user's token expires, at most once a day: clocks are set.
+    pub(super) fn arm_expiry(&mut self, key: usize, conn: &mut Connection) {
+        const LONGEST_MS: u64 = 86_400_000;
+        if conn.expiry_is_armed_for.is_some() || conn.user.as_ref().is_none_or(|user| user.asks_internally()) {
+            return;
+        }
+        let Some(expires_at_s) = conn.user.as_ref().and_then(|user| user.expires_at_s()) else { return };
+        let left_ms = expires_at_s.saturating_mul(1000).saturating_sub(self.core.time_ms).clamp(1, LONGEST_MS);
+        conn.expiry_is_armed_for = Some(expires_at_s);
+        self.timers.arm(self.core.now.mono_ms() + left_ms, Timer::Expiry(key, conn.link.id));
     }
 
     /// RabbitMQ: a heartbeat goes out when nothing else did for half the interval; two intervals without a byte from

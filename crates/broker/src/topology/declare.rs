@@ -5,6 +5,7 @@ use super::{BindingInfo, Destination, Entry, Exchange, QueueCell, Topology};
 use amqp::FieldTable;
 use routing::{BindError, BindingTable};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 impl Topology {
     /// Adds an exchange whose name is free.
@@ -46,6 +47,7 @@ impl Topology {
         }
         entry.was_bound = true;
         entry.sorted.forget();
+        entry.exchange.bound.store(true, Ordering::Relaxed);
         entry.exchange.changed();
         let (id, durable) = (entry.exchange.id, entry.exchange.durable && durable_destination);
         let binding = BindingInfo {

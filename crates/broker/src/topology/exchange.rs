@@ -63,6 +63,8 @@ pub struct Exchange {
     pub counters: ExchangeCounters,
     /// Who watches it.
     pub(crate) taps: Taps,
+    /// True while it has bindings; kept by the topology.
+    pub(crate) bound: AtomicBool,
     /// Raised with each change of its bindings and when it is deleted.
     pub(crate) generation: AtomicU64,
 }
@@ -84,6 +86,7 @@ impl Exchange {
             delayed: AtomicBool::new(false),
             counters: ExchangeCounters::default(),
             taps: Taps::default(),
+            bound: AtomicBool::new(false),
             generation: AtomicU64::new(1),
         }
     }
@@ -97,6 +100,11 @@ impl Exchange {
     #[inline]
     pub(crate) fn delays(&self) -> bool {
         self.is_delayed_type || self.is_delayed()
+    }
+
+    /// True while it has bindings.
+    pub(crate) fn is_bound(&self) -> bool {
+        self.bound.load(Ordering::Relaxed)
     }
 
     /// True for the exchange without a name.

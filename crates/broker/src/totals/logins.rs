@@ -116,6 +116,7 @@ impl Broker {
         let source = self.settings.track_login_sources.then(|| {
             let user = match credentials {
                 Some(Credentials::Password { user, .. }) => &user[..user.len().min(NAME_BYTES)],
+                Some(Credentials::Certificate { name }) => &name.as_bytes()[..name.len().min(NAME_BYTES)],
                 _ => &[],
             };
             LoginSource { protocol, peer: peer.to_canonical(), user: String::from_utf8_lossy(user).into_owned() }

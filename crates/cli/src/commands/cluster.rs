@@ -54,7 +54,7 @@ pub(super) const COMMANDS: &[Command] = &[
 ];
 
 fn status(context: &Context<'_>) -> Result<(), Failure> {
-    let overview = context.get("/api/overview?disable_stats=true")?;
+    let overview = context.get("/api/overview")?;
     let nodes = context.get("/api/nodes")?;
     let flags = context.list("/api/feature-flags")?;
     let deprecated = context.list("/api/deprecated-features/used")?;

@@ -37,13 +37,13 @@ const TICK: Duration = Duration::from_millis(50);
 const PROCESS: &str = "/api/leveret/process";
 
 fn stop_app(context: &Context<'_>) -> Result<(), Failure> {
-    context.banner("Stopping the broker ...")?;
+    context.banner(&format!("Stopping rabbit application on node {} ...", context.node_name()?))?;
     context.delete("/api/leveret/application")?;
     context.done(json!({}))
 }
 
 fn start_app(context: &Context<'_>) -> Result<(), Failure> {
-    context.banner("Starting the broker ...")?;
+    context.banner(&format!("Starting node {} ...", context.node_name()?))?;
     context.put("/api/leveret/application", &json!({}))?;
     context.done(json!({}))
 }

@@ -16,7 +16,7 @@ pub(super) const COMMANDS: &[Command] =
 
 fn status(context: &Context<'_>) -> Result<(), Failure> {
     let unit = unit(context)?;
-    let overview = context.get("/api/overview?disable_stats=true")?;
+    let overview = context.get("/api/overview")?;
     let nodes = context.get("/api/nodes?memory=true")?;
     let node = &nodes[0];
     let name = text(&overview, "node");

@@ -1,5 +1,6 @@
 //! From checked settings to [`Config`], with the defaults of the table where nothing was given.
 
+mod events;
 mod log;
 mod management;
 mod tls;
@@ -84,6 +85,7 @@ impl Checked {
             cluster_name: self.optional_text("cluster_name"),
             node_name: self.optional_text("leveret.node_name"),
             log: self.log(),
+            events: self.events(&plugins),
             compat: self.compat(),
             reactors: self.integer("leveret.reactors"),
             data_dir: self.text("leveret.data_dir").into(),

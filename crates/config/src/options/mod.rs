@@ -1,6 +1,7 @@
 //! The typed configuration: one field per setting that has an effect.
 
 mod compat;
+mod events;
 mod log;
 mod management;
 mod secret;
@@ -11,6 +12,7 @@ mod words;
 pub use compat::{
     Compat, ConsumerTimeoutAction, MessageExpiry, PassiveDeclarePermission, PublisherXDeath, UnknownExchangeType,
 };
+pub use events::EventOptions;
 pub use log::{
     ConsoleOptions, LogFileOptions, LogFormatter, LogLevel, LogLevelFormat, LogOptions, LogOutputOptions, LogPlace,
     LogRotation, LogStdio, LogStyle, LogTimeFormat, RotationDate,
@@ -103,6 +105,8 @@ pub struct Config {
     pub node_name: Option<String>,
     /// What is logged.
     pub log: LogOptions,
+    /// What the broker publishes of itself.
+    pub events: EventOptions,
     /// Where RabbitMQ's versions differ, which of them to follow.
     pub compat: Compat,
     /// Reactor threads; 0 is one per core.

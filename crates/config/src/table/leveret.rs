@@ -51,6 +51,12 @@ pub(super) const KEYS: &[Row] = &[
         "make queues that are declared as quorum queues durable classic ones, instead of refusing them",
     ),
     takes(
+        "leveret.event_exchange",
+        Boolean,
+        "false",
+        "publish events to the exchange amq.rabbitmq.event, as RabbitMQ's plugin rabbitmq_event_exchange does",
+    ),
+    takes(
         "leveret.on_redeclare",
         Choice(OnRedeclare::WORDS),
         "close",

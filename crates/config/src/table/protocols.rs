@@ -1,6 +1,6 @@
 //! Other protocols.
 
-use super::{Row, ignored};
+use super::{Row, ignored, takes};
 use crate::kind::Kind::{self, Boolean, Choice, Either, Ip, Listener, Secret, Text};
 
 pub(super) const KEYS: &[Row] = &[
@@ -120,6 +120,11 @@ pub(super) const KEYS: &[Row] = &[
     ignored("shovel.topology.predeclared", Boolean, "declare nothing at the source and the destination"),
     ignored("shovel.local.max_credit", Kind::ANY_INTEGER, "messages in flight of a local shovel"),
     ignored("shovel.delete_after_duration_floor", Kind::ANY_INTEGER, "shortest life of a shovel"),
-    ignored("event_exchange.vhost", Text, "virtual host of the event exchange"),
+    takes(
+        "event_exchange.vhost",
+        Text,
+        "",
+        "virtual host of the exchange amq.rabbitmq.event, which is there when this is given",
+    ),
     ignored("event_exchange.protocol", Choice(&["amqp_0_9_1", "amqp_1_0"]), "protocol of events"),
 ];

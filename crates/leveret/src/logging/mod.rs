@@ -17,14 +17,16 @@ mod writer;
 pub(crate) use record::Record;
 
 use anyhow::{Context, Result};
-use config::{LogLevel, LogOptions};
+use config::{LogFormatter, LogLevel, LogOptions};
+use format::Format;
 use levels::{CATEGORIES, Levels};
 use ring::Ring;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
-use writer::{Message, Outputs};
+use writer::Message;
+pub(crate) use writer::Outputs;
 
 /// Records that may wait for the writer; with messages at their longest they take 64 MiB.
 const QUEUE_RECORDS: usize = 8192;
@@ -79,6 +81,12 @@ pub(crate) fn running() -> Option<&'static Arc<Logging>> {
     LOGGING.get()
 }
 
+/// Makes lines of records as an output with these options has them, each with a line feed.
+pub(crate) fn formatter(options: &LogFormatter) -> impl Fn(&Record) -> String + use<> {
+    let format = Format::new(options);
+    move |record| format.lines(record)
+}
+
 /// Waits until everything that was logged is written, but not for an output that takes nothing.
 pub(crate) fn flush() {
     if let Some(logging) = running() {
@@ -87,11 +95,14 @@ pub(crate) fn flush() {
 }
 
 impl Logging {
-    /// Takes other outputs and levels; when one of them cannot be opened, nothing changes.
-    pub(crate) fn configure(&self, options: &LogOptions) -> Result<()> {
-        let outputs = Outputs::open(options, &self.node)?;
-        let levels = Levels::new(options);
-        self.change_levels(levels, Some(outputs))
+    /// Opens other outputs for [`Logging::configure`]; nothing changes yet.
+    pub(crate) fn prepare(&self, options: &LogOptions) -> Result<Outputs> {
+        Outputs::open(options, &self.node)
+    }
+
+    /// Takes other outputs and levels.
+    pub(crate) fn configure(&self, options: &LogOptions, outputs: Outputs) -> Result<()> {
+        self.change_levels(Levels::new(options), Some(outputs))
     }
 
     /// Changes the level of a category, or of everything; it holds until the configuration is read again.
@@ -120,7 +131,6 @@ impl Logging {
     }
 
     /// Has every record handed to `tap` that `log.exchange` wants, besides what goes to the outputs.
-    #[allow(dead_code, reason = "for the exchange amq.rabbitmq.log")]
     pub(crate) fn tap(&self, tap: Tap) -> Result<()> {
         self.ask(|done| Message::Tap { tap, done })
     }

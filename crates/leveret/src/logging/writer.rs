@@ -25,7 +25,7 @@ pub(super) enum Message {
 }
 
 /// Where records go.
-pub(super) struct Outputs {
+pub(crate) struct Outputs {
     console: Option<Console>,
     file: Option<(Format, LogFile)>,
     /// By number of the category.

@@ -10,6 +10,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail wherever it likes")]
 
+mod backup;
 mod confirms;
 mod content;
 mod delayed;

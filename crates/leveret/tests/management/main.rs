@@ -14,6 +14,7 @@ mod health;
 mod hostile;
 mod limits;
 mod lists;
+mod maintenance;
 mod messages;
 mod metrics;
 mod node;

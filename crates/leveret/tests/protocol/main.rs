@@ -23,6 +23,7 @@ mod deduplication;
 mod differential;
 mod direct_reply_to;
 mod errors;
+mod events;
 mod exchanges;
 mod firehose;
 mod hash_exchanges;

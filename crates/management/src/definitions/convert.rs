@@ -139,11 +139,13 @@ pub(super) fn user(object: &Object<'_>, document: &Document<'_>) -> Result<Impor
         (Some(_), Some(_)) => return Err("both_password_and_password_hash_are_provided".to_owned()),
         (Some(plain), None) => Some(NewPassword::Plain(Secret(plain))),
         (None, Some(hash)) => {
-            if STANDARD.decode(&hash).is_err() {
-                return Err(format!("{{not_base64,{}}}", amqp::erlang::binary(hash.as_bytes())));
-            }
             let algorithm = object.text("hashing_algorithm")?;
             let algorithm = algorithm.unwrap_or_else(|| default_algorithm(document.version.as_deref()).to_owned());
+            // Its hashes are text of another form, which is looked at when the algorithm is.
+            let is_argon2 = algorithm == auth::HashingAlgorithm::Argon2.as_str();
+            if !is_argon2 && STANDARD.decode(&hash).is_err() {
+                return Err(format!("{{not_base64,{}}}", amqp::erlang::binary(hash.as_bytes())));
+            }
             Some(NewPassword::Hash { hash, algorithm })
         }
         (None, None) => None,

@@ -152,7 +152,7 @@ pub(super) fn show_consumer(shared: &Shared, subscription: &Subscription, fields
     fields.put("arguments", || json::table(&consumer.arguments));
     fields.put("consumer_timeout", || {
         // Always a number: rabbitmq_http_client takes nothing else.
-        let of_node = || shared.broker().ok()?.settings.consumer_timeout_ms;
+        let of_node = || shared.broker().ok()?.limits.consumer_timeout_ms();
         consumer.timeout_ms.or_else(of_node).unwrap_or_default()
     });
     fields.put("channel_pid", || shared.pids().channel(channel.connection.id, channel.number));

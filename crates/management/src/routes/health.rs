@@ -111,7 +111,7 @@ pub(super) async fn elected_leaders(_: Api<ManagementUser>) -> Checked {
 }
 
 fn is_serving(broker: Option<&Broker>) -> bool {
-    broker.is_some_and(|broker| !broker.is_shutting_down())
+    broker.is_some_and(|broker| !broker.is_shutting_down() && !broker.is_in_maintenance())
 }
 
 pub(super) async fn in_service(public: Public) -> Checked {
@@ -125,7 +125,7 @@ const CONNECTION_LIMIT: &str = "node connection limit is reached";
 
 /// Connections, where there are as many as there may be.
 fn too_many_connections(broker: &Broker) -> Option<u64> {
-    let most = broker.settings.connection_limit?;
+    let most = broker.limits.connections()?;
     let open = broker.object_totals().connections;
     (open >= most).then_some(open)
 }

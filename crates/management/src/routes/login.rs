@@ -51,7 +51,8 @@ pub(super) async fn login(
     }
     public.attempts().count(true);
     let token = STANDARD.encode(format!("{}:{}", given.username, given.password));
-    let mut user = json!({ "name": *caller.name, "tags": caller.tag_names, "is_internal_user": true });
+    let mut user =
+        json!({ "name": *caller.name, "tags": caller.tag_names, "is_internal_user": caller.user.asks_internally() });
     if let Some(minutes) = public.http().login_session_timeout_min {
         user["login_session_timeout"] = minutes.into();
     }
@@ -70,6 +71,6 @@ pub(super) async fn logout(_public: Public) -> StatusCode {
 }
 
 /// How the user interface may log in.
-pub(super) async fn settings(_public: Public) -> Json<Value> {
-    Json(json!({ "oauth_enabled": false }))
+pub(super) async fn settings(public: Public) -> Json<Value> {
+    Json(public.http().oauth.answer())
 }

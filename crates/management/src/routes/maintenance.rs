@@ -1,12 +1,11 @@
-//! `/api/auth/attempts`, `/api/auth/hash_password`, `/api/config/effective`, `/api/reset` and `/api/rebalance`.
+//! `/api/auth/attempts`, `/api/auth/hash_password`, `/api/reset` and `/api/rebalance`.
 
 use crate::api::{Administrator, Api, Monitor};
 use crate::error::ApiError;
-use auth::{HashingAlgorithm, hash_password};
+use auth::hash_password;
 use axum::Json;
 use axum::extract::Path;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
 use broker::{AdminCommand, LoginCounts, LoginProtocol};
 use serde_json::{Map, Value, json};
 
@@ -56,20 +55,14 @@ pub(super) async fn reset_attempts(api: Api<Administrator>, Path(name): Path<Str
 }
 
 /// What RabbitMQ answers; its documentation has the hash alone.
-pub(super) async fn hash(_: Api<Administrator>, Path(password): Path<String>) -> Result<Json<Value>, ApiError> {
-    let hash = tokio::task::spawn_blocking(move || hash_password(HashingAlgorithm::default(), password.as_bytes()));
+pub(super) async fn hash(api: Api<Administrator>, Path(password): Path<String>) -> Result<Json<Value>, ApiError> {
+    let algorithm = api.broker()?.settings.password_hashing;
+    let hash = tokio::task::spawn_blocking(move || hash_password(algorithm, password.as_bytes()));
     match hash.await {
         Ok(Ok(hash)) => Ok(Json(json!({ "ok": hash }))),
         Ok(Err(error)) => Err(ApiError::unavailable(error.to_string())),
         Err(_) => Err(ApiError::unexpected_reply()),
     }
-}
-
-/// What the broker runs with, as text, since RabbitMQ has Erlang terms here.
-pub(super) async fn effective(api: Api<Administrator>) -> Result<Response, ApiError> {
-    let broker = api.broker()?;
-    let text = format!("{:#?}\n{:#?}\n", broker.settings, api.http());
-    Ok(([(header::CONTENT_TYPE, "text/plain")], text).into_response())
 }
 
 /// Statistics go with what they are of: there is no database of them to be emptied.

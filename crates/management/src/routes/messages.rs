@@ -37,7 +37,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
 
 /// For whom the broker does what the caller asks for.
 fn who<R: Right>(api: &Api<R>) -> Who {
-    if api.caller.is_operator() { Who::Operator } else { Who::User(api.caller.name.to_string()) }
+    if api.caller.is_operator() { Who::Operator } else { Who::User(api.caller.user.clone()) }
 }
 
 /// Over HTTP RabbitMQ uses a connection of the caller's, which has to be allowed in the virtual host whatever the tags.

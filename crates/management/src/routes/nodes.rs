@@ -37,7 +37,7 @@ fn show(shared: &Shared, broker: &Broker, query: &ListQuery, fields: &mut Fields
     fields.put("name", || shared.node_name());
     fields.put("type", || "disc");
     fields.put("running", || true);
-    fields.put("being_drained", || false);
+    fields.put("being_drained", || broker.is_in_maintenance());
     if query.disable_stats {
         return;
     }

@@ -10,7 +10,8 @@ use axum::extract::Path;
 use axum::http::StatusCode;
 use broker::{AdminCommand, Alarm, MemoryWatermark};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
+use std::path::PathBuf;
 
 async fn set_alarm(api: &Api<Administrator>, resource: &str, raised: bool) -> Result<StatusCode, ApiError> {
     let alarm = match resource {
@@ -55,6 +56,35 @@ pub(super) async fn loopback_users(api: Api<Administrator>) -> Result<Json<Vec<S
 
 pub(super) async fn set_loopback_users(api: Api<Administrator>, bytes: Bytes) -> Result<StatusCode, ApiError> {
     Ok(status(&api.execute(AdminCommand::SetLoopbackUsers(body(&bytes)?)).await?))
+}
+
+/// Puts the node into maintenance: no new connections, and those that are there are closed.
+pub(super) async fn drain(api: Api<Administrator>) -> Result<StatusCode, ApiError> {
+    api.execute(AdminCommand::Drain).await.map(|_| StatusCode::NO_CONTENT)
+}
+
+/// Takes it out of maintenance.
+pub(super) async fn revive(api: Api<Administrator>) -> Result<StatusCode, ApiError> {
+    api.execute(AdminCommand::Revive).await.map(|_| StatusCode::NO_CONTENT)
+}
+
+/// Where a backup goes.
+#[derive(Deserialize)]
+struct BackupTarget {
+    path: PathBuf,
+}
+
+/// Makes a backup of the data directory in a directory of this machine.
+pub(super) async fn back_up(api: Api<Administrator>, bytes: Bytes) -> Result<Json<Value>, ApiError> {
+    let BackupTarget { path } = body(&bytes)?;
+    if !path.is_absolute() {
+        return Err(ApiError::bad_request(format!("the path of a backup is absolute, not {}", path.display())));
+    }
+    let result = api.back_up(path.clone()).await;
+    let reason = result.as_ref().err().map(ApiError::reason);
+    api.log_change("back_up", json!({ "path": path }), reason.as_deref());
+    let summary = result?;
+    Ok(Json(json!({ "files": summary.files, "bytes": summary.bytes, "position": summary.position })))
 }
 
 pub(super) async fn start_application(api: Api<Administrator>) -> Result<StatusCode, ApiError> {

@@ -274,7 +274,7 @@ pub(super) async fn version(public: Public) -> Result<Json<String>, ApiError> {
 
 pub(super) async fn whoami(api: Api<ManagementUser>) -> Json<Value> {
     let caller = &api.caller;
-    Json(json!({ "name": *caller.name, "tags": caller.tag_names, "is_internal_user": true }))
+    Json(json!({ "name": *caller.name, "tags": caller.tag_names, "is_internal_user": caller.user.asks_internally() }))
 }
 
 pub(super) async fn cluster_name(api: Api<ManagementUser>) -> Result<Json<Value>, ApiError> {

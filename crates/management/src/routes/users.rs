@@ -7,6 +7,7 @@ use crate::fields::Fields;
 use crate::json;
 use crate::list::{self, ListQuery};
 use crate::request::{body, object, required, tags, text};
+use auth::HashingAlgorithm;
 use axum::body::Bytes;
 use axum::extract::Path;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -18,8 +19,6 @@ use metadata::{PermissionDefinition, UserDefinition};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// The algorithm of a hash without a name: the node's, as in RabbitMQ.
-const ALGORITHM: &str = "rabbit_password_hashing_sha256";
 /// Tags that a user may have (RabbitMQ's `max_user_tags`).
 const MOST_TAGS: usize = 64;
 
@@ -55,14 +54,15 @@ pub(super) async fn one(
 }
 
 /// The password that a request gives; none lets nobody log in with one.
-fn password(request: &Map<String, Value>) -> Result<Option<NewPassword>, ApiError> {
-    let algorithm = text(request, "hashing_algorithm")?.unwrap_or_else(|| ALGORITHM.to_owned());
+fn password(request: &Map<String, Value>, hashing: HashingAlgorithm) -> Result<Option<NewPassword>, ApiError> {
+    // A hash without a name is of the node's algorithm, as in RabbitMQ.
+    let algorithm = text(request, "hashing_algorithm")?.unwrap_or_else(|| hashing.as_str().to_owned());
     match (text(request, "password")?, text(request, "password_hash")?) {
         (Some(_), Some(_)) => Err(ApiError::bad_request("both_password_and_password_hash_are_provided")),
         // RabbitMQ: an empty password is one that nobody can log in with.
-        (Some(plain), None) if plain.is_empty() => Ok(Some(nobody())),
+        (Some(plain), None) if plain.is_empty() => Ok(Some(nobody(hashing))),
         (Some(plain), None) => Ok(Some(NewPassword::Plain(Secret(plain)))),
-        (None, Some(hash)) if STANDARD.decode(&hash).is_err() => {
+        (None, Some(hash)) if algorithm != HashingAlgorithm::Argon2.as_str() && STANDARD.decode(&hash).is_err() => {
             Err(ApiError::bad_value("not_base64", &Value::String(hash)))
         }
         (None, Some(hash)) => Ok(Some(NewPassword::Hash { hash, algorithm })),
@@ -70,8 +70,8 @@ fn password(request: &Map<String, Value>) -> Result<Option<NewPassword>, ApiErro
     }
 }
 
-fn nobody() -> NewPassword {
-    NewPassword::Hash { hash: String::new(), algorithm: ALGORITHM.to_owned() }
+fn nobody(hashing: HashingAlgorithm) -> NewPassword {
+    NewPassword::Hash { hash: String::new(), algorithm: hashing.as_str().to_owned() }
 }
 
 /// Tags, or what RabbitMQ had before there were any.
@@ -99,9 +99,10 @@ pub(super) async fn put(
     let Some(tags) = given_tags(&request)? else { return Err(ApiError::bad_request("tags_not_present")) };
     let creates_only = headers.get(header::IF_NONE_MATCH).is_some_and(|value| value == "*");
     let permissions = preset_permissions(&name, &request)?;
+    let hashing = api.broker()?.settings.password_hashing;
     let command = AdminCommand::PutUser {
         name,
-        password: Some(password(&request)?.unwrap_or_else(nobody)),
+        password: Some(password(&request, hashing)?.unwrap_or_else(|| nobody(hashing))),
         tags: Some(tags),
         limits: request.get("limits").map(json::to_field),
         when: if creates_only { WhenUserExists::Refuse } else { WhenUserExists::Replace },
@@ -146,7 +147,7 @@ pub(super) async fn patch(
     let request = object(&bytes)?;
     let command = AdminCommand::PutUser {
         name,
-        password: password(&request)?,
+        password: password(&request, api.broker()?.settings.password_hashing)?,
         tags: given_tags(&request)?,
         limits: request.get("limits").map(json::to_field),
         when: WhenUserExists::Require,

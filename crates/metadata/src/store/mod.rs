@@ -30,7 +30,9 @@ use file::SyncedFile;
 pub use lock::DirectoryLock;
 use tables::{FORMAT, LEVERET, Tables};
 
-const FILE: &str = "metadata.redb";
+/// The file in the data directory that the definitions are in.
+pub const DEFINITIONS_FILE: &str = "metadata.redb";
+const FILE: &str = DEFINITIONS_FILE;
 const NEW_FILE: &str = "metadata.redb.new";
 /// The version of the tables and records in docs/formats/metadata.md.
 const FORMAT_VERSION: u64 = 2;

@@ -6,6 +6,7 @@ use super::blob::{blob_name, write_blob};
 use super::staging::Mark;
 use super::writer::Trouble;
 use crate::error::StoreError;
+use std::sync::atomic::Ordering;
 
 impl LogWriter {
     /// Writes the large bodies of a batch, which must be durable before the batch is written: a record must never
@@ -28,7 +29,12 @@ impl LogWriter {
     /// file that waited for a sync would wait for the end of the segment, and acknowledged bodies would fill the disk.
     /// Earlier, a crash could bring the owner back without its body; later, recovery does it.
     pub(super) fn remove_blobs(&self) -> Result<(), StoreError> {
-        let gone = self.log.staging().blobs.take_unowned(self.log.durable().0);
+        let mut staging = self.log.staging();
+        if self.log.keeps_blobs.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let gone = staging.blobs.take_unowned(self.log.durable().0);
+        drop(staging);
         for id in &gone {
             let id = *id;
             match self.disk.remove(&blob_name(id)) {

@@ -48,6 +48,7 @@ pub(super) fn open(
         free_bytes: AtomicU64::new(0),
         stalled: AtomicBool::new(false),
         fenced: AtomicBool::new(false),
+        keeps_blobs: AtomicBool::new(false),
         // No transaction of an earlier epoch has this id: one that was never committed must stay so.
         transactions: AtomicU64::new(u64::from(options.epoch) << 40),
         maintenance: Mutex::new(false),

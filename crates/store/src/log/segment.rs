@@ -214,6 +214,14 @@ impl Pool {
         slots.live.get(at).cloned()
     }
 
+    /// The files of the log's segments that begin below `end`, and how many bytes of each are below it.
+    pub(super) fn files_up_to(&self, end: u64) -> Vec<(String, u64)> {
+        let start = |segment: &Segment| u64::from(segment.number) * self.segment_bytes;
+        let slots = self.lock();
+        let below = slots.live.iter().filter(|segment| start(segment) < end);
+        below.map(|segment| (segment.name(), (end - start(segment)).min(self.segment_bytes))).collect()
+    }
+
     /// Bytes of all files.
     pub(super) fn bytes(&self) -> u64 {
         let slots = self.lock();

@@ -1,14 +1,27 @@
 //! Commands about messages, and their replies.
 
+use auth::User;
+use std::sync::Arc;
+
 use super::{MessageView, OperationView, Peek, Peeked, Transfer};
 
 /// For whom something is done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Who {
     /// Whoever may do everything.
     Operator,
-    /// The user of this name, with the permissions that it has over AMQP.
-    User(String),
+    /// This user, with the permissions that it has over AMQP.
+    User(Arc<User>),
+}
+
+impl Who {
+    /// The user; `None` for an operator.
+    pub(crate) fn user(&self) -> Option<Arc<User>> {
+        match self {
+            Who::Operator => None,
+            Who::User(user) => Some(user.clone()),
+        }
+    }
 }
 
 /// What becomes of messages that were fetched.

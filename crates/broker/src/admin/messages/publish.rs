@@ -32,7 +32,8 @@ impl Broker {
             return Err(AdminError::Unavailable(format!("publishers are blocked: {}", self.alarm_reason())));
         }
         let vhost = self.vhost(vhost).ok_or_else(|| Missing::Vhost.called(vhost))?;
-        let user = self.user_of(who)?;
+        let user = who.user();
+        self.ask_to_publish(user.as_deref(), &vhost, &exchange, Some(&routing_key));
         let publication = Arc::new(Publication { user, vhost, exchange, routing_key, header, body });
         let shard = usize::try_from(self.next_incarnation()).unwrap_or_default() % self.shards();
         for _ in 0..MOST_PAUSES {

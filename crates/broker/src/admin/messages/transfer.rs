@@ -102,8 +102,15 @@ impl Broker {
         transfer: Transfer,
     ) -> Result<MessageReply, AdminError> {
         let (vhost, cell) = self.find_queue(vhost, queue)?;
-        let user = self.user_of(&who)?;
+        let user = who.user();
         self.check_destination(&vhost, &cell, &transfer)?;
+        match &transfer.target {
+            MoveTarget::Exchange { name, routing_key } => {
+                let key = routing_key.as_ref().map(String::as_bytes);
+                self.ask_to_publish(user.as_deref(), &vhost, name, key);
+            }
+            _ => self.ask_to_publish(user.as_deref(), &vhost, "", None),
+        }
         // Everything that it does is done through this.
         let broker = self.on_reactor_of(&cell, |core: &mut Core| core.broker.clone())?;
         let view = OperationView {

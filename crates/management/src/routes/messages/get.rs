@@ -24,7 +24,7 @@ pub(super) async fn get(
     let count = usize::try_from(integer(&given["count"])?).unwrap_or(usize::MAX);
     let encoding = Encoding::parse(&given["encoding"])?;
     let truncate = truncation(given.get("truncate"))?;
-    api.check(Resource::queue(&vhost, &queue), Permission::Read)?;
+    api.check(Resource::queue(&vhost, &queue), Permission::Read).await?;
     match ask(&api, MessageCommand::Get { vhost, queue, count, after, truncate }).await? {
         MessageReply::Messages(views) => Ok(Json(views.iter().map(|view| show(view, encoding)).collect())),
         _ => Err(ApiError::unexpected_reply().into()),

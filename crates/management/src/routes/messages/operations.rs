@@ -18,7 +18,7 @@ pub(super) async fn move_some(
     Path((vhost, queue)): Path<(String, String)>,
     bytes: Bytes,
 ) -> Result<Response, Refusal> {
-    check_may_read(&api, &vhost, &queue)?;
+    check_may_read(&api, &vhost, &queue).await?;
     let given = keys(&bytes, &["destination"])?;
     const KNOWN: [&str; 6] = ["destination", "filter", "count", "rate", "death_headers", "on_reject"];
     if let Some(name) = given.keys().find(|name| !KNOWN.contains(&name.as_str())) {
@@ -108,7 +108,7 @@ pub(super) async fn cancel(api: Api<ManagementUser>, Path(id): Path<String>) -> 
     }
     if !api.caller.tags.administrator {
         // As whoever begins one.
-        api.check(Resource::queue(&found.vhost, &found.queue), Permission::Read)?;
+        api.check(Resource::queue(&found.vhost, &found.queue), Permission::Read).await?;
     }
     match ask(&api, MessageCommand::CancelOperation { id: found.id }).await? {
         MessageReply::Operation(view) => Ok(Json(show(&view))),

@@ -23,7 +23,7 @@ pub(super) async fn list(
     Path((vhost, queue)): Path<(String, String)>,
     Parameters(query): Parameters<Query>,
 ) -> Result<Json<Value>, Refusal> {
-    check_may_read(&api, &vhost, &queue)?;
+    check_may_read(&api, &vhost, &queue).await?;
     let (peek, encoding) = peek(&query)?;
     match ask(&api, MessageCommand::Peek { vhost, queue, peek: Box::new(peek) }).await? {
         MessageReply::Peeked(peeked) => Ok(Json(show_all(&peeked, encoding))),
@@ -37,7 +37,7 @@ pub(super) async fn delete_some(
     Path((vhost, queue)): Path<(String, String)>,
     Parameters(query): Parameters<Query>,
 ) -> Result<Response, Refusal> {
-    check_may_read(&api, &vhost, &queue)?;
+    check_may_read(&api, &vhost, &queue).await?;
     let mut count = None;
     let filter = filter::of_query(&query, |name, value| match name {
         "count" => {
@@ -60,7 +60,7 @@ pub(super) async fn one(
     Path((vhost, queue, id)): Path<(String, String, String)>,
     Parameters(query): Parameters<Query>,
 ) -> Result<Json<Value>, Refusal> {
-    check_may_read(&api, &vhost, &queue)?;
+    check_may_read(&api, &vhost, &queue).await?;
     let (quid, seq) = parse_id(&id).ok_or_else(|| Refusal::terms("not_id", id))?;
     let (peek, encoding) = peek(&query)?;
     for standing in [Standing::Ready, Standing::Unacked] {
@@ -82,7 +82,7 @@ pub(super) async fn delete(
     api: Api<VhostUser>,
     Path((vhost, queue, id)): Path<(String, String, String)>,
 ) -> Result<StatusCode, Refusal> {
-    check_may_read(&api, &vhost, &queue)?;
+    check_may_read(&api, &vhost, &queue).await?;
     let (quid, seq) = parse_id(&id).ok_or_else(|| Refusal::terms("not_id", id))?;
     match ask(&api, MessageCommand::Remove { vhost, queue, quid, seq }).await? {
         MessageReply::Done => Ok(StatusCode::NO_CONTENT),
@@ -92,10 +92,10 @@ pub(super) async fn delete(
 }
 
 /// What AMQP asks of whoever gets or purges messages.
-pub(super) fn check_may_read(api: &Api<VhostUser>, vhost: &str, queue: &str) -> Result<(), Refusal> {
+pub(super) async fn check_may_read(api: &Api<VhostUser>, vhost: &str, queue: &str) -> Result<(), Refusal> {
     check_queue_exists(api, vhost, queue)?;
     check_connects(api, vhost)?;
-    Ok(api.check(Resource::queue(vhost, queue), Permission::Read)?)
+    Ok(api.check(Resource::queue(vhost, queue), Permission::Read).await?)
 }
 
 fn peek(query: &[(String, String)]) -> Result<(Peek, Encoding), Refusal> {

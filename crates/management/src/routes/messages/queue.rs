@@ -71,10 +71,10 @@ pub(super) async fn patch_arguments(
     check_connects(&api, &vhost)?;
     let Arguments { set, unset } = body(&bytes)?;
     let queue = Resource::queue(&vhost, &name);
-    api.check(queue, Permission::Configure)?;
+    api.check(queue, Permission::Configure).await?;
     if let Some(exchange) = set.get("x-dead-letter-exchange").and_then(Value::as_str) {
-        api.check(queue, Permission::Read)?;
-        api.check(Resource::exchange(&vhost, exchange), Permission::Write)?;
+        api.check(queue, Permission::Read).await?;
+        api.check(Resource::exchange(&vhost, exchange), Permission::Write).await?;
     }
     let set = json::to_table(&set);
     api.execute(AdminCommand::ChangeArguments { vhost, name, set, unset }).await?;

@@ -36,12 +36,12 @@ pub(super) async fn queue(
     Query(query): Parameters,
 ) -> Result<Response, Refusal> {
     check_queue_exists(&api, &vhost, &name)?;
-    api.check(Resource::queue(&vhost, &name), Permission::Read)?;
+    api.check(Resource::queue(&vhost, &name), Permission::Read).await?;
     let (request, encoding) = request(&query)?;
     let broker = api.broker()?;
     let (sink, events) = sink();
     let watch = broker.watch_queue(&vhost, &name, request, sink)?;
-    let may_watch = move || api.check(Resource::queue(&vhost, &name), Permission::Read).is_ok();
+    let may_watch = move || api.check_known(Resource::queue(&vhost, &name), Permission::Read).is_ok();
     Ok(stream(broker, watch, events, encoding, may_watch))
 }
 
@@ -56,11 +56,11 @@ pub(super) async fn exchange(
     if found.exchange(&name).is_none() {
         return Err(Refusal::not_found("exchange_not_found"));
     }
-    api.check(Resource::exchange(&vhost, &name), Permission::Read)?;
+    api.check(Resource::exchange(&vhost, &name), Permission::Read).await?;
     let (request, encoding) = request(&query)?;
     let (sink, events) = sink();
     let watch = broker.watch_exchange(&vhost, &name, request, sink)?;
-    let may_watch = move || api.check(Resource::exchange(&vhost, &name), Permission::Read).is_ok();
+    let may_watch = move || api.check_known(Resource::exchange(&vhost, &name), Permission::Read).is_ok();
     Ok(stream(broker, watch, events, encoding, may_watch))
 }
 

@@ -1,0 +1,238 @@
+//! Reading the configuration again while the broker runs.
+//!
+//! Everything is read and checked first; when anything is wrong nothing changes. What cannot change in a running process is
+//! named, and holds from the next start on.
+
+use crate::application::Application;
+use crate::logging::{self, Logging};
+use crate::settings;
+use crate::storage::MESSAGES;
+use crate::{certificates, configuration, definitions};
+use config::{Config, Setting};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use tracing::{error, info, warn};
+
+/// What a changed key leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    /// It holds at once.
+    Now,
+    /// It is for the first start of a data directory.
+    FirstStart,
+}
+
+/// Keys by how they begin, and what a change of them leads to; all others hold from the next start on.
+const CHANGES: &[(&str, Change)] = &[
+    ("channel_max_per_node", Change::Now),
+    ("cluster_exchange_limit", Change::Now),
+    ("cluster_queue_limit", Change::Now),
+    ("consumer_max_per_channel", Change::Now),
+    ("consumer_timeout", Change::Now),
+    ("default_consumer_prefetch", Change::Now),
+    ("default_pass", Change::FirstStart),
+    ("default_permissions.", Change::FirstStart),
+    ("default_user", Change::FirstStart),
+    ("default_vhost", Change::FirstStart),
+    ("definitions.", Change::Now),
+    ("disk_free_limit.", Change::Now),
+    ("heartbeat", Change::Now),
+    ("load_definitions", Change::Now),
+    ("log.", Change::Now),
+    ("loopback_users", Change::Now),
+    ("management.load_definitions", Change::Now),
+    ("max_channels_per_connection", Change::Now),
+    ("max_connections", Change::Now),
+    ("vhost_max", Change::Now),
+    ("vm_memory_high_watermark.", Change::Now),
+];
+
+/// What has come of it.
+#[derive(Debug, Default)]
+pub(crate) struct Reloaded {
+    /// Changed keys that hold now.
+    applied: Vec<String>,
+    /// Changed keys that hold from the next start on.
+    restart: Vec<String>,
+    /// Changed keys that mean something for an empty data directory only.
+    first_start: Vec<String>,
+    /// Changed keys that have no effect here.
+    without_effect: Vec<String>,
+    /// Whether definitions were imported: their files, or which files they are, had changed.
+    definitions_imported: bool,
+}
+
+impl Reloaded {
+    pub(crate) fn describe(&self) -> Value {
+        json!({
+            "applied": self.applied,
+            "needs_restart": self.restart,
+            "for_first_start": self.first_start,
+            "without_effect": self.without_effect,
+            "definitions_imported": self.definitions_imported,
+        })
+    }
+}
+
+/// Reads the configuration again; the errors are all that is wrong, a line each.
+pub(crate) fn reload(application: &Application) -> Result<Reloaded, Vec<String>> {
+    let result = try_reload(application);
+    match &result {
+        Ok(reloaded) => say(reloaded),
+        Err(problems) => {
+            for problem in problems {
+                error!("the configuration stays as it is: {problem}");
+            }
+        }
+    }
+    result
+}
+
+fn try_reload(application: &Application) -> Result<Reloaded, Vec<String>> {
+    let _one_at_a_time = application.reloading();
+    let loaded = application
+        .sources()
+        .load()
+        .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    let one = |error: anyhow::Error| vec![crate::one_line(&error)];
+    let (old, new) = (application.config(), Arc::new(loaded.config));
+    let mut reloaded = sorted(&old, &new);
+    // What can fail comes first.
+    let certificates =
+        certificates::prepare(&application.endpoints().all()).map_err(|error| vec![error.to_string()])?;
+    let log = logging::running().filter(|_| old.log != new.log);
+    let prepared = log.map(|log| Logging::prepare(log, &new.log)).transpose().map_err(one)?;
+    reloaded.definitions_imported = import(application, &new).map_err(one)?;
+    if let (Some(log), Some(outputs)) = (log, prepared) {
+        log.configure(&new.log, outputs).map_err(one)?;
+    }
+    certificates::replace(certificates);
+    apply(application, &old, &new);
+    application.replace(new, loaded.files);
+    Ok(reloaded)
+}
+
+/// Imports definitions whose files have changed.
+fn import(application: &Application, new: &Config) -> anyhow::Result<bool> {
+    let Some(broker) = management::Application::broker(application) else { return Ok(false) };
+    let digest = definitions::digest_of(&new.definitions)?;
+    if digest.is_none() || digest == application.imported() {
+        return Ok(false);
+    }
+    application.set_imported(definitions::import(&new.definitions, &broker)?);
+    Ok(true)
+}
+
+/// Changes what can change while the broker runs; none of it fails.
+fn apply(application: &Application, old: &Config, new: &Config) {
+    let Some(broker) = management::Application::broker(application) else { return };
+    broker.limits.set(&settings::settings(new));
+    if old.channel_max != new.channel_max {
+        // Carried out in memory.
+        let _ = broker.execute(broker::AdminCommand::SetChannelMax(new.channel_max));
+    }
+    if old.loopback_users != new.loopback_users {
+        broker.access.set_loopback_users(new.loopback_users.iter().cloned().collect());
+    }
+    application.with_monitors(|memory, disk, total_bytes| {
+        if old.vm_memory_high_watermark != new.vm_memory_high_watermark {
+            memory.set_watermark(settings::watermark(new));
+            info!("memory high watermark set to {} MiB", memory.limit() >> 20);
+        }
+        if old.disk_free_limit != new.disk_free_limit {
+            disk.set_limit(settings::disk_free_limit(new).bytes(total_bytes));
+            info!("disk free limit of {MESSAGES} set to {} MB", disk.limit() / 1_000_000);
+        }
+    });
+}
+
+/// The keys that say something else than before, by what that leads to.
+fn sorted(old: &Config, new: &Config) -> Reloaded {
+    let mut reloaded = Reloaded::default();
+    for setting in changed(old, new) {
+        let change = CHANGES.iter().find(|(beginning, _)| setting.key.starts_with(beginning));
+        let list = match (setting.spec.effect, change) {
+            (config::Effect::Ignored, _) => &mut reloaded.without_effect,
+            (_, Some((_, Change::Now))) => &mut reloaded.applied,
+            (_, Some((_, Change::FirstStart))) => &mut reloaded.first_start,
+            (_, None) => &mut reloaded.restart,
+        };
+        list.push(setting.key.clone());
+    }
+    if old.plugins != new.plugins {
+        reloaded.restart.push("enabled_plugins".to_owned());
+    }
+    reloaded
+}
+
+/// Settings that are new, gone, or have another value, each once.
+fn changed<'a>(old: &'a Config, new: &'a Config) -> Vec<&'a Setting> {
+    let is_in = |setting: &Setting, config: &Config| config.settings.iter().any(|other| other.has_text_of(setting));
+    let added = new.settings.iter().filter(|setting| !is_in(setting, old));
+    let gone = old.settings.iter().filter(|setting| !is_in(setting, new));
+    let mut seen = BTreeSet::new();
+    added.chain(gone).filter(|setting| seen.insert(&setting.key)).collect()
+}
+
+fn say(reloaded: &Reloaded) {
+    info!("configuration read again; changed and in force: {}", listed(&reloaded.applied));
+    if !reloaded.restart.is_empty() {
+        warn!("changed keys that need a restart: {}", listed(&reloaded.restart));
+    }
+    if !reloaded.first_start.is_empty() {
+        info!("changed keys that matter to an empty data directory only: {}", listed(&reloaded.first_start));
+    }
+}
+
+fn listed(keys: &[String]) -> String {
+    if keys.is_empty() { "none".to_owned() } else { keys.join(", ") }
+}
+
+/// What is in force, for operators: files, settings with where each comes from, plugins.
+pub(crate) fn describe(application: &Application, all: bool) -> Value {
+    let config = application.config();
+    let files: Vec<String> = application.files().iter().map(|file| file.display().to_string()).collect();
+    let enabled: Vec<&str> = config::Plugins::available().filter(|name| config.plugins.is_enabled(name)).collect();
+    json!({
+        "files": files,
+        "settings": configuration::described(&config, all),
+        "plugins": {
+            "file": config.plugins.file.as_ref().map(|file| file.display().to_string()),
+            "enabled": enabled,
+            "absent": config.plugins.absent().collect::<Vec<_>>(),
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use config::Sources;
+
+    fn config(settings: &[&str]) -> Config {
+        let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
+        Sources { settings, ..Sources::default() }.load().unwrap().config
+    }
+
+    #[test]
+    fn changed_keys_are_sorted_by_what_they_lead_to() {
+        let old = config(&["heartbeat=10", "leveret.reactors=1", "default_pass=a", "frame_max=4096"]);
+        let new = config(&["heartbeat=20", "leveret.reactors=2", "default_pass=b", "frame_max=4096", "mqtt.vhost=x"]);
+        let reloaded = sorted(&old, &new);
+        assert_eq!(reloaded.applied, ["heartbeat"]);
+        assert_eq!(reloaded.restart, ["leveret.reactors"]);
+        assert_eq!(reloaded.first_start, ["default_pass"]);
+        assert_eq!(reloaded.without_effect, ["mqtt.vhost"]);
+        let gone = sorted(&old, &config(&[]));
+        assert_eq!(gone.applied, ["heartbeat"]);
+        assert_eq!(gone.restart, ["frame_max", "leveret.reactors"]);
+    }
+
+    #[test]
+    fn the_keys_of_the_table_exist() {
+        for (beginning, _) in CHANGES {
+            assert!(config::table().any(|row| row.pattern.starts_with(beginning)), "{beginning}");
+        }
+    }
+}
