@@ -159,12 +159,6 @@ pub(super) const KEYS: &[Row] = &[
     takes("log.queue.level", LEVEL, "", "level of what queues log"),
     takes("log.user.level", LEVEL, "", "level of what users' plugins and tools log"),
     takes("log.upgrade.level", LEVEL, "", "level of what upgrades log"),
-    refused(
-        "proxy_protocol",
-        Boolean,
-        &["false", "off"],
-        "whether clients come through a proxy that sends the PROXY protocol",
-    ),
     takes(
         "auth_backends.$num",
         BACKEND,
