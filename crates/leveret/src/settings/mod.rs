@@ -1,9 +1,11 @@
 //! From the configuration's terms to those of the engine and the driver.
 
 mod management;
+mod tls;
 mod users;
 
 pub(crate) use management::http_settings;
+pub(crate) use tls::{Endpoints, entrance};
 pub(crate) use users::{default_user, login_settings};
 
 use broker::{ConsumerTimeoutAction, DefaultVhostLimits, OnRedeclare, PassiveDeclare, PublisherDeaths, Settings};
