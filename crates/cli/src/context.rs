@@ -393,7 +393,8 @@ pub(crate) fn has_printed() -> bool {
 
 /// Prints to standard output; a reader that has gone is a failure, not a panic.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
-    HAS_PRINTED.fetch_or(!text.is_empty(), Ordering::Relaxed);
+    // An empty list is a result, too.
+    HAS_PRINTED.store(true, Ordering::Relaxed);
     let mut output = io::stdout().lock();
     output
         .write_all(text.as_bytes())
