@@ -127,8 +127,7 @@ fn logins_are_refused_by_a_service_that_says_no_or_nothing() {
     }
     assert!(broker.has_logged("account is locked"));
     assert!(broker.has_logged("rabbit_auth_backend_http failed authenticating alice: {500,\"out of order\"}"));
-    let nobody = Service { address: "127.0.0.1:1".parse().unwrap(), ..Service::start(usual) };
-    let broker = start_with(&nobody, &[("auth_backends.1", "http")]);
+    let broker = start(&[("auth_backends.1", "http"), ("auth_http.user_path", "http://127.0.0.1:1/user")]);
     assert_refused(&broker, "alice", "good");
     assert!(broker.has_logged("rabbit_auth_backend_http failed authenticating alice"));
 }

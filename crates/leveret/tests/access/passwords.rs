@@ -24,9 +24,10 @@ fn new_passwords_are_hashed_as_configured_and_old_ones_verify() {
     broker.restart();
     connect(&broker, "alice", "s3cret");
     // Definitions carry the hash.
-    let definitions = broker.http("GET", "/api/definitions", &[], "").unwrap().body;
+    let definitions = serde_json::json!({ "rabbit_version": "4.2.0", "users": users(&broker) }).to_string();
     let other = start(&[("password_hashing_module", "rabbit_password_hashing_sha512")]);
     other.administer("POST", "/api/definitions", &definitions);
+    other.administer("PUT", "/api/permissions/%2F/alice", r#"{"configure":".*","write":".*","read":".*"}"#);
     connect(&other, "alice", "s3cret");
     other.administer("PUT", "/api/users/bob", r#"{"password":"s3cret","tags":""}"#);
     let bob = users(&other).into_iter().find(|user| user["name"] == "bob").unwrap();
