@@ -183,6 +183,7 @@ impl AccessControl {
         let (user, password) = match credentials {
             Credentials::Password { user, password } => (user.as_slice(), Some(password.as_slice())),
             Credentials::Certificate { name } => (name.as_bytes(), None),
+            Credentials::NoCertificate { reason } => return Err(LoginError::NoCertificate { reason }),
             Credentials::Anonymous => {
                 let (user, password) = self.settings().anonymous().ok_or(LoginError::AnonymousDisabled)?;
                 if self.settings().anonymous_loopback_only && !is_loopback(peer) {

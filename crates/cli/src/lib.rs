@@ -90,7 +90,11 @@ fn execute(invocation: &Invocation) -> Result<(), Failure> {
     check_count(invocation, command, arguments.positional.len())?;
     let is_dry = arguments.flag("dry-run");
     let context = Context::new(invocation, command, arguments)?;
-    if is_dry { Ok(()) } else { (command.run)(&context) }
+    if is_dry {
+        return Ok(());
+    }
+    (command.run)(&context)?;
+    if context::has_printed() { Ok(()) } else { context.done(serde_json::json!({})) }
 }
 
 fn check_count(invocation: &Invocation, command: &Command, count: usize) -> Result<(), Failure> {

@@ -4,6 +4,7 @@ mod application;
 mod arguments;
 mod backup;
 mod backup_command;
+mod certificates;
 mod configuration;
 mod definitions;
 mod log_exchange;

@@ -30,7 +30,8 @@ impl Failed {
 
     /// The broker does not do it.
     fn refused(reason: impl AsRef<str>) -> Failed {
-        Failed(format!("*** {}", reason.as_ref()))
+        // RabbitMQ's has an empty line behind it.
+        Failed(format!("*** {}\n", reason.as_ref()))
     }
 }
 

@@ -171,9 +171,11 @@ fn force_reset(context: &Context<'_>) -> Result<(), Failure> {
 
 fn clear(context: &Context<'_>, what: &str) -> Result<(), Failure> {
     if context.process()?["state"] != "stopped" {
-        let text = "Error: this command requires the 'rabbit' app to be stopped on the target node. \
-                    Stop it with 'rabbitmqctl stop_app'.";
-        return Err(Failure::new(exit::USAGE, text));
+        let problem = "this command requires the 'rabbit' app to be stopped on the target node. Stop it with \
+                       'rabbitmqctl stop_app'.";
+        let failure = context.invalid(problem, exit::USAGE);
+        let text = failure.text.replacen("Error (argument validation)", "Error", 1);
+        return Err(Failure { text, ..failure });
     }
     context.banner(&format!("{what} {} ...", context.node_name()?))?;
     context.delete("/api/leveret/data").map_err(unless_there)?;

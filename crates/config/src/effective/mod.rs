@@ -4,6 +4,7 @@ mod auth;
 mod events;
 mod log;
 mod management;
+mod tls;
 mod users;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,6 +51,7 @@ impl Checked {
     pub(crate) fn into_config(self, plugins: Plugins) -> Config {
         Config {
             listeners: self.listeners(),
+            tls: self.tls(),
             tcp_listen_options: self.tcp_listen_options(),
             handshake_timeout_ms: self.limit("handshake_timeout"),
             heartbeat_s: self.integer("heartbeat"),

@@ -6,6 +6,7 @@ mod events;
 mod log;
 mod management;
 mod secret;
+mod tls;
 mod users;
 mod words;
 
@@ -27,6 +28,7 @@ pub use management::{
     RetentionPolicy, StatisticsOptions,
 };
 pub use secret::Secret;
+pub use tls::{CertificateLogin, CrlCheck, HttpsOptions, TlsOptions, TlsServerOptions};
 pub use users::{AnonymousLogin, AuthMechanism, DefaultUser, Permissions};
 
 use std::collections::BTreeSet;
@@ -45,6 +47,8 @@ pub struct Config {
     /// AMQP listeners without TLS. A port alone yields `0.0.0.0` and `[::]`, of which a host without IPv6 serves the first;
     /// empty with `listeners.tcp = none`.
     pub listeners: Vec<SocketAddr>,
+    /// AMQP listeners with TLS, and what precedes AMQP.
+    pub tls: TlsOptions,
     /// Socket options of the listeners and the connections they accept.
     pub tcp_listen_options: TcpListenOptions,
     /// From accept to connection.open-ok.

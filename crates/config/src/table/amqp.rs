@@ -1,7 +1,7 @@
 //! Listeners, AMQP limits, resources and users: the core keys that have an effect.
 
 use super::shared::BACKEND;
-use super::{Row, aliased, refused, takes};
+use super::{Row, aliased, takes};
 use crate::kind::Kind::{
     self, Boolean, Choice, Duration, Either, Fraction, InformationUnit, Integer, Listener, Name, Secret, Size, Text,
 };
@@ -159,12 +159,6 @@ pub(super) const KEYS: &[Row] = &[
     takes("log.queue.level", LEVEL, "", "level of what queues log"),
     takes("log.user.level", LEVEL, "", "level of what users' plugins and tools log"),
     takes("log.upgrade.level", LEVEL, "", "level of what upgrades log"),
-    refused(
-        "proxy_protocol",
-        Boolean,
-        &["false", "off"],
-        "whether clients come through a proxy that sends the PROXY protocol",
-    ),
     takes(
         "auth_backends.$num",
         BACKEND,

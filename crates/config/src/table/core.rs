@@ -2,13 +2,9 @@
 
 use super::shared::{BYTE, CRL, TLS_LOG_LEVEL, VERIFY};
 use super::{INFORMATION_UNIT, Row, SIZE, ignored, refused, takes};
-use crate::kind::Kind::{
-    self, Boolean, Choice, Duration, Either, Fraction, Integer, Ip, List, Listener, Path, Secret, Text,
-};
+use crate::kind::Kind::{self, Boolean, Choice, Duration, Either, Fraction, Integer, Ip, List, Path, Secret, Text};
 
 pub(super) const KEYS: &[Row] = &[
-    ignored("listeners.ssl", Choice(&["none"]), "no AMQP listener with TLS"),
-    ignored("listeners.ssl.$name", Listener, "an AMQP listener with TLS"),
     ignored("num_acceptors.tcp", Kind::ANY_INTEGER, "processes that accept connections"),
     ignored("num_acceptors.ssl", Kind::ANY_INTEGER, "processes that accept TLS connections"),
     ignored("tcp_listen_options", Choice(&["none"]), "no socket options at all"),
@@ -18,19 +14,7 @@ pub(super) const KEYS: &[Row] = &[
         "bytes a connection writes between garbage collections",
     ),
     ignored("reverse_dns_lookups", Boolean, "look up the names of clients"),
-    ignored("ssl_handshake_timeout", Kind::ANY_INTEGER, "milliseconds a TLS handshake may take"),
     ignored("ssl_allow_poodle_attack", Boolean, "allow SSL 3.0"),
-    ignored(
-        "ssl_cert_login_from",
-        Choice(&["distinguished_name", "common_name", "subject_alternative_name", "subject_alt_name"]),
-        "part of a certificate that names the user",
-    ),
-    ignored(
-        "ssl_cert_login_san_type",
-        Choice(&["dns", "ip", "email", "uri", "other_name"]),
-        "kind of alternative name that names the user",
-    ),
-    ignored("ssl_cert_login_san_index", Kind::NON_NEGATIVE, "which alternative name names the user"),
     ignored("ranch_connection_max", Kind::LIMIT, "connections each listener accepts"),
     ignored("session_max_per_connection", Integer { min: 1, max: 65535 }, "AMQP 1.0 sessions one connection may have"),
     ignored("link_max_per_session", Integer { min: 1, max: 4294967295 }, "AMQP 1.0 links one session may have"),

@@ -103,12 +103,6 @@ pub(super) const HTTPS: &[Row] = &[
     ignored("backlog", Kind::ANY_INTEGER, "length of the accept queue"),
 ];
 
-/// TLS of an HTTP listener that may ask clients for certificates.
-pub(super) const HTTPS_CLIENTS: &[Row] = &[
-    ignored("verify", VERIFY, "whether the peer's certificate is checked"),
-    ignored("fail_if_no_peer_cert", Boolean, "refuse a peer without a certificate"),
-];
-
 /// Where an HTTP or WebSocket server listens.
 pub(super) const LISTENER: &[Row] =
     &[ignored("port", Kind::PORT, "port of the listener"), ignored("ip", Ip, "address of the listener")];

@@ -66,11 +66,11 @@ fn an_encrypted_value_is_refused_without_showing_it() {
 #[test]
 fn ignoring_what_decides_who_may_log_in_is_refused() {
     check(
-        "proxy_protocol=true",
-        "`proxy_protocol = true` is not supported and ignoring it would be unsafe, remove it or set it to `false`",
+        "ssl_options.crl_sources.1=http",
+        "`ssl_options.crl_sources.1 = http` is not supported and ignoring it would be unsafe, remove it or set it to `dir`",
     );
     load_all(
-        &["auth_backends.1 = internal\nauth_backends.2 = rabbit_auth_backend_internal\nproxy_protocol = false"],
+        &["auth_backends.1 = internal\nauth_backends.2 = rabbit_auth_backend_internal\nssl_options.crl_sources.1 = dir"],
         &[],
     )
     .unwrap();

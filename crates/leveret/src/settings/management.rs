@@ -8,13 +8,15 @@ use management::{
 use std::time::Duration;
 
 /// How the administrative surface is served over the network.
-pub(crate) fn http_settings(config: &Config) -> HttpSettings {
+pub(crate) fn http_settings(config: &Config, endpoints: &super::Endpoints) -> HttpSettings {
     let options = &config.management;
     // A prefix is given as `/path`, `path` or `/path/`.
     let prefix = options.path_prefix.trim_matches('/');
     HttpSettings {
         listeners: options.listeners.clone(),
         prometheus_listeners: options.prometheus_listeners.clone(),
+        https: super::tls::https(&options.https, &endpoints.management),
+        prometheus_https: super::tls::https(&options.prometheus_https, &endpoints.prometheus),
         path_prefix: if prefix.is_empty() { String::new() } else { format!("/{prefix}") },
         max_body_bytes: options.max_body_bytes,
         limits: ServerLimits {

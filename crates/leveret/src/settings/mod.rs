@@ -2,10 +2,12 @@
 
 mod auth;
 mod management;
+mod tls;
 mod users;
 
 pub(crate) use auth::{chains, credential_rule};
 pub(crate) use management::http_settings;
+pub(crate) use tls::{Endpoints, entrance};
 pub(crate) use users::{default_user, login_settings};
 
 use broker::{ConsumerTimeoutAction, DefaultVhostLimits, OnRedeclare, PassiveDeclare, PublisherDeaths, Settings};
