@@ -33,6 +33,18 @@ fn the_service_is_asked_once_until_the_time_is_over() {
 }
 
 #[test]
+fn an_operator_may_have_it_forgotten() {
+    let service = allowing();
+    let broker = start_with(&service, &CACHE);
+    connect(&broker, "alice", "good");
+    service.take();
+    broker.administer("DELETE", "/api/leveret/auth-cache", "");
+    connect(&broker, "alice", "good");
+    assert!(!service.take().is_empty());
+    assert_eq!(crate::start(&[]).http("DELETE", "/api/leveret/auth-cache", &[], "").unwrap().status, 404);
+}
+
+#[test]
 fn another_password_is_another_question() {
     let service = allowing();
     let broker = start_with(&service, &CACHE);
