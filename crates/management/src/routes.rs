@@ -236,6 +236,7 @@ fn table() -> Routes {
         .route("/leveret/log", get(configuration::log))
         .route("/leveret/log/stream", get(configuration::log_stream))
         .route("/leveret/log/rotation", post(configuration::rotate_log))
+        .route("/leveret/auth-cache", delete(operator::clear_auth_cache))
         .route("/leveret/log-level", put(configuration::set_log_level))
         .route("/leveret/loopback-users", get(operator::loopback_users).put(operator::set_loopback_users))
 }

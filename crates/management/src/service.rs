@@ -10,7 +10,7 @@ use crate::settings::{HttpSettings, HttpsSettings, ServerLimits};
 use crate::statistics::Statistics;
 use crate::{background, prometheus, routes, socket, statistics};
 use axum::middleware::map_response;
-use broker::{AdminCommand, AdminReply, Broker};
+use broker::{AdminCommand, AdminError, AdminReply, Broker};
 use socket2::{Domain, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
@@ -310,6 +310,10 @@ impl Shared {
         let described = command.logged();
         let reply = tokio::task::spawn_blocking(move || broker.execute(command)).await;
         let reply = match reply {
+            // Whoever sits at the command line is told what RabbitMQ's tools tell.
+            Ok(Err(AdminError::Credentials(text))) if self.1.as_ref().is_some_and(|caller| caller.is_operator()) => {
+                Err(ApiError::bad_request(text))
+            }
             Ok(reply) => reply.map_err(ApiError::from),
             Err(_) => Err(ApiError::unexpected_reply()),
         };
