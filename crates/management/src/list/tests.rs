@@ -60,7 +60,7 @@ fn query(text: &str) -> Result<ListQuery, ApiError> {
 }
 
 fn run<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
 }
 
 fn answer(text: &str, rows: &[Row]) -> (StatusCode, Value) {
