@@ -26,6 +26,8 @@ var checks = []struct {
 	{"mandatory-returns", mandatoryReturns},
 	{"prefetch-fairness", prefetchFairness},
 	{"redelivery", redelivery},
+	{"tls", tlsServer},
+	{"tls-client-certificate", tlsClientCertificate},
 	{"reconnect", reconnect},
 }
 

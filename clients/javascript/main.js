@@ -3,6 +3,7 @@
 import { checkTimeoutMs, Session, Skipped, withDeadline } from './session.js';
 import * as patterns from './patterns.js';
 import * as reliability from './reliability.js';
+import * as tls from './tls.js';
 
 const checks = {
   'hello-world': patterns.helloWorld,
@@ -16,6 +17,8 @@ const checks = {
   'mandatory-returns': reliability.mandatoryReturns,
   'prefetch-fairness': reliability.prefetchFairness,
   redelivery: reliability.redelivery,
+  tls: tls.server,
+  'tls-client-certificate': tls.clientCertificate,
   reconnect: reliability.reconnect,
 };
 

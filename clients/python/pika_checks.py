@@ -1,5 +1,7 @@
 """The six patterns and the delivery guarantees, with pika's blocking connection."""
 
+import os
+import ssl
 import subprocess
 import sys
 import time
@@ -8,7 +10,7 @@ from contextlib import contextmanager, suppress
 import pika
 from pika.exceptions import AMQPError, ChannelClosedByBroker, UnroutableError
 
-from checks import URI, expect, fresh, restart_broker, restart_command, run
+from checks import URI, Skipped, expect, fresh, restart_broker, restart_command, run
 
 PARAMETERS = pika.URLParameters(URI)
 
@@ -378,6 +380,37 @@ def await_broker():
             time.sleep(0.1)
 
 
+def over_tls(*, shows_certificate):
+    """Exchanges a message over TLS with a server whose certificate is checked."""
+    uri, files = os.environ.get("LEVERET_TLS_URI"), os.environ.get("LEVERET_TLS_FILES")
+    if not uri or not files:
+        raise Skipped("LEVERET_TLS_URI and LEVERET_TLS_FILES are not set")
+    parameters = pika.URLParameters(uri)
+    context = ssl.create_default_context(cafile=f"{files}/ca.pem")
+    if shows_certificate:
+        context.load_cert_chain(f"{files}/client.pem", f"{files}/client.key")
+        parameters.credentials = pika.credentials.ExternalCredentials()
+    parameters.ssl_options = pika.SSLOptions(context, parameters.host)
+    connection = pika.BlockingConnection(parameters)
+    channel = connection.channel()
+    queue = channel.queue_declare("", exclusive=True).method.queue
+    body = bytes(1 << 20)
+    channel.basic_publish("", queue, body)
+    _, _, received = next(channel.consume(queue, auto_ack=True, inactivity_timeout=5))
+    expect("the body that came back", received == body, True)
+    connection.close()
+
+
+def tls():
+    """With a password."""
+    over_tls(shows_certificate=False)
+
+
+def tls_client_certificate():
+    """The client shows a certificate, which names its user."""
+    over_tls(shows_certificate=True)
+
+
 CHECKS = [
     ("hello-world", hello_world),
     ("work-queue", work_queue),
@@ -391,6 +424,8 @@ CHECKS = [
     ("mandatory-returns", mandatory_returns),
     ("prefetch-fairness", prefetch_fairness),
     ("redelivery", redelivery),
+    ("tls", tls),
+    ("tls-client-certificate", tls_client_certificate),
     ("reconnect", reconnect),
 ]
 

@@ -4,6 +4,7 @@ mod patterns;
 mod relay;
 mod reliability;
 mod session;
+mod tls;
 
 use anyhow::{Context, Result, bail};
 use session::Session;
@@ -13,7 +14,7 @@ use tokio::time::timeout;
 
 const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 
-const CHECKS: [&str; 12] = [
+const CHECKS: [&str; 14] = [
     "hello-world",
     "work-queue",
     "publish-subscribe",
@@ -25,6 +26,8 @@ const CHECKS: [&str; 12] = [
     "mandatory-returns",
     "prefetch-fairness",
     "redelivery",
+    "tls",
+    "tls-client-certificate",
     "reconnect",
 ];
 
@@ -77,6 +80,8 @@ async fn check(name: &str, session: &Session) -> Result<()> {
         "mandatory-returns" => reliability::mandatory_returns(session).await,
         "prefetch-fairness" => reliability::prefetch_fairness(session).await,
         "redelivery" => reliability::redelivery(session).await,
+        "tls" => tls::server().await,
+        "tls-client-certificate" => tls::client_certificate().await,
         "reconnect" => reliability::reconnect(session).await,
         _ => bail!("no such check"),
     }

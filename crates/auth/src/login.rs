@@ -119,6 +119,12 @@ pub enum LoginError {
     /// An anonymous login with no user to log in as.
     #[error("anonymous login is disabled")]
     AnonymousDisabled,
+    /// A login by certificate without one that names a user.
+    #[error("{reason}")]
+    NoCertificate {
+        /// Why, in RabbitMQ's words.
+        reason: &'static str,
+    },
 }
 
 impl LoginError {
@@ -136,7 +142,10 @@ impl LoginError {
             | LoginError::NotLoopback { user }
             | LoginError::Refused { user, .. }
             | LoginError::Failed { user, .. } => Some(user),
-            LoginError::Busy | LoginError::AnonymousLoopbackOnly | LoginError::AnonymousDisabled => None,
+            LoginError::Busy
+            | LoginError::AnonymousLoopbackOnly
+            | LoginError::AnonymousDisabled
+            | LoginError::NoCertificate { .. } => None,
         }
     }
 

@@ -14,10 +14,12 @@ pub enum Mechanism {
     Amqplain,
     /// No credentials: the login of the configured anonymous user.
     Anonymous,
+    /// The user that the client's certificate names; only over TLS.
+    External,
 }
 
 impl Mechanism {
-    const EVERY: [Mechanism; 3] = [Mechanism::Plain, Mechanism::Amqplain, Mechanism::Anonymous];
+    const EVERY: [Mechanism; 4] = [Mechanism::Plain, Mechanism::Amqplain, Mechanism::Anonymous, Mechanism::External];
 
     /// The name in `connection.start`.
     pub fn as_str(self) -> &'static str {
@@ -25,6 +27,7 @@ impl Mechanism {
             Mechanism::Plain => "PLAIN",
             Mechanism::Amqplain => "AMQPLAIN",
             Mechanism::Anonymous => "ANONYMOUS",
+            Mechanism::External => "EXTERNAL",
         }
     }
 
@@ -39,11 +42,16 @@ impl Mechanism {
         offered.contains(&mechanism).then_some(mechanism).ok_or(SaslError::InvalidMechanism(mechanism))
     }
 
-    /// Reads the response of `connection.start-ok`; every mechanism here needs just that one.
-    pub fn credentials(self, response: &[u8]) -> Result<Credentials, SaslError> {
+    /// Reads the response of `connection.start-ok`; every mechanism here needs just that one. `certified` is the user
+    /// that the client's certificate names, or why it names none.
+    pub fn credentials(self, response: &[u8], certified: Result<&str, &'static str>) -> Result<Credentials, SaslError> {
         match self {
             Mechanism::Plain => plain(response),
             Mechanism::Amqplain => amqplain(response),
+            Mechanism::External => Ok(match certified {
+                Ok(name) => Credentials::Certificate { name: name.to_owned() },
+                Err(reason) => Credentials::NoCertificate { reason },
+            }),
             Mechanism::Anonymous => Ok(Credentials::Anonymous), // the response is a trace that RFC 4505 lets us ignore
         }
     }
@@ -72,6 +80,11 @@ pub enum Credentials {
         /// The user's name.
         name: String,
     },
+    /// A login by certificate without one that names a user.
+    NoCertificate {
+        /// Why, in RabbitMQ's words.
+        reason: &'static str,
+    },
 }
 
 impl fmt::Debug for Credentials {
@@ -82,6 +95,7 @@ impl fmt::Debug for Credentials {
             }
             Credentials::Anonymous => f.write_str("Anonymous"),
             Credentials::Certificate { name } => f.debug_struct("Certificate").field("name", name).finish(),
+            Credentials::NoCertificate { reason } => write!(f, "NoCertificate({reason})"),
         }
     }
 }
@@ -188,9 +202,9 @@ mod tests {
 
     #[test]
     fn plain_takes_user_and_password() {
-        assert_eq!(Mechanism::Plain.credentials(b"\0guest\0s3cret"), password("guest", "s3cret"));
-        assert_eq!(Mechanism::Plain.credentials(b"\0guest\0"), password("guest", ""));
-        assert_eq!(Mechanism::Plain.credentials(b"\0\0"), password("", ""));
+        assert_eq!(Mechanism::Plain.credentials(b"\0guest\0s3cret", Err("no TLS")), password("guest", "s3cret"));
+        assert_eq!(Mechanism::Plain.credentials(b"\0guest\0", Err("no TLS")), password("guest", ""));
+        assert_eq!(Mechanism::Plain.credentials(b"\0\0", Err("no TLS")), password("", ""));
     }
 
     #[test]
@@ -202,7 +216,7 @@ mod tests {
             (b"a\0b\0c", "<<97,0,98,0,99>>"),
             (b"\0b\0c\0", "<<0,98,0,99,0>>"),
         ] {
-            let error = Mechanism::Plain.credentials(response).unwrap_err();
+            let error = Mechanism::Plain.credentials(response, Err("no TLS")).unwrap_err();
             assert_eq!(error.reply_code(), 502);
             assert_eq!(error.reply_text(), format!("response {printed} invalid"));
         }
@@ -211,19 +225,27 @@ mod tests {
     #[test]
     fn amqplain_takes_strings_and_byte_arrays() {
         let response = table(&[("PASSWORD", FieldValue::Bytes("s3cret".into())), ("LOGIN", long("guest"))]);
-        assert_eq!(Mechanism::Amqplain.credentials(&response), password("guest", "s3cret"));
+        assert_eq!(Mechanism::Amqplain.credentials(&response, Err("no TLS")), password("guest", "s3cret"));
     }
 
     #[test]
     fn amqplain_says_what_is_wrong() {
         let check = |response: &[u8], expected| {
-            let error = Mechanism::Amqplain.credentials(response).unwrap_err();
+            let error = Mechanism::Amqplain.credentials(response, Err("no TLS")).unwrap_err();
             assert_eq!((error.reply_code(), error), (502, expected));
         };
         check(&table(&[("LOGIN", long("guest"))]), SaslError::MissingField);
         check(b"", SaslError::MissingField);
         check(&table(&[("LOGIN", long("guest")), ("PASSWORD", FieldValue::I32(1))]), SaslError::UnsupportedType);
         check(b"\x05LOG", SaslError::NotATable);
+    }
+
+    #[test]
+    fn a_certificate_names_the_user_whatever_the_response() {
+        let certified = Mechanism::External.credentials(b"\0other\0", Ok("CN=client"));
+        assert_eq!(certified, Ok(Credentials::Certificate { name: "CN=client".into() }));
+        let without = Mechanism::External.credentials(b"guest", Err("not a TLS-enabled connection"));
+        assert_eq!(without, Ok(Credentials::NoCertificate { reason: "not a TLS-enabled connection" }));
     }
 
     #[test]
@@ -238,9 +260,9 @@ mod tests {
 
     #[test]
     fn nothing_printed_for_a_log_holds_the_password() {
-        let credentials = Mechanism::Plain.credentials(b"\0guest\0s3cret").unwrap();
+        let credentials = Mechanism::Plain.credentials(b"\0guest\0s3cret", Err("no TLS")).unwrap();
         assert_eq!(format!("{credentials:?}"), r#"Password { user: "guest", .. }"#);
-        let error = Mechanism::Plain.credentials(b"guest\0guest\0s3cret").unwrap_err();
+        let error = Mechanism::Plain.credentials(b"guest\0guest\0s3cret", Err("no TLS")).unwrap_err();
         assert_eq!(format!("{error} {error:?}"), "PLAIN response invalid SaslError(PLAIN response invalid)");
     }
 }

@@ -85,12 +85,46 @@ pub(crate) struct PartialBody {
 }
 
 /// Ends of a connection as they appear in its name.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Ends {
     /// The client's address.
     pub peer: SocketAddr,
     /// Ours.
     pub local: SocketAddr,
+    /// What protects it; `None` for nothing.
+    pub tls: Option<Arc<TlsEnds>>,
+}
+
+/// TLS of a connection, in RabbitMQ's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsEnds {
+    /// As `tlsv1.3`.
+    pub protocol: String,
+    /// As `ecdhe_rsa`.
+    pub key_exchange: String,
+    /// As `aes_256_gcm`.
+    pub cipher: String,
+    /// As `aead`.
+    pub hash: String,
+    /// The client's certificate, which was verified.
+    pub peer: Option<PeerCertificate>,
+    /// The user that it names, or why it names none.
+    pub login_name: Result<String, &'static str>,
+    /// False where it protects the client's way to a proxy only.
+    pub ends_here: bool,
+}
+
+/// What is shown of a client's certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerCertificate {
+    /// Subject as RFC 4514 has it.
+    pub subject: String,
+    /// Issuer, likewise.
+    pub issuer: String,
+    /// First and last moment.
+    pub validity: String,
+    /// Serial number in hexadecimal digits.
+    pub serial_number: String,
 }
 
 pub(crate) struct Connection {

@@ -55,7 +55,7 @@ pub use admin::{
     TopologyDefinitions, Transfer, WhenUserExists, Who,
 };
 pub use broker::{Alarm, Broker, Entropy};
-pub use connection::Ends;
+pub use connection::{Ends, PeerCertificate, TlsEnds};
 pub use delivery::Consumer;
 pub use directory::{ChannelEntry, ChannelMode, ConnectionEntry, ConnectionState, ObjectTotals, Subscription, Tuned};
 pub use events::{

@@ -24,7 +24,7 @@ impl Core {
         conn.phase = Phase::Starting;
         self.broker.directory.add(&conn.entry);
         let properties = server_properties(&self.broker.settings, &self.broker.cluster_name()).to_bytes();
-        let mechanisms = self.broker.access.offered_mechanisms();
+        let mechanisms = self.offered_mechanisms(conn);
         let mechanisms: Vec<&str> = mechanisms.iter().map(|mechanism| mechanism.as_str()).collect();
         let mechanisms = mechanisms.join(" ");
         let start = connection::Start {
@@ -35,6 +35,14 @@ impl Core {
             locales: b"en_US",
         };
         self.send(conn, 0, &Method::ConnectionStart(start));
+    }
+
+    /// EXTERNAL is for TLS only. Without a certificate it is offered all the same, as by RabbitMQ: the refusal says why.
+    fn offered_mechanisms(&self, conn: &Connection) -> Vec<Mechanism> {
+        let mut offered = self.broker.access.offered_mechanisms();
+        let has_tls = conn.entry.tls.as_ref().is_some_and(|tls| tls.ends_here);
+        offered.retain(|mechanism| *mechanism != Mechanism::External || has_tls);
+        offered
     }
 
     /// Answers a protocol header that is not served, and hangs up.
@@ -80,9 +88,10 @@ impl Core {
     fn start_ok(&mut self, conn: &mut Connection, start_ok: &connection::StartOk<'_>) -> Result<(), ProtocolError> {
         let properties = start_ok.client_properties.to_owned().unwrap_or_default();
         conn.capabilities = capabilities(conn.entry.set_client_properties(properties));
-        let offered = self.broker.access.offered_mechanisms();
+        let offered = self.offered_mechanisms(conn);
         let chosen = Mechanism::choose(start_ok.mechanism, &offered);
-        let credentials = chosen.and_then(|mechanism| Ok((mechanism, mechanism.credentials(start_ok.response)?)));
+        let credentials = chosen
+            .and_then(|mechanism| Ok((mechanism, mechanism.credentials(start_ok.response, conn.entry.certified())?)));
         let (mechanism, credentials) = match credentials {
             Ok(credentials) => credentials,
             Err(error) => {

@@ -2,6 +2,7 @@
 
 mod alarms;
 mod auth_attempts;
+mod auth_cache;
 mod checks;
 mod cluster;
 mod completion;
@@ -119,6 +120,7 @@ const GROUPS: &[(Section, &[Command])] = &[
     (Section::Users, auth_attempts::COMMANDS),
     (Section::Vhosts, vhosts::COMMANDS),
     (Section::Access, permissions::COMMANDS),
+    (Section::Access, auth_cache::COMMANDS),
     (Section::Policies, policies::COMMANDS),
     (Section::Parameters, parameters::COMMANDS),
     (Section::Vhosts, limits::COMMANDS),

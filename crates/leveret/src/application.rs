@@ -4,15 +4,18 @@ use crate::backup;
 use crate::definitions;
 use crate::log_exchange;
 use crate::memory::Monitored;
+use crate::settings::{self, Endpoints};
 use crate::storage::{MESSAGES, Storage};
-use crate::{logging, reload, settings};
-use anyhow::{Context, Result};
+use crate::{logging, reload};
+use anyhow::{Context, Result, bail};
 use auth::{AccessControl, Pattern};
-use broker::{Broker, MessageStore};
+use broker::{Broker, MessageStore, Settings};
 use config::{Config, Loaded, Sources};
 use management::BackupSummary;
 use metadata::{Journal, LogJournal, Snapshot};
-use server::{DiskMonitor, FreeLimit, Listeners, MemoryMonitor, Reactors, StorageThreads, WorkerThreads, total_memory};
+use server::{
+    DiskMonitor, Doors, FreeLimit, Listeners, MemoryMonitor, Reactors, StorageThreads, WorkerThreads, total_memory,
+};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -35,6 +38,7 @@ pub(crate) struct Application {
     /// Held while the configuration is read again.
     reloading: Mutex<()>,
     data_dir: PathBuf,
+    endpoints: Endpoints,
     /// Held while it is started or stopped.
     running: Mutex<Option<Running>>,
     /// What others see of it, which they can look at meanwhile.
@@ -56,6 +60,8 @@ struct Configured {
 struct Visible {
     broker: Arc<Broker>,
     listeners: Vec<SocketAddr>,
+    tls_listeners: Vec<SocketAddr>,
+    doors: Doors,
     disk: DiskMonitor,
     store: Arc<Store>,
     journal: Arc<LogJournal>,
@@ -76,7 +82,7 @@ struct Running {
 }
 
 impl Application {
-    pub(crate) fn new(sources: Sources, loaded: Loaded) -> Application {
+    pub(crate) fn new(sources: Sources, loaded: Loaded, endpoints: Endpoints) -> Application {
         let data_dir = loaded.config.data_dir.clone();
         let configured = Configured { config: Arc::new(loaded.config), files: loaded.files, imported: None };
         Application {
@@ -84,6 +90,7 @@ impl Application {
             configured: Mutex::new(configured),
             reloading: Mutex::default(),
             data_dir,
+            endpoints,
             running: Mutex::default(),
             visible: Mutex::default(),
             backing_up: Mutex::default(),
@@ -92,6 +99,11 @@ impl Application {
 
     pub(crate) fn sources(&self) -> &Sources {
         &self.sources
+    }
+
+    /// The TLS of everything that has it.
+    pub(crate) fn endpoints(&self) -> &Endpoints {
+        &self.endpoints
     }
 
     /// The configuration in force.
@@ -144,8 +156,8 @@ impl Application {
             return Ok(());
         }
         let config = &*self.config();
-        let listeners = Listeners::open(&config.listeners, settings::socket_options(config))?;
-        let addresses = listeners.addresses();
+        let listeners = Listeners::open(&config.listeners, &config.tls.listeners, settings::socket_options(config))?;
+        let (addresses, tls_addresses) = (listeners.addresses(), listeners.tls_addresses());
         let (broker, storage) = open(config, &self.data_dir)?;
         info!("messages are synced {}", settings::sync_words(config));
         let total_bytes = config.total_memory_available_bytes.unwrap_or_else(total_memory);
@@ -171,13 +183,18 @@ impl Application {
         // from the reactors.
         let threads = if broker.access.asks_others() { ASKING_THREADS } else { HASHING_THREADS };
         broker.set_workers(WorkerThreads::start(threads).context("cannot start the login threads")?);
-        let reactors = Reactors::start(&broker, listeners)?;
+        let reactors = Reactors::start(&broker, listeners, settings::entrance(config, &self.endpoints))?;
         for address in &addresses {
             info!("started TCP listener on {address}");
+        }
+        for address in &tls_addresses {
+            info!("started TLS (SSL) listener on {address}");
         }
         *lock(&self.visible) = Some(Visible {
             broker: broker.clone(),
             listeners: addresses,
+            tls_listeners: tls_addresses,
+            doors: reactors.doors(),
             disk: disk_monitor.clone(),
             store: storage.store.clone(),
             journal: storage.journal.clone(),
@@ -218,13 +235,39 @@ impl Application {
     }
 }
 
+impl Application {
+    /// What others see while clients can connect.
+    fn open_doors(&self) -> Option<Visible> {
+        lock(&self.visible).clone().filter(|visible| !visible.doors.is_suspended())
+    }
+}
+
 impl management::Application for Application {
     fn broker(&self) -> Option<Arc<Broker>> {
         lock(&self.visible).as_ref().map(|visible| visible.broker.clone())
     }
 
     fn listeners(&self) -> Vec<SocketAddr> {
-        lock(&self.visible).as_ref().map(|visible| visible.listeners.clone()).unwrap_or_default()
+        self.open_doors().map(|visible| visible.listeners).unwrap_or_default()
+    }
+
+    fn tls_listeners(&self) -> Vec<SocketAddr> {
+        self.open_doors().map(|visible| visible.tls_listeners).unwrap_or_default()
+    }
+
+    fn amqp_endpoint(&self) -> Option<Arc<tls::Endpoint>> {
+        self.endpoints.amqp.clone()
+    }
+
+    fn suspend_listeners(&self) {
+        if let Some(visible) = lock(&self.visible).clone() {
+            visible.doors.suspend();
+        }
+    }
+
+    fn resume_listeners(&self) -> Result<(), String> {
+        let visible = lock(&self.visible).clone();
+        visible.map_or(Ok(()), |visible| visible.doors.resume()).map_err(|error| error.to_string())
     }
 
     fn disk(&self) -> Option<(u64, u64)> {
@@ -336,6 +379,9 @@ fn open(config: &Config, data_dir: &Path) -> Result<(Arc<Broker>, Storage)> {
     }
     let snapshot = &storage.snapshot;
     let access = Arc::new(AccessControl::new(settings::login_settings(config), snapshot));
+    let (chain, http_chain) = settings::chains(config)?;
+    access.set_chain(chain);
+    access.set_http_chain(http_chain);
     let reactors = match config.reactors {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         count => usize::from(count),
@@ -346,7 +392,7 @@ fn open(config: &Config, data_dir: &Path) -> Result<(Arc<Broker>, Storage)> {
         backlogs: std::mem::take(&mut storage.backlogs),
         memory_bytes: usize::try_from(config.message_memory_bytes).unwrap_or(usize::MAX),
     };
-    let settings = settings::settings(config);
+    let settings = Settings { credential_rule: settings::credential_rule(config)?, ..settings::settings(config) };
     let broker = Broker::with_messages(settings, access, journal, snapshot, reactors, random, Some(messages));
     // What the broker is made of is not needed twice.
     storage.snapshot = Snapshot::default();
@@ -392,6 +438,10 @@ fn start_disk_monitor(
 /// They are on disk when this returns, so that a crash right after the start does not leave a node without users.
 fn first_boot(config: &Config, journal: &dyn Journal) -> Result<Snapshot> {
     let user = settings::default_user(config);
+    // RabbitMQ does not start either with a default password that it would not take from anybody.
+    if let Err(reason) = settings::credential_rule(config)?.check(Some(&user.password)) {
+        bail!("bad value for `default_pass`: {reason}");
+    }
     for (key, pattern) in [("configure", &user.configure), ("write", &user.write), ("read", &user.read)] {
         Pattern::compile(pattern).with_context(|| format!("bad value `{pattern}` for `default_permissions.{key}`"))?;
     }

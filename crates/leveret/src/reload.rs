@@ -7,7 +7,7 @@ use crate::application::Application;
 use crate::logging::{self, Logging};
 use crate::settings;
 use crate::storage::MESSAGES;
-use crate::{configuration, definitions};
+use crate::{certificates, configuration, definitions};
 use config::{Config, Setting};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -99,12 +99,15 @@ fn try_reload(application: &Application) -> Result<Reloaded, Vec<String>> {
     let (old, new) = (application.config(), Arc::new(loaded.config));
     let mut reloaded = sorted(&old, &new);
     // What can fail comes first.
+    let certificates =
+        certificates::prepare(&application.endpoints().all()).map_err(|error| vec![error.to_string()])?;
     let log = logging::running().filter(|_| old.log != new.log);
     let prepared = log.map(|log| Logging::prepare(log, &new.log)).transpose().map_err(one)?;
     reloaded.definitions_imported = import(application, &new).map_err(one)?;
     if let (Some(log), Some(outputs)) = (log, prepared) {
         log.configure(&new.log, outputs).map_err(one)?;
     }
+    certificates::replace(certificates);
     apply(application, &old, &new);
     application.replace(new, loaded.files);
     Ok(reloaded)

@@ -2,6 +2,7 @@
 
 use crate::application::Application;
 use crate::arguments::ServerOptions;
+use crate::certificates::Watcher;
 use crate::configuration::sources;
 use crate::pid_file::PidFile;
 use crate::service::ServiceManager;
@@ -47,8 +48,10 @@ fn serve(options: ServerOptions, manager: &ServiceManager) -> Result<()> {
     let pid_file = options.pid_file.as_ref().or(config.pid_file.as_ref());
     let pid_file = pid_file.map(|path| PidFile::write(path)).transpose()?;
     let name = settings::node_name(&config);
-    let http = settings::http_settings(&config);
-    let application = Arc::new(Application::new(sources, loaded));
+    let endpoints = settings::Endpoints::open(&config)?;
+    let http = settings::http_settings(&config, &endpoints);
+    let watcher = Watcher::start(endpoints.all(), config.tls.reload_s).context("cannot watch certificates")?;
+    let application = Arc::new(Application::new(sources, loaded, endpoints));
     manager.status("reading the data directory");
     let extended = manager.extend_start();
     application.start()?;
@@ -77,6 +80,9 @@ fn serve(options: ServerOptions, manager: &ServiceManager) -> Result<()> {
     manager.stopping("closing connections");
     drop(watchdog);
     management.stop();
+    if let Some(watcher) = watcher {
+        watcher.stop();
+    }
     application.stop();
     drop(pid_file);
     info!("stopped");

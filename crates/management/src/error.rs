@@ -190,7 +190,7 @@ impl From<AdminError> for ApiError {
             AdminError::Channel(refusal) => ApiError::protocol(&refusal),
             AdminError::Method(error) => ApiError::of_method(error.code.0, error.text),
             AdminError::Invalid(_) | AdminError::Refused(_) => ApiError::bad_request(text),
-            // RabbitMQ has the validator's own words in its log only.
+            // RabbitMQ has the validator's own words in its log only, and on the command line.
             AdminError::Credentials(_) => ApiError::bad_request("credential_validation_failed"),
             AdminError::NotAuthenticated(_) => ApiError::new(StatusCode::UNAUTHORIZED, "not_authorized", text),
             AdminError::Unavailable(_) => ApiError::unavailable(text),

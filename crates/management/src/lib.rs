@@ -40,6 +40,6 @@ pub use oauth_login::{OAuthLogin, OAuthResourceServer};
 pub use openapi::document;
 pub use routes::{Route, routes};
 pub use service::{Application, BackupSummary, DiskFreeLimit, Management, Node, StartError};
-pub use settings::{HeaderSettings, HttpSettings, PrometheusSettings, ServerLimits};
+pub use settings::{HeaderSettings, HttpSettings, HttpsSettings, PrometheusSettings, ServerLimits};
 pub use socket::SOCKET_NAME;
 pub use statistics::{RatesMode, Retention, RetentionPolicies, StatisticsSettings};

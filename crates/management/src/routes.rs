@@ -27,6 +27,7 @@ mod process;
 mod queues;
 mod shovels;
 mod table;
+mod tls;
 mod users;
 mod vhosts;
 
@@ -91,7 +92,7 @@ fn table() -> Routes {
             "/health/checks/quorum-queues-without-elected-leaders/vhost/{vhost}/pattern/{pattern}",
             get(health::elected_leaders),
         )
-        .route("/health/checks/certificate-expiration/{within}/{unit}", get(health::certificates))
+        .route("/health/checks/certificate-expiration/{within}/{unit}", get(tls::expiration))
         .route("/health/checks/metadata-store/initialized", get(health::metadata_store))
         .route("/health/checks/metadata-store/initialized/with-data", get(health::metadata_store_with_data))
         .route("/health/checks/is-in-service", get(health::in_service))
@@ -228,11 +229,14 @@ fn table() -> Routes {
         .route("/leveret/memory-watermark", put(operator::set_memory_watermark))
         .route("/leveret/user-limits/{user}", put(limits::put_all_of_user).delete(limits::delete_all_of_user))
         .route("/leveret/channel-max", put(operator::set_channel_max))
+        .route("/leveret/tls", get(tls::show))
+        .route("/leveret/listeners/suspension", put(tls::suspend).delete(tls::resume))
         .route("/leveret/configuration", get(configuration::configuration))
         .route("/leveret/reload", post(configuration::reload))
         .route("/leveret/log", get(configuration::log))
         .route("/leveret/log/stream", get(configuration::log_stream))
         .route("/leveret/log/rotation", post(configuration::rotate_log))
+        .route("/leveret/auth-cache", delete(operator::clear_auth_cache))
         .route("/leveret/log-level", put(configuration::set_log_level))
         .route("/leveret/loopback-users", get(operator::loopback_users).put(operator::set_loopback_users))
 }

@@ -17,18 +17,23 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::convert::Infallible;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use stream::Impatient;
+use tls::Endpoint;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
 /// Largest head of a request: as much again is kept of each body that is being read.
 const MAX_HEAD_BYTES: usize = 64 << 10;
 /// Until it is tried again where there were no descriptors left for a connection.
+/// Longest time for a TLS handshake (RabbitMQ: 5 s).
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What is served to whoever connects, within its limits.
@@ -52,13 +57,16 @@ impl Server {
     }
 
     /// Serves whoever connects over the network. Connections beyond the limit wait where the system keeps them.
-    pub(crate) async fn serve_network(self, listener: TcpListener) {
+    pub(crate) async fn serve_network(self, listener: TcpListener, tls: Option<Arc<Endpoint>>) {
         while let Ok(permit) = self.connections.clone().acquire_owned().await {
             match listener.accept().await {
                 Ok((stream, peer)) => {
                     // An answer is one write, and the client waits for it; without this it comes late, no worse.
                     let _ = stream.set_nodelay(true);
-                    self.clone().start(stream, Origin::Network(peer), permit);
+                    match &tls {
+                        None => self.clone().start(stream, Origin::Network(peer), permit),
+                        Some(endpoint) => self.clone().start_tls(stream, peer, endpoint, permit),
+                    }
                 }
                 Err(error) => not_accepted(&error).await,
             }
@@ -81,6 +89,20 @@ impl Server {
     {
         tokio::spawn(async move {
             self.serve_connection(stream, origin).await;
+            drop(permit);
+        });
+    }
+
+    /// With certificates as they are now. The handshake has as long as the head of a request, or RabbitMQ's 5 s.
+    fn start_tls(self, stream: TcpStream, peer: SocketAddr, endpoint: &Endpoint, permit: OwnedSemaphorePermit) {
+        let acceptor = TlsAcceptor::from(endpoint.config());
+        let patience = self.limits.request_timeout().unwrap_or(HANDSHAKE_TIMEOUT).min(HANDSHAKE_TIMEOUT);
+        tokio::spawn(async move {
+            match tokio::time::timeout(patience, acceptor.accept(stream)).await {
+                Ok(Ok(stream)) => self.serve_connection(stream, Origin::Network(peer)).await,
+                Ok(Err(error)) => debug!("TLS handshake of {peer} for HTTP failed: {error}"),
+                Err(_) => debug!("TLS handshake of {peer} for HTTP timed out"),
+            }
             drop(permit);
         });
     }

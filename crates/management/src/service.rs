@@ -6,11 +6,11 @@ use crate::caller::Caller;
 use crate::error::{ApiError, in_detail};
 use crate::pid::Pids;
 use crate::server::Server;
-use crate::settings::{HttpSettings, ServerLimits};
+use crate::settings::{HttpSettings, HttpsSettings, ServerLimits};
 use crate::statistics::Statistics;
 use crate::{background, prometheus, routes, socket, statistics};
 use axum::middleware::map_response;
-use broker::{AdminCommand, AdminReply, Broker};
+use broker::{AdminCommand, AdminError, AdminReply, Broker};
 use socket2::{Domain, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use tls::Endpoint;
 use tokio::sync::oneshot;
 use tracing::{error, info};
 
@@ -54,6 +55,14 @@ pub trait Application: Send + Sync {
     fn broker(&self) -> Option<Arc<Broker>>;
     /// Where AMQP clients can connect.
     fn listeners(&self) -> Vec<SocketAddr>;
+    /// Where they can with TLS.
+    fn tls_listeners(&self) -> Vec<SocketAddr>;
+    /// The TLS of the listeners for AMQP.
+    fn amqp_endpoint(&self) -> Option<Arc<Endpoint>>;
+    /// Closes the listeners of clients, whose connections stay. May wait.
+    fn suspend_listeners(&self);
+    /// Opens them again. May wait. The error is a line for the operator.
+    fn resume_listeners(&self) -> Result<(), String>;
     /// Free space for messages in bytes and the least that there may be, unless it is stopped.
     fn disk(&self) -> Option<(u64, u64)>;
     /// Stops the broker; nothing happens when it is stopped.
@@ -141,7 +150,7 @@ impl Management {
         let data_dir = node.data_dir.clone();
         let failed = |source| StartError::Socket { path: data_dir.join(socket::SOCKET_NAME), source };
         let (unix, path) = socket::listen(&data_dir).map_err(failed)?;
-        let network = Network { api: listen_on(&http.listeners)?, metrics: listen_on(&http.prometheus_listeners)? };
+        let network = Network::open(&http)?;
         let audit = Audit::start(data_dir.clone(), http.audit.clone()).map_err(failed)?;
         let shared = Shared::new(application, node, http, audit);
         let (stop, stopped) = oneshot::channel();
@@ -199,8 +208,33 @@ fn listen_on(addresses: &[SocketAddr]) -> Result<Vec<std::net::TcpListener>, Sta
 
 /// What listens on the network.
 struct Network {
-    api: Vec<std::net::TcpListener>,
-    metrics: Vec<std::net::TcpListener>,
+    api: Vec<Listener>,
+    metrics: Vec<Listener>,
+}
+
+/// A listening socket, and the TLS that is spoken there.
+struct Listener {
+    socket: std::net::TcpListener,
+    tls: Option<Arc<Endpoint>>,
+}
+
+impl Network {
+    fn open(http: &HttpSettings) -> Result<Network, StartError> {
+        let open = |plain: &[SocketAddr], https: &Option<HttpsSettings>| -> Result<Vec<Listener>, StartError> {
+            let mut listeners: Vec<Listener> =
+                listen_on(plain)?.into_iter().map(|socket| Listener { socket, tls: None }).collect();
+            if let Some(https) = https {
+                let tls = Some(https.endpoint.clone());
+                let sockets = listen_on(&https.listeners)?.into_iter();
+                listeners.extend(sockets.map(|socket| Listener { socket, tls: tls.clone() }));
+            }
+            Ok(listeners)
+        };
+        Ok(Network {
+            api: open(&http.listeners, &http.https)?,
+            metrics: open(&http.prometheus_listeners, &http.prometheus_https)?,
+        })
+    }
 }
 
 fn serve(
@@ -226,13 +260,14 @@ fn serve(
             Server::new(router.clone(), limits.clone(), http.max_body_bytes)
         };
         for listener in network.api {
-            tokio::spawn(serve(&api, limits).serve_network(tokio::net::TcpListener::from_std(listener)?));
+            let socket = tokio::net::TcpListener::from_std(listener.socket)?;
+            tokio::spawn(serve(&api, limits).serve_network(socket, listener.tls));
         }
         let for_socket = api.clone().layer(map_response(async |response| in_detail(response)));
         let metrics = prometheus::router(shared.clone());
         for listener in network.metrics {
             let server = serve(&metrics, &ServerLimits::default());
-            tokio::spawn(server.serve_network(tokio::net::TcpListener::from_std(listener)?));
+            tokio::spawn(server.serve_network(tokio::net::TcpListener::from_std(listener.socket)?, listener.tls));
         }
         tokio::select! {
             () = serve(&for_socket, limits).serve_socket(unix) => {}
@@ -275,6 +310,10 @@ impl Shared {
         let described = command.logged();
         let reply = tokio::task::spawn_blocking(move || broker.execute(command)).await;
         let reply = match reply {
+            // Whoever sits at the command line is told what RabbitMQ's tools tell.
+            Ok(Err(AdminError::Credentials(text))) if self.1.as_ref().is_some_and(|caller| caller.is_operator()) => {
+                Err(ApiError::bad_request(text))
+            }
             Ok(reply) => reply.map_err(ApiError::from),
             Err(_) => Err(ApiError::unexpected_reply()),
         };
@@ -359,10 +398,38 @@ impl Shared {
         self.0.application.listeners()
     }
 
+    /// Where they can with TLS.
+    pub(crate) fn tls_listeners(&self) -> Vec<SocketAddr> {
+        self.0.application.tls_listeners()
+    }
+
+    /// The TLS of the listeners for AMQP.
+    pub(crate) fn amqp_endpoint(&self) -> Option<Arc<Endpoint>> {
+        self.0.application.amqp_endpoint()
+    }
+
+    /// Suspends or resumes the listeners of clients and waits until that is done.
+    pub(crate) async fn set_listening(&self, listening: bool) -> Result<(), ApiError> {
+        let inner = self.0.clone();
+        let done = tokio::task::spawn_blocking(move || {
+            if listening {
+                return inner.application.resume_listeners();
+            }
+            inner.application.suspend_listeners();
+            Ok(())
+        });
+        let done = done.await.map_err(|_| ApiError::unexpected_reply())?;
+        let name = if listening { "resume_listeners" } else { "suspend_listeners" };
+        self.log_change(name, serde_json::json!({}), done.as_ref().err().map(String::as_str));
+        done.map_err(ApiError::unavailable)
+    }
+
     /// Open connections and listening sockets: monitors take none at all for a failure of the node.
     pub(crate) fn sockets_used(&self, broker: &Broker) -> u64 {
         let http = self.http();
-        let listening = self.listeners().len() + http.listeners.len() + http.prometheus_listeners.len();
+        let https = [&http.https, &http.prometheus_https].into_iter().flatten().map(|https| https.listeners.len());
+        let plain = self.listeners().len() + http.listeners.len() + http.prometheus_listeners.len();
+        let listening = plain + self.tls_listeners().len() + https.sum::<usize>();
         broker.object_totals().connections + listening as u64
     }
 

@@ -4,15 +4,21 @@ use crate::audit::AuditSettings;
 use crate::oauth_login::OAuthLogin;
 use crate::statistics::StatisticsSettings;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
+use tls::Endpoint;
 
 /// What the configuration says of HTTP.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct HttpSettings {
     /// Where the API listens; none for nowhere.
     pub listeners: Vec<SocketAddr>,
     /// Where the metrics are served; none for nowhere.
     pub prometheus_listeners: Vec<SocketAddr>,
+    /// Where the API is served with TLS.
+    pub https: Option<HttpsSettings>,
+    /// Where the metrics are, likewise.
+    pub prometheus_https: Option<HttpsSettings>,
     /// Before every path of the API; empty, or beginning with a slash.
     pub path_prefix: String,
     /// Largest body of a request in bytes (RabbitMQ's `management.http.max_body_size`).
@@ -39,6 +45,15 @@ pub struct HttpSettings {
     pub oauth: OAuthLogin,
     /// The log of changes.
     pub audit: AuditSettings,
+}
+
+/// Listeners with TLS.
+#[derive(Clone, Debug)]
+pub struct HttpsSettings {
+    /// Where they listen.
+    pub listeners: Vec<SocketAddr>,
+    /// Certificates and options.
+    pub endpoint: Arc<Endpoint>,
 }
 
 /// What the listeners of metrics serve: RabbitMQ's `prometheus.*`.
@@ -136,6 +151,8 @@ impl Default for HttpSettings {
         HttpSettings {
             listeners: Vec::new(),
             prometheus_listeners: Vec::new(),
+            https: None,
+            prometheus_https: None,
             path_prefix: String::new(),
             max_body_bytes: 20_000_000,
             limits: ServerLimits::default(),

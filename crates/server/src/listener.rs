@@ -36,40 +36,73 @@ pub struct ListenError {
     pub source: io::Error,
 }
 
+/// A listening socket, and what it is for.
+pub(crate) struct Door {
+    pub(crate) address: SocketAddr,
+    pub(crate) has_tls: bool,
+    /// `None` while listeners are suspended.
+    pub(crate) socket: Option<TcpListener>,
+}
+
+impl Door {
+    /// Takes the address again after it was given up, and listens.
+    pub(crate) fn reopen(&mut self, options: &SocketOptions) -> Result<(), ListenError> {
+        let failed = |source| ListenError { address: self.address, source };
+        let socket = bind(self.address, options).map_err(failed)?;
+        rustix::net::listen(&socket, options.backlog).map_err(|error| failed(error.into()))?;
+        self.socket = Some(socket);
+        Ok(())
+    }
+}
+
 /// Addresses that are taken, and not yet listened on: whoever connects is refused.
 pub struct Listeners {
-    pub(crate) sockets: Vec<TcpListener>,
+    pub(crate) doors: Vec<Door>,
     pub(crate) options: SocketOptions,
 }
 
 impl Listeners {
-    /// Takes the addresses. Of a pair of wildcard addresses, the one for IPv6 may fail on hosts without it.
-    pub fn open(addresses: &[SocketAddr], options: SocketOptions) -> Result<Listeners, ListenError> {
-        let mut sockets = Vec::new();
-        for address in addresses {
-            match bind(*address, &options) {
-                Ok(socket) => sockets.push(socket),
-                Err(error) if is_optional(address, addresses) && is_unsupported(&error) => {}
-                Err(source) => return Err(ListenError { address: *address, source }),
+    /// Takes the addresses, those of `plain` and those of `tls`. Of a pair of wildcard addresses, the one for IPv6 may
+    /// fail on hosts without it.
+    pub fn open(plain: &[SocketAddr], tls: &[SocketAddr], options: SocketOptions) -> Result<Listeners, ListenError> {
+        let mut doors = Vec::new();
+        for (addresses, has_tls) in [(plain, false), (tls, true)] {
+            for address in addresses {
+                match bind(*address, &options) {
+                    Ok(socket) => {
+                        let address = socket.local_addr().unwrap_or(*address);
+                        doors.push(Door { address, has_tls, socket: Some(socket) });
+                    }
+                    Err(error) if is_optional(address, addresses) && is_unsupported(&error) => {}
+                    Err(source) => return Err(ListenError { address: *address, source }),
+                }
             }
         }
-        Ok(Listeners { sockets, options })
+        Ok(Listeners { doors, options })
     }
 
     /// Lets clients connect.
     pub(crate) fn listen(&self) -> Result<(), ListenError> {
-        for socket in &self.sockets {
-            if let Err(error) = rustix::net::listen(socket, self.options.backlog) {
-                let address = socket.local_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
-                return Err(ListenError { address, source: error.into() });
-            }
+        for door in &self.doors {
+            let Some(socket) = &door.socket else { continue };
+            rustix::net::listen(socket, self.options.backlog)
+                .map_err(|error| ListenError { address: door.address, source: error.into() })?;
         }
         Ok(())
     }
 
     /// Where clients can connect.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.sockets.iter().filter_map(|socket| socket.local_addr().ok()).collect()
+        self.of(false)
+    }
+
+    /// Where they can with TLS.
+    pub fn tls_addresses(&self) -> Vec<SocketAddr> {
+        self.of(true)
+    }
+
+    fn of(&self, has_tls: bool) -> Vec<SocketAddr> {
+        self.doors.iter().filter(|door| door.has_tls == has_tls).map(|door| door.address).collect()
     }
 }
 

@@ -4,15 +4,17 @@
 //! without waiting, so that under load one write carries many deliveries. The rounds are bounded, and an idle broker
 //! finds nothing on the first look and answers at once.
 
-use crate::listener::{ListenError, Listeners};
+use crate::distributor::{Arrival, Distributor};
+use crate::doorkeeper::{Doorkeeper, Doors, EntranceSettings};
+use crate::listener::{ListenError, Listeners, SocketOptions};
 use crate::socket::Socket;
-use broker::{Broker, Ends, Flushed, Link, Now, Shard};
-use mio::net::{TcpListener, TcpStream};
+use crate::tls_socket::TlsSocket;
+use broker::{Broker, Flushed, Link, Now, Shard};
 use mio::{Events, Interest, Poll, Token, Waker};
 use std::collections::VecDeque;
-use std::io::{self, Read};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 use tracing::{error, warn};
@@ -25,13 +27,10 @@ const ROUNDS_BEFORE_FLUSH: usize = 8;
 const BYTES_BEFORE_FLUSH: usize = READ_BUFFER;
 /// Idle time after which memory is given back.
 const REST_AFTER: Duration = Duration::from_secs(2);
-/// How long connections wait that could not be accepted.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long a stopping reactor waits for clients to answer connection.close.
 const FAREWELL: Duration = Duration::from_secs(3);
 
 const WAKE: Token = Token(usize::MAX);
-const FIRST_LISTENER: usize = usize::MAX - 1024;
 
 /// A reactor that could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -47,37 +46,16 @@ pub enum StartError {
 /// Running reactors.
 pub struct Reactors {
     threads: Vec<JoinHandle<()>>,
-}
-
-/// A connection on its way to the reactor that will serve it.
-struct Arrival {
-    stream: TcpStream,
-    ends: Ends,
-}
-
-/// Hands connections to reactors in turn.
-struct Distributor {
-    reactors: Vec<(Sender<Arrival>, Arc<Waker>)>,
-    next: Mutex<usize>,
-}
-
-impl Distributor {
-    fn hand_over(&self, arrival: Arrival) {
-        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        *next = (*next + 1) % self.reactors.len();
-        let (arrivals, waker) = &self.reactors[*next];
-        // A reactor that is gone means that the broker stops; the connection is dropped then.
-        if arrivals.send(arrival).is_ok()
-            && let Err(error) = waker.wake()
-        {
-            error!("cannot wake a reactor: {error}");
-        }
-    }
+    doorkeeper: Doorkeeper,
 }
 
 impl Reactors {
-    /// Starts a reactor thread per shard of the broker; the first one also accepts connections.
-    pub fn start(broker: &Arc<Broker>, listeners: Listeners) -> Result<Reactors, StartError> {
+    /// Starts a reactor thread per shard of the broker, and the thread that accepts connections.
+    pub fn start(
+        broker: &Arc<Broker>,
+        listeners: Listeners,
+        entrance: EntranceSettings,
+    ) -> Result<Reactors, StartError> {
         listeners.listen()?;
         let mut parts = Vec::new();
         let mut reactors = Vec::new();
@@ -93,19 +71,25 @@ impl Reactors {
             });
             parts.push((poll, arrivals));
         }
-        let distributor = Arc::new(Distributor { reactors, next: Mutex::new(0) });
-        let mut listeners = Some(listeners);
+        let distributor = Distributor::new(reactors);
         let mut threads = Vec::new();
         for (index, (poll, arrivals)) in parts.into_iter().enumerate() {
-            let reactor = Reactor::new(broker.clone(), index, poll, arrivals, distributor.clone(), listeners.take())?;
+            let reactor = Reactor::new(broker.clone(), index, poll, arrivals, listeners.options.clone());
             let thread = std::thread::Builder::new().name(format!("reactor-{index}"));
             threads.push(thread.spawn(move || reactor.run())?);
         }
-        Ok(Reactors { threads })
+        let doorkeeper = Doorkeeper::start(broker.clone(), listeners, entrance, distributor)?;
+        Ok(Reactors { threads, doorkeeper })
+    }
+
+    /// By which the listeners are suspended and resumed.
+    pub fn doors(&self) -> Doors {
+        self.doorkeeper.doors()
     }
 
     /// Waits until all reactors have ended, which they do after [`Broker::shut_down`].
     pub fn join(self) {
+        self.doorkeeper.stop();
         for thread in self.threads {
             if thread.join().is_err() {
                 error!("a reactor ended with a panic");
@@ -135,11 +119,10 @@ struct Reactor {
     /// Clients to read from, in turn.
     ready: VecDeque<usize>,
     arrivals: Receiver<Arrival>,
-    distributor: Arc<Distributor>,
-    listeners: Vec<TcpListener>,
-    nodelay: bool,
-    keepalive: bool,
+    options: SocketOptions,
     buffer: Vec<u8>,
+    /// What is read before it is decrypted; empty without TLS.
+    sealed: Vec<u8>,
     started: Instant,
     /// Time of day when it started, in ms since 1970.
     epoch_ms: u64,
@@ -148,8 +131,6 @@ struct Reactor {
     /// Clients whose connection may be over.
     ending: Vec<usize>,
     stopping: Option<Instant>,
-    /// When to look again for connections that could not be accepted.
-    accept_again: Option<Instant>,
 }
 
 impl Reactor {
@@ -158,15 +139,9 @@ impl Reactor {
         index: usize,
         poll: Poll,
         arrivals: Receiver<Arrival>,
-        distributor: Arc<Distributor>,
-        listeners: Option<Listeners>,
-    ) -> io::Result<Reactor> {
-        let options = listeners.as_ref().map(|listeners| listeners.options.clone()).unwrap_or_default();
-        let mut sockets = listeners.map(|listeners| listeners.sockets).unwrap_or_default();
-        for (at, listener) in sockets.iter_mut().enumerate() {
-            poll.registry().register(listener, Token(FIRST_LISTENER + at), Interest::READABLE)?;
-        }
-        Ok(Reactor {
+        options: SocketOptions,
+    ) -> Reactor {
+        Reactor {
             shard: Shard::new(broker.clone(), index),
             broker,
             index,
@@ -174,19 +149,16 @@ impl Reactor {
             clients: Vec::new(),
             ready: VecDeque::new(),
             arrivals,
-            distributor,
-            listeners: sockets,
-            nodelay: options.nodelay,
-            keepalive: options.keepalive,
+            options,
             buffer: vec![0; READ_BUFFER],
+            sealed: Vec::new(),
             started: Instant::now(),
             epoch_ms: wall_ms(),
             touched: Vec::new(),
             keys: Vec::new(),
             ending: Vec::new(),
             stopping: None,
-            accept_again: None,
-        })
+        }
     }
 
     fn run(mut self) {
@@ -206,6 +178,7 @@ impl Reactor {
             self.serve(&mut events);
             if idle && !rested && timeout == Some(REST_AFTER) {
                 self.shard.rest();
+                self.sealed = Vec::new();
                 self.broker.trim();
                 rested = true;
             } else if !idle {
@@ -224,8 +197,7 @@ impl Reactor {
         let timer = self.shard.next_timer_ms().map(|due_ms| Duration::from_millis(due_ms.saturating_sub(now_ms)));
         let rest = (!rested).then_some(REST_AFTER);
         let stop = self.stopping.map(|_| Duration::from_millis(20));
-        let accept = self.accept_again.map(|due| due.saturating_duration_since(Instant::now()));
-        [timer, rest, stop, accept].into_iter().flatten().min()
+        [timer, rest, stop].into_iter().flatten().min()
     }
 
     fn mono_ns(&self) -> u64 {
@@ -241,7 +213,6 @@ impl Reactor {
         for event in events {
             match event.token() {
                 WAKE => {}
-                Token(key) if key >= FIRST_LISTENER => self.accept(key - FIRST_LISTENER),
                 Token(key) => {
                     if event.is_readable() || event.is_read_closed() || event.is_error() {
                         self.queue(key, event.is_read_closed());
@@ -249,14 +220,11 @@ impl Reactor {
                     if event.is_writable()
                         && let Some(Some(client)) = self.clients.get(key)
                     {
+                        client.socket.writable();
                         self.touched.push(client.link.clone());
                     }
                 }
             }
-        }
-        if self.accept_again.is_some_and(|due| due <= Instant::now()) {
-            self.accept_again = None;
-            (0..self.listeners.len()).for_each(|at| self.accept(at));
         }
         self.shard.messages();
         while let Ok(arrival) = self.arrivals.try_recv() {
@@ -264,7 +232,6 @@ impl Reactor {
         }
         if self.broker.is_shutting_down() && self.stopping.is_none() {
             self.stopping = Some(Instant::now());
-            self.listeners.clear();
         }
     }
 
@@ -320,15 +287,15 @@ impl Reactor {
             self.buffer.resize(start + READ_BUFFER, 0);
         }
         self.buffer[..start].copy_from_slice(leftover);
-        let room = self.buffer.len() - start;
-        let fresh = match (&*client.socket.0).read(&mut self.buffer[start..]) {
+        let received = client.socket.read(&mut self.buffer[start..], &mut self.sealed);
+        let fresh = match received.count {
             Ok(0) => {
                 client.gone = true;
                 client.readable = false;
                 0
             }
             Ok(count) => {
-                client.readable = count == room || client.finished;
+                client.readable = received.has_more || client.finished;
                 count
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -395,8 +362,7 @@ impl Reactor {
                 continue;
             }
             if let Some(client) = self.clients.get_mut(key).and_then(Option::take) {
-                // The socket may be shared with a reactor that writes to it right now; shutting it down ends it for all.
-                let _ = client.socket.0.shutdown(std::net::Shutdown::Write);
+                client.socket.close();
                 self.shard.remove(key);
             }
         }
@@ -406,36 +372,11 @@ impl Reactor {
         matches!(self.clients.get(key), Some(Some(client)) if client.gone)
     }
 
-    fn accept(&mut self, at: usize) {
-        loop {
-            let Some(listener) = self.listeners.get(at) else { return };
-            match listener.accept() {
-                Ok((stream, peer)) => {
-                    if self.broker.is_in_maintenance() {
-                        continue;
-                    }
-                    let Ok(local) = stream.local_addr() else { continue };
-                    self.distributor.hand_over(Arrival { stream, ends: Ends { peer, local } });
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // That one connection broke before we had it.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(error) => {
-                    // Most likely too many open files: connections stay in the backlog, of which no event tells again.
-                    warn!("cannot accept a connection: {error}");
-                    self.accept_again = Some(Instant::now() + ACCEPT_PAUSE);
-                    return;
-                }
-            }
-        }
-    }
-
     /// Takes a connection in.
     fn admit(&mut self, arrival: Arrival) {
-        let Arrival { mut stream, ends } = arrival;
-        let _ = stream.set_nodelay(self.nodelay);
-        if self.keepalive {
+        let Arrival { mut stream, ends, session } = arrival;
+        let _ = stream.set_nodelay(self.options.nodelay);
+        if self.options.keepalive {
             let _ = socket2::SockRef::from(&stream).set_keepalive(true);
         }
         if self.stopping.is_some() || self.broker.is_in_maintenance() {
@@ -448,8 +389,11 @@ impl Reactor {
             warn!("cannot watch the socket of {}: {error}", ends.peer);
             return;
         }
-        let socket = Socket(Arc::new(stream));
-        let (taken, link) = self.shard.accept(Box::new(socket.clone()), ends);
+        let socket = match session {
+            None => Socket::Plain(Arc::new(stream)),
+            Some(session) => Socket::Tls(Arc::new(TlsSocket::new(stream, session, ends.peer.to_string()))),
+        };
+        let (taken, link) = self.shard.accept(socket.transport(), ends);
         debug_assert_eq!(taken, key, "the shard announced the key");
         if self.clients.len() <= key {
             self.clients.resize_with(key + 1, || None);

@@ -190,6 +190,7 @@ impl Engine {
         let ends = Ends {
             peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 40_000)),
             local: SocketAddr::from((Ipv4Addr::LOCALHOST, 5672)),
+            tls: None,
         };
         self.reactors[shard].accept(wire.clone(), ends);
         Client::new(wire)

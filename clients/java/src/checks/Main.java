@@ -55,6 +55,8 @@ public final class Main {
         checks.put("mandatory-returns", Delivery::mandatoryReturns);
         checks.put("prefetch-fairness", Delivery::prefetchFairness);
         checks.put("redelivery", Delivery::redelivery);
+        checks.put("tls", Tls::server);
+        checks.put("tls-client-certificate", Tls::clientCertificate);
         checks.put("reconnect", Delivery::reconnect);
         return checks;
     }

@@ -159,6 +159,11 @@ impl Broker {
                     .map_err(|error| AdminError::Unavailable(error.to_string()))?;
                 Ok((hash, algorithm.as_str().to_owned()))
             }
+            NewPassword::Nobody => {
+                let rule = &self.settings.credential_rule;
+                rule.check(None).map_err(|text| invalid_credentials(user, text))?;
+                Ok((String::new(), self.settings.password_hashing.as_str().to_owned()))
+            }
             NewPassword::Hash { hash, algorithm } => match HashingAlgorithm::from_name(&algorithm) {
                 Some(known) if known.is_hash(&hash) => Ok((hash, known.as_str().to_owned())),
                 Some(known) => Err(AdminError::Invalid(format!("not a hash of {}", known.as_str()))),

@@ -422,6 +422,8 @@ pub enum WhenUserExists {
 pub enum NewPassword {
     /// As it is typed.
     Plain(Secret),
+    /// None: nobody logs in with one. Rules for passwords hold for it all the same, as in RabbitMQ.
+    Nobody,
     /// As definitions have it; an empty hash lets nobody log in.
     Hash {
         /// Base64 of salt and digest.

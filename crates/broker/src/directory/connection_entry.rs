@@ -1,7 +1,7 @@
 //! A connection as others see it.
 
 use super::ChannelEntry;
-use crate::connection::{Ends, Park, Phase};
+use crate::connection::{Ends, Park, Phase, TlsEnds};
 use crate::counters::Counter;
 use crate::link::{ConnectionId, Link};
 use amqp::FieldTable;
@@ -99,6 +99,8 @@ pub struct ConnectionEntry {
     pub peer: SocketAddr,
     /// Ours.
     pub local: SocketAddr,
+    /// What protects it; `None` for nothing.
+    pub tls: Option<Arc<TlsEnds>>,
     /// When it was accepted, in ms since 1970.
     pub connected_at_ms: u64,
     /// Bytes received.
@@ -120,9 +122,10 @@ impl ConnectionEntry {
     pub(crate) fn new(link: &Arc<Link>, ends: Ends, connected_at_ms: u64) -> Arc<ConnectionEntry> {
         Arc::new(ConnectionEntry {
             id: link.id,
-            name: name_of(ends).into(),
+            name: name_of(&ends).into(),
             peer: ends.peer,
             local: ends.local,
+            tls: ends.tls,
             connected_at_ms,
             received_bytes: Counter::default(),
             received_reads: Counter::default(),
@@ -139,6 +142,14 @@ impl ConnectionEntry {
     /// Name of its user; empty before the login.
     pub fn user(&self) -> &str {
         self.login.get().map_or("", |login| login.user.name())
+    }
+
+    /// The user that its client's certificate names, or why it names none, as RabbitMQ says it.
+    pub fn certified(&self) -> Result<&str, &'static str> {
+        match &self.tls {
+            None => Err("not a TLS-enabled connection"),
+            Some(tls) => tls.login_name.as_deref().map_err(|reason| *reason),
+        }
     }
 
     /// How its user logged in, as `PLAIN`.
@@ -238,7 +249,7 @@ impl ConnectionEntry {
     }
 }
 
-fn name_of(ends: Ends) -> String {
+fn name_of(ends: &Ends) -> String {
     let show = |address: SocketAddr| match address {
         SocketAddr::V6(v6) => match v6.ip().to_ipv4_mapped() {
             Some(v4) => format!("{v4}:{}", v6.port()),

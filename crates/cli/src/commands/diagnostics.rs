@@ -38,6 +38,14 @@ pub(super) const COMMANDS: &[Command] = &[
     )
     .of(Tools::DIAGNOSTICS),
     command(
+        "doctor",
+        (0, 0),
+        "[--fail-on <never|info|warning|critical>] [--timeout <timeout>]",
+        "Says what is risky, and what to do about it",
+        crate::doctor::run,
+    )
+    .of(Tools::DIAGNOSTICS),
+    command(
         "os_env",
         (0, 0),
         "[--timeout <timeout>]",
@@ -59,17 +67,28 @@ pub(super) const COMMANDS: &[Command] = &[
         .under(Section::Operations),
 ];
 
-/// Texts of a list, whatever the names of its objects' fields.
-fn texts(list: &Value, field: &str) -> Vec<String> {
-    let items = list.as_array().into_iter().flatten();
-    items.filter_map(|item| item.as_str().or_else(|| item[field].as_str())).map(str::to_owned).collect()
+/// Listeners with TLS, and what each has.
+fn tls_listeners(context: &Context<'_>) -> Result<Vec<Value>, Failure> {
+    context.list("/api/leveret/tls").map_err(unless_there)
+}
+
+/// What all listeners have under a name, each text once and in its order.
+fn of_all(listeners: &[Value], field: &str) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for text in listeners.iter().flat_map(|listener| listener[field].as_array().into_iter().flatten()) {
+        let text = crate::value::plain(text);
+        if !all.contains(&text) {
+            all.push(text);
+        }
+    }
+    all
 }
 
 fn tls_versions(context: &Context<'_>) -> Result<(), Failure> {
     context.banner("Listing all TLS versions supported by the runtime...")?;
-    let tls = context.get("/api/leveret/tls").map_err(unless_there)?;
-    let versions = texts(&tls["versions"], "name");
-    context.result(&json!({ "versions": versions }), &versions.join("\n"))
+    let versions = of_all(&tls_listeners(context)?, "versions");
+    let text = if versions.is_empty() { "(none: no listener has TLS)".to_owned() } else { versions.join("\n") };
+    context.result(&json!({ "versions": versions }), &text)
 }
 
 fn cipher_suites(context: &Context<'_>) -> Result<(), Failure> {
@@ -83,27 +102,31 @@ fn cipher_suites(context: &Context<'_>) -> Result<(), Failure> {
         return Err(Failure::error(exit::UNAVAILABLE, "there is no Erlang here: use --format openssl"));
     }
     context.banner("Listing available cipher suites in OpenSSL format")?;
-    let tls = context.get("/api/leveret/tls").map_err(unless_there)?;
-    let listed = ["cipher_suites", "suites", "ciphers"].into_iter().find(|name| tls[*name].is_array());
-    let suites = texts(&tls[listed.unwrap_or("suites")], "name");
-    context.result(&json!({ "cipher_suites": suites, "format": "openssl" }), &suites.join("\n"))
+    let suites = of_all(&tls_listeners(context)?, "ciphers");
+    let text = if suites.is_empty() { "(none: no listener has TLS)".to_owned() } else { suites.join("\n") };
+    context.result(&json!({ "cipher_suites": suites, "format": "openssl" }), &text)
 }
 
 fn certificates(context: &Context<'_>) -> Result<(), Failure> {
     context.banner(&format!("Certificates of node {} ...", context.node_name()?))?;
-    let tls = context.get("/api/leveret/tls").map_err(unless_there)?;
-    let certificates = &tls["certificates"];
-    let blocks: Vec<String> = certificates
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|certificate| {
+    let listeners = tls_listeners(context)?;
+    let mut blocks = Vec::new();
+    for listener in &listeners {
+        let place = format!(
+            "{} {}:{}",
+            crate::value::plain(&listener["protocol"]),
+            crate::value::plain(&listener["ip_address"]),
+            listener["port"]
+        );
+        for certificate in listener["certificates"].as_array().into_iter().flatten() {
             let fields = certificate.as_object().into_iter().flatten();
-            fields.map(|(name, value)| format!("{name}: {}", crate::value::cell(value))).collect::<Vec<_>>().join("\n")
-        })
-        .collect();
+            let lines: Vec<String> =
+                fields.map(|(name, value)| format!("{name}: {}", crate::value::cell(value))).collect();
+            blocks.push(format!("listener: {place}\n{}", lines.join("\n")));
+        }
+    }
     let text = if blocks.is_empty() { "(none)".to_owned() } else { blocks.join("\n\n") };
-    context.result(certificates, &text)
+    context.result(&json!(listeners), &text)
 }
 
 fn events(context: &Context<'_>) -> Result<(), Failure> {

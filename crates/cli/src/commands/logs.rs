@@ -1,7 +1,7 @@
 //! The log.
 
 use super::{Command, command, unless_there};
-use crate::context::{Context, RequestError, print};
+use crate::context::{Context, RequestError};
 use crate::exit::{self, Failure};
 use crate::http::Request;
 use crate::sections::Section;
@@ -102,7 +102,7 @@ fn set_level(context: &Context<'_>) -> Result<(), Failure> {
 fn rotate(context: &Context<'_>) -> Result<(), Failure> {
     context.banner(&format!("Rotating logs of node {} ...", context.node_name()?))?;
     match context.post("/api/leveret/log/rotation", &json!({})) {
-        Ok(_) => print(""),
+        Ok(_) => Ok(()),
         Err(RequestError::Refused(refusal)) if refusal.status == 404 => {
             Err(Failure::error(exit::UNAVAILABLE, "this is not available in the running broker"))
         }

@@ -3,8 +3,8 @@
 use super::Checked;
 use crate::kind::Value;
 use crate::options::{
-    AuditOptions, DefinitionsOptions, HeaderOptions, ManagementOptions, PrometheusOptions, RatesMode, RetentionPolicy,
-    StatisticsOptions,
+    AuditOptions, DefinitionsOptions, HeaderOptions, HttpsOptions, ManagementOptions, PrometheusOptions, RatesMode,
+    RetentionPolicy, StatisticsOptions,
 };
 use crate::plugins::Plugins;
 use std::net::{IpAddr, SocketAddr};
@@ -25,15 +25,15 @@ impl Checked {
     }
 
     pub(super) fn management(&self, plugins: &Plugins) -> ManagementOptions {
+        let (listeners, https) =
+            if plugins.is_enabled("rabbitmq_management") { self.api() } else { Default::default() };
+        let (prometheus_listeners, prometheus_https) =
+            if plugins.is_enabled("rabbitmq_prometheus") { self.metrics() } else { Default::default() };
         ManagementOptions {
-            listeners: match plugins.is_enabled("rabbitmq_management") {
-                true => self.http_listeners("leveret.management", "management.tcp.ip", "management.tcp.port"),
-                false => Vec::new(),
-            },
-            prometheus_listeners: match plugins.is_enabled("rabbitmq_prometheus") {
-                true => self.http_listeners("leveret.prometheus", "prometheus.tcp.ip", "prometheus.tcp.port"),
-                false => Vec::new(),
-            },
+            listeners,
+            https,
+            prometheus_listeners,
+            prometheus_https,
             path_prefix: self.optional_text("management.path_prefix").unwrap_or_default(),
             max_body_bytes: self.integer("management.http.max_body_size"),
             max_connections: self.limit("management.tcp.max_connections"),
@@ -56,6 +56,28 @@ impl Checked {
             statistics: self.statistics(),
             prometheus: self.prometheus(),
         }
+    }
+
+    /// Where the API is served without TLS and with it. As in RabbitMQ, keys of TLS alone leave the other one out.
+    fn api(&self) -> (Vec<SocketAddr>, Option<HttpsOptions>) {
+        let plain = self.http_listeners("leveret.management", "management.tcp.ip", "management.tcp.port");
+        if self.boolean("management.listener.ssl") && !plain.is_empty() {
+            let own = "management.listener.ssl_opts";
+            // RabbitMQ: without options of its own it has those of AMQP.
+            let server = if self.is_any_given(&format!("{own}.")) { self.tls_server(own) } else { self.tls().server };
+            return (Vec::new(), Some(HttpsOptions { listeners: plain, server }));
+        }
+        let https = self.https("leveret.management", "management.ssl.ip", "management.ssl.port", "management.ssl");
+        let is_alone = https.is_some() && !self.is_any_given("management.tcp.");
+        (if is_alone { Vec::new() } else { plain }, https)
+    }
+
+    /// The same of the metrics.
+    fn metrics(&self) -> (Vec<SocketAddr>, Option<HttpsOptions>) {
+        let plain = self.http_listeners("leveret.prometheus", "prometheus.tcp.ip", "prometheus.tcp.port");
+        let https = self.https("leveret.prometheus", "prometheus.ssl.ip", "prometheus.ssl.port", "prometheus.ssl");
+        let is_alone = https.is_some() && !self.is_any_given("prometheus.tcp.");
+        (if is_alone { Vec::new() } else { plain }, https)
     }
 
     pub(super) fn http_headers(&self) -> HeaderOptions {

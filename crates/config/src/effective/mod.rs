@@ -1,8 +1,10 @@
 //! From checked settings to [`Config`], with the defaults of the table where nothing was given.
 
+mod auth;
 mod events;
 mod log;
 mod management;
+mod tls;
 mod users;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,6 +51,7 @@ impl Checked {
     pub(crate) fn into_config(self, plugins: Plugins) -> Config {
         Config {
             listeners: self.listeners(),
+            tls: self.tls(),
             tcp_listen_options: self.tcp_listen_options(),
             handshake_timeout_ms: self.limit("handshake_timeout"),
             heartbeat_s: self.integer("heartbeat"),
@@ -80,6 +83,7 @@ impl Checked {
             loopback_users: self.loopback_users(),
             anonymous_login: self.anonymous_login(),
             auth_mechanisms: self.auth_mechanisms(),
+            auth: self.auth(),
             cluster_name: self.optional_text("cluster_name"),
             node_name: self.optional_text("leveret.node_name"),
             log: self.log(),

@@ -1,5 +1,6 @@
 //! `management.*`, `prometheus.*` and what else the administrative surface takes.
 
+use super::tls::HttpsOptions;
 use super::words::words;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -20,6 +21,10 @@ pub struct ManagementOptions {
     pub listeners: Vec<SocketAddr>,
     /// Where the metrics are served, likewise.
     pub prometheus_listeners: Vec<SocketAddr>,
+    /// The API with TLS.
+    pub https: Option<HttpsOptions>,
+    /// The metrics with TLS.
+    pub prometheus_https: Option<HttpsOptions>,
     /// Before every path; empty for nothing.
     pub path_prefix: String,
     /// Largest body of a request in bytes.

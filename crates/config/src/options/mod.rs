@@ -1,13 +1,20 @@
 //! The typed configuration: one field per setting that has an effect.
 
+mod auth;
 mod compat;
 mod events;
 mod log;
 mod management;
 mod secret;
+mod tls;
 mod users;
 mod words;
 
+pub use auth::{
+    AuthCacheOptions, AuthHttpOptions, AuthOptions, BackendLink, CredentialOptions, DefaultVhostUser,
+    HttpsClientOptions, OAuth2Options, OAuthLoginOptions, OAuthLoginServer, OAuthProviderOptions,
+    ResourceServerOptions,
+};
 pub use compat::{
     Compat, ConsumerTimeoutAction, MessageExpiry, PassiveDeclarePermission, PublisherXDeath, UnknownExchangeType,
 };
@@ -21,6 +28,7 @@ pub use management::{
     RetentionPolicy, StatisticsOptions,
 };
 pub use secret::Secret;
+pub use tls::{CertificateLogin, CrlCheck, HttpsOptions, TlsOptions, TlsServerOptions};
 pub use users::{AnonymousLogin, AuthMechanism, DefaultUser, Permissions};
 
 use std::collections::BTreeSet;
@@ -39,6 +47,8 @@ pub struct Config {
     /// AMQP listeners without TLS. A port alone yields `0.0.0.0` and `[::]`, of which a host without IPv6 serves the first;
     /// empty with `listeners.tcp = none`.
     pub listeners: Vec<SocketAddr>,
+    /// AMQP listeners with TLS, and what precedes AMQP.
+    pub tls: TlsOptions,
     /// Socket options of the listeners and the connections they accept.
     pub tcp_listen_options: TcpListenOptions,
     /// From accept to connection.open-ok.
@@ -95,6 +105,8 @@ pub struct Config {
     pub anonymous_login: Option<AnonymousLogin>,
     /// SASL mechanisms in the order they are offered.
     pub auth_mechanisms: Vec<AuthMechanism>,
+    /// Backends that authenticate and authorize, and what passwords are like.
+    pub auth: AuthOptions,
     /// Name of the cluster in server-properties; `None` leaves it to the node's name.
     pub cluster_name: Option<String>,
     /// Name of this node, `NAME@HOST` or `NAME`, to which the host's name is added; `None` is `rabbit`.

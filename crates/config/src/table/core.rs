@@ -2,13 +2,9 @@
 
 use super::shared::{BYTE, CRL, TLS_LOG_LEVEL, VERIFY};
 use super::{INFORMATION_UNIT, Row, SIZE, ignored, refused, takes};
-use crate::kind::Kind::{
-    self, Boolean, Choice, Duration, Either, Fraction, Integer, Ip, List, Listener, Path, Secret, Text,
-};
+use crate::kind::Kind::{self, Boolean, Choice, Duration, Either, Fraction, Integer, Ip, List, Path, Secret, Text};
 
 pub(super) const KEYS: &[Row] = &[
-    ignored("listeners.ssl", Choice(&["none"]), "no AMQP listener with TLS"),
-    ignored("listeners.ssl.$name", Listener, "an AMQP listener with TLS"),
     ignored("num_acceptors.tcp", Kind::ANY_INTEGER, "processes that accept connections"),
     ignored("num_acceptors.ssl", Kind::ANY_INTEGER, "processes that accept TLS connections"),
     ignored("tcp_listen_options", Choice(&["none"]), "no socket options at all"),
@@ -18,32 +14,43 @@ pub(super) const KEYS: &[Row] = &[
         "bytes a connection writes between garbage collections",
     ),
     ignored("reverse_dns_lookups", Boolean, "look up the names of clients"),
-    ignored("ssl_handshake_timeout", Kind::ANY_INTEGER, "milliseconds a TLS handshake may take"),
     ignored("ssl_allow_poodle_attack", Boolean, "allow SSL 3.0"),
-    ignored(
-        "ssl_cert_login_from",
-        Choice(&["distinguished_name", "common_name", "subject_alternative_name", "subject_alt_name"]),
-        "part of a certificate that names the user",
-    ),
-    ignored(
-        "ssl_cert_login_san_type",
-        Choice(&["dns", "ip", "email", "uri", "other_name"]),
-        "kind of alternative name that names the user",
-    ),
-    ignored("ssl_cert_login_san_index", Kind::NON_NEGATIVE, "which alternative name names the user"),
     ignored("ranch_connection_max", Kind::LIMIT, "connections each listener accepts"),
     ignored("session_max_per_connection", Integer { min: 1, max: 65535 }, "AMQP 1.0 sessions one connection may have"),
     ignored("link_max_per_session", Integer { min: 1, max: 4294967295 }, "AMQP 1.0 links one session may have"),
-    ignored("password_hashing_module", Text, "algorithm that hashes new passwords"),
-    ignored("credential_validator.validation_backend", Text, "what checks new credentials"),
-    ignored("credential_validator.min_length", Kind::NON_NEGATIVE, "shortest password accepted"),
-    ignored("credential_validator.regexp", Text, "expression that a new password must match"),
-    ignored("default_users.$name.vhost_pattern", Text, "virtual hosts that get this user when they are created"),
-    ignored("default_users.$name.password", Secret, "password of this user"),
-    ignored("default_users.$name.configure", Text, "names this user may configure"),
-    ignored("default_users.$name.read", Text, "names this user may read from"),
-    ignored("default_users.$name.write", Text, "names this user may write to"),
-    ignored("default_users.$name.tags", List, "tags of this user"),
+    takes(
+        "password_hashing_module",
+        Choice(&[
+            "rabbit_password_hashing_sha256",
+            "rabbit_password_hashing_sha512",
+            "rabbit_password_hashing_md5",
+            "argon2",
+            "leveret_password_hashing_argon2",
+        ]),
+        "rabbit_password_hashing_sha256",
+        "algorithm that hashes new passwords",
+    ),
+    takes(
+        "credential_validator.validation_backend",
+        Choice(&[
+            "rabbit_credential_validator_accept_everything",
+            "accept_everything",
+            "rabbit_credential_validator_min_password_length",
+            "min_length",
+            "rabbit_credential_validator_password_regexp",
+            "regexp",
+        ]),
+        "rabbit_credential_validator_accept_everything",
+        "what checks new credentials",
+    ),
+    takes("credential_validator.min_length", Kind::NON_NEGATIVE, "5", "shortest password accepted"),
+    takes("credential_validator.regexp", Text, "", "expression that a new password must match"),
+    takes("default_users.$name.vhost_pattern", Text, "", "virtual hosts that get this user when they are created"),
+    takes("default_users.$name.password", Secret, "", "password of this user"),
+    takes("default_users.$name.configure", Text, "", "names this user may configure"),
+    takes("default_users.$name.read", Text, "", "names this user may read from"),
+    takes("default_users.$name.write", Text, "", "names this user may write to"),
+    takes("default_users.$name.tags", List, "", "tags of this user"),
     ignored("default_policies.operator.$id.vhost_pattern", Text, "virtual hosts that get this operator policy"),
     ignored("default_policies.operator.$id.queue_pattern", Text, "queues the operator policy applies to"),
     ignored("default_policies.operator.$id.apply_to", Text, "what the operator policy applies to"),

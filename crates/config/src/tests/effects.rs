@@ -1,16 +1,24 @@
 //! Every key that has an effect changes the field it is for.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::tests::load_all;
 use crate::{
-    AnonymousLogin, AuthMechanism, Config, ConsumerTimeoutAction, DiskFreeLimit, Effect, LogLevel, MemoryWatermark,
-    MessageExpiry, OnRedeclare, PassiveDeclarePermission, PublisherXDeath, RatesMode, RetentionPolicy, Sync,
-    UnknownExchangeType, table,
+    AnonymousLogin, AuthMechanism, CertificateLogin, Config, ConsumerTimeoutAction, CrlCheck, DiskFreeLimit, Effect,
+    HttpsOptions, LogLevel, MemoryWatermark, MessageExpiry, OnRedeclare, PassiveDeclarePermission, PublisherXDeath,
+    RatesMode, RetentionPolicy, Sync, TlsServerOptions, UnknownExchangeType, table,
 };
 
+fn https(options: &Option<HttpsOptions>) -> Option<&TlsServerOptions> {
+    options.as_ref().map(|options| &options.server)
+}
+
+fn https_port(options: &Option<HttpsOptions>) -> Option<u16> {
+    options.as_ref()?.listeners.first().map(std::net::SocketAddr::port)
+}
+
 /// An assignment, and whether the configuration it leads to is the one expected.
-type Observed = (&'static str, fn(&Config) -> bool);
+pub(super) type Observed = (&'static str, fn(&Config) -> bool);
 
 const OBSERVED: &[Observed] = &[
     ("leveret.data_dir=/var/lib/leveret", |c| c.data_dir.to_str() == Some("/var/lib/leveret")),
@@ -158,6 +166,79 @@ const OBSERVED: &[Observed] = &[
     ("leveret.otlp.endpoint=http://h/v1/traces", |c| c.otlp.endpoint.as_deref() == Some("http://h/v1/traces")),
     ("leveret.otlp.sample=0.25", |c| c.otlp.sample == 0.25),
     ("leveret.otlp.service_name=orders", |c| c.otlp.service_name == "orders"),
+    ("listeners.ssl.default=127.0.0.1:5671", |c| c.tls.listeners == ["127.0.0.1:5671".parse().unwrap()]),
+    ("ssl_handshake_timeout=1000", |c| c.tls.handshake_timeout_ms == 1000),
+    ("ssl_cert_login_from=common_name", |c| c.tls.login_from == CertificateLogin::CommonName),
+    ("ssl_cert_login_san_type=email", |c| c.tls.login_san_type == "email"),
+    ("ssl_cert_login_san_index=2", |c| c.tls.login_san_index == 2),
+    ("proxy_protocol=true", |c| c.tls.proxy_protocol),
+    ("leveret.tls.reload=1", |c| c.tls.reload_s == 1),
+    ("ssl_options.crl_check=peer", |c| c.tls.server.crl_check == CrlCheck::Peer),
+    ("ssl_options.crl_sources.1.path=/crl", |c| c.tls.server.crl_paths == [PathBuf::from("/crl")]),
+    ("ssl_options.certfile=/c.pem", |c| Some(&c.tls.server).is_some_and(|o| o.certfile == Some("/c.pem".into()))),
+    ("ssl_options.keyfile=/k.pem", |c| Some(&c.tls.server).is_some_and(|o| o.keyfile == Some("/k.pem".into()))),
+    ("ssl_options.cacertfile=/a.pem", |c| Some(&c.tls.server).is_some_and(|o| o.cacertfile == Some("/a.pem".into()))),
+    ("ssl_options.verify=verify_peer", |c| Some(&c.tls.server).is_some_and(|o| o.verify_peer)),
+    ("ssl_options.fail_if_no_peer_cert=true", |c| Some(&c.tls.server).is_some_and(|o| o.fail_if_no_peer_cert)),
+    ("ssl_options.depth=3", |c| Some(&c.tls.server).is_some_and(|o| o.depth == Some(3))),
+    ("ssl_options.versions.1=tlsv1.3", |c| Some(&c.tls.server).is_some_and(|o| o.versions == ["tlsv1.3"])),
+    ("ssl_options.honor_cipher_order=true", |c| Some(&c.tls.server).is_some_and(|o| o.honor_cipher_order)),
+    ("ssl_options.reuse_sessions=false", |c| Some(&c.tls.server).is_some_and(|o| !o.reuse_sessions)),
+    ("ssl_options.ciphers.1=X", |c| Some(&c.tls.server).is_some_and(|o| o.ciphers == ["X"])),
+    ("management.ssl.certfile=/c.pem", |c| {
+        https(&c.management.https).is_some_and(|o| o.certfile == Some("/c.pem".into()))
+    }),
+    ("management.ssl.keyfile=/k.pem", |c| {
+        https(&c.management.https).is_some_and(|o| o.keyfile == Some("/k.pem".into()))
+    }),
+    ("management.ssl.cacertfile=/a.pem", |c| {
+        https(&c.management.https).is_some_and(|o| o.cacertfile == Some("/a.pem".into()))
+    }),
+    ("management.ssl.verify=verify_peer", |c| https(&c.management.https).is_some_and(|o| o.verify_peer)),
+    ("management.ssl.fail_if_no_peer_cert=true", |c| {
+        https(&c.management.https).is_some_and(|o| o.fail_if_no_peer_cert)
+    }),
+    ("management.ssl.depth=3", |c| https(&c.management.https).is_some_and(|o| o.depth == Some(3))),
+    ("management.ssl.versions.1=tlsv1.3", |c| https(&c.management.https).is_some_and(|o| o.versions == ["tlsv1.3"])),
+    ("management.ssl.honor_cipher_order=true", |c| https(&c.management.https).is_some_and(|o| o.honor_cipher_order)),
+    ("management.ssl.reuse_sessions=false", |c| https(&c.management.https).is_some_and(|o| !o.reuse_sessions)),
+    ("management.ssl.ciphers.1=X", |c| https(&c.management.https).is_some_and(|o| o.ciphers == ["X"])),
+    ("prometheus.ssl.certfile=/c.pem", |c| {
+        https(&c.management.prometheus_https).is_some_and(|o| o.certfile == Some("/c.pem".into()))
+    }),
+    ("prometheus.ssl.keyfile=/k.pem", |c| {
+        https(&c.management.prometheus_https).is_some_and(|o| o.keyfile == Some("/k.pem".into()))
+    }),
+    ("prometheus.ssl.cacertfile=/a.pem", |c| {
+        https(&c.management.prometheus_https).is_some_and(|o| o.cacertfile == Some("/a.pem".into()))
+    }),
+    ("prometheus.ssl.verify=verify_peer", |c| https(&c.management.prometheus_https).is_some_and(|o| o.verify_peer)),
+    ("prometheus.ssl.fail_if_no_peer_cert=true", |c| {
+        https(&c.management.prometheus_https).is_some_and(|o| o.fail_if_no_peer_cert)
+    }),
+    ("prometheus.ssl.depth=3", |c| https(&c.management.prometheus_https).is_some_and(|o| o.depth == Some(3))),
+    ("prometheus.ssl.versions.1=tlsv1.3", |c| {
+        https(&c.management.prometheus_https).is_some_and(|o| o.versions == ["tlsv1.3"])
+    }),
+    ("prometheus.ssl.honor_cipher_order=true", |c| {
+        https(&c.management.prometheus_https).is_some_and(|o| o.honor_cipher_order)
+    }),
+    ("prometheus.ssl.reuse_sessions=false", |c| {
+        https(&c.management.prometheus_https).is_some_and(|o| !o.reuse_sessions)
+    }),
+    ("prometheus.ssl.ciphers.1=X", |c| https(&c.management.prometheus_https).is_some_and(|o| o.ciphers == ["X"])),
+    ("management.ssl.port=15000", |c| https_port(&c.management.https) == Some(15000)),
+    ("management.ssl.ip=127.0.0.1", |c| {
+        c.management.listeners.is_empty()
+            && c.management.https.as_ref().is_some_and(|https| https.listeners == ["127.0.0.1:15671".parse().unwrap()])
+    }),
+    ("prometheus.ssl.port=15001", |c| https_port(&c.management.prometheus_https) == Some(15001)),
+    ("prometheus.ssl.ip=127.0.0.1", |c| {
+        c.management.prometheus_listeners.is_empty() && https_port(&c.management.prometheus_https) == Some(15691)
+    }),
+    ("management.listener.ssl=true", |c| {
+        c.management.listeners.is_empty() && https_port(&c.management.https) == Some(15672)
+    }),
     ("management.enable_queue_totals=true", |c| c.management.enable_queue_totals),
     ("management.login_session_timeout=60", |c| c.management.login_session_timeout_min == Some(60)),
     ("log.upgrade.level=alert", |c| c.log.category_levels.get("upgrade") == Some(&LogLevel::Alert)),
@@ -165,7 +246,7 @@ const OBSERVED: &[Observed] = &[
 
 #[test]
 fn every_key_with_an_effect_has_it() {
-    for (assignment, holds) in OBSERVED {
+    for (assignment, holds) in OBSERVED.iter().chain(super::auth::OBSERVED) {
         assert!(!holds(&Config::default()), "{assignment} is the default already");
         let config = load_all(&[], &[assignment]).unwrap();
         assert!(holds(&config), "{assignment}: {config:?}");
@@ -176,8 +257,11 @@ fn every_key_with_an_effect_has_it() {
 fn every_key_with_an_effect_is_observed() {
     let mut unobserved: Vec<_> =
         table().filter(|row| row.effect == Effect::Takes).map(|row| row.pattern.as_str()).collect();
+    // They are observed together with others, below.
+    unobserved.retain(|pattern| *pattern != "listeners.ssl" && !pattern.starts_with("management.listener.ssl_opts."));
     let further = super::log::OBSERVED.iter().filter_map(|(assignments, _)| assignments.last());
-    for assignment in OBSERVED.iter().map(|(assignment, _)| assignment).chain(further) {
+    let observed = OBSERVED.iter().chain(super::auth::OBSERVED).map(|(assignment, _)| assignment);
+    for assignment in observed.chain(further) {
         let config = load_all(&[], &[assignment]).unwrap();
         unobserved.retain(|pattern| *pattern != config.settings[0].spec.pattern);
     }
@@ -204,4 +288,43 @@ fn listeners_add_up_and_repeat_nothing() {
 fn naming_loopback_users_replaces_guest() {
     let config = load_all(&["loopback_users.one = true\nloopback_users.two = false"], &[]).unwrap();
     assert_eq!(config.loopback_users, ["one".to_owned()].into());
+}
+
+#[test]
+fn a_listener_of_the_old_form_has_its_own_tls_or_that_of_amqp() {
+    let of = |more: &[&str]| {
+        let mut given =
+            vec!["management.listener.ssl=true", "management.listener.port=15671", "ssl_options.certfile=/amqp"];
+        given.extend(more);
+        load_all(&[], &given).unwrap().management.https.unwrap()
+    };
+    assert_eq!(of(&[]).server.prefix, "ssl_options");
+    assert_eq!(of(&[]).listeners[0].port(), 15671);
+    for (assignment, holds) in [
+        ("certfile=/c", (|o| o.certfile == Some("/c".into())) as fn(&TlsServerOptions) -> bool),
+        ("keyfile=/k", |o| o.keyfile == Some("/k".into())),
+        ("cacertfile=/a", |o| o.cacertfile == Some("/a".into())),
+        ("verify=verify_peer", |o| o.verify_peer),
+        ("fail_if_no_peer_cert=true", |o| o.fail_if_no_peer_cert),
+        ("depth=3", |o| o.depth == Some(3)),
+        ("versions.1=tlsv1.3", |o| o.versions == ["tlsv1.3"]),
+        ("honor_cipher_order=true", |o| o.honor_cipher_order),
+        ("reuse_sessions=false", |o| !o.reuse_sessions),
+    ] {
+        let options = of(&[&format!("management.listener.ssl_opts.{assignment}")]).server;
+        assert!(holds(&options) && options.prefix == "management.listener.ssl_opts", "{assignment}: {options:?}");
+    }
+}
+
+#[test]
+fn tls_listeners_can_be_taken_back() {
+    let given = ["listeners.ssl.default=5671"];
+    assert_eq!(load_all(&[], &given).unwrap().tls.listeners.len(), 2);
+    assert!(load_all(&["listeners.ssl.default = 5671"], &["listeners.ssl=none"]).unwrap().tls.listeners.is_empty());
+}
+
+#[test]
+fn http_is_served_beside_https_where_it_is_asked_for() {
+    let config = load_all(&[], &["management.ssl.port=15671", "management.tcp.port=15672"]).unwrap().management;
+    assert!(!config.listeners.is_empty() && config.https.is_some());
 }

@@ -1,6 +1,7 @@
 //! One file per behaviour; each goes through [`Loader`] as the binary does.
 
 mod advanced;
+mod auth;
 mod defaults;
 mod effects;
 mod errors;

@@ -8,13 +8,15 @@ use management::{
 use std::time::Duration;
 
 /// How the administrative surface is served over the network.
-pub(crate) fn http_settings(config: &Config) -> HttpSettings {
+pub(crate) fn http_settings(config: &Config, endpoints: &super::Endpoints) -> HttpSettings {
     let options = &config.management;
     // A prefix is given as `/path`, `path` or `/path/`.
     let prefix = options.path_prefix.trim_matches('/');
     HttpSettings {
         listeners: options.listeners.clone(),
         prometheus_listeners: options.prometheus_listeners.clone(),
+        https: super::tls::https(&options.https, &endpoints.management),
+        prometheus_https: super::tls::https(&options.prometheus_https, &endpoints.prometheus),
         path_prefix: if prefix.is_empty() { String::new() } else { format!("/{prefix}") },
         max_body_bytes: options.max_body_bytes,
         limits: ServerLimits {
@@ -31,7 +33,7 @@ pub(crate) fn http_settings(config: &Config) -> HttpSettings {
         disable_stats: options.disable_stats,
         enable_queue_totals: options.enable_queue_totals,
         login_session_timeout_min: options.login_session_timeout_min,
-        oauth: management::OAuthLogin::default(),
+        oauth: super::auth::oauth_login(config),
         audit: AuditSettings {
             is_enabled: options.audit.is_enabled,
             file_size_bytes: options.audit.file_size_bytes,

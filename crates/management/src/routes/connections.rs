@@ -42,13 +42,17 @@ fn show(shared: &Shared, query: &ListQuery, connection: &ConnectionEntry, fields
     fields.put("port", || connection.local.port());
     fields.put("peer_host", || connection.peer.ip().to_canonical().to_string());
     fields.put("peer_port", || connection.peer.port());
-    fields.put("ssl", || false);
-    for name in ["ssl_protocol", "ssl_key_exchange", "ssl_cipher", "ssl_hash"] {
-        fields.put(name, || Value::Null);
-    }
-    for name in ["peer_cert_subject", "peer_cert_issuer", "peer_cert_serial_number", "peer_cert_validity"] {
-        fields.put(name, || Value::Null);
-    }
+    let tls = connection.tls.as_deref();
+    fields.put("ssl", || tls.is_some());
+    fields.put("ssl_protocol", || tls.map(|tls| &*tls.protocol));
+    fields.put("ssl_key_exchange", || tls.map(|tls| &*tls.key_exchange));
+    fields.put("ssl_cipher", || tls.map(|tls| &*tls.cipher));
+    fields.put("ssl_hash", || tls.map(|tls| &*tls.hash));
+    let peer = tls.and_then(|tls| tls.peer.as_ref());
+    fields.put("peer_cert_subject", || peer.map(|peer| &*peer.subject));
+    fields.put("peer_cert_issuer", || peer.map(|peer| &*peer.issuer));
+    fields.put("peer_cert_serial_number", || peer.map(|peer| &*peer.serial_number));
+    fields.put("peer_cert_validity", || peer.map(|peer| &*peer.validity));
     fields.put("channel_max", || tuned.channel_max);
     fields.put("frame_max", || tuned.frame_max);
     fields.put("timeout", || tuned.heartbeat_s);

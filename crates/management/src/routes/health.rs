@@ -142,7 +142,7 @@ pub(super) async fn ready_to_serve(public: Public) -> Checked {
     let Some(broker) = broker else {
         return failed("the rabbit node is not currently available to serve", Value::Null);
     };
-    if public.listeners().is_empty() {
+    if public.listeners().is_empty() && public.tls_listeners().is_empty() {
         return failed("no active listeners for AMQP/AMQPS", Value::Null);
     }
     match too_many_connections(&broker) {
@@ -169,20 +169,6 @@ pub(super) async fn metadata_store_with_data(api: Api<ManagementUser>) -> Checke
         return ok();
     }
     failed("Metadata store has not yet been initialized: it reports to have no virtual hosts", Value::Null)
-}
-
-/// No listener has a certificate, so that none expires.
-pub(super) async fn certificates(_: Api<ManagementUser>, Path((within, unit)): Path<(String, String)>) -> Checked {
-    if within.parse::<i64>().is_err() {
-        return Err(ApiError::bad_request("Invalid expiration value."));
-    }
-    match unit.to_lowercase().as_str() {
-        "days" | "weeks" | "months" | "years" => ok(),
-        _ => {
-            let units = "Time unit not recognised. Supported units: days, weeks, months, years.";
-            Err(ApiError::bad_request(units))
-        }
-    }
 }
 
 /// What RabbitMQ before 4.0 did with a queue that it left behind.

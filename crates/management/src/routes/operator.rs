@@ -101,3 +101,12 @@ async fn run_application(api: &Api<Administrator>, running: bool) -> Result<Stat
     api.log_change(name, json!({}), result.as_ref().err().map(ApiError::reason).as_deref());
     result.map(|()| StatusCode::NO_CONTENT)
 }
+
+/// Forgets what the cache of backends keeps; 404 where no chain has one.
+pub(super) async fn clear_auth_cache(api: Api<Administrator>) -> Result<StatusCode, ApiError> {
+    if !api.broker()?.access.clear_caches() {
+        return Err(ApiError::not_found());
+    }
+    tracing::warn!("clearing the cache of authorization backends");
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -8,6 +8,7 @@ use crate::json;
 use crate::list::{self, ListQuery};
 use crate::request::required;
 use crate::service::Shared;
+use crate::settings::HttpsSettings;
 use crate::statistics::{Retention, RetentionPolicies, Sampling, Subject};
 use axum::Json;
 use axum::body::Bytes;
@@ -52,14 +53,20 @@ pub(super) fn listeners(shared: &Shared) -> Vec<(&'static str, SocketAddr)> {
     let http = shared.http();
     let management = http.listeners.iter().map(|address| ("http", *address));
     let metrics = http.prometheus_listeners.iter().map(|address| ("http/prometheus", *address));
-    let mut all: Vec<_> = amqp.chain(management).chain(metrics).collect();
+    let amqps = shared.tls_listeners().into_iter().map(|address| ("amqp/ssl", address));
+    let https = |name, settings: &Option<HttpsSettings>| {
+        let listeners = settings.iter().flat_map(|settings| settings.listeners.clone());
+        listeners.map(move |address| (name, address)).collect::<Vec<_>>()
+    };
+    let with_tls = https("https", &http.https).into_iter().chain(https("https/prometheus", &http.prometheus_https));
+    let mut all: Vec<_> = amqp.chain(management).chain(metrics).chain(amqps).chain(with_tls).collect();
     all.sort_unstable();
     all
 }
 
 fn show_listener(shared: &Shared, (protocol, address): (&str, SocketAddr)) -> Value {
     let ip = address.ip().to_canonical();
-    let socket_opts = if protocol == "amqp" {
+    let socket_opts = if protocol.starts_with("amqp") {
         json!({ "backlog": 128, "nodelay": true, "linger": [true, 0], "exit_on_close": false })
     } else {
         json!({ "cowboy_opts": { "sendfile": false }, "ip": ip, "port": address.port() })
@@ -70,7 +77,7 @@ fn show_listener(shared: &Shared, (protocol, address): (&str, SocketAddr)) -> Va
         "ip_address": ip,
         "port": address.port(),
         "socket_opts": socket_opts,
-        "tls": false,
+        "tls": protocol.starts_with("https") || protocol == "amqp/ssl",
     })
 }
 
@@ -78,8 +85,8 @@ fn show_listener(shared: &Shared, (protocol, address): (&str, SocketAddr)) -> Va
 pub(super) fn contexts(shared: &Shared, with_node: bool) -> Value {
     let show = |(protocol, address): (&str, SocketAddr)| {
         let (description, path) = match protocol {
-            "http" => ("RabbitMQ Management", format!("{}/", shared.http().path_prefix)),
-            "http/prometheus" => ("RabbitMQ Prometheus", "/metrics".to_owned()),
+            "http" | "https" => ("RabbitMQ Management", format!("{}/", shared.http().path_prefix)),
+            "http/prometheus" | "https/prometheus" => ("RabbitMQ Prometheus", "/metrics".to_owned()),
             _ => return None,
         };
         let mut context = Map::from_iter([

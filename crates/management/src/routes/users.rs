@@ -60,7 +60,7 @@ fn password(request: &Map<String, Value>, hashing: HashingAlgorithm) -> Result<O
     match (text(request, "password")?, text(request, "password_hash")?) {
         (Some(_), Some(_)) => Err(ApiError::bad_request("both_password_and_password_hash_are_provided")),
         // RabbitMQ: an empty password is one that nobody can log in with.
-        (Some(plain), None) if plain.is_empty() => Ok(Some(nobody(hashing))),
+        (Some(plain), None) if plain.is_empty() => Ok(Some(NewPassword::Nobody)),
         (Some(plain), None) => Ok(Some(NewPassword::Plain(Secret(plain)))),
         (None, Some(hash)) if algorithm != HashingAlgorithm::Argon2.as_str() && STANDARD.decode(&hash).is_err() => {
             Err(ApiError::bad_value("not_base64", &Value::String(hash)))
@@ -68,10 +68,6 @@ fn password(request: &Map<String, Value>, hashing: HashingAlgorithm) -> Result<O
         (None, Some(hash)) => Ok(Some(NewPassword::Hash { hash, algorithm })),
         (None, None) => Ok(None),
     }
-}
-
-fn nobody(hashing: HashingAlgorithm) -> NewPassword {
-    NewPassword::Hash { hash: String::new(), algorithm: hashing.as_str().to_owned() }
 }
 
 /// Tags, or what RabbitMQ had before there were any.
@@ -102,7 +98,7 @@ pub(super) async fn put(
     let hashing = api.broker()?.settings.password_hashing;
     let command = AdminCommand::PutUser {
         name,
-        password: Some(password(&request, hashing)?.unwrap_or_else(|| nobody(hashing))),
+        password: Some(password(&request, hashing)?.unwrap_or(NewPassword::Nobody)),
         tags: Some(tags),
         limits: request.get("limits").map(json::to_field),
         when: if creates_only { WhenUserExists::Refuse } else { WhenUserExists::Replace },

@@ -1,0 +1,54 @@
+//! Who gets in, and what they may do, by a service over HTTP, by tokens, and by the internal database beside them.
+
+mod cache;
+mod chain;
+mod http;
+mod oauth2;
+mod passwords;
+mod secrets;
+mod service;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use testkit::{BrokerProcess, ConnectOptions, RawClient};
+
+const LEVERET: &str = env!("CARGO_BIN_EXE_leveret");
+
+fn start(settings: &[(&str, &str)]) -> BrokerProcess {
+    BrokerProcess::start_with_http(LEVERET, settings)
+}
+
+fn user(name: &str, password: &str) -> ConnectOptions {
+    ConnectOptions::default().user(name, password)
+}
+
+fn connect(broker: &BrokerProcess, name: &str, password: &str) -> RawClient {
+    let mut client = RawClient::connect(broker.address(), &user(name, password));
+    client.open_channel(1);
+    client
+}
+
+/// Sends start-ok and waits for the refusal.
+#[track_caller]
+fn assert_refused(broker: &BrokerProcess, name: &str, password: &str) {
+    let options = user(name, password);
+    let mut client = RawClient::open(broker.address(), options.timeout);
+    client.send_raw(&options.protocol_header);
+    client.expect_start();
+    client.send(0, options.start_ok());
+    assert_eq!(client.expect_close(0).code, 403);
+}
+
+/// Status and body of a request to the management API.
+fn get(broker: &BrokerProcess, path: &str, authorization: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(broker.management()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
+    stream.write_all(format!("{head}Authorization: {authorization}\r\n\r\n").as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+    (status, answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
+}

@@ -1,0 +1,120 @@
+//! Options and files that are wrong, each told in one line that names the key and the file.
+
+use crate::authority::{Authority, Subject};
+use crate::{BINARY, Fixture, server_files, tls_settings};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+/// What a broker says on standard error that does not start with these settings.
+fn refusal(directory: &Path, settings: &[(&str, &str)]) -> String {
+    let mut command = Command::new(BINARY);
+    command.arg("--data-dir").arg(directory.join("data"));
+    command.args(["--set", "listeners.tcp=none", "--set", "listeners.ssl.default=127.0.0.1:0"]);
+    command.args(["--set", "leveret.management=false", "--set", "leveret.prometheus=false"]);
+    for (key, value) in tls_settings("ssl_options", directory) {
+        command.arg("--set").arg(format!("{key}={value}"));
+    }
+    for (key, value) in settings {
+        command.arg("--set").arg(format!("{key}={value}"));
+    }
+    let output = command.output().unwrap();
+    assert!(!output.status.success());
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(errors.lines().count(), 1, "{errors}");
+    errors.trim_end().replace(&directory.display().to_string(), "DIR")
+}
+
+/// Changes the files of a server, and checks the line.
+#[track_caller]
+fn check(change: impl FnOnce(&Path), settings: &[(&str, &str)], expected: &str) {
+    let directory = tempfile::tempdir().unwrap();
+    Authority::new("Test Authority").write_server(directory.path());
+    change(directory.path());
+    let line = refusal(directory.path(), settings);
+    assert!(line.starts_with(&format!("error: {expected}")), "{line}");
+}
+
+#[test]
+fn missing_files_are_named() {
+    for (file, key) in [("server.pem", "certfile"), ("server.key", "keyfile"), ("ca.pem", "cacertfile")] {
+        check(
+            |directory| std::fs::remove_file(directory.join(file)).unwrap(),
+            &[],
+            &format!("ssl_options.{key}: DIR/{file} cannot be read: no such file"),
+        );
+    }
+}
+
+#[test]
+fn broken_files_are_named() {
+    let bad = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    for (file, content, expected) in [
+        ("server.pem", "x", "ssl_options.certfile: DIR/server.pem has no certificate in PEM"),
+        ("server.key", "x", "ssl_options.keyfile: DIR/server.key has no private key in PEM"),
+        ("server.pem", bad, "ssl_options.certfile: DIR/server.pem has a certificate that cannot be read"),
+        (
+            "server.pem",
+            "-----BEGIN CERTIFICATE-----\nAAAA\n",
+            "ssl_options.certfile: DIR/server.pem is not PEM: a section has no end",
+        ),
+        (
+            "server.key",
+            encrypted,
+            "ssl_options.keyfile: DIR/server.key is encrypted, and keys with a password are not supported",
+        ),
+    ] {
+        check(|directory| std::fs::write(directory.join(file), content).unwrap(), &[], expected);
+    }
+}
+
+#[test]
+fn a_key_of_another_certificate_is_named() {
+    let other = Authority::new("Other").server("other").key;
+    check(
+        |directory| std::fs::write(server_files(directory).1, other).unwrap(),
+        &[],
+        "ssl_options.keyfile: DIR/server.key is not the key of the certificate in DIR/server.pem",
+    );
+}
+
+#[test]
+fn options_that_cannot_be_are_refused() {
+    let same = |_: &Path| {};
+    check(
+        same,
+        &[("ssl_options.versions.1", "tlsv1.1")],
+        "ssl_options.versions: tlsv1.1 is not secure and not supported",
+    );
+    check(same, &[("ssl_options.versions.1", "ssl9")], "ssl_options.versions: ssl9 is no version");
+    check(
+        same,
+        &[("ssl_options.ciphers.1", "RC4-MD5")],
+        "ssl_options.ciphers: none of RC4-MD5 is supported; there are TLS_AES_256_GCM_SHA384",
+    );
+    check(
+        same,
+        &[("ssl_options.fail_if_no_peer_cert", "true")],
+        "ssl_options.fail_if_no_peer_cert: has no meaning without ssl_options.verify = verify_peer",
+    );
+    check(
+        same,
+        &[("ssl_options.verify", "verify_peer"), ("ssl_options.crl_check", "peer")],
+        "ssl_options.crl_sources: no revocation list found",
+    );
+}
+
+#[test]
+fn what_does_not_keep_it_from_starting_is_in_the_log() {
+    let directory = tempfile::tempdir().unwrap();
+    let authority = Authority::new("Test Authority");
+    authority.write(directory.path(), &authority.client(&Subject { has_expired: true, ..Subject::named("late") }));
+    let key = server_files(directory.path()).1;
+    std::fs::set_permissions(key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let settings = tls_settings("ssl_options", directory.path());
+    let settings: Vec<(&str, &str)> = settings.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let fixture = Fixture::start(&settings);
+    assert!(fixture.broker.has_logged("the certificate of CN=late has expired (2001-01-01T00:00:00Z - 2002-01-01"));
+    assert!(fixture.broker.has_logged("can be read by everybody on this machine"));
+}

@@ -1,0 +1,271 @@
+//! One connection before it speaks AMQP.
+
+use super::{EntranceSettings, PROXY_TIMEOUT, log_failure};
+use crate::distributor::Arrival;
+use crate::proxy::{self, MAX_HEADER_BYTES};
+use broker::{Ends, PeerCertificate, TlsEnds};
+use mio::net::TcpStream;
+use std::io::{self, Read};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use tls::rustls::ServerConnection;
+use tls::{LoginFrom, Session};
+
+/// The first octet of a TLS record that begins a handshake.
+const HANDSHAKE_RECORD: u8 = 0x16;
+/// RabbitMQ's words for a client that showed none.
+const NO_CERTIFICATE: &str = "connection peer presented no TLS (x.509) certificate";
+/// RabbitMQ's words where TLS ends at the proxy.
+const NO_TLS: &str = "not a TLS-enabled connection";
+
+enum Stage {
+    Proxy,
+    Handshake(Option<Box<ServerConnection>>),
+    Done,
+}
+
+/// How a guest has come along.
+pub(super) enum Progress {
+    /// It waits for its peer.
+    Waits,
+    /// It speaks AMQP from here on.
+    Through,
+    /// It is over.
+    Gone,
+}
+
+pub(super) struct Guest {
+    stream: TcpStream,
+    /// Who is at the other end of the socket, whatever a proxy says.
+    socket_peer: SocketAddr,
+    ends: Ends,
+    stage: Stage,
+    has_tls: bool,
+    session: Option<Box<ServerConnection>>,
+    has_spoken: bool,
+    deadline: Instant,
+}
+
+impl Guest {
+    pub(super) fn new(
+        stream: TcpStream,
+        peer: SocketAddr,
+        local: SocketAddr,
+        has_tls: bool,
+        settings: &EntranceSettings,
+    ) -> Guest {
+        let time = settings.tls.as_ref().filter(|_| has_tls).map_or(PROXY_TIMEOUT, |tls| tls.handshake_timeout);
+        let mut guest = Guest {
+            stream,
+            socket_peer: peer,
+            ends: Ends { peer, local, tls: None },
+            stage: Stage::Proxy,
+            has_tls,
+            session: None,
+            has_spoken: false,
+            deadline: Instant::now() + time,
+        };
+        if !settings.proxy_protocol {
+            guest.enter();
+        }
+        guest
+    }
+
+    /// After the header of a proxy, or without one.
+    fn enter(&mut self) {
+        self.stage = if self.has_tls { Stage::Handshake(None) } else { Stage::Done };
+    }
+
+    pub(super) fn has_nothing_to_do(&self) -> bool {
+        matches!(self.stage, Stage::Done)
+    }
+
+    pub(super) fn stream(&mut self) -> &mut TcpStream {
+        &mut self.stream
+    }
+
+    pub(super) fn peer(&self) -> SocketAddr {
+        self.ends.peer
+    }
+
+    pub(super) fn has_spoken(&self) -> bool {
+        self.has_spoken
+    }
+
+    pub(super) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    pub(super) fn log_timeout(&self) {
+        let what = match self.stage {
+            Stage::Proxy => "no PROXY header in time",
+            _ => "TLS handshake timed out",
+        };
+        log_failure(self.socket_peer, what, true);
+    }
+
+    pub(super) fn into_arrival(self) -> Arrival {
+        Arrival { stream: self.stream, ends: self.ends, session: self.session }
+    }
+
+    /// Does what can be done without waiting.
+    pub(super) fn advance(&mut self, settings: &EntranceSettings) -> Progress {
+        let outcome = match self.stage {
+            Stage::Proxy => self.read_header(),
+            _ => Ok(true),
+        };
+        let outcome = outcome.and_then(|goes_on| if goes_on { self.handshake(settings) } else { Ok(false) });
+        match outcome {
+            Ok(true) => Progress::Through,
+            Ok(false) => Progress::Waits,
+            Err(what) => {
+                log_failure(self.socket_peer, &what, self.has_spoken);
+                Progress::Gone
+            }
+        }
+    }
+
+    /// Looks at what has come without taking it, so that not a byte behind the header is lost.
+    fn read_header(&mut self) -> Result<bool, String> {
+        let mut bytes = [0; MAX_HEADER_BYTES];
+        let count = match waiting(self.stream.peek(&mut bytes))? {
+            None => return Ok(false),
+            Some(0) => return Err("hung up before the PROXY header".to_owned()),
+            Some(count) => count,
+        };
+        self.has_spoken = true;
+        let Some(header) = proxy::parse(&bytes[..count]).map_err(|error| error.to_string())? else { return Ok(false) };
+        let taken = bytes.get_mut(..header.length).ok_or("malformed PROXY header")?;
+        self.stream.read_exact(taken).map_err(|error| error.to_string())?;
+        if let Some((peer, local)) = header.ends {
+            self.ends.peer = peer;
+            self.ends.local = local;
+        }
+        self.ends.tls = header.tls.map(|(version, suite)| Arc::new(by_proxy(&version, &suite)));
+        self.enter();
+        Ok(true)
+    }
+
+    /// True when there is nothing left to do.
+    fn handshake(&mut self, settings: &EntranceSettings) -> Result<bool, String> {
+        let Stage::Handshake(begun) = &mut self.stage else { return Ok(true) };
+        let tls = settings.tls.as_ref().ok_or("the listener has no certificate")?;
+        if begun.is_none() {
+            let mut first = [0; 4];
+            match waiting(self.stream.peek(&mut first))? {
+                None => return Ok(false),
+                Some(0) => return Err("hung up before the TLS handshake".to_owned()),
+                Some(count) => {
+                    self.has_spoken = true;
+                    check_first(&first[..count])?;
+                }
+            }
+            let connection = ServerConnection::new(tls.endpoint.config()).map_err(|error| error.to_string())?;
+            *begun = Some(Box::new(connection));
+        }
+        let Some(connection) = begun else { return Ok(false) };
+        if !shake(connection, &mut self.stream).map_err(|what| format!("TLS handshake failed: {what}"))? {
+            return Ok(false);
+        }
+        let session = Session::of(connection);
+        check_still_valid(&session)?;
+        self.ends.tls = Some(Arc::new(facts(session, tls.login_from)));
+        self.session = begun.take();
+        self.stage = Stage::Done;
+        Ok(true)
+    }
+}
+
+/// `None` for what would have to wait.
+fn waiting(outcome: io::Result<usize>) -> Result<Option<usize>, String> {
+    match outcome {
+        Ok(count) => Ok(Some(count)),
+        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(None),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Tells at once those who speak something else.
+fn check_first(bytes: &[u8]) -> Result<(), String> {
+    if bytes.first() == Some(&HANDSHAKE_RECORD) {
+        return Ok(());
+    }
+    Err(match bytes {
+        [b'A', ..] if b"AMQP".starts_with(bytes) => "the client speaks AMQP without TLS to a TLS port",
+        b"GET " | b"POST" | b"HEAD" | b"PUT " => "the client speaks HTTP to an AMQP port with TLS",
+        b"PROX" | b"\r\n\r\n" => "a PROXY header, and proxy_protocol is not set",
+        _ => "TLS handshake failed: the client does not speak TLS",
+    }
+    .to_owned())
+}
+
+/// Reads and writes until the handshake is done, true then, or until that would have to wait.
+fn shake(connection: &mut ServerConnection, stream: &mut TcpStream) -> Result<bool, String> {
+    loop {
+        while connection.wants_write() {
+            match connection.write_tls(stream) {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+        if !connection.is_handshaking() {
+            return Ok(true);
+        }
+        match connection.read_tls(stream) {
+            Ok(0) => return Err("the client hung up".to_owned()),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(error) => return Err(error.to_string()),
+        }
+        if let Err(error) = connection.process_new_packets() {
+            // The alert that says why, if it can be written.
+            let _ = connection.write_tls(stream);
+            return Err(error.to_string());
+        }
+    }
+}
+
+/// A session that is taken up shows a certificate that was checked when the session began.
+fn check_still_valid(session: &Session) -> Result<(), String> {
+    let now_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs().cast_signed());
+    match &session.peer {
+        Some(peer) if peer.not_after_s < now_s => Err(format!("the certificate of {} has expired", peer.subject)),
+        _ => Ok(()),
+    }
+}
+
+fn facts(session: Session, login_from: LoginFrom) -> TlsEnds {
+    let login_name = session.peer.as_ref().map_or(Err(NO_CERTIFICATE), |peer| peer.login_name(login_from));
+    TlsEnds {
+        protocol: session.protocol.to_owned(),
+        key_exchange: session.key_exchange.to_owned(),
+        cipher: session.cipher.to_owned(),
+        hash: session.hash.to_owned(),
+        peer: session.peer.map(|peer| PeerCertificate {
+            subject: peer.subject,
+            issuer: peer.issuer,
+            validity: peer.validity,
+            serial_number: peer.serial,
+        }),
+        login_name,
+        ends_here: true,
+    }
+}
+
+/// What a proxy says of the TLS between it and the client.
+fn by_proxy(version: &str, suite: &str) -> TlsEnds {
+    let parts = tls::suite_parts(suite);
+    TlsEnds {
+        protocol: version.to_lowercase(),
+        key_exchange: parts.map_or("", |(key_exchange, _)| key_exchange).to_owned(),
+        cipher: parts.map_or(suite, |(_, cipher)| cipher).to_owned(),
+        hash: parts.map_or("", |_| "aead").to_owned(),
+        peer: None,
+        login_name: Err(NO_TLS),
+        ends_here: false,
+    }
+}

@@ -1,0 +1,43 @@
+//! As much DER as the values of names need: one element, and the strings of X.520.
+
+const UTF8_STRING: u8 = 0x0c;
+const PRINTABLE_STRING: u8 = 0x13;
+const TELETEX_STRING: u8 = 0x14;
+const IA5_STRING: u8 = 0x16;
+const UNIVERSAL_STRING: u8 = 0x1c;
+const BMP_STRING: u8 = 0x1e;
+
+/// Tag and content of the element that `bytes` begin with; `None` where that is cut short.
+pub(crate) fn element(bytes: &[u8]) -> Option<(u8, &[u8])> {
+    let (&tag, rest) = bytes.split_first()?;
+    let (&first, rest) = rest.split_first()?;
+    if first < 0x80 {
+        return Some((tag, rest.get(..usize::from(first))?));
+    }
+    // Nothing that we look at is longer than two octets of length can say.
+    let octets = usize::from(first & 0x7f);
+    let length = match rest.get(..octets)? {
+        [one] => usize::from(*one),
+        [high, low] => usize::from(u16::from_be_bytes([*high, *low])),
+        _ => return None,
+    };
+    Some((tag, rest.get(octets..octets + length)?))
+}
+
+/// The text of a string by its tag; `None` where it is none, or not what its tag says.
+pub(crate) fn text(tag: u8, content: &[u8]) -> Option<String> {
+    match tag {
+        UTF8_STRING | PRINTABLE_STRING | IA5_STRING => std::str::from_utf8(content).ok().map(str::to_owned),
+        // As RabbitMQ, which takes it for ISO 8859-1.
+        TELETEX_STRING => Some(content.iter().copied().map(char::from).collect()),
+        BMP_STRING => {
+            let units = content.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
+            char::decode_utf16(units).collect::<Result<String, _>>().ok()
+        }
+        UNIVERSAL_STRING => {
+            let code = |four: &[u8]| u32::from_be_bytes([four[0], four[1], four[2], four[3]]);
+            content.chunks_exact(4).map(|four| char::from_u32(code(four))).collect()
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,131 @@
+//! PEM files.
+
+use crate::error::TlsError;
+use rustls::pki_types::pem::{Error as PemError, PemObject};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use tracing::warn;
+
+/// Largest file that is read: a bundle of all public authorities has a fifth of a megabyte.
+const MAX_FILE_BYTES: u64 = 64 << 20;
+/// Others may read it.
+const WORLD_READABLE: u32 = 0o004;
+
+/// Reads files, and remembers what they were made of.
+#[derive(Default)]
+pub(crate) struct Reader {
+    hasher: DefaultHasher,
+}
+
+impl Reader {
+    /// Differs where a file has changed.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        self.hasher.finish()
+    }
+
+    fn read(&mut self, key: &str, path: &Path) -> Result<Vec<u8>, TlsError> {
+        let failed = |error: io::Error| TlsError::file(key, path, format!("cannot be read: {}", reason(&error)));
+        let size = fs::metadata(path).map_err(failed)?.len();
+        if size > MAX_FILE_BYTES {
+            return Err(TlsError::file(key, path, format!("is too large: {size} bytes")));
+        }
+        let bytes = fs::read(path).map_err(failed)?;
+        (path, &bytes).hash(&mut self.hasher);
+        Ok(bytes)
+    }
+
+    /// The certificates of a file, one at least.
+    pub(crate) fn certificates(&mut self, key: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+        let bytes = self.read(key, path)?;
+        let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
+        let found = found.map_err(|error| TlsError::file(key, path, format!("is not PEM: {}", pem(&error))))?;
+        if found.is_empty() {
+            return Err(TlsError::file(key, path, "has no certificate in PEM"));
+        }
+        Ok(found)
+    }
+
+    /// The private key of a file. One that others can read is named in the log.
+    pub(crate) fn private_key(&mut self, key: &str, path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+        let bytes = self.read(key, path)?;
+        if is_encrypted(&bytes) {
+            let what = "is encrypted, and keys with a password are not supported: \
+                        store it decrypted (openssl pkey -in FILE -out NEW) where only the broker can read it";
+            return Err(TlsError::file(key, path, what));
+        }
+        if fs::metadata(path).is_ok_and(|file| file.permissions().mode() & WORLD_READABLE != 0) {
+            warn!(
+                "{key}: {} can be read by everybody on this machine; its mode should be 0600 or 0640",
+                path.display()
+            );
+        }
+        match PrivateKeyDer::from_pem_slice(&bytes) {
+            Ok(found) => Ok(found),
+            Err(PemError::NoItemsFound) => Err(TlsError::file(key, path, "has no private key in PEM")),
+            Err(error) => Err(TlsError::file(key, path, format!("is not PEM: {}", pem(&error)))),
+        }
+    }
+
+    /// The revocation lists of a file, or of the files of a directory.
+    pub(crate) fn revocation_lists(
+        &mut self,
+        key: &str,
+        path: &Path,
+    ) -> Result<Vec<CertificateRevocationListDer<'static>>, TlsError> {
+        let mut lists = Vec::new();
+        for file in files_of(key, path)? {
+            let bytes = self.read(key, &file)?;
+            if !bytes.starts_with(b"-----BEGIN") && bytes.first() == Some(&0x30) {
+                lists.push(CertificateRevocationListDer::from(bytes));
+                continue;
+            }
+            for list in CertificateRevocationListDer::pem_slice_iter(&bytes) {
+                lists.push(list.map_err(|error| TlsError::file(key, &file, format!("is not PEM: {}", pem(&error))))?);
+            }
+        }
+        Ok(lists)
+    }
+}
+
+/// The file itself, or the files in a directory, in an order that stays.
+fn files_of(key: &str, path: &Path) -> Result<Vec<PathBuf>, TlsError> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let failed = |error: io::Error| TlsError::file(key, path, format!("cannot be read: {}", reason(&error)));
+    let entries: Result<Vec<_>, _> = fs::read_dir(path).map_err(failed)?.collect();
+    let mut files: Vec<PathBuf> = entries.map_err(failed)?.into_iter().map(|entry| entry.path()).collect();
+    files.retain(|file| file.is_file());
+    files.sort_unstable();
+    Ok(files)
+}
+
+/// PKCS#8 has a label for it, and the older forms a header.
+fn is_encrypted(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    text.contains("BEGIN ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED")
+}
+
+/// Without the number that Rust prints behind the system's words.
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// The parser's words without what the file holds, which may be a key.
+fn pem(error: &PemError) -> &'static str {
+    match error {
+        PemError::MissingSectionEnd { .. } => "a section has no end",
+        PemError::IllegalSectionStart { .. } => "a section begins wrong",
+        PemError::Base64Decode(_) => "it has what is no Base64",
+        PemError::NoItemsFound => "nothing is in it",
+        _ => "it cannot be read",
+    }
+}
