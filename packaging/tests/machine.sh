@@ -42,6 +42,7 @@ unpacked() {
     fi
     mkdir -p "$1"
     tar -C "$1" -xf "$cache"
+    printf '127.0.0.1 localhost\n::1 localhost\n' >"$1/etc/hosts"
 }
 
 # boot FOLDER: starts systemd in it, and waits until it is up.
