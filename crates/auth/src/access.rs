@@ -23,6 +23,8 @@ pub struct AccessControl {
     state: RwLock<State>,
     generation: AtomicU64,
     pub(crate) chain: RwLock<Arc<Chain>>,
+    /// Another one for HTTP.
+    pub(crate) http_chain: RwLock<Option<Arc<Chain>>>,
 }
 
 /// What changes with the definitions; virtual hosts stand behind users in every key, as in the definitions.
@@ -55,6 +57,7 @@ impl AccessControl {
             state: RwLock::new(state),
             generation: AtomicU64::new(0),
             chain: RwLock::default(),
+            http_chain: RwLock::default(),
         }
     }
 

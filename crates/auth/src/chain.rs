@@ -126,6 +126,18 @@ impl AccessControl {
         self.raise_generation();
     }
 
+    /// Takes backends of its own for HTTP, or none.
+    pub fn set_http_chain(&self, chain: Option<Chain>) {
+        *self.http_chain.write().unwrap_or_else(PoisonError::into_inner) = chain.map(Arc::new);
+        self.raise_generation();
+    }
+
+    /// The backends for HTTP.
+    fn chain_for_http(&self) -> Arc<Chain> {
+        let own = self.http_chain.read().unwrap_or_else(PoisonError::into_inner).clone();
+        own.unwrap_or_else(|| self.chain())
+    }
+
     pub(crate) fn chain(&self) -> Arc<Chain> {
         self.chain.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -133,13 +145,17 @@ impl AccessControl {
     /// True when a login may have to wait for somebody outside.
     pub fn asks_others(&self) -> bool {
         let is_external = |module: &Module| !matches!(module, Module::Internal | Module::InternalLoopback);
-        self.chain().0.iter().any(|link| is_external(&link.authn) || link.authz.as_ref().is_some_and(is_external))
+        let chains = [self.chain(), self.chain_for_http()];
+        chains
+            .iter()
+            .flat_map(|chain| &chain.0)
+            .any(|link| is_external(&link.authn) || link.authz.as_ref().is_some_and(is_external))
     }
 
     /// Forgets what caches of backends have kept; false where there is none.
     pub fn clear_caches(&self) -> bool {
         let mut found = false;
-        for link in &self.chain().0 {
+        for link in self.chain().0.iter().chain(&self.chain_for_http().0) {
             for module in std::iter::once(&link.authn).chain(&link.authz) {
                 if let Module::Cache(cache) = module {
                     cache.clear();
@@ -158,13 +174,12 @@ impl AccessControl {
         self.login_through(&self.chain(), credentials, peer)
     }
 
-    /// The same through another chain.
-    pub fn login_through(
-        &self,
-        chain: &Chain,
-        credentials: &Credentials,
-        peer: IpAddr,
-    ) -> Result<Arc<User>, LoginError> {
+    /// The same for a client that comes over HTTP.
+    pub fn login_over_http(&self, credentials: &Credentials, peer: IpAddr) -> Result<Arc<User>, LoginError> {
+        self.login_through(&self.chain_for_http(), credentials, peer)
+    }
+
+    fn login_through(&self, chain: &Chain, credentials: &Credentials, peer: IpAddr) -> Result<Arc<User>, LoginError> {
         let (user, password) = match credentials {
             Credentials::Password { user, password } => (user.as_slice(), Some(password.as_slice())),
             Credentials::Certificate { name } => (name.as_bytes(), None),

@@ -57,6 +57,8 @@ pub(crate) struct Events {
     next_stream: AtomicU64,
     waiting: Mutex<VecDeque<Event>>,
     dropped: SharedCounter,
+    /// How many of these an operator has been told of.
+    told_dropped: AtomicU64,
     /// Lines of the log that wait.
     pub(crate) log: LogLines,
 }
@@ -109,6 +111,12 @@ impl Events {
         }
         waiting.push_back(event);
         waiting.len() == 1
+    }
+
+    /// How many were dropped since this was last asked.
+    pub(crate) fn newly_dropped(&self) -> u64 {
+        let dropped = self.dropped.value();
+        dropped - self.told_dropped.swap(dropped, Ordering::Relaxed).min(dropped)
     }
 
     /// Takes what waits.
@@ -232,5 +240,31 @@ impl Drop for EventStream {
         let events = &self.broker.events;
         events.streams.write().unwrap_or_else(PoisonError::into_inner).retain(|(id, _)| *id != self.id);
         events.look();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event() -> Event {
+        Event { name: "queue.created", fields: FieldTable::new() }
+    }
+
+    #[test]
+    fn what_there_is_no_room_for_is_dropped_and_counted() {
+        let events = Events::default();
+        assert!(events.push(event()), "the first has it published");
+        (1..MOST_WAITING).for_each(|_| assert!(!events.push(event())));
+        assert_eq!(events.newly_dropped(), 0);
+        (0..3).for_each(|_| assert!(!events.push(event())));
+        assert_eq!((events.newly_dropped(), events.newly_dropped(), events.dropped.value()), (3, 0, 3));
+        assert_eq!(events.take().len(), MOST_WAITING);
+        assert!(events.push(event()), "there is room again");
+    }
+
+    #[test]
+    fn nobody_listens_at_first() {
+        assert!(!Events::default().is_listening());
     }
 }

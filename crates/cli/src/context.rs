@@ -14,6 +14,7 @@ use std::env;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 pub(crate) struct Context<'a> {
@@ -39,7 +40,7 @@ pub(crate) struct Refusal {
 #[derive(Debug)]
 pub(crate) enum RequestError {
     /// The broker refused it.
-    Refused(Refusal),
+    Refused(Box<Refusal>),
     /// Nobody answers.
     Unreachable(Failure),
 }
@@ -227,7 +228,8 @@ impl<'a> Context<'a> {
             let text = failure.text.replacen("Error (argument validation)", "Error", 1);
             return Err(RequestError::Unreachable(Failure { text, ..failure }));
         }
-        Err(RequestError::Refused(Refusal { status: response.status, missing: text("missing"), reason, body }))
+        let refusal = Refusal { status: response.status, missing: text("missing"), reason, body };
+        Err(RequestError::Refused(Box::new(refusal)))
     }
 
     /// Where the broker is supposed to be.
@@ -286,7 +288,10 @@ impl<'a> Context<'a> {
     /// Prints a closing remark, unless nobody wants to know.
     pub(crate) fn remark(&self, text: &str) -> Result<(), Failure> {
         match self.arguments.formatter {
-            Formatter::Json | Formatter::JsonStream => self.done(json!({ "message": text.trim_end() })),
+            Formatter::Json | Formatter::JsonStream => {
+                let node = self.node_name()?;
+                print(&format!("{}\n", json!({ "message": text.trim_end(), "node": node, "status": "ok" })))
+            }
             _ => self.banner(text),
         }
     }
@@ -314,7 +319,7 @@ impl<'a> Context<'a> {
         if !matches!(self.arguments.formatter, Formatter::Json | Formatter::JsonStream) {
             return Ok(());
         }
-        let mut object = json!({ "result": "ok", "node": self.node_name()? });
+        let mut object = json!({ "node": self.node_name()?, "result": "ok" });
         if let (Value::Object(object), Value::Object(more)) = (&mut object, more) {
             object.extend(more);
         }
@@ -378,11 +383,26 @@ const STOPPED: &str = "the broker is stopped";
 /// The file in the data directory that a broker has locked while it runs.
 const LOCK_NAME: &str = "leveret.lock";
 
+/// True once something was printed: whoever reads JSON is told of success by an object, where there is no other.
+static HAS_PRINTED: AtomicBool = AtomicBool::new(false);
+
+/// True once something was printed to standard output.
+pub(crate) fn has_printed() -> bool {
+    HAS_PRINTED.load(Ordering::Relaxed)
+}
+
 /// Prints to standard output; a reader that has gone is a failure, not a panic.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    HAS_PRINTED.fetch_or(!text.is_empty(), Ordering::Relaxed);
     let mut output = io::stdout().lock();
     output
         .write_all(text.as_bytes())
         .and_then(|()| output.flush())
         .map_err(|error| Failure::error(exit::UNAVAILABLE, format!("cannot print: {error}")))
+}
+
+/// Waits, as a command may.
+#[expect(clippy::disallowed_methods, reason = "the ban is for the message path")]
+pub(crate) fn pause(time: Duration) {
+    std::thread::sleep(time);
 }

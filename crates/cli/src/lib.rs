@@ -4,12 +4,15 @@
 //! A command is one or two HTTP requests over the unix socket in the data directory, or to the address of `--uri`, and
 //! its answer printed as RabbitMQ's tool prints it, with its exit codes. This crate must never know the engine.
 
+mod admin;
 mod arguments;
 mod commands;
 mod context;
+mod doctor;
 mod enabled_plugins;
 mod exit;
 mod formatter;
+mod generate;
 mod help;
 pub mod http;
 mod listeners;
@@ -24,6 +27,8 @@ mod tool;
 mod units;
 mod value;
 
+pub use admin::run as run_admin;
+pub use generate::{completions, man_pages};
 pub use suggest::nearest;
 pub use tool::Tool;
 
@@ -85,7 +90,11 @@ fn execute(invocation: &Invocation) -> Result<(), Failure> {
     check_count(invocation, command, arguments.positional.len())?;
     let is_dry = arguments.flag("dry-run");
     let context = Context::new(invocation, command, arguments)?;
-    if is_dry { Ok(()) } else { (command.run)(&context) }
+    if is_dry {
+        return Ok(());
+    }
+    (command.run)(&context)?;
+    if context::has_printed() { Ok(()) } else { context.done(serde_json::json!({})) }
 }
 
 fn check_count(invocation: &Invocation, command: &Command, count: usize) -> Result<(), Failure> {

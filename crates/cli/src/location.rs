@@ -12,8 +12,8 @@ pub(crate) const DATA_DIR_VARIABLE: &str = "LEVERET_DATA_DIR";
 pub(crate) const URI_VARIABLE: &str = "LEVERET_URI";
 /// Where the broker keeps its data when nobody says where.
 const WORKING_DIRECTORY: &str = "leveret-data";
-/// Where packages let it keep them.
-const PACKAGED: [&str; 2] = ["/var/lib/leveret", "/var/lib/rabbitmq"];
+/// Where packages and images let it keep them.
+const PACKAGED: [&str; 2] = ["/var/lib/leveret", "/var/lib/rabbitmq/leveret"];
 
 /// Who is asked, and as whom.
 #[derive(Clone)]
@@ -47,7 +47,10 @@ fn choose(
         return of_node.filter(|directory| exists(directory)).unwrap_or(base);
     }
     let mut usual = std::iter::once(WORKING_DIRECTORY).chain(PACKAGED).map(PathBuf::from);
-    usual.find(|directory| exists(&directory.join(SOCKET_NAME))).unwrap_or_else(|| WORKING_DIRECTORY.into())
+    let running = usual.find(|directory| exists(&directory.join(SOCKET_NAME)));
+    // Who may not look into that of the package does not see its socket, and should hear that.
+    let packaged = || PACKAGED.into_iter().map(PathBuf::from).find(|directory| exists(directory));
+    running.or_else(packaged).unwrap_or_else(|| WORKING_DIRECTORY.into())
 }
 
 /// A URI taken apart; the error is a line for the user and has no password in it.
@@ -140,7 +143,10 @@ mod tests {
         let named = [("RABBITMQ_MNESIA_BASE", "/b"), ("RABBITMQ_NODENAME", "rabbit@h")];
         assert_eq!(found(None, &named, &["/b/rabbit@h"]), "/b/rabbit@h");
         assert_eq!(found(None, &[], &[]), "leveret-data");
-        assert_eq!(found(None, &[], &["/var/lib/rabbitmq/leveret.sock"]), "/var/lib/rabbitmq");
+        assert_eq!(found(None, &[], &["/var/lib/leveret/leveret.sock"]), "/var/lib/leveret");
+        let packaged = ["/var/lib/rabbitmq/leveret", "leveret-data/leveret.sock"];
+        assert_eq!(found(None, &[], &packaged[..1]), "/var/lib/rabbitmq/leveret");
+        assert_eq!(found(None, &[], &packaged), "leveret-data");
     }
 
     #[test]

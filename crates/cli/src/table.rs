@@ -17,10 +17,7 @@ impl Table {
         match formatter {
             Formatter::Table | Formatter::Report => self.separated("\t", headers, &str::to_owned, &value::cell),
             // RabbitMQ's has the names of columns even where nobody wants headers.
-            Formatter::Csv => self.separated(",", true, &quote, &|value| match value {
-                Value::Number(_) => value.to_string(),
-                other => quote(&value::cell(other)),
-            }),
+            Formatter::Csv => self.separated(",", true, &quote, &|value| quote(&value::cell(value))),
             Formatter::Json => self.json(),
             Formatter::JsonStream => self.objects().map(|object| format!("{object}\n\n")).collect(),
             Formatter::PrettyTable if self.rows.is_empty() => String::new(),

@@ -23,12 +23,14 @@ pub(crate) fn rows(columns: &[String], rows: &[Vec<Value>]) -> String {
     let rows: Vec<String> = rows
         .iter()
         .map(|row| {
-            let pairs = columns.iter().zip(row).map(|(name, value)| pair(name, value));
-            format!("[{}]", pairs.collect::<Vec<_>>().join(","))
+            let pairs: Vec<String> = columns.iter().zip(row).map(|(name, value)| pair(name, value)).collect();
+            let row = format!("[{}]", pairs.join(","));
+            // Brackets of the list are around it.
+            if row.len() + 2 <= WIDTH { row } else { format!("[{}]", pairs.join(",\n  ")) }
         })
         .collect();
     let one_line = format!("[{}]", rows.join(","));
-    if one_line.len() <= WIDTH { one_line } else { format!("[{}]", rows.join(",\n ")) }
+    if one_line.len() <= WIDTH || rows.len() == 1 { one_line } else { format!("[{}]", rows.join(",\n ")) }
 }
 
 fn pair(name: &str, value: &Value) -> String {

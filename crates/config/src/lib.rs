@@ -35,11 +35,13 @@ pub use kind::Kind;
 pub use load::Loader;
 pub use markdown::markdown_table;
 pub use options::{
-    AnonymousLogin, AuditOptions, AuthMechanism, CertificateLogin, Compat, Config, ConsoleOptions,
-    ConsumerTimeoutAction, CrlCheck, DefaultUser, DefaultVhostLimits, DefinitionsOptions, DiskFreeLimit, EventOptions,
-    HeaderOptions, HttpsOptions, LogFileOptions, LogFormatter, LogLevel, LogLevelFormat, LogOptions, LogOutputOptions,
-    LogPlace, LogRotation, LogStdio, LogStyle, LogTimeFormat, ManagementOptions, MemoryWatermark, MessageExpiry,
-    OnRedeclare, OtlpOptions, PassiveDeclarePermission, Permissions, PrometheusOptions, PublisherXDeath, RatesMode,
+    AnonymousLogin, AuditOptions, AuthCacheOptions, AuthHttpOptions, AuthMechanism, AuthOptions, BackendLink,
+    CertificateLogin, Compat, Config, ConsoleOptions, ConsumerTimeoutAction, CredentialOptions, CrlCheck, DefaultUser,
+    DefaultVhostLimits, DefaultVhostUser, DefinitionsOptions, DiskFreeLimit, EventOptions, HeaderOptions,
+    HttpsClientOptions, HttpsOptions, LogFileOptions, LogFormatter, LogLevel, LogLevelFormat, LogOptions,
+    LogOutputOptions, LogPlace, LogRotation, LogStdio, LogStyle, LogTimeFormat, ManagementOptions, MemoryWatermark,
+    MessageExpiry, OAuth2Options, OAuthLoginOptions, OAuthLoginServer, OAuthProviderOptions, OnRedeclare, OtlpOptions,
+    PassiveDeclarePermission, Permissions, PrometheusOptions, PublisherXDeath, RatesMode, ResourceServerOptions,
     RetentionPolicy, RotationDate, Secret, StatisticsOptions, Sync, TcpListenOptions, TlsOptions, TlsServerOptions,
     UnknownExchangeType,
 };

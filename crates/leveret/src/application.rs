@@ -7,9 +7,9 @@ use crate::memory::Monitored;
 use crate::settings::{self, Endpoints};
 use crate::storage::{MESSAGES, Storage};
 use crate::{logging, reload};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use auth::{AccessControl, Pattern};
-use broker::{Broker, MessageStore};
+use broker::{Broker, MessageStore, Settings};
 use config::{Config, Loaded, Sources};
 use management::BackupSummary;
 use metadata::{Journal, LogJournal, Snapshot};
@@ -379,6 +379,9 @@ fn open(config: &Config, data_dir: &Path) -> Result<(Arc<Broker>, Storage)> {
     }
     let snapshot = &storage.snapshot;
     let access = Arc::new(AccessControl::new(settings::login_settings(config), snapshot));
+    let (chain, http_chain) = settings::chains(config)?;
+    access.set_chain(chain);
+    access.set_http_chain(http_chain);
     let reactors = match config.reactors {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         count => usize::from(count),
@@ -389,7 +392,7 @@ fn open(config: &Config, data_dir: &Path) -> Result<(Arc<Broker>, Storage)> {
         backlogs: std::mem::take(&mut storage.backlogs),
         memory_bytes: usize::try_from(config.message_memory_bytes).unwrap_or(usize::MAX),
     };
-    let settings = settings::settings(config);
+    let settings = Settings { credential_rule: settings::credential_rule(config)?, ..settings::settings(config) };
     let broker = Broker::with_messages(settings, access, journal, snapshot, reactors, random, Some(messages));
     // What the broker is made of is not needed twice.
     storage.snapshot = Snapshot::default();
@@ -435,6 +438,10 @@ fn start_disk_monitor(
 /// They are on disk when this returns, so that a crash right after the start does not leave a node without users.
 fn first_boot(config: &Config, journal: &dyn Journal) -> Result<Snapshot> {
     let user = settings::default_user(config);
+    // RabbitMQ does not start either with a default password that it would not take from anybody.
+    if let Err(reason) = settings::credential_rule(config)?.check(Some(&user.password)) {
+        bail!("bad value for `default_pass`: {reason}");
+    }
     for (key, pattern) in [("configure", &user.configure), ("write", &user.write), ("read", &user.read)] {
         Pattern::compile(pattern).with_context(|| format!("bad value `{pattern}` for `default_permissions.{key}`"))?;
     }

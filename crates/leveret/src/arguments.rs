@@ -63,6 +63,24 @@ enum Command {
     /// Take a node out of service and back; what `rabbitmq-upgrade` does.
     #[command(disable_help_flag = true)]
     Upgrade(Passed),
+    /// Administer a broker by its HTTP API; what `rabbitmqadmin` does, in its classic syntax.
+    #[command(disable_help_flag = true)]
+    Admin(Passed),
+    /// Say what is risky in a running broker, and what to do about it.
+    #[command(disable_help_flag = true)]
+    Doctor(Passed),
+    /// Print a script that completes commands and options in a shell.
+    Completions {
+        /// The shell.
+        #[arg(value_parser = ["bash", "zsh", "fish"])]
+        shell: String,
+    },
+    /// Write manual pages of all tools into a directory.
+    Man {
+        /// The directory, which has to be there.
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
 }
 
 /// What a tool takes apart itself; `help` lists its commands.
@@ -213,6 +231,18 @@ pub(crate) enum Task {
         /// The data directory, if it was given before the command.
         data_dir: Option<PathBuf>,
     },
+    /// `rabbitmqadmin`.
+    AdministerOverHttp {
+        arguments: Vec<String>,
+    },
+    /// Print a script for a shell.
+    Complete {
+        shell: String,
+    },
+    /// Write manual pages.
+    Document {
+        directory: PathBuf,
+    },
     Administer {
         tool: Tool,
         /// The program's name for usage texts.
@@ -244,6 +274,8 @@ pub(crate) struct ServerOptions {
     pub(crate) pid_file: Option<PathBuf>,
 }
 
+/// The name under which this binary is RabbitMQ's tool for its HTTP API.
+const RABBITMQADMIN: &str = "rabbitmqadmin";
 /// The name under which this binary is RabbitMQ's server, which reads RabbitMQ's configuration.
 const RABBITMQ_SERVER: &str = "rabbitmq-server";
 const RABBITMQ_CONFIG_DIR: &str = "/etc/rabbitmq";
@@ -266,6 +298,23 @@ pub(crate) fn task() -> Task {
     let is_server = called == RABBITMQ_SERVER;
     if let Some(tool) = rest.first().filter(|_| !is_server).and_then(|word| Tool::of_word(word)) {
         return administer(tool, rest.into_iter().skip(1).collect(), None);
+    }
+    if called == RABBITMQADMIN {
+        return Task::AdministerOverHttp { arguments: rest };
+    }
+    match rest.split_first().filter(|_| !is_server) {
+        Some((word, arguments)) if word == "admin" => {
+            return Task::AdministerOverHttp { arguments: arguments.to_vec() };
+        }
+        Some((word, _)) if word == "doctor" => {
+            return Task::Administer {
+                tool: Tool::Diagnostics,
+                program: "leveret".to_owned(),
+                arguments: rest,
+                data_dir: None,
+            };
+        }
+        _ => {}
     }
     if is_server && rest.iter().any(|word| DETACHED.contains(&word.as_str())) {
         let problem = "the broker does not leave its terminal by itself: start it as a service (systemctl start), or in \
@@ -309,6 +358,15 @@ impl Arguments {
             Some(Command::Streams(passed)) => administer(Tool::Streams, passed.arguments, data_dir),
             Some(Command::Plugins(passed)) => administer(Tool::Plugins, passed.arguments, data_dir),
             Some(Command::Upgrade(passed)) => administer(Tool::Upgrade, passed.arguments, data_dir),
+            Some(Command::Admin(passed)) => Task::AdministerOverHttp { arguments: passed.arguments },
+            Some(Command::Doctor(passed)) => Task::Administer {
+                tool: Tool::Diagnostics,
+                program: "leveret".to_owned(),
+                arguments: [vec!["doctor".to_owned()], passed.arguments].concat(),
+                data_dir,
+            },
+            Some(Command::Completions { shell }) => Task::Complete { shell },
+            Some(Command::Man { directory }) => Task::Document { directory },
             None => Task::Serve(self.options),
         }
     }

@@ -5,7 +5,7 @@
 
 use crate::logging;
 use broker::{Broker, LogLine};
-use config::{LogLevel, LogOptions};
+use config::{LogLevel, LogOptions, LogStyle};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::UNIX_EPOCH;
 
@@ -17,10 +17,14 @@ pub(crate) fn publish_through(broker: &Arc<Broker>, options: &LogOptions) -> any
     *BROKER.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(broker);
     let (Some(exchange), Some(logging)) = (&options.exchange, logging::running()) else { return Ok(()) };
     let lines = logging::formatter(&exchange.formatter);
+    let content_type = match exchange.formatter.style {
+        LogStyle::Json => "application/json",
+        LogStyle::Plaintext => "text/plain",
+    };
     logging.tap(Box::new(move |record| {
         let Some(broker) = BROKER.lock().unwrap_or_else(PoisonError::into_inner).upgrade() else { return };
         let time_s = record.time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        broker.publish_log(|| LogLine { level: word(record.level), body: lines(record), time_s });
+        broker.publish_log(|| LogLine { level: word(record.level), content_type, body: lines(record), time_s });
     }))
 }
 

@@ -18,7 +18,10 @@ mod settings;
 mod storage;
 mod store;
 
+use anyhow::Context;
 use arguments::Task;
+use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Faster than the system's allocator where memory is freed on another thread; message bodies have memory of their own.
@@ -66,9 +69,25 @@ fn main() -> ExitCode {
                 Err(error) => exit_code(Err(error)),
             }
         }
+        Task::AdministerOverHttp { arguments } => ExitCode::from(cli::run_admin(&arguments)),
+        Task::Complete { shell } => exit_code(print_completions(&shell)),
+        Task::Document { directory } => exit_code(write_man_pages(&directory)),
         Task::Administer { tool, program, arguments, data_dir } => {
             let version = env!("CARGO_PKG_VERSION");
             ExitCode::from(cli::run(&cli::Invocation { tool, program, arguments, data_dir, version }))
         }
     }
+}
+
+fn print_completions(shell: &str) -> anyhow::Result<()> {
+    let script = cli::completions(shell).ok_or_else(|| anyhow::anyhow!("there is no completion for {shell}"))?;
+    std::io::stdout().write_all(script.as_bytes()).context("cannot print")
+}
+
+fn write_man_pages(directory: &Path) -> anyhow::Result<()> {
+    for (name, page) in cli::man_pages() {
+        let path = directory.join(name);
+        std::fs::write(&path, page).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
 }

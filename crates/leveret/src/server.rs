@@ -60,13 +60,18 @@ fn serve(options: ServerOptions, manager: &ServiceManager) -> Result<()> {
         Node { name, data_dir: data_dir.canonicalize().unwrap_or_else(|_| data_dir.clone()), config_files: files };
     let management = Management::start(application.clone(), node, http)?;
     info!("Server startup complete; data in {}", data_dir.display());
-    manager.ready(&format!("accepting connections; data in {}", data_dir.display()));
+    let status = format!("accepting connections; data in {}", data_dir.display());
+    manager.ready(&status);
     let watched = application.clone();
     let watchdog = manager.keep_alive(move || watched.look());
     for signal in signals.forever() {
         if signal == SIGHUP {
-            // What comes of it is in the log.
-            let _ = reload::reload(&application);
+            manager.reloading();
+            // What comes of it is in the log, too.
+            match reload::reload(&application) {
+                Ok(_) => manager.ready(&status),
+                Err(problems) => manager.ready(&format!("{status}; not reloaded: {}", problems.join("; "))),
+            }
             continue;
         }
         info!("stopping on {}", if signal == SIGTERM { "SIGTERM" } else { "SIGINT" });

@@ -44,7 +44,12 @@ impl ServiceManager {
 
     /// Says that connections are accepted, with a line for people.
     pub(crate) fn ready(&self, status: &str) {
-        self.send(&format!("READY=1\nSTATUS={status}"));
+        self.send(&format!("READY=1\nSTATUS={}", status.replace('\n', " ")));
+    }
+
+    /// Says that the configuration is read again; to be followed by [`ready`](Self::ready).
+    pub(crate) fn reloading(&self) {
+        self.send("RELOADING=1\nSTATUS=reading the configuration again");
     }
 
     /// Says that the broker goes down.

@@ -87,6 +87,22 @@ fn a_manager_hears_of_the_start_and_the_stop() {
 }
 
 #[test]
+fn a_manager_hears_what_comes_of_a_reload() {
+    let mut service = Service::new();
+    let file = service.path().join("broker.conf");
+    std::fs::write(&file, "heartbeat = 30\n").unwrap();
+    service.start(|command| command.arg("--config").arg(&file));
+    let started = service.told("READY");
+    service.signal("HUP");
+    assert!(service.told("RELOADING").starts_with("RELOADING=1\n"));
+    assert_eq!(service.told("READY"), started);
+    std::fs::write(&file, "heartbaet = 30\n").unwrap();
+    service.signal("HUP");
+    let refused = service.told("READY");
+    assert!(refused.contains("not reloaded: ") && refused.contains("heartbaet"), "{refused}");
+}
+
+#[test]
 fn a_manager_hears_why_it_does_not_start() {
     let mut service = Service::new();
     let _taken = std::net::TcpListener::bind(service.address).unwrap();

@@ -5,7 +5,9 @@ use crate::broker::Broker;
 use crate::channel::queue_arguments::type_called;
 use crate::core::{DeleteCondition, delete_queue};
 use crate::message::Which;
+use crate::topology::{Exchange, Vhost};
 use metadata::{Change, VhostDefinition};
+use std::sync::Arc;
 use tracing::info;
 
 /// Longest name in bytes: clients send it as a short string.
@@ -54,7 +56,7 @@ impl Broker {
         }
         let vhost = self.add_vhost_with(&name, |in_use| in_use.set_definition(&vhost));
         self.note_tracing();
-        vhost.exchanges().iter().for_each(|exchange| self.emit_exchange_created(exchange));
+        by_age(&vhost).iter().for_each(|exchange| self.emit_exchange_created(exchange));
         self.set_default_limits(&mut writer, &name)?;
         self.add_default_users(&mut writer, &name)?;
         info!(target: "vhost", "vhost '{name}' created");
@@ -98,11 +100,18 @@ impl Broker {
         }
         writer.commit(Change::DeleteVhost { name: name.to_owned() })?;
         self.note_tracing();
-        vhost.exchanges().iter().for_each(|exchange| self.emit_exchange_deleted(exchange));
+        by_age(&vhost).iter().for_each(|exchange| self.emit_exchange_deleted(exchange));
         self.end_hidden(vhost.hidden_queues());
         info!(target: "vhost", "vhost '{name}' deleted");
         Ok(AdminReply::Done)
     }
+}
+
+/// The exchanges in the order in which they were made.
+fn by_age(vhost: &Vhost) -> Vec<Arc<Exchange>> {
+    let mut exchanges = vhost.exchanges();
+    exchanges.sort_by_key(|exchange| exchange.id);
+    exchanges
 }
 
 pub(super) fn check_vhost_name(name: &str) -> Result<(), AdminError> {

@@ -31,7 +31,6 @@ impl Core {
         if let Some(channel) = conn.channels.find(number) {
             channel.entry.used_ms.set(self.time_ms);
         }
-        let _acting = self.broker.events.is_listening().then(|| Acting::begin(Some(conn.user_name())));
         match method {
             Method::ChannelOpen(_) => Err(errors::SECOND_CHANNEL_OPEN.with(&[])),
             Method::ChannelClose(_) => {
@@ -50,15 +49,15 @@ impl Core {
                 self.send(conn, number, &Method::AccessRequestOk(access::RequestOk { ticket: 1 }));
                 Ok(())
             }
-            Method::ExchangeDeclare(declare) => self.exchange_declare(conn, number, &declare),
-            Method::ExchangeDelete(delete) => self.exchange_delete(conn, number, &delete),
-            Method::ExchangeBind(bind) => self.exchange_bind(conn, number, &bind),
-            Method::ExchangeUnbind(unbind) => self.exchange_unbind(conn, number, &unbind),
-            Method::QueueDeclare(declare) => self.queue_declare(conn, number, &declare),
-            Method::QueueBind(bind) => self.queue_bind(conn, number, &bind),
-            Method::QueueUnbind(unbind) => self.queue_unbind(conn, number, &unbind),
-            Method::QueuePurge(purge) => self.queue_purge(conn, number, &purge),
-            Method::QueueDelete(delete) => self.queue_delete(conn, number, &delete),
+            Method::ExchangeDeclare(_)
+            | Method::ExchangeDelete(_)
+            | Method::ExchangeBind(_)
+            | Method::ExchangeUnbind(_)
+            | Method::QueueDeclare(_)
+            | Method::QueueBind(_)
+            | Method::QueueUnbind(_)
+            | Method::QueuePurge(_)
+            | Method::QueueDelete(_) => self.topology_method(conn, number, &method),
             Method::BasicQos(qos) => self.qos(conn, number, &qos),
             Method::BasicConsume(consume) => self.consume(conn, number, &consume),
             Method::BasicCancel(cancel) => self.cancel(conn, number, &cancel),
@@ -106,6 +105,29 @@ impl Core {
                 self.awaiting_journal.push((token, conn.link.key, conn.link.id));
                 self.want_commit();
             }
+        }
+    }
+
+    /// What changes the topology. Apart, so that who does it is noted here and messages do not pay for that.
+    #[inline(never)]
+    fn topology_method(
+        &mut self,
+        conn: &mut Connection,
+        number: u16,
+        method: &Method<'_>,
+    ) -> Result<(), ProtocolError> {
+        let _acting = self.broker.events.is_listening().then(|| Acting::begin(Some(conn.user_name())));
+        match method {
+            Method::ExchangeDeclare(declare) => self.exchange_declare(conn, number, declare),
+            Method::ExchangeDelete(delete) => self.exchange_delete(conn, number, delete),
+            Method::ExchangeBind(bind) => self.exchange_bind(conn, number, bind),
+            Method::ExchangeUnbind(unbind) => self.exchange_unbind(conn, number, unbind),
+            Method::QueueDeclare(declare) => self.queue_declare(conn, number, declare),
+            Method::QueueBind(bind) => self.queue_bind(conn, number, bind),
+            Method::QueueUnbind(unbind) => self.queue_unbind(conn, number, unbind),
+            Method::QueuePurge(purge) => self.queue_purge(conn, number, purge),
+            Method::QueueDelete(delete) => self.queue_delete(conn, number, delete),
+            _ => Ok(()),
         }
     }
 

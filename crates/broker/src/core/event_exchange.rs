@@ -7,6 +7,7 @@ use crate::topology::{Exchange, Routed};
 use amqp::{FieldTable, FieldValue, Properties, TableRef};
 use std::sync::Arc;
 use store::{Message, MessageParts, names};
+use tracing::warn;
 
 impl Core {
     /// Publishes what waits, and tells those who read events.
@@ -20,6 +21,10 @@ impl Core {
             if let Some(exchange) = &exchange {
                 self.publish_event(exchange, &event);
             }
+        }
+        let dropped = broker.events.newly_dropped();
+        if dropped > 0 {
+            warn!("{dropped} events were dropped: they came faster than they could be published or read");
         }
         if let Some(exchange) = broker.events.log.exchange() {
             broker.events.log.take().iter().for_each(|line| self.publish_log_line(&exchange, line));
@@ -43,7 +48,7 @@ impl Core {
         headers.insert("node", self.broker.settings.node_name.as_str());
         let headers = headers.to_bytes();
         let properties = Properties {
-            content_type: Some("text/plain"),
+            content_type: Some(line.content_type),
             headers: TableRef::parse(&headers).ok(),
             timestamp: Some(line.time_s),
             ..Properties::default()

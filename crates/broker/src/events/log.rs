@@ -17,6 +17,8 @@ const MOST_WAITING: usize = 1024;
 pub struct LogLine {
     /// Its level by RabbitMQ's name, which is the routing key.
     pub level: &'static str,
+    /// What the line is: `text/plain` or `application/json`.
+    pub content_type: &'static str,
     /// The line with its end.
     pub body: String,
     /// When, in seconds since 1970.

@@ -100,7 +100,10 @@ impl Broker {
         peer: IpAddr,
         protocol: LoginProtocol,
     ) -> Result<Arc<User>, LoginError> {
-        let outcome = self.access.login(credentials, peer);
+        let outcome = match protocol {
+            LoginProtocol::Amqp091 => self.access.login(credentials, peer),
+            LoginProtocol::Http => self.access.login_over_http(credentials, peer),
+        };
         self.note_login(Some(credentials), peer, protocol, outcome.is_ok());
         outcome
     }

@@ -2,7 +2,7 @@
 
 use super::status::{number, text};
 use super::{Command, alarms, command};
-use crate::context::{Context, print};
+use crate::context::{self, Context, print};
 use crate::exit::{self, Failure};
 use crate::formatter::Formatter;
 use crate::listeners::{Listener, json_of};
@@ -10,7 +10,6 @@ use crate::sections::Section;
 use crate::tool::Tools;
 use serde_json::{Value, json};
 use std::fmt::Write;
-use std::thread;
 use std::time::Duration;
 
 pub(super) const COMMANDS: &[Command] = &[
@@ -136,7 +135,7 @@ fn await_nodes(context: &Context<'_>) -> Result<(), Failure> {
         return Ok(());
     }
     // Nobody can join, but whoever waits for it waits.
-    thread::sleep(Duration::from_secs(seconds.unsigned_abs()));
+    context::pause(Duration::from_secs(seconds.unsigned_abs()));
     let text = format!("Error: timed out while waiting. Not enough nodes joined {node}'s cluster.");
     Err(Failure::error(exit::SOFTWARE, text))
 }

@@ -38,6 +38,14 @@ pub(super) const COMMANDS: &[Command] = &[
     )
     .of(Tools::DIAGNOSTICS),
     command(
+        "doctor",
+        (0, 0),
+        "[--fail-on <never|info|warning|critical>] [--timeout <timeout>]",
+        "Says what is risky, and what to do about it",
+        crate::doctor::run,
+    )
+    .of(Tools::DIAGNOSTICS),
+    command(
         "os_env",
         (0, 0),
         "[--timeout <timeout>]",

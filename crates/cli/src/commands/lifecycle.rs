@@ -1,13 +1,12 @@
 //! Starting, stopping and waiting for the broker.
 
 use super::{Command, command, unless_there};
-use crate::context::{Context, RequestError};
+use crate::context::{self, Context, RequestError};
 use crate::exit::{self, Failure};
 use crate::sections::Section;
 use crate::tool::Tools;
 use serde_json::json;
 use std::path::Path;
-use std::thread;
 use std::time::{Duration, Instant};
 
 pub(super) const COMMANDS: &[Command] = &[
@@ -158,7 +157,7 @@ pub(super) fn until(
             );
             return Err(Failure::new(exit::TEMPORARY, text));
         }
-        thread::sleep(TICK);
+        context::pause(TICK);
     }
 }
 
@@ -172,9 +171,11 @@ fn force_reset(context: &Context<'_>) -> Result<(), Failure> {
 
 fn clear(context: &Context<'_>, what: &str) -> Result<(), Failure> {
     if context.process()?["state"] != "stopped" {
-        let text = "Error: this command requires the 'rabbit' app to be stopped on the target node. \
-                    Stop it with 'rabbitmqctl stop_app'.";
-        return Err(Failure::new(exit::USAGE, text));
+        let problem = "this command requires the 'rabbit' app to be stopped on the target node. Stop it with \
+                       'rabbitmqctl stop_app'.";
+        let failure = context.invalid(problem, exit::USAGE);
+        let text = failure.text.replacen("Error (argument validation)", "Error", 1);
+        return Err(Failure { text, ..failure });
     }
     context.banner(&format!("{what} {} ...", context.node_name()?))?;
     context.delete("/api/leveret/data").map_err(unless_there)?;

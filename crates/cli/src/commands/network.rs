@@ -45,7 +45,7 @@ fn resolve(context: &Context<'_>) -> Result<(), Failure> {
     };
     context.banner(&format!(
         "Asking node {} to resolve hostname {host} to {family} addresses...",
-        context.option("node").unwrap_or("here")
+        context.option("node").or(context.node_name().ok()).unwrap_or("here")
     ))?;
     let found = (host, 0).to_socket_addrs().ok().into_iter().flatten();
     let mut addresses: Vec<IpAddr> =

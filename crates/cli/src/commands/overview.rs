@@ -97,7 +97,7 @@ fn erlang_version(context: &Context<'_>) -> Result<(), Failure> {
 /// The effective configuration. RabbitMQ has terms of Erlang here, which no script of today reads.
 fn environment(context: &Context<'_>) -> Result<(), Failure> {
     context.banner(&format!("Application environment of node {} ...", context.node_name()?))?;
-    match context.get("/api/leveret/configuration") {
+    match context.get("/api/leveret/configuration?all=true") {
         Ok(configuration) => show_configuration(context, &configuration),
         Err(RequestError::Refused(refusal)) if refusal.status == 404 => {
             let request = Request { method: "GET", path: "/api/config/effective", ..Request::default() };
@@ -109,7 +109,7 @@ fn environment(context: &Context<'_>) -> Result<(), Failure> {
 }
 
 fn show_configuration(context: &Context<'_>, configuration: &Value) -> Result<(), Failure> {
-    let rows = configuration.as_array().or_else(|| configuration["keys"].as_array());
+    let rows = configuration["settings"].as_array();
     let Some(rows) = rows.filter(|_| context.arguments.formatter == Formatter::Table) else {
         return context.result(configuration, &format!("{configuration:#}"));
     };

@@ -56,9 +56,11 @@ fn rebalance(context: &Context<'_>) -> Result<(), Failure> {
             format!("{kind} queue type cannot be rebalanced, only the following types: all, classic, quorum, stream");
         return Err(context.invalid(&format!("Bad argument: {problem}"), exit::DATA_ERROR));
     }
-    context.banner(&format!("Rebalancing {kind} queues..."))?;
+    context.banner(&format!("Re-balancing leaders of {kind} queues..."))?;
     context.post("/api/rebalance/queues", &json!({}))?;
-    context.result(&json!([]), "")
+    // Nothing has moved; RabbitMQ frames that.
+    let nothing = crate::pretty::frame(&["Output".to_owned()], &[vec!["[]".to_owned()]]);
+    context.result(&json!([]), nothing.trim_end())
 }
 
 fn queue(context: &Context<'_>) -> Result<Value, Failure> {

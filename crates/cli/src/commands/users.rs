@@ -1,7 +1,7 @@
 //! Users and passwords.
 
 use super::{ANY, Command, command};
-use crate::context::{Context, RequestError, print};
+use crate::context::{Context, RequestError};
 use crate::exit::{self, Failure};
 use crate::http::{Request, segment};
 use crate::table::Table;
@@ -70,7 +70,7 @@ pub(super) fn authenticate(context: &Context<'_>) -> Result<(), Failure> {
     let body = json!({ "username": name, "password": password(context)? }).to_string();
     let request = Request { method: "POST", path: "/api/leveret/authenticate", body: &body, ..Request::default() };
     match context.request(&request) {
-        Ok(_) => print("Success\n"),
+        Ok(_) => context.message("Success"),
         Err(RequestError::Refused(refusal)) if refusal.status == 401 => {
             let text = format!("Error: failed to authenticate user \"{name}\"\n{}", refusal.reason);
             Err(Failure::error(exit::DATA_ERROR, text))

@@ -1,5 +1,6 @@
 //! From checked settings to [`Config`], with the defaults of the table where nothing was given.
 
+mod auth;
 mod events;
 mod log;
 mod management;
@@ -82,6 +83,7 @@ impl Checked {
             loopback_users: self.loopback_users(),
             anonymous_login: self.anonymous_login(),
             auth_mechanisms: self.auth_mechanisms(),
+            auth: self.auth(),
             cluster_name: self.optional_text("cluster_name"),
             node_name: self.optional_text("leveret.node_name"),
             log: self.log(),

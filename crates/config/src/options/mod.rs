@@ -1,5 +1,6 @@
 //! The typed configuration: one field per setting that has an effect.
 
+mod auth;
 mod compat;
 mod events;
 mod log;
@@ -9,6 +10,11 @@ mod tls;
 mod users;
 mod words;
 
+pub use auth::{
+    AuthCacheOptions, AuthHttpOptions, AuthOptions, BackendLink, CredentialOptions, DefaultVhostUser,
+    HttpsClientOptions, OAuth2Options, OAuthLoginOptions, OAuthLoginServer, OAuthProviderOptions,
+    ResourceServerOptions,
+};
 pub use compat::{
     Compat, ConsumerTimeoutAction, MessageExpiry, PassiveDeclarePermission, PublisherXDeath, UnknownExchangeType,
 };
@@ -99,6 +105,8 @@ pub struct Config {
     pub anonymous_login: Option<AnonymousLogin>,
     /// SASL mechanisms in the order they are offered.
     pub auth_mechanisms: Vec<AuthMechanism>,
+    /// Backends that authenticate and authorize, and what passwords are like.
+    pub auth: AuthOptions,
     /// Name of the cluster in server-properties; `None` leaves it to the node's name.
     pub cluster_name: Option<String>,
     /// Name of this node, `NAME@HOST` or `NAME`, to which the host's name is added; `None` is `rabbit`.

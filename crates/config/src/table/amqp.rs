@@ -1,5 +1,6 @@
 //! Listeners, AMQP limits, resources and users: the core keys that have an effect.
 
+use super::shared::BACKEND;
 use super::{Row, aliased, refused, takes};
 use crate::kind::Kind::{
     self, Boolean, Choice, Duration, Either, Fraction, InformationUnit, Integer, Listener, Name, Secret, Size, Text,
@@ -158,9 +159,12 @@ pub(super) const KEYS: &[Row] = &[
     takes("log.queue.level", LEVEL, "", "level of what queues log"),
     takes("log.user.level", LEVEL, "", "level of what users' plugins and tools log"),
     takes("log.upgrade.level", LEVEL, "", "level of what upgrades log"),
-    refused("auth_backends.$num", Name, INTERNAL_BACKEND, "a backend that authenticates and authorizes"),
-    refused("auth_backends.$num.authn", Name, INTERNAL_BACKEND, "a backend that authenticates"),
-    refused("auth_backends.$num.authz", Name, INTERNAL_BACKEND, "a backend that authorizes"),
+    takes(
+        "auth_backends.$num",
+        BACKEND,
+        "",
+        "a backend that authenticates and authorizes; internal when none is given",
+    ),
+    takes("auth_backends.$num.authn", BACKEND, "", "a backend that authenticates"),
+    takes("auth_backends.$num.authz", BACKEND, "", "a backend that authorizes"),
 ];
-
-const INTERNAL_BACKEND: &[&str] = &["internal", "rabbit_auth_backend_internal"];

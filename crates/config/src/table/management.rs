@@ -1,5 +1,6 @@
 //! The HTTP API, its user interface and Prometheus.
 
+use super::shared::BACKEND;
 use super::{Row, aliased, ignored, takes};
 use crate::kind::Kind::{self, Boolean, Choice, Either, Ip, Listener, Path, Secret, Text};
 use crate::options::RatesMode;
@@ -64,43 +65,47 @@ pub(super) const KEYS: &[Row] = &[
         "false",
         "show the counts of queues all the same where statistics are not shown",
     ),
-    ignored("management.oauth_enabled", Boolean, "log in with OAuth 2"),
-    ignored("management.oauth_disable_basic_auth", Boolean, "refuse basic authentication"),
-    ignored("management.oauth_provider_url", Text, "URL of the provider"),
-    ignored("management.oauth_client_id", Text, "client's id"),
+    takes("management.oauth_enabled", Boolean, "false", "log in with OAuth 2"),
+    takes("management.oauth_disable_basic_auth", Boolean, "true", "refuse basic authentication"),
+    takes("management.oauth_provider_url", Text, "", "URL of the provider"),
+    takes("management.oauth_client_id", Text, "", "client's id"),
     ignored("management.oauth_client_secret", Secret, "client's secret"),
     ignored("management.oauth_response_type", Text, "response type that is asked for"),
-    ignored("management.oauth_metadata_url", Text, "URL of the provider's metadata"),
-    ignored("management.oauth_authorization_endpoint_params.$name", Text, "a parameter of authorization requests"),
-    ignored("management.oauth_token_endpoint_params.$name", Text, "a parameter of token requests"),
-    ignored("management.oauth_scopes", Text, "scopes that are asked for"),
-    ignored(
+    takes("management.oauth_metadata_url", Text, "", "URL of the provider's metadata"),
+    takes("management.oauth_authorization_endpoint_params.$name", Text, "", "a parameter of authorization requests"),
+    takes("management.oauth_token_endpoint_params.$name", Text, "", "a parameter of token requests"),
+    takes("management.oauth_scopes", Text, "", "scopes that are asked for"),
+    takes(
         "management.oauth_initiated_logon_type",
         Choice(&["sp_initiated", "idp_initiated"]),
+        "sp_initiated",
         "who starts the log-in",
     ),
-    ignored("management.oauth_resource_servers.$name.id", Text, "resource server's id"),
-    ignored("management.oauth_resource_servers.$name.disabled", Boolean, "whether the resource server is left out"),
-    ignored("management.oauth_resource_servers.$name.label", Text, "resource server's name in the user interface"),
-    ignored("management.oauth_resource_servers.$name.oauth_provider_url", Text, "URL of the provider"),
-    ignored("management.oauth_resource_servers.$name.oauth_client_id", Text, "client's id"),
+    takes("management.oauth_resource_servers.$name.id", Text, "", "resource server's id"),
+    takes("management.oauth_resource_servers.$name.disabled", Boolean, "", "whether the resource server is left out"),
+    takes("management.oauth_resource_servers.$name.label", Text, "", "resource server's name in the user interface"),
+    takes("management.oauth_resource_servers.$name.oauth_provider_url", Text, "", "URL of the provider"),
+    takes("management.oauth_resource_servers.$name.oauth_client_id", Text, "", "client's id"),
     ignored("management.oauth_resource_servers.$name.oauth_client_secret", Secret, "client's secret"),
-    ignored("management.oauth_resource_servers.$name.oauth_response_type", Text, "response type that is asked for"),
-    ignored("management.oauth_resource_servers.$name.oauth_scopes", Text, "scopes that are asked for"),
-    ignored("management.oauth_resource_servers.$name.oauth_metadata_url", Text, "URL of the provider's metadata"),
-    ignored(
+    takes("management.oauth_resource_servers.$name.oauth_response_type", Text, "", "response type that is asked for"),
+    takes("management.oauth_resource_servers.$name.oauth_scopes", Text, "", "scopes that are asked for"),
+    takes("management.oauth_resource_servers.$name.oauth_metadata_url", Text, "", "URL of the provider's metadata"),
+    takes(
         "management.oauth_resource_servers.$name.oauth_initiated_logon_type",
         Choice(&["sp_initiated", "idp_initiated"]),
+        "",
         "who starts the log-in",
     ),
-    ignored(
+    takes(
         "management.oauth_resource_servers.$name.oauth_authorization_endpoint_params.$parameter",
         Text,
+        "",
         "a parameter of authorization requests",
     ),
-    ignored(
+    takes(
         "management.oauth_resource_servers.$name.oauth_token_endpoint_params.$parameter",
         Text,
+        "",
         "a parameter of token requests",
     ),
     ignored("management.enable_uaa", Boolean, "log in with UAA"),
@@ -128,9 +133,9 @@ pub(super) const KEYS: &[Row] = &[
         "",
         "the same, for the aggregated metrics too",
     ),
-    ignored("http_dispatch.auth_backends.$num", Text, "a backend for HTTP"),
-    ignored("http_dispatch.auth_backends.$num.authn", Text, "an authentication backend for HTTP"),
-    ignored("http_dispatch.auth_backends.$num.authz", Text, "an authorization backend for HTTP"),
+    takes("http_dispatch.auth_backends.$num", BACKEND, "", "a backend for HTTP"),
+    takes("http_dispatch.auth_backends.$num.authn", BACKEND, "", "an authentication backend for HTTP"),
+    takes("http_dispatch.auth_backends.$num.authz", BACKEND, "", "an authorization backend for HTTP"),
     ignored("http_dispatch.access_log_dir", Path, "directory of the access log"),
     takes("prometheus.return_per_object_metrics", Boolean, "false", "metrics of every object by default"),
     takes("prometheus.path", Text, "/metrics", "path of the metrics"),

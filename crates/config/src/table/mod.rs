@@ -72,7 +72,7 @@ const GROUPS: &[(&str, &[Row])] = &[
     ("cluster_formation.etcd.ssl_options.", shared::TLS_SERVER),
     ("cluster_formation.etcd.ssl_options.", shared::TLS_CIPHERS),
     ("", backends::KEYS),
-    ("auth_http.ssl_options.", shared::TLS),
+    ("auth_http.ssl_options.", shared::TLS_CLIENT),
     ("auth_http.ssl_options.", shared::TLS_SERVER),
     ("auth_http.ssl_options.", shared::TLS_CIPHERS),
     ("auth_http.ssl_options.", shared::TLS_PREFERENCES),

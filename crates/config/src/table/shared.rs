@@ -1,10 +1,24 @@
 //! Groups of keys that RabbitMQ has under several prefixes: TLS, sockets, HTTP servers, log outputs.
 
-use super::{Row, ignored};
+use super::{Row, ignored, takes};
 use crate::kind::Kind::{self, Boolean, Choice, Either, Integer, Ip, Listener, Path, Secret, Text};
 
 pub(super) const VERIFY: Kind = Choice(&["verify_peer", "verify_none"]);
 pub(super) const CRL: Kind = Choice(&["true", "false", "peer", "best_effort"]);
+/// The authentication and authorization backends that there are, by both of RabbitMQ's names.
+pub(super) const BACKEND: Kind = Choice(&[
+    "internal",
+    "rabbit_auth_backend_internal",
+    "internal_loopback",
+    "rabbit_auth_backend_internal_loopback",
+    "http",
+    "rabbit_auth_backend_http",
+    "oauth",
+    "oauth2",
+    "rabbit_auth_backend_oauth2",
+    "cache",
+    "rabbit_auth_backend_cache",
+]);
 pub(super) const BYTE: Kind = Integer { min: 0, max: 255 };
 pub(super) const TLS_LOG_LEVEL: Kind =
     Choice(&["emergency", "alert", "critical", "error", "warning", "notice", "info", "debug"]);
@@ -17,6 +31,27 @@ pub(super) const TLS: &[Row] = &[
     ignored("certfile", Path, "own certificate"),
     ignored("cert", Secret, "own certificate, in place"),
     ignored("keyfile", Path, "own private key"),
+    ignored("key.RSAPrivateKey", Secret, "own private key, in place"),
+    ignored("key.DSAPrivateKey", Secret, "own private key, in place"),
+    ignored("key.PrivateKeyInfo", Secret, "own private key, in place"),
+    ignored("password", Secret, "password of the private key"),
+    ignored("crl_check", CRL, "whether revocation is checked"),
+    ignored("depth", BYTE, "longest chain of certificates"),
+    ignored("log_alert", Boolean, "log TLS alerts"),
+    ignored("psk_identity", Text, "identity of the pre-shared key"),
+    ignored("reuse_sessions", Boolean, "whether TLS sessions are reused"),
+    ignored("secure_renegotiate", Boolean, "only renegotiate as RFC 5746 says"),
+    ignored("versions.$version", Text, "a TLS version that is allowed"),
+];
+
+/// The same for a client whose certificates have an effect.
+pub(super) const TLS_CLIENT: &[Row] = &[
+    takes("verify", VERIFY, "verify_peer", "whether the peer's certificate is checked"),
+    takes("cacertfile", Path, "", "certificates that are trusted; the system's when none are given"),
+    ignored("cacerts.$name", Secret, "a certificate that is trusted, in place"),
+    takes("certfile", Path, "", "own certificate"),
+    ignored("cert", Secret, "own certificate, in place"),
+    takes("keyfile", Path, "", "own private key"),
     ignored("key.RSAPrivateKey", Secret, "own private key, in place"),
     ignored("key.DSAPrivateKey", Secret, "own private key, in place"),
     ignored("key.PrivateKeyInfo", Secret, "own private key, in place"),

@@ -1,6 +1,6 @@
 //! What holds when nothing is given.
 
-use crate::{AuthMechanism, Config, DiskFreeLimit, LogLevel, MemoryWatermark, Sync};
+use crate::{AuthMechanism, Config, DiskFreeLimit, MemoryWatermark, Sync};
 
 #[test]
 fn the_defaults_are_those_of_rabbitmq() {

@@ -18,11 +18,13 @@ fn https_port(options: &Option<HttpsOptions>) -> Option<u16> {
 }
 
 /// An assignment, and whether the configuration it leads to is the one expected.
-type Observed = (&'static str, fn(&Config) -> bool);
+pub(super) type Observed = (&'static str, fn(&Config) -> bool);
 
 const OBSERVED: &[Observed] = &[
     ("leveret.data_dir=/var/lib/leveret", |c| c.data_dir.to_str() == Some("/var/lib/leveret")),
     ("leveret.node_name=rabbit@host", |c| c.node_name.as_deref() == Some("rabbit@host")),
+    ("leveret.event_exchange=true", |c| c.events.exchange_vhost.as_deref() == Some("/")),
+    ("event_exchange.vhost=audit", |c| c.events.exchange_vhost.as_deref() == Some("audit")),
     ("leveret.long_names=true", |c| c.long_names),
     ("leveret.pid_file=/run/leveret.pid", |c| c.pid_file.as_deref() == Some(Path::new("/run/leveret.pid"))),
     ("leveret.reactors=4", |c| c.reactors == 4),
@@ -69,6 +71,8 @@ const OBSERVED: &[Observed] = &[
     ("default_queue_type=quorum", |c| c.default_queue_type == "quorum"),
     ("leveret.quorum_as_classic=true", |c| c.quorum_as_classic),
     ("leveret.on_redeclare=alter", |c| c.on_redeclare == OnRedeclare::Alter),
+    ("leveret.event_exchange=true", |c| c.events.exchange_vhost.as_deref() == Some("/")),
+    ("event_exchange.vhost=events", |c| c.events.exchange_vhost.as_deref() == Some("events")),
     ("leveret.track_login_sources=true", |c| c.track_login_sources),
     ("consumer_max_per_channel=16", |c| c.consumer_max_per_channel == Some(16)),
     ("max_message_size=512MiB", |c| c.max_message_size_bytes == 536_870_912),
@@ -242,7 +246,7 @@ const OBSERVED: &[Observed] = &[
 
 #[test]
 fn every_key_with_an_effect_has_it() {
-    for (assignment, holds) in OBSERVED {
+    for (assignment, holds) in OBSERVED.iter().chain(super::auth::OBSERVED) {
         assert!(!holds(&Config::default()), "{assignment} is the default already");
         let config = load_all(&[], &[assignment]).unwrap();
         assert!(holds(&config), "{assignment}: {config:?}");
@@ -256,7 +260,8 @@ fn every_key_with_an_effect_is_observed() {
     // They are observed together with others, below.
     unobserved.retain(|pattern| *pattern != "listeners.ssl" && !pattern.starts_with("management.listener.ssl_opts."));
     let further = super::log::OBSERVED.iter().filter_map(|(assignments, _)| assignments.last());
-    for assignment in OBSERVED.iter().map(|(assignment, _)| assignment).chain(further) {
+    let observed = OBSERVED.iter().chain(super::auth::OBSERVED).map(|(assignment, _)| assignment);
+    for assignment in observed.chain(further) {
         let config = load_all(&[], &[assignment]).unwrap();
         unobserved.retain(|pattern| *pattern != config.settings[0].spec.pattern);
     }

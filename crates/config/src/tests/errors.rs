@@ -66,10 +66,6 @@ fn an_encrypted_value_is_refused_without_showing_it() {
 #[test]
 fn ignoring_what_decides_who_may_log_in_is_refused() {
     check(
-        "auth_backends.1=ldap",
-        "`auth_backends.1 = ldap` is not supported and ignoring it would be unsafe, remove it or set it to `internal`",
-    );
-    check(
         "ssl_options.crl_sources.1=http",
         "`ssl_options.crl_sources.1 = http` is not supported and ignoring it would be unsafe, remove it or set it to `dir`",
     );
@@ -78,6 +74,12 @@ fn ignoring_what_decides_who_may_log_in_is_refused() {
         &[],
     )
     .unwrap();
+}
+
+#[test]
+fn a_backend_that_is_not_there_is_refused() {
+    let error = load_all(&[], &["auth_backends.1=ldap"]).unwrap_err().to_string();
+    assert!(error.contains("`auth_backends.1`") && error.contains("rabbit_auth_backend_oauth2"), "{error}");
 }
 
 #[test]

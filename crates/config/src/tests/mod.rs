@@ -1,12 +1,14 @@
 //! One file per behaviour; each goes through [`Loader`] as the binary does.
 
 mod advanced;
+mod auth;
 mod defaults;
 mod effects;
 mod errors;
 mod fuzz;
 mod loading;
 mod log;
+mod snippets;
 mod sources;
 mod substitution;
 mod syntax;

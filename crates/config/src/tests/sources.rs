@@ -257,6 +257,8 @@ fn plugins_decide_about_listeners() {
     assert_eq!(config.plugins.absent().collect::<Vec<_>>(), ["rabbitmq_shovel"]);
     assert!(config.plugins.is_enabled("rabbitmq_web_dispatch"), "along with another");
     assert!(!config.plugins.is_enabled("rabbitmq_shovel"));
+    assert_eq!(config.events.exchange_vhost, None, "nobody asks for it");
+    assert_eq!(with("[rabbitmq_event_exchange].").events.exchange_vhost.as_deref(), Some("/"));
     let of = |list| open(&load(&sources(Some(&directory.0), &[("RABBITMQ_ENABLED_PLUGINS", list)])).config);
     assert_eq!((of("ALL"), of(""), of("rabbitmq_management")), ((true, true), (false, false), (true, false)));
     directory.write("enabled_plugins", "[rabbitmq_management");

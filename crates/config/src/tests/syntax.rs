@@ -36,6 +36,11 @@ fn a_quoted_value_goes_on_over_lines() {
 }
 
 #[test]
+fn three_quotes_hold_single_ones() {
+    check("cluster_name = '''\n  one 'two' # three\n''' # four\nheartbeat = 30\n", "one 'two' # three");
+}
+
+#[test]
 fn the_lines_after_a_quoted_value_keep_their_numbers() {
     assert_eq!(
         load("cluster_name = 'one\n\ntwo'\n\nnonsense\n").unwrap_err(),

@@ -55,7 +55,7 @@ impl Format {
                     "pid" => line += &record.pid(),
                     // A control character of a client must not act on somebody's terminal.
                     "msg" => {
-                        line.extend(message.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }))
+                        line.extend(message.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }));
                     }
                     "domain" => line += &record.domain(),
                     "file" => line += record.file.unwrap_or_default(),

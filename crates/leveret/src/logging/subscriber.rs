@@ -95,7 +95,7 @@ struct Limited<'a>(&'a mut String);
 impl Write for Limited<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let room = MAX_MESSAGE_BYTES.saturating_sub(self.0.len());
-        let end = text.floor_char_boundary(room.min(text.len()));
+        let end = (0..=room.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
         self.0.push_str(&text[..end]);
         if end == text.len() { Ok(()) } else { Err(fmt::Error) }
     }

@@ -33,7 +33,7 @@ pub(crate) fn http_settings(config: &Config, endpoints: &super::Endpoints) -> Ht
         disable_stats: options.disable_stats,
         enable_queue_totals: options.enable_queue_totals,
         login_session_timeout_min: options.login_session_timeout_min,
-        oauth: management::OAuthLogin::default(),
+        oauth: super::auth::oauth_login(config),
         audit: AuditSettings {
             is_enabled: options.audit.is_enabled,
             file_size_bytes: options.audit.file_size_bytes,

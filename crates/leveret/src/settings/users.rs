@@ -25,7 +25,7 @@ pub(crate) fn default_user(config: &Config) -> DefaultUser {
         configure: user.permissions.configure.clone(),
         write: user.permissions.write.clone(),
         read: user.permissions.read.clone(),
-        hashing: auth::HashingAlgorithm::default(),
+        hashing: super::auth::password_hashing(config),
         default_queue_type: None,
     }
 }

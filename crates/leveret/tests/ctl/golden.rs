@@ -1,4 +1,5 @@
-//! Transcripts: each `$` line is a command, what follows is what RabbitMQ's tool answers.
+//! Transcripts: each `$` line is a command, what follows is what RabbitMQ's tool answers. A command that does not begin
+//! with a tool's name is one of rabbitmqctl. The node is called rabbit@localhost, and its port for AMQP is 5672.
 //!
 //! Lines of standard error begin with `2> `, and an exit code that is not 0 ends the answer as `exit N`. The files were
 //! written beside RabbitMQ 3.10.8; where the words differ here, the difference is in the file's head.
@@ -33,7 +34,11 @@ fn transcript(fixture: &Fixture, expected: &str) -> String {
     for line in expected.lines() {
         let Some(command) = line.strip_prefix("$ ") else { continue };
         let words = words(command);
-        let output = fixture.ctl(&words.iter().map(String::as_str).collect::<Vec<_>>());
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let output = match words.split_first() {
+            Some((tool, rest)) if crate::TOOLS.contains(tool) => fixture.tool(tool, rest),
+            _ => fixture.ctl(&words),
+        };
         actual.push_str(&format!(
             "{line}
 "
@@ -46,7 +51,15 @@ fn transcript(fixture: &Fixture, expected: &str) -> String {
             actual.push_str(&format!("exit {code}\n"));
         }
     }
-    crate::http::without_cluster_id(&actual.replace('\x1b', "ESC"))
+    let actual = actual
+        .replace('\x1b', "ESC")
+        .replace(&fixture.node(), "rabbit@localhost")
+        .replace(&format!("port: {}", fixture.broker.address().port()), "port: 5672")
+        .replace(&format!("ports {}", fixture.broker.address().port()), "ports 5672")
+        .replace(&format!("ports: {}", fixture.broker.address().port()), "ports: 5672")
+        .replace(&format!("\"port\":{}", fixture.broker.address().port()), "\"port\":5672")
+        .replace(&format!("\"ports\":[{}]", fixture.broker.address().port()), "\"ports\":[5672]");
+    crate::http::without_cluster_id(&actual)
 }
 
 #[track_caller]
@@ -98,4 +111,24 @@ fn limits() {
 #[test]
 fn vhosts() {
     check("vhosts");
+}
+
+#[test]
+fn diagnostics() {
+    check("diagnostics");
+}
+
+#[test]
+fn formatters() {
+    check("formatters");
+}
+
+#[test]
+fn administration() {
+    check("administration");
+}
+
+#[test]
+fn other_tools() {
+    check("tools");
 }

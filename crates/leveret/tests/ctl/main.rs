@@ -1,14 +1,17 @@
 //! The command line against a running broker: what it prints, its exit codes, and what it does to clients.
 
+mod admin;
 mod application;
 mod connections;
 mod delayed;
+mod doctor;
 mod golden;
 mod http;
 mod limits;
 mod messages;
 mod policies;
 mod socket;
+mod transport;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -16,7 +19,18 @@ use testkit::BrokerProcess;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_leveret");
 
-/// A broker, and the binary under the name `rabbitmqctl`.
+/// RabbitMQ's tools, which the binary is under their names.
+const TOOLS: [&str; 7] = [
+    "rabbitmqctl",
+    "rabbitmq-diagnostics",
+    "rabbitmq-queues",
+    "rabbitmq-streams",
+    "rabbitmq-plugins",
+    "rabbitmq-upgrade",
+    "rabbitmqadmin",
+];
+
+/// A broker, and the binary under the names of RabbitMQ's tools.
 struct Fixture {
     broker: BrokerProcess,
     rabbitmqctl: PathBuf,
@@ -29,10 +43,32 @@ impl Fixture {
 
     /// A broker with these keys of rabbitmq.conf.
     fn start_with(settings: &[(&str, &str)]) -> Fixture {
-        let broker = BrokerProcess::start(BINARY, settings);
+        Fixture::of(BrokerProcess::start(BINARY, settings))
+    }
+
+    /// A broker whose HTTP API is on the network, too.
+    fn start_with_http() -> Fixture {
+        Fixture::of(BrokerProcess::start_with_http(BINARY, &[]))
+    }
+
+    fn of(broker: BrokerProcess) -> Fixture {
+        for tool in TOOLS {
+            std::os::unix::fs::symlink(BINARY, broker.data_dir().join(tool)).expect("a link in the data directory");
+        }
         let rabbitmqctl = broker.data_dir().join("rabbitmqctl");
-        std::os::unix::fs::symlink(BINARY, &rabbitmqctl).expect("a link in the data directory");
         Fixture { broker, rabbitmqctl }
+    }
+
+    /// Runs a tool with these arguments.
+    fn tool(&self, name: &str, arguments: &[&str]) -> Output {
+        run(&self.broker.data_dir().join(name), self.broker.data_dir(), arguments)
+    }
+
+    /// The name of the node.
+    fn node(&self) -> String {
+        let answer = self.broker.http("GET", "/api/leveret/process", &[], "").expect("an answer");
+        let process: serde_json::Value = serde_json::from_str(&answer.body).expect("JSON");
+        process["node"].as_str().expect("a name").to_owned()
     }
 
     /// Runs `rabbitmqctl` with these arguments.

@@ -39,7 +39,7 @@ pub(super) async fn terminate(api: Api<Administrator>) -> StatusCode {
         tokio::time::sleep(ANSWERED_WITHIN).await;
         application.terminate();
     });
-    StatusCode::ACCEPTED
+    StatusCode::NO_CONTENT
 }
 
 /// Time for the answer to be written.

@@ -1,0 +1,223 @@
+//! RabbitMQ's `rabbit_auth_backend_http`: a service over HTTP that is asked for everything.
+
+use std::time::Duration;
+
+use auth::{Attempt, Authenticated, Backend, Permission, Question, Refusal, Resource, ResourceKind, Verdict};
+use tracing::{error, info};
+use ureq::Agent;
+
+use crate::client::{self, Answer, ClientError, HttpsSettings, quote};
+
+const NAME: &str = "rabbit_auth_backend_http";
+
+/// How requests are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// With everything in the query.
+    Get,
+    /// With everything in a form.
+    Post,
+}
+
+/// `auth_http.*`.
+#[derive(Clone, Debug)]
+pub struct HttpSettings {
+    /// `http_method`.
+    pub method: Method,
+    /// `user_path`.
+    pub user_path: String,
+    /// `vhost_path`.
+    pub vhost_path: String,
+    /// `resource_path`.
+    pub resource_path: String,
+    /// `topic_path`.
+    pub topic_path: String,
+    /// `request_timeout`.
+    pub request_timeout: Duration,
+    /// `connection_timeout`.
+    pub connection_timeout: Duration,
+    /// `authorization_failure_disclosure`.
+    pub discloses_reasons: bool,
+    /// `ssl_options.*`.
+    pub https: HttpsSettings,
+}
+
+/// The service.
+pub struct HttpBackend {
+    settings: HttpSettings,
+    agent: Agent,
+}
+
+/// What the service says.
+enum Said {
+    Allow(String),
+    Deny(Option<String>),
+}
+
+impl HttpBackend {
+    /// A backend that asks as `settings` say.
+    ///
+    /// # Errors
+    /// When a file of certificates cannot be used.
+    pub fn new(settings: HttpSettings) -> Result<HttpBackend, ClientError> {
+        let agent = client::agent(&settings.https, Some(settings.request_timeout), Some(settings.connection_timeout))?;
+        Ok(HttpBackend { settings, agent })
+    }
+
+    fn ask(&self, path: &str, parameters: &[(&str, &[u8])]) -> Result<Said, String> {
+        let mut query = String::new();
+        for (name, value) in parameters {
+            if !query.is_empty() {
+                query.push('&');
+            }
+            query.push_str(name);
+            query.push('=');
+            quote(value, &mut query);
+        }
+        let result = match self.settings.method {
+            Method::Get => self.agent.get(format!("{path}?{query}")).call(),
+            Method::Post => {
+                self.agent.post(path).content_type("application/x-www-form-urlencoded").send(query.as_bytes())
+            }
+        };
+        let Answer { status, body } = client::answer(result)?;
+        if !matches!(status, 200 | 201) {
+            return Err(format!("{{{status},{}}}", quoted(&body)));
+        }
+        read(body.trim())
+    }
+
+    fn permission(
+        &self,
+        path: &str,
+        user: &str,
+        tags: &[String],
+        (vhost, kind, name, permission): (&str, &str, &str, Permission),
+        more: &[(&str, &[u8])],
+    ) -> Verdict {
+        let tags = tags.join(" ");
+        let mut parameters: Vec<(&str, &[u8])> = vec![
+            ("username", user.as_bytes()),
+            ("vhost", vhost.as_bytes()),
+            ("resource", kind.as_bytes()),
+            ("name", name.as_bytes()),
+            ("permission", permission.as_str().as_bytes()),
+            ("tags", tags.as_bytes()),
+        ];
+        parameters.extend_from_slice(more);
+        self.verdict(path, user, &parameters)
+    }
+
+    fn verdict(&self, path: &str, user: &str, parameters: &[(&str, &[u8])]) -> Verdict {
+        match self.ask(path, parameters) {
+            Ok(Said::Allow(_)) => Verdict::Allowed,
+            Ok(Said::Deny(Some(reason))) => {
+                info!("HTTP authorization denied for user '{user}' by {path}: {reason}");
+                if self.settings.discloses_reasons {
+                    Verdict::Because { backend: NAME, reason }
+                } else {
+                    Verdict::Refused
+                }
+            }
+            Ok(Said::Deny(None)) => Verdict::Refused,
+            Err(error) => {
+                error!("{NAME} cannot ask {path} about user '{user}': {error}");
+                Verdict::Failed { backend: NAME, error }
+            }
+        }
+    }
+}
+
+impl Backend for HttpBackend {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn authenticate(&self, attempt: &Attempt<'_>) -> Result<Authenticated, Refusal> {
+        let mut parameters: Vec<(&str, &[u8])> = vec![("username", attempt.user.as_bytes())];
+        parameters.extend(attempt.password.map(|password| ("password", password)));
+        let denied = || Refusal::Refused("Denied by the backing HTTP service".to_owned());
+        match self.ask(&self.settings.user_path, &parameters).map_err(Refusal::Failed)? {
+            Said::Allow(tags) => {
+                let tags = tags.split(' ').filter(|tag| !tag.is_empty()).map(str::to_owned).collect();
+                Ok(Authenticated { name: attempt.user.to_owned(), tags, token: None })
+            }
+            Said::Deny(Some(reason)) => {
+                info!("HTTP authentication denied for user '{}': {reason}", attempt.user);
+                Err(denied())
+            }
+            Said::Deny(None) => Err(denied()),
+        }
+    }
+
+    fn check(&self, user: &str, tags: &[String], question: Question<'_>) -> Verdict {
+        match question {
+            Question::Vhost { vhost, peer } => {
+                let ip = peer.map(|peer| peer.to_canonical().to_string()).unwrap_or_default();
+                let tags = tags.join(" ");
+                let parameters: [(&str, &[u8]); 4] = [
+                    ("username", user.as_bytes()),
+                    ("vhost", vhost.as_bytes()),
+                    ("ip", ip.as_bytes()),
+                    ("tags", tags.as_bytes()),
+                ];
+                self.verdict(&self.settings.vhost_path, user, &parameters)
+            }
+            Question::Object { resource: Resource { vhost, kind, name }, permission } => {
+                let kind = match kind {
+                    ResourceKind::Queue => "queue",
+                    ResourceKind::Exchange => "exchange",
+                };
+                self.permission(&self.settings.resource_path, user, tags, (vhost, kind, name, permission), &[])
+            }
+            Question::Topic { vhost, exchange, permission, routing_key } => {
+                let more: [(&str, &[u8]); 3] = [
+                    ("routing_key", routing_key.as_bytes()),
+                    ("variable_map.username", user.as_bytes()),
+                    ("variable_map.vhost", vhost.as_bytes()),
+                ];
+                self.permission(&self.settings.topic_path, user, tags, (vhost, "topic", exchange, permission), &more)
+            }
+        }
+    }
+}
+
+/// `allow`, with tags behind it, or `deny`, with a reason.
+fn read(body: &str) -> Result<Said, String> {
+    if let Some(reason) = body.strip_prefix("deny ") {
+        return Ok(Said::Deny(Some(reason.to_owned())));
+    }
+    let lower = body.to_lowercase();
+    match lower.strip_prefix("allow") {
+        Some(tags) => Ok(Said::Allow(tags.to_owned())),
+        None if lower == "deny" => Ok(Said::Deny(None)),
+        None => Err(format!("{{bad_response,{}}}", quoted(&lower))),
+    }
+}
+
+/// The beginning of what a service says, as Erlang prints a string.
+fn quoted(text: &str) -> String {
+    let text: String = text.chars().take(200).collect();
+    format!("{text:?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_read_as_rabbitmq_reads_them() {
+        let said = |body| match read(body) {
+            Ok(Said::Allow(tags)) => format!("allow [{}]", tags.trim()),
+            Ok(Said::Deny(reason)) => format!("deny {reason:?}"),
+            Err(error) => error,
+        };
+        assert_eq!(said("allow"), "allow []");
+        assert_eq!(said("ALLOW administrator Monitoring"), "allow [administrator monitoring]");
+        assert_eq!(said("deny"), "deny None");
+        assert_eq!(said("Deny"), "deny None");
+        assert_eq!(said("deny account is locked"), "deny Some(\"account is locked\")");
+        assert_eq!(said("yes"), "{bad_response,\"yes\"}");
+        assert_eq!(said(""), "{bad_response,\"\"}");
+    }
+}

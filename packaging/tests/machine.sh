@@ -1,0 +1,128 @@
+# shellcheck shell=bash
+# A throw-away Debian in a folder, started with systemd or without, for the tests of the package and the container.
+#
+# It has a network of its own with nothing but a loopback device, so ports and host are not touched. To be sourced; it
+# needs root, mmdebstrap, systemd-nspawn and unshare.
+
+readonly SUITE=bookworm
+readonly PACKAGES=adduser,ca-certificates,curl,logrotate,procps,python3-pika,systemd-sysv
+
+((EUID == 0)) || { echo "$0 needs root" >&2; exit 2; }
+
+started=''
+scratch=$(mktemp -d "${TMPDIR:-/var/tmp}/leveret-packaging.XXXXXX")
+trap clean_up EXIT
+trap 'exit 143' INT TERM HUP
+
+clean_up() {
+    local status=$?
+    ((status == 0)) || show_logs || true
+    [[ -z $started ]] || stop_machine
+    rm -rf --one-file-system "$scratch"
+    exit "$status"
+}
+
+fail() {
+    echo "FAIL: $*" >&2
+    exit 1
+}
+
+say() { echo "-- $*"; }
+
+# unpacked FOLDER: a Debian with PACKAGES, made once a week.
+unpacked() {
+    local cache=${CARGO_TARGET_DIR:-target}/packaging/$SUITE.tar
+    if [[ ! -s $cache || -n $(find "$cache" -mtime +7) ]]; then
+        mkdir -p "${cache%/*}"
+        # What the name ends in decides what is made.
+        local new=${cache%.tar}.new.tar
+        mmdebstrap --quiet --variant=apt --include="$PACKAGES" --aptopt='Acquire::Retries "5"' \
+            --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt=force-unsafe-io "$SUITE" "$new"
+        mv "$new" "$cache"
+    fi
+    mkdir -p "$1"
+    tar -C "$1" -xf "$cache"
+}
+
+# boot FOLDER: starts systemd in it, and waits until it is up.
+boot() {
+    systemd-nspawn --quiet --boot --directory="$1" --private-network --register=no --keep-unit --link-journal=no \
+        --console=pipe --hostname=hare </dev/null >"$scratch/boot.log" 2>&1 &
+    started=$!
+    for _ in {1..300}; do
+        leader=$(pgrep --parent "$started" || true)
+        case $([[ -z $leader ]] || inside systemctl is-system-running 2>/dev/null) in
+        running | degraded) return ;;
+        esac
+        kill -0 "$started" 2>/dev/null || break
+        sleep 0.2
+    done
+    fail "systemd does not start: $(tail -5 "$scratch/boot.log")"
+}
+
+# isolated FOLDER: starts a machine without systemd, in which nothing runs.
+isolated() {
+    mkdir -p "$1/proc" "$1/dev" "$1/sys"
+    unshare --mount --pid --net --uts --ipc --fork --kill-child --propagation=private bash -c '
+        hostname hare
+        mount -t proc proc "$1/proc"
+        mount -t tmpfs tmpfs "$1/dev"
+        for device in null zero full random urandom tty; do
+            touch "$1/dev/$device" && mount --bind "/dev/$device" "$1/dev/$device"
+        done
+        ln -s /proc/self/fd "$1/dev/fd"
+        mkdir -m 1777 "$1/dev/shm"
+        mkdir "$1/dev/pts"
+        mount -t devpts -o newinstance,ptmxmode=0666 devpts "$1/dev/pts"
+        ln -s pts/ptmx "$1/dev/ptmx"
+        ip link set lo up
+        # The first process of a machine takes in the orphans.
+        exec chroot "$1" /bin/bash -c "trap : CHLD; while :; do sleep 1 & wait; done"
+    ' bash "$1" >"$scratch/isolated.log" 2>&1 &
+    started=$!
+    for _ in {1..100}; do
+        leader=$(pgrep --parent "$started" || true)
+        # The shell has become the one in the folder.
+        [[ -n $leader && $(readlink "/proc/$leader/root") == "$(realpath "$1")" ]] && return
+        sleep 0.1
+    done
+    fail "the machine does not start: $(cat "$scratch/isolated.log")"
+}
+
+# inside COMMAND...: runs it as root in the started machine, with nothing of this environment.
+inside() {
+    nsenter --target "$leader" --all --root --wd -- env -i \
+        PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
+        DEBIAN_FRONTEND=noninteractive "$@"
+}
+
+stop_machine() {
+    # Its first process cannot outlive this, and nothing in it can outlive its first process.
+    kill -KILL "$leader" 2>/dev/null || kill -KILL "$started" 2>/dev/null || true
+    wait "$started" 2>/dev/null || true
+    started=''
+}
+
+# eventually SECONDS COMMAND...: repeats it until it succeeds.
+eventually() {
+    local end=$((SECONDS + $1))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        ((SECONDS < end)) || fail "not in time: $*"
+        sleep 0.2
+    done
+}
+
+# same WHAT EXPECTED FOUND
+same() { [[ $2 == "$3" ]] || fail "$1: expected '$2', found '$3'"; }
+
+# contains WHAT TEXT PART
+contains() { [[ $2 == *"$3"* ]] || fail "$1: no '$3' in: $2"; }
+
+# exits CODE COMMAND...: runs it inside.
+exits() {
+    local expected=$1 status=0 output
+    shift
+    output=$(inside "$@" 2>&1) || status=$?
+    ((status == expected)) || fail "exit code $status instead of $expected: $*: $output"
+}
