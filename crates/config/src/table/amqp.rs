@@ -1,7 +1,7 @@
 //! Listeners, AMQP limits, resources and users: the core keys that have an effect.
 
 use super::shared::BACKEND;
-use super::{Row, aliased, refused, takes};
+use super::{Row, aliased, takes};
 use crate::kind::Kind::{
     self, Boolean, Choice, Duration, Either, Fraction, InformationUnit, Integer, Listener, Name, Secret, Size, Text,
 };
