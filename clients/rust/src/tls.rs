@@ -35,8 +35,8 @@ async fn over_tls(query: &str, identity: impl FnOnce(PathBuf) -> Result<Option<O
         cert_chain: Some(fs::read_to_string(files.join("ca.pem"))?),
         identity: identity(files)?,
     };
-    let connect =
-        Connection::connect_with_config(&format!("{uri}{query}"), ConnectionProperties::default(), config);
+    let (uri, properties) = (format!("{uri}{query}"), ConnectionProperties::default());
+    let connect = Connection::connect_with_config(&uri, properties, config, lapin::runtime::default_runtime()?);
     let connection = timeout(DUE, connect).await??;
     let channel = connection.create_channel().await?;
     let options = QueueDeclareOptions { exclusive: true, ..Default::default() };

@@ -134,7 +134,7 @@ fn tls(extensions: &[u8]) -> Result<Option<(String, String)>, HeaderError> {
     }
     let text = |kind| -> Result<String, HeaderError> {
         let value = extension(inner, kind)?.unwrap_or_default();
-        Ok(value.iter().map(|byte| char::from(*byte)).filter(|c| c.is_ascii_graphic()).collect())
+        Ok(value.iter().map(|byte| char::from(*byte)).filter(char::is_ascii_graphic).collect())
     };
     Ok(Some((text(SUBTYPE_SSL_VERSION)?, text(SUBTYPE_SSL_CIPHER)?)))
 }

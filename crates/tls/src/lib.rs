@@ -17,9 +17,6 @@ mod session;
 mod suites;
 mod verifier;
 
-#[cfg(test)]
-mod tests;
-
 pub use certificate::{AlternativeName, Certificate, LoginFrom};
 pub use client::{ClientOptions, client_config};
 pub use endpoint::{Endpoint, Prepared, Source};

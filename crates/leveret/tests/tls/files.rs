@@ -10,7 +10,7 @@ use std::process::Command;
 fn refusal(directory: &Path, settings: &[(&str, &str)]) -> String {
     let mut command = Command::new(BINARY);
     command.arg("--data-dir").arg(directory.join("data"));
-    command.args(["--set", "listeners.tcp=none", "--set", "listeners.ssl.default=127.0.0.1:0"]);
+    command.args(["--set", "listeners.tcp=none", "--set", "listeners.ssl.default=127.0.0.1:5671"]);
     command.args(["--set", "leveret.management=false", "--set", "leveret.prometheus=false"]);
     for (key, value) in tls_settings("ssl_options", directory) {
         command.arg("--set").arg(format!("{key}={value}"));

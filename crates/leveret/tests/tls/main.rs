@@ -1,5 +1,7 @@
 //! TLS, certificates and the PROXY protocol over sockets, with certificates that are made here.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail wherever it likes")]
+
 mod authority;
 mod certificates;
 mod external;
