@@ -1,5 +1,7 @@
 //! Who gets in, and what they may do, by a service over HTTP, by tokens, and by the internal database beside them.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail wherever it likes")]
+
 mod cache;
 mod chain;
 mod http;
