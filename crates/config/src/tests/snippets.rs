@@ -41,7 +41,7 @@ fn is_meant(error: &Error) -> bool {
 
 /// `LEVERET_SNIPPETS` names a folder with the files `*.snippets` of RabbitMQ's `config_schema_SUITE_data`.
 #[test]
-#[ignore = "LEVERET_SNIPPETS=FOLDER cargo test -p config --lib snippets -- --ignored --nocapture"]
+#[ignore = "needs files of RabbitMQ's sources: LEVERET_SNIPPETS=FOLDER cargo test -p config --lib snippets -- --ignored --nocapture"]
 fn every_example_of_rabbitmq_is_read() {
     let folder = PathBuf::from(std::env::var_os("LEVERET_SNIPPETS").expect("LEVERET_SNIPPETS names a folder"));
     let (mut read, mut problems) = (0, Vec::new());
