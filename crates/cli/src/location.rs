@@ -9,7 +9,7 @@ pub(crate) const SOCKET_NAME: &str = "leveret.sock";
 /// Names the data directory where `--data-dir` does not.
 pub(crate) const DATA_DIR_VARIABLE: &str = "LEVERET_DATA_DIR";
 /// Names the broker's HTTP API where `--uri` does not.
-pub(crate) const URI_VARIABLE: &str = "LEVERET_URI";
+pub(crate) const URI_VARIABLE: &str = "LEVERET_API_URI";
 /// Where the broker keeps its data when nobody says where.
 const WORKING_DIRECTORY: &str = "leveret-data";
 /// Where packages and images let it keep them.

@@ -40,6 +40,21 @@ fn a_broker_is_reached_by_its_address() {
     assert_eq!(by_address(&fixture, &["--uri", "ftp://x", "list_users"]).status.code(), Some(64));
 }
 
+/// `LEVERET_URI` is a name that programs and the client checks have for an address of AMQP.
+#[test]
+fn an_address_in_the_environment_is_that_of_the_api() {
+    let fixture = Fixture::start_with_http();
+    let own = format!("http://guest:guest@{}", fixture.broker.management());
+    let with = |variables: &[(&str, &str)]| {
+        let mut command = Command::new(&fixture.rabbitmqctl);
+        command.args(["-s", "list_users"]).env_remove("LEVERET_DATA_DIR").envs(variables.iter().copied());
+        command.stdin(Stdio::null()).output().expect("the command runs")
+    };
+    let output = with(&[("LEVERET_API_URI", &own), ("LEVERET_URI", "amqp://guest:guest@127.0.0.1:1/%2f")]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "guest\t[administrator]\n", "{}", errors(&output));
+    assert_eq!(with(&[("LEVERET_API_URI", "ftp://x")]).status.code(), Some(64));
+}
+
 /// What a command says to a server that answers with `answer`, or with nothing.
 fn to_stranger(answer: &'static [u8], seconds: &str) -> Output {
     let fixture = Fixture::start();
