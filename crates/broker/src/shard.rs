@@ -418,6 +418,9 @@ impl Shard {
                     self.timers.arm(now_ms + CLOSE_TIMEOUT_MS, Timer::CloseTimeout(key, id));
                 }
                 Phase::Running if conn.heartbeat_s > 0 => {
+                    // The answer to connection.open is no reason to be silent for a whole interval after it: some
+                    // clients wait no longer than that.
+                    conn.last_sent = conn.link.sent().0 + conn.link.pending() as u64;
                     self.timers.arm(now_ms + u64::from(conn.heartbeat_s) * 500, Timer::Heartbeat(key, id));
                 }
                 _ => {}

@@ -23,6 +23,15 @@ fn the_server_sends_one_each_half_interval() {
     assert!((Duration::from_millis(900)..Duration::from_secs(4)).contains(&taken), "three heartbeats in {taken:?}");
 }
 
+/// The Java client on Netty gives up when nothing has come for one interval after connection.open-ok.
+#[test]
+fn the_first_one_comes_within_an_interval() {
+    let mut client = RawClient::connect(address(), &ConnectOptions { heartbeat: 4, ..ConnectOptions::default() });
+    let start = Instant::now();
+    assert_eq!(client.frame().expect("a heartbeat").frame_type, FRAME_HEARTBEAT);
+    assert!(start.elapsed() < Duration::from_millis(3500), "the first heartbeat after {:?}", start.elapsed());
+}
+
 #[test]
 fn a_silent_client_is_disconnected_without_a_word() {
     let mut client = connect_with_heartbeat(1);
