@@ -47,7 +47,7 @@ mod totals;
 mod trace;
 mod workers;
 
-pub use admin::{
+pub use admin::{ClientListeners, 
     AdminCommand, AdminError, AdminReply, AfterGet, BindingSnapshot, Cursor, DelayedSnapshot, ExchangeSnapshot,
     Finding, Holder, INTERNAL_CLUSTER_ID, ImportBatch, ImportOutcome, ImportedPolicy, ImportedUser, ImportedVhost,
     MemoryControl, MemoryFigures, MemoryWatermark, MessageCommand, MessageFilter, MessageReply, MessageView, Missing,

@@ -57,6 +57,8 @@ pub trait Application: Send + Sync {
     fn listeners(&self) -> Vec<SocketAddr>;
     /// Where they can with TLS.
     fn tls_listeners(&self) -> Vec<SocketAddr>;
+    /// Where they could if listeners were not suspended, without TLS and with it.
+    fn suspended_listeners(&self) -> (Vec<SocketAddr>, Vec<SocketAddr>);
     /// The TLS of the listeners for AMQP.
     fn amqp_endpoint(&self) -> Option<Arc<Endpoint>>;
     /// Closes the listeners of clients, whose connections stay. May wait.

@@ -9,7 +9,7 @@ mod guest;
 use crate::distributor::Distributor;
 use crate::listener::{Door, ListenError, Listeners, SocketOptions};
 use crate::reactor::StartError;
-use broker::Broker;
+use broker::{Broker, ClientListeners};
 use guest::{Guest, Progress};
 use mio::event::Event;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -82,7 +82,7 @@ impl Doors {
         let _ = told.recv();
     }
 
-    /// Opens them again. Returns when clients can connect, or why they cannot.
+    /// Opens them again, all or none. Returns when clients can connect, or why they cannot.
     pub fn resume(&self) -> Result<(), ListenError> {
         let (done, told) = channel();
         self.send(Command::Resume(done));
@@ -102,6 +102,16 @@ impl Doors {
         {
             error!("cannot wake the doorkeeper: {error}");
         }
+    }
+}
+
+impl ClientListeners for Doors {
+    fn suspend(&self) {
+        Doors::suspend(self);
+    }
+
+    fn resume(&self) -> Result<(), String> {
+        Doors::resume(self).map_err(|error| error.to_string())
     }
 }
 
@@ -249,6 +259,9 @@ impl Keeper {
 
     /// RabbitMQ: nobody new, and who is there stays.
     fn suspend(&mut self) {
+        if self.is_suspended.load(Ordering::Acquire) {
+            return;
+        }
         self.doors.iter_mut().for_each(|door| door.socket = None);
         self.accept_again = None;
         self.busy_doors.clear();
@@ -256,19 +269,28 @@ impl Keeper {
         info!("listeners are suspended: no new client connections are accepted");
     }
 
+    /// All or none: where one cannot be opened, nobody has got in through the others.
     fn resume(&mut self) -> Result<(), ListenError> {
+        if !self.is_suspended.load(Ordering::Acquire) {
+            return Ok(());
+        }
         for at in 0..self.doors.len() {
-            let (options, door) = (&self.options, &mut self.doors[at]);
-            if door.socket.is_some() {
-                continue;
+            if let Err(error) = self.open(at) {
+                self.doors.iter_mut().for_each(|door| door.socket = None);
+                warn!("listeners stay suspended: {error}");
+                return Err(error);
             }
-            door.reopen(options)?;
-            let address = door.address;
-            self.watch(at).map_err(|source| ListenError { address, source })?;
         }
         self.is_suspended.store(false, Ordering::Release);
         info!("listeners are resumed");
         Ok(())
+    }
+
+    fn open(&mut self, at: usize) -> Result<(), ListenError> {
+        let (options, door) = (&self.options, &mut self.doors[at]);
+        let address = door.address;
+        door.reopen(options)?;
+        self.watch(at).map_err(|source| ListenError { address, source })
     }
 
     fn accept(&mut self, at: usize) {
