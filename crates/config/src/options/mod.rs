@@ -24,7 +24,7 @@ pub use log::{
     LogRotation, LogStdio, LogStyle, LogTimeFormat, RotationDate,
 };
 pub use management::{
-    AuditOptions, DefinitionsOptions, HeaderOptions, ManagementOptions, OtlpOptions, PrometheusOptions, RatesMode,
+    AuditOptions, DefinitionsOptions, HeaderOptions, HttpLimits, ManagementOptions, OtlpOptions, PrometheusOptions, RatesMode,
     RetentionPolicy, StatisticsOptions,
 };
 pub use secret::Secret;
