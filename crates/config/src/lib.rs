@@ -37,8 +37,8 @@ pub use markdown::markdown_table;
 pub use options::{
     AnonymousLogin, AuditOptions, AuthCacheOptions, AuthHttpOptions, AuthMechanism, AuthOptions, BackendLink,
     CertificateLogin, Compat, Config, ConsoleOptions, ConsumerTimeoutAction, CredentialOptions, CrlCheck, DefaultUser,
-    DefaultVhostLimits, DefaultVhostUser, DefinitionsOptions, DiskFreeLimit, EventOptions, HeaderOptions,
-    HttpLimits, HttpsClientOptions, HttpsOptions, LogFileOptions, LogFormatter, LogLevel, LogLevelFormat, LogOptions,
+    DefaultVhostLimits, DefaultVhostUser, DefinitionsOptions, DiskFreeLimit, EventOptions, HeaderOptions, HttpLimits,
+    HttpsClientOptions, HttpsOptions, LogFileOptions, LogFormatter, LogLevel, LogLevelFormat, LogOptions,
     LogOutputOptions, LogPlace, LogRotation, LogStdio, LogStyle, LogTimeFormat, ManagementOptions, MemoryWatermark,
     MessageExpiry, OAuth2Options, OAuthLoginOptions, OAuthLoginServer, OAuthProviderOptions, OnRedeclare, OtlpOptions,
     PassiveDeclarePermission, Permissions, PrometheusOptions, PublisherXDeath, RatesMode, ResourceServerOptions,

@@ -35,8 +35,8 @@ pub(crate) use limits::of_user as limits_of_user;
 
 use crate::caller::Origin;
 use crate::error::{ApiError, in_detail};
-use crate::service::Shared;
 use crate::headers;
+use crate::service::Shared;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::StatusCode;

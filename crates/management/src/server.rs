@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use stream::Impatient;
-use tls::Endpoint;
+use tls::{Endpoint, Session};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -102,6 +102,10 @@ impl Server {
         let patience = self.limits.request_timeout().unwrap_or(HANDSHAKE_TIMEOUT).min(HANDSHAKE_TIMEOUT);
         tokio::spawn(async move {
             match tokio::time::timeout(patience, acceptor.accept(stream)).await {
+                // One that has expired since the session began, which is taken up.
+                Ok(Ok(stream)) if Session::of(stream.get_ref().1).expired_peer().is_some() => {
+                    debug!("the certificate of {peer} for HTTP has expired");
+                }
                 Ok(Ok(stream)) => self.serve_connection(stream, Origin::Network(peer)).await,
                 Ok(Err(error)) => debug!("TLS handshake of {peer} for HTTP failed: {error}"),
                 Err(_) => debug!("TLS handshake of {peer} for HTTP timed out"),

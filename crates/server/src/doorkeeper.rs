@@ -4,25 +4,26 @@
 //! is not for reactors. Who is at it is a **guest**. Guests are bounded in number and time, and cost little until they
 //! have sent something; where there are too many, those go first that have been silent for longest.
 
+mod complaints;
 mod guest;
 
 use crate::distributor::Distributor;
 use crate::listener::{Door, ListenError, Listeners, SocketOptions};
 use crate::reactor::StartError;
 use broker::{Broker, ClientListeners};
+use complaints::Complaints;
 use guest::{Guest, Progress};
 use mio::event::Event;
 use mio::{Events, Interest, Poll, Token, Waker};
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tls::{Endpoint, LoginFrom};
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
 /// Guests at once, where descriptors allow as many.
 const MOST_GUESTS: usize = 4096;
@@ -149,6 +150,7 @@ impl Doorkeeper {
             most_guests: most_guests(),
             busy_doors: Vec::new(),
             accept_again: None,
+            complaints: Complaints::default(),
         };
         for at in 0..keeper.doors.len() {
             keeper.watch(at)?;
@@ -193,6 +195,7 @@ struct Keeper {
     busy_doors: Vec<usize>,
     /// When to look again for connections that could not be accepted.
     accept_again: Option<Instant>,
+    complaints: Complaints,
 }
 
 impl Keeper {
@@ -238,7 +241,7 @@ impl Keeper {
         if !self.busy_doors.is_empty() {
             return Some(Duration::ZERO);
         }
-        let tick = (!self.guests.is_empty()).then_some(next_tick);
+        let tick = (!self.guests.is_empty() || self.complaints.has_more()).then_some(next_tick);
         let due = [tick, self.accept_again].into_iter().flatten().min()?;
         Some(due.saturating_duration_since(Instant::now()))
     }
@@ -355,8 +358,10 @@ impl Keeper {
         let Some(guest) = self.guests.get_mut(&key) else { return };
         match guest.advance(&self.settings) {
             Progress::Waits => {}
-            Progress::Gone => {
-                self.guests.remove(&key);
+            Progress::Gone(what) => {
+                if let Some(guest) = self.guests.remove(&key) {
+                    self.complaints.ended(Instant::now(), guest.socket_peer(), &what, guest.has_spoken());
+                }
             }
             Progress::Through => {
                 let Some(mut guest) = self.guests.remove(&key) else { return };
@@ -371,22 +376,14 @@ impl Keeper {
 
     fn drop_overdue(&mut self) {
         let now = Instant::now();
+        let complaints = &mut self.complaints;
         self.guests.retain(|_, guest| {
             if guest.deadline() > now {
                 return true;
             }
-            guest.log_timeout();
+            complaints.ended(now, guest.socket_peer(), guest.why_late(), true);
             false
         });
-    }
-}
-
-/// Says at which level a connection is named in the log that came to nothing: those that look whether somebody is there
-/// hang up without a word.
-fn log_failure(peer: SocketAddr, what: &str, has_spoken: bool) {
-    if has_spoken {
-        warn!(target: "connection", "closing {peer}: {what}");
-    } else {
-        debug!(target: "connection", "closing {peer}: {what}");
+        complaints.tell(now);
     }
 }

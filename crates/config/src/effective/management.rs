@@ -3,8 +3,8 @@
 use super::Checked;
 use crate::kind::Value;
 use crate::options::{
-    AuditOptions, DefinitionsOptions, HeaderOptions, HttpLimits, HttpsOptions, ManagementOptions, PrometheusOptions, RatesMode,
-    RetentionPolicy, StatisticsOptions,
+    AuditOptions, DefinitionsOptions, HeaderOptions, HttpLimits, HttpsOptions, ManagementOptions, PrometheusOptions,
+    RatesMode, RetentionPolicy, StatisticsOptions,
 };
 use crate::plugins::Plugins;
 use std::net::{IpAddr, SocketAddr};
@@ -61,7 +61,10 @@ impl Checked {
             let own = "management.listener.ssl_opts";
             // RabbitMQ: without options of its own it has those of AMQP.
             let server = if self.is_any_given(&format!("{own}.")) { self.tls_server(own) } else { self.tls().server };
-            return (Vec::new(), Some(HttpsOptions { listeners: plain, server, limits: self.http_limits("management.tcp") }));
+            return (
+                Vec::new(),
+                Some(HttpsOptions { listeners: plain, server, limits: self.http_limits("management.tcp") }),
+            );
         }
         let https = self.https("leveret.management", "management.ssl.ip", "management.ssl.port", "management.ssl");
         let is_alone = https.is_some() && !self.is_any_given("management.tcp.");

@@ -187,12 +187,7 @@ pub(super) const SERVER: &[Row] = &[
 pub(super) const OTHER_SERVER: &[Row] = &[
     takes("max_connections", Kind::LIMIT, "1024", "connections accepted at once; further ones wait"),
     takes("compress", Boolean, "false", "compress answers"),
-    takes(
-        "idle_timeout",
-        Kind::NON_NEGATIVE,
-        "60000",
-        "milliseconds a client may send or read nothing; 0 is no limit",
-    ),
+    takes("idle_timeout", Kind::NON_NEGATIVE, "60000", "milliseconds a client may send or read nothing; 0 is no limit"),
     takes("inactivity_timeout", Kind::NON_NEGATIVE, "300000", "the same; the shorter of the two counts"),
     takes(
         "request_timeout",

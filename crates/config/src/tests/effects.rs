@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use crate::tests::load_all;
 use crate::{
     AnonymousLogin, AuthMechanism, CertificateLogin, Config, ConsumerTimeoutAction, CrlCheck, DiskFreeLimit, Effect,
-    HttpLimits, HttpsOptions, LogLevel, MemoryWatermark, MessageExpiry, OnRedeclare, PassiveDeclarePermission, PublisherXDeath,
-    RatesMode, RetentionPolicy, Sync, TlsServerOptions, UnknownExchangeType, table,
+    HttpLimits, HttpsOptions, LogLevel, MemoryWatermark, MessageExpiry, OnRedeclare, PassiveDeclarePermission,
+    PublisherXDeath, RatesMode, RetentionPolicy, Sync, TlsServerOptions, UnknownExchangeType, table,
 };
 
 fn https(options: &Option<HttpsOptions>) -> Option<&TlsServerOptions> {
@@ -243,27 +243,56 @@ const OBSERVED: &[Observed] = &[
     ("management.listener.ssl=true", |c| {
         c.management.listeners.is_empty() && https_port(&c.management.https) == Some(15672)
     }),
-    ("management.ssl.max_connections=infinity", |c| limits(&c.management.https).is_some_and(|l| l.max_connections.is_none())),
+    ("management.ssl.max_connections=infinity", |c| {
+        limits(&c.management.https).is_some_and(|l| l.max_connections.is_none())
+    }),
     ("management.ssl.compress=true", |c| limits(&c.management.https).is_some_and(|l| l.compress)),
     ("management.ssl.idle_timeout=7", |c| limits(&c.management.https).is_some_and(|l| l.idle_timeout_ms == 7)),
-    ("management.ssl.inactivity_timeout=8", |c| limits(&c.management.https).is_some_and(|l| l.inactivity_timeout_ms == 8)),
+    ("management.ssl.inactivity_timeout=8", |c| {
+        limits(&c.management.https).is_some_and(|l| l.inactivity_timeout_ms == 8)
+    }),
     ("management.ssl.request_timeout=9", |c| limits(&c.management.https).is_some_and(|l| l.request_timeout_ms == 9)),
     ("management.ssl.max_keepalive=3", |c| limits(&c.management.https).is_some_and(|l| l.max_keepalive == 3)),
-    ("prometheus.tcp.max_connections=infinity", |c| Some(&c.management.prometheus_limits).is_some_and(|l| l.max_connections.is_none())),
+    ("prometheus.tcp.max_connections=infinity", |c| {
+        Some(&c.management.prometheus_limits).is_some_and(|l| l.max_connections.is_none())
+    }),
     ("prometheus.tcp.compress=true", |c| Some(&c.management.prometheus_limits).is_some_and(|l| l.compress)),
-    ("prometheus.tcp.idle_timeout=7", |c| Some(&c.management.prometheus_limits).is_some_and(|l| l.idle_timeout_ms == 7)),
-    ("prometheus.tcp.inactivity_timeout=8", |c| Some(&c.management.prometheus_limits).is_some_and(|l| l.inactivity_timeout_ms == 8)),
-    ("prometheus.tcp.request_timeout=9", |c| Some(&c.management.prometheus_limits).is_some_and(|l| l.request_timeout_ms == 9)),
+    ("prometheus.tcp.idle_timeout=7", |c| {
+        Some(&c.management.prometheus_limits).is_some_and(|l| l.idle_timeout_ms == 7)
+    }),
+    ("prometheus.tcp.inactivity_timeout=8", |c| {
+        Some(&c.management.prometheus_limits).is_some_and(|l| l.inactivity_timeout_ms == 8)
+    }),
+    ("prometheus.tcp.request_timeout=9", |c| {
+        Some(&c.management.prometheus_limits).is_some_and(|l| l.request_timeout_ms == 9)
+    }),
     ("prometheus.tcp.max_keepalive=3", |c| Some(&c.management.prometheus_limits).is_some_and(|l| l.max_keepalive == 3)),
-    ("prometheus.ssl.max_connections=infinity", |c| limits(&c.management.prometheus_https).is_some_and(|l| l.max_connections.is_none())),
+    ("prometheus.ssl.max_connections=infinity", |c| {
+        limits(&c.management.prometheus_https).is_some_and(|l| l.max_connections.is_none())
+    }),
     ("prometheus.ssl.compress=true", |c| limits(&c.management.prometheus_https).is_some_and(|l| l.compress)),
-    ("prometheus.ssl.idle_timeout=7", |c| limits(&c.management.prometheus_https).is_some_and(|l| l.idle_timeout_ms == 7)),
-    ("prometheus.ssl.inactivity_timeout=8", |c| limits(&c.management.prometheus_https).is_some_and(|l| l.inactivity_timeout_ms == 8)),
-    ("prometheus.ssl.request_timeout=9", |c| limits(&c.management.prometheus_https).is_some_and(|l| l.request_timeout_ms == 9)),
-    ("prometheus.ssl.max_keepalive=3", |c| limits(&c.management.prometheus_https).is_some_and(|l| l.max_keepalive == 3)),
-    ("ssl_options.password=secret", |c| Some(&c.tls.server).is_some_and(|o| o.password.as_ref().is_some_and(|p| p.expose() == "secret"))),
-    ("management.ssl.password=secret", |c| https(&c.management.https).is_some_and(|o| o.password.as_ref().is_some_and(|p| p.expose() == "secret"))),
-    ("prometheus.ssl.password=secret", |c| https(&c.management.prometheus_https).is_some_and(|o| o.password.as_ref().is_some_and(|p| p.expose() == "secret"))),
+    ("prometheus.ssl.idle_timeout=7", |c| {
+        limits(&c.management.prometheus_https).is_some_and(|l| l.idle_timeout_ms == 7)
+    }),
+    ("prometheus.ssl.inactivity_timeout=8", |c| {
+        limits(&c.management.prometheus_https).is_some_and(|l| l.inactivity_timeout_ms == 8)
+    }),
+    ("prometheus.ssl.request_timeout=9", |c| {
+        limits(&c.management.prometheus_https).is_some_and(|l| l.request_timeout_ms == 9)
+    }),
+    ("prometheus.ssl.max_keepalive=3", |c| {
+        limits(&c.management.prometheus_https).is_some_and(|l| l.max_keepalive == 3)
+    }),
+    ("ssl_options.password=secret", |c| {
+        Some(&c.tls.server).is_some_and(|o| o.password.as_ref().is_some_and(|p| p.expose() == "secret"))
+    }),
+    ("management.ssl.password=secret", |c| {
+        https(&c.management.https).is_some_and(|o| o.password.as_ref().is_some_and(|p| p.expose() == "secret"))
+    }),
+    ("prometheus.ssl.password=secret", |c| {
+        https(&c.management.prometheus_https)
+            .is_some_and(|o| o.password.as_ref().is_some_and(|p| p.expose() == "secret"))
+    }),
     ("management.enable_queue_totals=true", |c| c.management.enable_queue_totals),
     ("management.login_session_timeout=60", |c| c.management.login_session_timeout_min == Some(60)),
     ("log.upgrade.level=alert", |c| c.log.category_levels.get("upgrade") == Some(&LogLevel::Alert)),

@@ -33,10 +33,10 @@ fn another_password_is_told_from_a_broken_file() {
         for password in ["", "Secret", "secret "] {
             assert_eq!(decrypt(pem, password).err(), Some(KeyError::Password), "{password:?}");
         }
-        let cut: String = pem.lines().filter(|line| line.contains('-') || line.contains(':')).fold(
-            String::new(),
-            |text, line| text + line + "\n",
-        );
+        let cut: String = pem
+            .lines()
+            .filter(|line| line.contains('-') || line.contains(':'))
+            .fold(String::new(), |text, line| text + line + "\n");
         assert_eq!(decrypt(&cut, "secret").err(), Some(KeyError::Malformed), "{cut}");
     }
 }
