@@ -62,7 +62,8 @@ impl Checked {
             ciphers: self.numbered(&key("ciphers.")),
             honor_cipher_order: self.boolean(&key("honor_cipher_order")),
             reuse_sessions: self.boolean(&key("reuse_sessions")),
-            crl_check: match self.word(&key("crl_check")) {
+            // Not every listener has the key.
+            crl_check: match self.given(&key("crl_check")) {
                 Some("true") => CrlCheck::Chain,
                 Some("peer") => CrlCheck::Peer,
                 Some("best_effort") => CrlCheck::BestEffort,
@@ -96,6 +97,14 @@ impl Checked {
             _ => None,
         };
         self.settings.iter().filter_map(of).collect()
+    }
+
+    /// A word that was given for a key that there may be.
+    fn given(&self, key: &str) -> Option<&'static str> {
+        match self.settings.get(key)?.value {
+            Value::Word(word) => Some(word),
+            _ => None,
+        }
     }
 
     fn word(&self, key: &str) -> Option<&'static str> {
