@@ -30,6 +30,7 @@ pub use diagnosis::{Finding, QueueMark};
 pub use error::{AdminError, Missing};
 pub use export::TopologyDefinitions;
 pub use import::{INTERNAL_CLUSTER_ID, ImportBatch, ImportOutcome, ImportedPolicy, ImportedUser, ImportedVhost};
+pub use maintenance::ClientListeners;
 pub use memory::{MemoryControl, MemoryFigures, MemoryWatermark};
 pub use messages::{
     AfterGet, Cursor, Holder, MessageCommand, MessageFilter, MessageReply, MessageView, MoveTarget, OperationView,
@@ -144,7 +145,7 @@ impl Broker {
             C::CloseConnections { which, reason } => self.close_connections(&which, &reason),
 
             C::Drain => self.drain(),
-            C::Revive => Ok(self.revive()),
+            C::Revive => self.revive(),
             C::SetAlarm { alarm, raised } => {
                 self.set_alarm(alarm, raised);
                 Ok(AdminReply::Done)

@@ -1,6 +1,6 @@
 //! What all reactors share.
 
-use crate::admin::{MemoryControl, Operations, Registry};
+use crate::admin::{ClientListeners, MemoryControl, Operations, Registry};
 use crate::core::compact::COMPACT_FROM;
 use crate::directory::Directory;
 use crate::limits::{Tally, UsersInUse};
@@ -102,6 +102,7 @@ pub struct Broker {
     pub(crate) totals: Totals,
     pub(crate) directory: Directory,
     pub(crate) memory_control: OnceLock<Box<dyn MemoryControl>>,
+    pub(crate) client_listeners: OnceLock<Box<dyn ClientListeners>>,
     pub(crate) tracer: OnceLock<Arc<dyn crate::trace::Tracer>>,
     /// What happened and is to be told.
     pub(crate) events: crate::events::Events,
@@ -175,6 +176,7 @@ impl Broker {
             totals: Totals::new(shards.max(1)),
             directory: Directory::default(),
             memory_control: OnceLock::new(),
+            client_listeners: OnceLock::new(),
             tracer: OnceLock::new(),
             events: crate::events::Events::default(),
             workers: OnceLock::new(),

@@ -48,11 +48,11 @@ mod trace;
 mod workers;
 
 pub use admin::{
-    AdminCommand, AdminError, AdminReply, AfterGet, BindingSnapshot, Cursor, DelayedSnapshot, ExchangeSnapshot,
-    Finding, Holder, INTERNAL_CLUSTER_ID, ImportBatch, ImportOutcome, ImportedPolicy, ImportedUser, ImportedVhost,
-    MemoryControl, MemoryFigures, MemoryWatermark, MessageCommand, MessageFilter, MessageReply, MessageView, Missing,
-    MoveTarget, NewPassword, OperationView, Origin, Overview, Peek, Peeked, QueueMark, QueueSnapshot, Secret, Standing,
-    TopologyDefinitions, Transfer, WhenUserExists, Who,
+    AdminCommand, AdminError, AdminReply, AfterGet, BindingSnapshot, ClientListeners, Cursor, DelayedSnapshot,
+    ExchangeSnapshot, Finding, Holder, INTERNAL_CLUSTER_ID, ImportBatch, ImportOutcome, ImportedPolicy, ImportedUser,
+    ImportedVhost, MemoryControl, MemoryFigures, MemoryWatermark, MessageCommand, MessageFilter, MessageReply,
+    MessageView, Missing, MoveTarget, NewPassword, OperationView, Origin, Overview, Peek, Peeked, QueueMark,
+    QueueSnapshot, Secret, Standing, TopologyDefinitions, Transfer, WhenUserExists, Who,
 };
 pub use broker::{Alarm, Broker, Entropy};
 pub use connection::{Ends, PeerCertificate, TlsEnds};

@@ -285,7 +285,10 @@ impl Shard {
                 Which::Vhost(Some(name)) => conn.vhost.as_ref().is_some_and(|vhost| *vhost.name == **name),
                 Which::User(name) => conn.user_name() == name,
             };
-            if meant && !matches!(conn.phase, Phase::Header | Phase::Closed) {
+            // One that has not said what it speaks could not read why it is closed.
+            if meant && conn.phase == Phase::Header && matches!(which, Which::Vhost(None)) {
+                conn.phase = Phase::Closed;
+            } else if meant && !matches!(conn.phase, Phase::Header | Phase::Closed) {
                 count += 1;
                 core.close_connection(conn, &errors::CLOSED_BY_OPERATOR.with(&[&reason]));
             }

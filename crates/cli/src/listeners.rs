@@ -34,7 +34,16 @@ impl Listener {
 
     /// Those of an overview.
     pub(crate) fn of(overview: &Value) -> Vec<Listener> {
-        let items = overview["listeners"].as_array().into_iter().flatten();
+        Listener::list(&overview["listeners"])
+    }
+
+    /// Those that are suspended, by what is known of the process.
+    pub(crate) fn suspended(process: &Value) -> Vec<Listener> {
+        Listener::list(&process["suspended_listeners"])
+    }
+
+    fn list(items: &Value) -> Vec<Listener> {
+        let items = items.as_array().into_iter().flatten();
         let text = |item: &Value, name: &str| item[name].as_str().unwrap_or_default().to_owned();
         items
             .map(|item| Listener {

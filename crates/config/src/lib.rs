@@ -37,7 +37,7 @@ pub use markdown::markdown_table;
 pub use options::{
     AnonymousLogin, AuditOptions, AuthCacheOptions, AuthHttpOptions, AuthMechanism, AuthOptions, BackendLink,
     CertificateLogin, Compat, Config, ConsoleOptions, ConsumerTimeoutAction, CredentialOptions, CrlCheck, DefaultUser,
-    DefaultVhostLimits, DefaultVhostUser, DefinitionsOptions, DiskFreeLimit, EventOptions, HeaderOptions,
+    DefaultVhostLimits, DefaultVhostUser, DefinitionsOptions, DiskFreeLimit, EventOptions, HeaderOptions, HttpLimits,
     HttpsClientOptions, HttpsOptions, LogFileOptions, LogFormatter, LogLevel, LogLevelFormat, LogOptions,
     LogOutputOptions, LogPlace, LogRotation, LogStdio, LogStyle, LogTimeFormat, ManagementOptions, MemoryWatermark,
     MessageExpiry, OAuth2Options, OAuthLoginOptions, OAuthLoginServer, OAuthProviderOptions, OnRedeclare, OtlpOptions,

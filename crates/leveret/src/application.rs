@@ -184,6 +184,7 @@ impl Application {
         let threads = if broker.access.asks_others() { ASKING_THREADS } else { HASHING_THREADS };
         broker.set_workers(WorkerThreads::start(threads).context("cannot start the login threads")?);
         let reactors = Reactors::start(&broker, listeners, settings::entrance(config, &self.endpoints))?;
+        broker.set_client_listeners(Box::new(reactors.doors()));
         for address in &addresses {
             info!("started TCP listener on {address}");
         }
@@ -253,6 +254,11 @@ impl management::Application for Application {
 
     fn tls_listeners(&self) -> Vec<SocketAddr> {
         self.open_doors().map(|visible| visible.tls_listeners).unwrap_or_default()
+    }
+
+    fn suspended_listeners(&self) -> (Vec<SocketAddr>, Vec<SocketAddr>) {
+        let visible = lock(&self.visible).clone().filter(|visible| visible.doors.is_suspended());
+        visible.map(|visible| (visible.listeners, visible.tls_listeners)).unwrap_or_default()
     }
 
     fn amqp_endpoint(&self) -> Option<Arc<tls::Endpoint>> {

@@ -35,8 +35,8 @@ pub(crate) use limits::of_user as limits_of_user;
 
 use crate::caller::Origin;
 use crate::error::{ApiError, in_detail};
+use crate::headers;
 use crate::service::Shared;
-use crate::{compress, headers};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::StatusCode;
@@ -249,7 +249,7 @@ pub fn routes() -> Vec<Route> {
 /// Every path that is served, for every listener.
 pub(crate) fn router(shared: Shared) -> Router {
     let http = shared.http();
-    let (prefix, compress) = (http.path_prefix.clone(), http.limits.compress);
+    let prefix = http.path_prefix.clone();
     let mut router = table().into_router(&format!("{prefix}/api")).merge(pages::table().into_router(&prefix));
     if !prefix.is_empty() {
         let home = Redirect::permanent(&format!("{prefix}/"));
@@ -261,7 +261,6 @@ pub(crate) fn router(shared: Shared) -> Router {
         .layer(from_fn(for_command_line))
         .layer(body_limit)
         .layer(from_fn_with_state(shared.clone(), headers::add));
-    let router = if compress { router.layer(from_fn(compress::gzip)) } else { router };
     router.with_state(shared)
 }
 

@@ -4,10 +4,12 @@ mod body;
 mod stream;
 
 use crate::caller::Origin;
+use crate::compress;
 use crate::settings::ServerLimits;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderValue, Request, Uri, header};
+use axum::middleware::from_fn;
 use axum::response::Response;
 use body::{Budget, Limited};
 use hyper::body::Incoming;
@@ -22,7 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use stream::Impatient;
-use tls::Endpoint;
+use tls::{Endpoint, Session};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -31,9 +33,9 @@ use tracing::{debug, warn};
 
 /// Largest head of a request: as much again is kept of each body that is being read.
 const MAX_HEAD_BYTES: usize = 64 << 10;
-/// Until it is tried again where there were no descriptors left for a connection.
 /// Longest time for a TLS handshake (RabbitMQ: 5 s).
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Until it is tried again where there were no descriptors left for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What is served to whoever connects, within its limits.
@@ -47,6 +49,7 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn new(router: Router, limits: ServerLimits, max_body_bytes: usize) -> Server {
+        let router = if limits.compress { router.layer(from_fn(compress::gzip)) } else { router };
         let most = limits.max_connections.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
         Server {
             router,
@@ -99,6 +102,10 @@ impl Server {
         let patience = self.limits.request_timeout().unwrap_or(HANDSHAKE_TIMEOUT).min(HANDSHAKE_TIMEOUT);
         tokio::spawn(async move {
             match tokio::time::timeout(patience, acceptor.accept(stream)).await {
+                // One that has expired since the session began, which is taken up.
+                Ok(Ok(stream)) if Session::of(stream.get_ref().1).expired_peer().is_some() => {
+                    debug!("the certificate of {peer} for HTTP has expired");
+                }
                 Ok(Ok(stream)) => self.serve_connection(stream, Origin::Network(peer)).await,
                 Ok(Err(error)) => debug!("TLS handshake of {peer} for HTTP failed: {error}"),
                 Err(_) => debug!("TLS handshake of {peer} for HTTP timed out"),

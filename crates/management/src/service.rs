@@ -57,6 +57,8 @@ pub trait Application: Send + Sync {
     fn listeners(&self) -> Vec<SocketAddr>;
     /// Where they can with TLS.
     fn tls_listeners(&self) -> Vec<SocketAddr>;
+    /// Where they could if listeners were not suspended, without TLS and with it.
+    fn suspended_listeners(&self) -> (Vec<SocketAddr>, Vec<SocketAddr>);
     /// The TLS of the listeners for AMQP.
     fn amqp_endpoint(&self) -> Option<Arc<Endpoint>>;
     /// Closes the listeners of clients, whose connections stay. May wait.
@@ -212,28 +214,28 @@ struct Network {
     metrics: Vec<Listener>,
 }
 
-/// A listening socket, and the TLS that is spoken there.
+/// A listening socket, the TLS that is spoken there, and the limits on its connections.
 struct Listener {
     socket: std::net::TcpListener,
     tls: Option<Arc<Endpoint>>,
+    limits: ServerLimits,
 }
 
 impl Network {
     fn open(http: &HttpSettings) -> Result<Network, StartError> {
-        let open = |plain: &[SocketAddr], https: &Option<HttpsSettings>| -> Result<Vec<Listener>, StartError> {
-            let mut listeners: Vec<Listener> =
-                listen_on(plain)?.into_iter().map(|socket| Listener { socket, tls: None }).collect();
-            if let Some(https) = https {
-                let tls = Some(https.endpoint.clone());
-                let sockets = listen_on(&https.listeners)?.into_iter();
-                listeners.extend(sockets.map(|socket| Listener { socket, tls: tls.clone() }));
-            }
-            Ok(listeners)
+        let open = |addresses: &[SocketAddr], tls: Option<&Arc<Endpoint>>, limits: &ServerLimits| {
+            let listener = |socket| Listener { socket, tls: tls.cloned(), limits: limits.clone() };
+            listen_on(addresses).map(|sockets| sockets.into_iter().map(listener).collect::<Vec<_>>())
         };
-        Ok(Network {
-            api: open(&http.listeners, &http.https)?,
-            metrics: open(&http.prometheus_listeners, &http.prometheus_https)?,
-        })
+        let with_tls = |https: &Option<HttpsSettings>| match https {
+            Some(https) => open(&https.listeners, Some(&https.endpoint), &https.limits),
+            None => Ok(Vec::new()),
+        };
+        let mut api = open(&http.listeners, None, &http.limits)?;
+        api.extend(with_tls(&http.https)?);
+        let mut metrics = open(&http.prometheus_listeners, None, &http.prometheus_limits)?;
+        metrics.extend(with_tls(&http.prometheus_https)?);
+        Ok(Network { api, metrics })
     }
 }
 
@@ -254,23 +256,22 @@ fn serve(
         tokio::spawn(statistics::run(shared.clone()));
         let unix = tokio::net::UnixListener::from_std(unix)?;
         let http = shared.http();
-        let limits = &http.limits;
         let api = routes::router(shared.clone());
         let serve = |router: &axum::Router, limits: &ServerLimits| {
             Server::new(router.clone(), limits.clone(), http.max_body_bytes)
         };
         for listener in network.api {
             let socket = tokio::net::TcpListener::from_std(listener.socket)?;
-            tokio::spawn(serve(&api, limits).serve_network(socket, listener.tls));
+            tokio::spawn(serve(&api, &listener.limits).serve_network(socket, listener.tls));
         }
         let for_socket = api.clone().layer(map_response(async |response| in_detail(response)));
         let metrics = prometheus::router(shared.clone());
         for listener in network.metrics {
-            let server = serve(&metrics, &ServerLimits::default());
+            let server = serve(&metrics, &listener.limits);
             tokio::spawn(server.serve_network(tokio::net::TcpListener::from_std(listener.socket)?, listener.tls));
         }
         tokio::select! {
-            () = serve(&for_socket, limits).serve_socket(unix) => {}
+            () = serve(&for_socket, &http.limits).serve_socket(unix) => {}
             _ = stopped => {}
         }
         io::Result::Ok(())

@@ -23,8 +23,10 @@ pub struct HttpSettings {
     pub path_prefix: String,
     /// Largest body of a request in bytes (RabbitMQ's `management.http.max_body_size`).
     pub max_body_bytes: usize,
-    /// Limits on connections to the API.
+    /// Limits on connections to the API without TLS, and on the socket.
     pub limits: ServerLimits,
+    /// Limits on connections to the metrics.
+    pub prometheus_limits: ServerLimits,
     /// What is sampled, and for how long.
     pub statistics: StatisticsSettings,
     /// What the listeners of metrics serve.
@@ -54,6 +56,8 @@ pub struct HttpsSettings {
     pub listeners: Vec<SocketAddr>,
     /// Certificates and options.
     pub endpoint: Arc<Endpoint>,
+    /// Limits on connections to them.
+    pub limits: ServerLimits,
 }
 
 /// What the listeners of metrics serve: RabbitMQ's `prometheus.*`.
@@ -156,6 +160,7 @@ impl Default for HttpSettings {
             path_prefix: String::new(),
             max_body_bytes: 20_000_000,
             limits: ServerLimits::default(),
+            prometheus_limits: ServerLimits::default(),
             statistics: StatisticsSettings::default(),
             prometheus: PrometheusSettings::default(),
             headers: HeaderSettings::default(),

@@ -4,25 +4,26 @@
 //! is not for reactors. Who is at it is a **guest**. Guests are bounded in number and time, and cost little until they
 //! have sent something; where there are too many, those go first that have been silent for longest.
 
+mod complaints;
 mod guest;
 
 use crate::distributor::Distributor;
 use crate::listener::{Door, ListenError, Listeners, SocketOptions};
 use crate::reactor::StartError;
-use broker::Broker;
+use broker::{Broker, ClientListeners};
+use complaints::Complaints;
 use guest::{Guest, Progress};
 use mio::event::Event;
 use mio::{Events, Interest, Poll, Token, Waker};
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tls::{Endpoint, LoginFrom};
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
 /// Guests at once, where descriptors allow as many.
 const MOST_GUESTS: usize = 4096;
@@ -82,7 +83,7 @@ impl Doors {
         let _ = told.recv();
     }
 
-    /// Opens them again. Returns when clients can connect, or why they cannot.
+    /// Opens them again, all or none. Returns when clients can connect, or why they cannot.
     pub fn resume(&self) -> Result<(), ListenError> {
         let (done, told) = channel();
         self.send(Command::Resume(done));
@@ -102,6 +103,16 @@ impl Doors {
         {
             error!("cannot wake the doorkeeper: {error}");
         }
+    }
+}
+
+impl ClientListeners for Doors {
+    fn suspend(&self) {
+        Doors::suspend(self);
+    }
+
+    fn resume(&self) -> Result<(), String> {
+        Doors::resume(self).map_err(|error| error.to_string())
     }
 }
 
@@ -139,6 +150,7 @@ impl Doorkeeper {
             most_guests: most_guests(),
             busy_doors: Vec::new(),
             accept_again: None,
+            complaints: Complaints::default(),
         };
         for at in 0..keeper.doors.len() {
             keeper.watch(at)?;
@@ -183,6 +195,7 @@ struct Keeper {
     busy_doors: Vec<usize>,
     /// When to look again for connections that could not be accepted.
     accept_again: Option<Instant>,
+    complaints: Complaints,
 }
 
 impl Keeper {
@@ -228,7 +241,7 @@ impl Keeper {
         if !self.busy_doors.is_empty() {
             return Some(Duration::ZERO);
         }
-        let tick = (!self.guests.is_empty()).then_some(next_tick);
+        let tick = (!self.guests.is_empty() || self.complaints.has_more()).then_some(next_tick);
         let due = [tick, self.accept_again].into_iter().flatten().min()?;
         Some(due.saturating_duration_since(Instant::now()))
     }
@@ -249,6 +262,9 @@ impl Keeper {
 
     /// RabbitMQ: nobody new, and who is there stays.
     fn suspend(&mut self) {
+        if self.is_suspended.load(Ordering::Acquire) {
+            return;
+        }
         self.doors.iter_mut().for_each(|door| door.socket = None);
         self.accept_again = None;
         self.busy_doors.clear();
@@ -256,19 +272,28 @@ impl Keeper {
         info!("listeners are suspended: no new client connections are accepted");
     }
 
+    /// All or none: where one cannot be opened, nobody has got in through the others.
     fn resume(&mut self) -> Result<(), ListenError> {
+        if !self.is_suspended.load(Ordering::Acquire) {
+            return Ok(());
+        }
         for at in 0..self.doors.len() {
-            let (options, door) = (&self.options, &mut self.doors[at]);
-            if door.socket.is_some() {
-                continue;
+            if let Err(error) = self.open(at) {
+                self.doors.iter_mut().for_each(|door| door.socket = None);
+                warn!("listeners stay suspended: {error}");
+                return Err(error);
             }
-            door.reopen(options)?;
-            let address = door.address;
-            self.watch(at).map_err(|source| ListenError { address, source })?;
         }
         self.is_suspended.store(false, Ordering::Release);
         info!("listeners are resumed");
         Ok(())
+    }
+
+    fn open(&mut self, at: usize) -> Result<(), ListenError> {
+        let (options, door) = (&self.options, &mut self.doors[at]);
+        let address = door.address;
+        door.reopen(options)?;
+        self.watch(at).map_err(|source| ListenError { address, source })
     }
 
     fn accept(&mut self, at: usize) {
@@ -333,8 +358,10 @@ impl Keeper {
         let Some(guest) = self.guests.get_mut(&key) else { return };
         match guest.advance(&self.settings) {
             Progress::Waits => {}
-            Progress::Gone => {
-                self.guests.remove(&key);
+            Progress::Gone(what) => {
+                if let Some(guest) = self.guests.remove(&key) {
+                    self.complaints.ended(Instant::now(), guest.socket_peer(), &what, guest.has_spoken());
+                }
             }
             Progress::Through => {
                 let Some(mut guest) = self.guests.remove(&key) else { return };
@@ -349,22 +376,14 @@ impl Keeper {
 
     fn drop_overdue(&mut self) {
         let now = Instant::now();
+        let complaints = &mut self.complaints;
         self.guests.retain(|_, guest| {
             if guest.deadline() > now {
                 return true;
             }
-            guest.log_timeout();
+            complaints.ended(now, guest.socket_peer(), guest.why_late(), true);
             false
         });
-    }
-}
-
-/// Says at which level a connection is named in the log that came to nothing: those that look whether somebody is there
-/// hang up without a word.
-fn log_failure(peer: SocketAddr, what: &str, has_spoken: bool) {
-    if has_spoken {
-        warn!(target: "connection", "closing {peer}: {what}");
-    } else {
-        debug!(target: "connection", "closing {peer}: {what}");
+        complaints.tell(now);
     }
 }

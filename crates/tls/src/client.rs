@@ -55,7 +55,7 @@ pub fn client_config(options: &ClientOptions) -> Result<Arc<ClientConfig>, TlsEr
     let (cert_key, key_key) = (format!("{prefix}.certfile"), format!("{prefix}.keyfile"));
     let keyfile = options.keyfile.as_ref().unwrap_or(certfile);
     let chain = reader.certificates(&cert_key, certfile)?;
-    let key = reader.private_key(&key_key, keyfile)?;
+    let key = reader.private_key(&key_key, keyfile, &format!("{prefix}.password"), None)?;
     let config = builder
         .with_client_auth_cert(chain, key)
         .map_err(|error| TlsError::file(&key_key, keyfile, format!("cannot be used: {error}")))?;

@@ -9,10 +9,16 @@ const BMP_STRING: u8 = 0x1e;
 
 /// Tag and content of the element that `bytes` begin with; `None` where that is cut short.
 pub(crate) fn element(bytes: &[u8]) -> Option<(u8, &[u8])> {
+    split(bytes).map(|(tag, content, _)| (tag, content))
+}
+
+/// The same, and what follows.
+pub(crate) fn split(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&tag, rest) = bytes.split_first()?;
     let (&first, rest) = rest.split_first()?;
     if first < 0x80 {
-        return Some((tag, rest.get(..usize::from(first))?));
+        let (content, rest) = rest.split_at_checked(usize::from(first))?;
+        return Some((tag, content, rest));
     }
     // Nothing that we look at is longer than two octets of length can say.
     let octets = usize::from(first & 0x7f);
@@ -21,7 +27,8 @@ pub(crate) fn element(bytes: &[u8]) -> Option<(u8, &[u8])> {
         [high, low] => usize::from(u16::from_be_bytes([*high, *low])),
         _ => return None,
     };
-    Some((tag, rest.get(octets..octets + length)?))
+    let (content, rest) = rest.get(octets..)?.split_at_checked(length)?;
+    Some((tag, content, rest))
 }
 
 /// The text of a string by its tag; `None` where it is none, or not what its tag says.

@@ -1,6 +1,8 @@
 //! PEM files.
 
+use crate::encrypted::{EncryptedKey, KeyError};
 use crate::error::TlsError;
+use crate::options::Password;
 use rustls::pki_types::pem::{Error as PemError, PemObject};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use std::fs;
@@ -49,19 +51,36 @@ impl Reader {
         Ok(found)
     }
 
-    /// The private key of a file. One that others can read is named in the log.
-    pub(crate) fn private_key(&mut self, key: &str, path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    /// The private key of a file, and `password` where it has one; `password_key` is what that is called. A file that
+    /// others can read is named in the log.
+    pub(crate) fn private_key(
+        &mut self,
+        key: &str,
+        path: &Path,
+        password_key: &str,
+        password: Option<&Password>,
+    ) -> Result<PrivateKeyDer<'static>, TlsError> {
         let bytes = self.read(key, path)?;
-        if is_encrypted(&bytes) {
-            let what = "is encrypted, and keys with a password are not supported: \
-                        store it decrypted (openssl pkey -in FILE -out NEW) where only the broker can read it";
-            return Err(TlsError::file(key, path, what));
-        }
         if fs::metadata(path).is_ok_and(|file| file.permissions().mode() & WORLD_READABLE != 0) {
             warn!(
                 "{key}: {} can be read by everybody on this machine; its mode should be 0600 or 0640",
                 path.display()
             );
+        }
+        if let Some(encrypted) = std::str::from_utf8(&bytes).ok().and_then(EncryptedKey::find) {
+            let Some(password) = password else {
+                return Err(TlsError::file(key, path, format!("is encrypted, and {password_key} is not given")));
+            };
+            return encrypted.decrypt(password.expose()).map_err(|error| {
+                let what = match error {
+                    KeyError::Malformed => "is not PEM: it cannot be read".to_owned(),
+                    KeyError::Unsupported => "is encrypted in a way that is not supported; \
+                        convert it with: openssl pkcs8 -topk8 -v2 aes-256-cbc -in FILE -out NEW"
+                        .to_owned(),
+                    KeyError::Password => format!("cannot be decrypted: {password_key} is not its password"),
+                };
+                TlsError::file(key, path, what)
+            });
         }
         match PrivateKeyDer::from_pem_slice(&bytes) {
             Ok(found) => Ok(found),
@@ -102,12 +121,6 @@ fn files_of(key: &str, path: &Path) -> Result<Vec<PathBuf>, TlsError> {
     files.retain(|file| file.is_file());
     files.sort_unstable();
     Ok(files)
-}
-
-/// PKCS#8 has a label for it, and the older forms a header.
-fn is_encrypted(bytes: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(bytes);
-    text.contains("BEGIN ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED")
 }
 
 /// Without the number that Rust prints behind the system's words.

@@ -7,6 +7,7 @@
 mod certificate;
 mod client;
 mod der;
+mod encrypted;
 mod endpoint;
 mod error;
 mod files;
@@ -21,7 +22,7 @@ pub use certificate::{AlternativeName, Certificate, LoginFrom};
 pub use client::{ClientOptions, client_config};
 pub use endpoint::{Endpoint, Prepared, Source};
 pub use error::TlsError;
-pub use options::{RevocationCheck, ServerOptions};
+pub use options::{Password, RevocationCheck, ServerOptions};
 pub use rustls;
 pub use session::Session;
 pub use suites::{suite_parts, supported_suites};

@@ -79,6 +79,77 @@ fn escaped(text: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::certificate::Certificate;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+    use std::sync::OnceLock;
+
+    /// Undoes the escapes, as RFC 4514 reads them.
+    fn unescaped(text: &str) -> Vec<u8> {
+        let mut bytes = text.bytes();
+        let mut out = Vec::new();
+        while let Some(byte) = bytes.next() {
+            if byte != b'\\' {
+                out.push(byte);
+                continue;
+            }
+            let next = bytes.next().expect("something is escaped");
+            let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+            match digit(next) {
+                Some(high) => {
+                    let low = bytes.next().and_then(digit).expect("two digits");
+                    out.push(high << 4 | low);
+                }
+                None => out.push(next),
+            }
+        }
+        out
+    }
+
+    proptest! {
+        /// So that no two values come to the same name, and none to more than one part of it.
+        #[test]
+        fn what_is_escaped_can_be_told_apart(value in vec(any::<u8>(), 0..40)) {
+            let text = escaped(&value);
+            prop_assert_eq!(unescaped(&text), value);
+            prop_assert!(text.bytes().all(|byte| (b' '..b'~').contains(&byte)));
+            let bare: Vec<&str> = text.split('\\').collect();
+            for (at, part) in bare.iter().enumerate() {
+                // The first letter behind a backslash is what that escapes.
+                let part = if at == 0 { part } else { part.get(1..).unwrap_or_default() };
+                prop_assert!(!part.contains([',', '+', '"', ';', '<', '>']), "{}", text);
+            }
+        }
+
+        /// Certificates come from peers; those that make no sense are refused, and the parser does not panic.
+        #[test]
+        fn broken_certificates_are_read_or_refused(changes in vec((any::<Index>(), any::<u8>()), 1..4), cut in any::<Index>()) {
+            let mut der = certificate();
+            for (at, byte) in changes {
+                let at = at.index(der.len());
+                der[at] = byte;
+            }
+            let _ = Certificate::parse(&der);
+            let _ = Certificate::parse(&der[..cut.index(der.len())]);
+        }
+    }
+
+    /// One with every kind of name.
+    fn certificate() -> Vec<u8> {
+        static CERTIFICATE: OnceLock<Vec<u8>> = OnceLock::new();
+        let make = || {
+            let mut params =
+                rcgen::CertificateParams::new(vec!["a.example".to_owned(), "::1".to_owned()]).expect("names");
+            params.subject_alt_names.push(rcgen::SanType::OtherName((vec![1, 3, 6], "other".into())));
+            for kind in [rcgen::DnType::OrganizationName, rcgen::DnType::CommonName, rcgen::DnType::CountryName] {
+                params.distinguished_name.push(kind, " a,b #\u{fc}");
+            }
+            let key = rcgen::KeyPair::generate().expect("a key");
+            params.self_signed(&key).expect("a certificate").der().to_vec()
+        };
+        CERTIFICATE.get_or_init(make).clone()
+    }
 
     #[test]
     fn special_characters_are_escaped_as_rabbitmq_does() {

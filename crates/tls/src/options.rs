@@ -1,5 +1,6 @@
 //! The options of a listener, as `rabbitmq.conf` has them.
 
+use std::fmt;
 use std::path::PathBuf;
 
 /// Whether certificates of clients are looked up in revocation lists (`crl_check`).
@@ -16,6 +17,27 @@ pub enum RevocationCheck {
     BestEffort,
 }
 
+/// A password, which nothing prints.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(String);
+
+impl Password {
+    /// This text.
+    pub fn new(text: String) -> Password {
+        Password(text)
+    }
+
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("********")
+    }
+}
+
 /// A listener's options.
 #[derive(Clone, Debug, Default)]
 pub struct ServerOptions {
@@ -23,8 +45,10 @@ pub struct ServerOptions {
     pub prefix: String,
     /// Certificate and the chain behind it, in PEM.
     pub certfile: Option<PathBuf>,
-    /// Private key in PEM: PKCS#8, PKCS#1 or SEC1.
+    /// Private key in PEM: PKCS#8, PKCS#1 or SEC1, with a password or without.
     pub keyfile: Option<PathBuf>,
+    /// Password of the private key.
+    pub password: Option<Password>,
     /// Certificates that are trusted, in PEM.
     pub cacertfile: Option<PathBuf>,
     /// `verify_peer`: clients are asked for certificates.

@@ -44,7 +44,7 @@ pub(crate) fn build(options: &ServerOptions) -> Result<Built, TlsError> {
     }
     let certificates = used(options, &chain, &authorities, &cert_path)?;
     complete(&mut chain, &authorities);
-    let private_key = reader.private_key(&key_key, &key_path)?;
+    let private_key = reader.private_key(&key_key, &key_path, &options.key("password"), options.password.as_ref())?;
     let provider = suites::provider(&options.prefix, &options.ciphers)?;
     let versions = suites::versions(&options.prefix, &options.versions, &provider)?;
     let builder = ServerConfig::builder_with_provider(provider.clone())

@@ -3,6 +3,7 @@
 use crate::certificate::Certificate;
 use crate::suites::names_of;
 use rustls::{ProtocolVersion, ServerConnection};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A connection's TLS, in RabbitMQ's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,5 +36,12 @@ impl Session {
             hash: "aead",
             peer,
         }
+    }
+
+    /// The client's certificate, where that has expired: a session that is taken up shows one that was checked when the
+    /// session began.
+    pub fn expired_peer(&self) -> Option<&Certificate> {
+        let now_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs().cast_signed());
+        self.peer.as_ref().filter(|peer| peer.not_after_s < now_s)
     }
 }

@@ -153,6 +153,8 @@ impl Broker {
     pub(crate) fn emit_connection_created(&self, entry: &ConnectionEntry) {
         self.emit("connection.created", || {
             let tuned = entry.tuned();
+            let tls = entry.tls.as_deref();
+            let peer = tls.and_then(|tls| tls.peer.as_ref());
             let mut table = fields([
                 (BY, entry.user().into()),
                 ("node", self.node()),
@@ -164,15 +166,15 @@ impl Broker {
                 ("vhost", entry.vhost().map_or("", |vhost| &**vhost).into()),
                 ("user", entry.user().into()),
                 ("protocol", "{0,9,1}".into()),
-                ("ssl_hash", "".into()),
-                ("ssl_cipher", "".into()),
-                ("ssl_key_exchange", "".into()),
-                ("ssl_protocol", "".into()),
+                ("ssl_hash", tls.map_or("", |tls| &tls.hash).into()),
+                ("ssl_cipher", tls.map_or("", |tls| &tls.cipher).into()),
+                ("ssl_key_exchange", tls.map_or("", |tls| &tls.key_exchange).into()),
+                ("ssl_protocol", tls.map_or("", |tls| &tls.protocol).into()),
                 ("auth_mechanism", entry.mechanism().unwrap_or_default().into()),
-                ("peer_cert_validity", "".into()),
-                ("peer_cert_issuer", "".into()),
-                ("peer_cert_subject", "".into()),
-                ("ssl", false.into()),
+                ("peer_cert_validity", peer.map_or("", |peer| &peer.validity).into()),
+                ("peer_cert_issuer", peer.map_or("", |peer| &peer.issuer).into()),
+                ("peer_cert_subject", peer.map_or("", |peer| &peer.subject).into()),
+                ("ssl", tls.is_some().into()),
                 ("peer_host", address(entry.peer.ip()).into()),
                 ("host", address(entry.local.ip()).into()),
                 ("peer_port", number(entry.peer.port())),
@@ -262,8 +264,18 @@ impl Broker {
                 let letters = error.chars().map(|letter| number(u32::from(letter))).collect();
                 table.insert("error", FieldValue::Array(letters));
             }
+            // Where there is nothing to say of TLS, RabbitMQ leaves it out here.
+            if let Some(tls) = entry.tls.as_deref() {
+                if let Some(peer) = &tls.peer {
+                    table.insert("peer_cert_validity", peer.validity.as_str());
+                    table.insert("peer_cert_subject", peer.subject.as_str());
+                    table.insert("peer_cert_issuer", peer.issuer.as_str());
+                }
+                table.insert("ssl_cipher", tls.cipher.as_str());
+                table.insert("ssl_protocol", tls.protocol.as_str());
+            }
             let more = fields([
-                ("ssl", false.into()),
+                ("ssl", entry.tls.is_some().into()),
                 ("auth_mechanism", mechanism.into()),
                 ("protocol", "{0,9,1}".into()),
                 ("peer_port", number(entry.peer.port())),

@@ -137,7 +137,8 @@ const ACCEPTED_WITHIN: Duration = Duration::from_secs(30);
 fn port_connectivity(context: &Context<'_>) -> Result<(), Failure> {
     let node = context.node_name()?;
     context.banner(&format!("Testing TCP connections to all active listeners on node {node} ..."))?;
-    let listeners = Listener::all(context)?;
+    // RabbitMQ tries those that are suspended, too, so that a probe sees a node that is being drained.
+    let listeners = [Listener::all(context)?, Listener::suspended(context.process()?)].concat();
     let within = context.timeout().unwrap_or(ACCEPTED_WITHIN);
     let given = context.option("address").map(|text| {
         text.parse().map_err(|_| context.invalid("Bad argument: the address is no IP address", exit::DATA_ERROR))

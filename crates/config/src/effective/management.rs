@@ -3,8 +3,8 @@
 use super::Checked;
 use crate::kind::Value;
 use crate::options::{
-    AuditOptions, DefinitionsOptions, HeaderOptions, HttpsOptions, ManagementOptions, PrometheusOptions, RatesMode,
-    RetentionPolicy, StatisticsOptions,
+    AuditOptions, DefinitionsOptions, HeaderOptions, HttpLimits, HttpsOptions, ManagementOptions, PrometheusOptions,
+    RatesMode, RetentionPolicy, StatisticsOptions,
 };
 use crate::plugins::Plugins;
 use std::net::{IpAddr, SocketAddr};
@@ -36,12 +36,8 @@ impl Checked {
             prometheus_https,
             path_prefix: self.optional_text("management.path_prefix").unwrap_or_default(),
             max_body_bytes: self.integer("management.http.max_body_size"),
-            max_connections: self.limit("management.tcp.max_connections"),
-            request_timeout_ms: self.integer("management.tcp.request_timeout"),
-            idle_timeout_ms: self.integer("management.tcp.idle_timeout"),
-            inactivity_timeout_ms: self.integer("management.tcp.inactivity_timeout"),
-            max_keepalive: self.integer("management.tcp.max_keepalive"),
-            compress: self.boolean("management.tcp.compress"),
+            limits: self.http_limits("management.tcp"),
+            prometheus_limits: self.http_limits("prometheus.tcp"),
             hide_allow_header: self.boolean("management.http.hide_allow_header"),
             headers: self.http_headers(),
             disable_basic_auth: self.boolean("management.disable_basic_auth"),
@@ -65,7 +61,10 @@ impl Checked {
             let own = "management.listener.ssl_opts";
             // RabbitMQ: without options of its own it has those of AMQP.
             let server = if self.is_any_given(&format!("{own}.")) { self.tls_server(own) } else { self.tls().server };
-            return (Vec::new(), Some(HttpsOptions { listeners: plain, server }));
+            return (
+                Vec::new(),
+                Some(HttpsOptions { listeners: plain, server, limits: self.http_limits("management.tcp") }),
+            );
         }
         let https = self.https("leveret.management", "management.ssl.ip", "management.ssl.port", "management.ssl");
         let is_alone = https.is_some() && !self.is_any_given("management.tcp.");
@@ -78,6 +77,19 @@ impl Checked {
         let https = self.https("leveret.prometheus", "prometheus.ssl.ip", "prometheus.ssl.port", "prometheus.ssl");
         let is_alone = https.is_some() && !self.is_any_given("prometheus.tcp.");
         (if is_alone { Vec::new() } else { plain }, https)
+    }
+
+    /// Limits on the connections of listeners whose keys begin like this.
+    pub(super) fn http_limits(&self, prefix: &str) -> HttpLimits {
+        let key = |name: &str| format!("{prefix}.{name}");
+        HttpLimits {
+            max_connections: self.limit(&key("max_connections")),
+            request_timeout_ms: self.integer(&key("request_timeout")),
+            idle_timeout_ms: self.integer(&key("idle_timeout")),
+            inactivity_timeout_ms: self.integer(&key("inactivity_timeout")),
+            max_keepalive: self.integer(&key("max_keepalive")),
+            compress: self.boolean(&key("compress")),
+        }
     }
 
     pub(super) fn http_headers(&self) -> HeaderOptions {

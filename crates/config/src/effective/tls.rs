@@ -2,7 +2,7 @@
 
 use super::Checked;
 use crate::kind::Value;
-use crate::options::{CertificateLogin, CrlCheck, HttpsOptions, TlsOptions, TlsServerOptions};
+use crate::options::{CertificateLogin, CrlCheck, HttpsOptions, Secret, TlsOptions, TlsServerOptions};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -11,16 +11,7 @@ impl Checked {
         TlsOptions {
             listeners: self.tls_listeners(),
             handshake_timeout_ms: self.integer("ssl_handshake_timeout"),
-            server: TlsServerOptions {
-                crl_check: match self.word("ssl_options.crl_check") {
-                    Some("true") => CrlCheck::Chain,
-                    Some("peer") => CrlCheck::Peer,
-                    Some("best_effort") => CrlCheck::BestEffort,
-                    _ => CrlCheck::Never,
-                },
-                crl_paths: self.crl_paths(),
-                ..self.tls_server("ssl_options")
-            },
+            server: self.tls_server("ssl_options"),
             login_from: self.choice("ssl_cert_login_from", CertificateLogin::from_word),
             login_san_type: self.word("ssl_cert_login_san_type").unwrap_or_default().to_owned(),
             login_san_index: self.integer("ssl_cert_login_san_index"),
@@ -46,7 +37,8 @@ impl Checked {
             return None;
         }
         let listeners = self.http_listeners(enabled, ip, port);
-        (!listeners.is_empty()).then(|| HttpsOptions { listeners, server: self.tls_server(prefix) })
+        let (server, limits) = (self.tls_server(prefix), self.http_limits(prefix));
+        (!listeners.is_empty()).then_some(HttpsOptions { listeners, server, limits })
     }
 
     /// Whether a key was given that begins like this.
@@ -61,6 +53,7 @@ impl Checked {
             prefix: prefix.to_owned(),
             certfile: path("certfile"),
             keyfile: path("keyfile"),
+            password: self.optional_text(&key("password")).map(Secret::new),
             cacertfile: path("cacertfile"),
             verify_peer: self.word(&key("verify")) == Some("verify_peer"),
             fail_if_no_peer_cert: self.boolean(&key("fail_if_no_peer_cert")),
@@ -69,8 +62,14 @@ impl Checked {
             ciphers: self.numbered(&key("ciphers.")),
             honor_cipher_order: self.boolean(&key("honor_cipher_order")),
             reuse_sessions: self.boolean(&key("reuse_sessions")),
-            crl_check: CrlCheck::Never,
-            crl_paths: Vec::new(),
+            // Not every listener has the key.
+            crl_check: match self.given(&key("crl_check")) {
+                Some("true") => CrlCheck::Chain,
+                Some("peer") => CrlCheck::Peer,
+                Some("best_effort") => CrlCheck::BestEffort,
+                _ => CrlCheck::Never,
+            },
+            crl_paths: self.crl_paths(),
         }
     }
 
@@ -89,6 +88,7 @@ impl Checked {
         given.into_iter().map(|(_, _, text)| text.clone()).collect()
     }
 
+    /// RabbitMQ lets one place be named for lists, whoever asks for them.
     fn crl_paths(&self) -> Vec<PathBuf> {
         let of = |(key, checked): (&String, &super::CheckedSetting)| match &checked.value {
             Value::Text(path) if key.starts_with("ssl_options.crl_sources.") && key.ends_with(".path") => {
@@ -97,6 +97,14 @@ impl Checked {
             _ => None,
         };
         self.settings.iter().filter_map(of).collect()
+    }
+
+    /// A word that was given for a key that there may be.
+    fn given(&self, key: &str) -> Option<&'static str> {
+        match self.settings.get(key)?.value {
+            Value::Word(word) => Some(word),
+            _ => None,
+        }
     }
 
     fn word(&self, key: &str) -> Option<&'static str> {

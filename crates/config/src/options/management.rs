@@ -14,6 +14,23 @@ pub struct DefinitionsOptions {
     pub skip_if_unchanged: bool,
 }
 
+/// Limits on the connections of HTTP listeners.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpLimits {
+    /// Connections at once.
+    pub max_connections: Option<u64>,
+    /// How long the head of a request may take to arrive; 0 is no limit.
+    pub request_timeout_ms: u64,
+    /// How long a client may send or read nothing; 0 is no limit.
+    pub idle_timeout_ms: u64,
+    /// The same; the shorter of the two counts.
+    pub inactivity_timeout_ms: u64,
+    /// Requests on one connection.
+    pub max_keepalive: u64,
+    /// Whether answers are compressed.
+    pub compress: bool,
+}
+
 /// The HTTP API and the metrics.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ManagementOptions {
@@ -29,18 +46,10 @@ pub struct ManagementOptions {
     pub path_prefix: String,
     /// Largest body of a request in bytes.
     pub max_body_bytes: usize,
-    /// Connections to the API at once.
-    pub max_connections: Option<u64>,
-    /// How long the head of a request may take to arrive; 0 is no limit.
-    pub request_timeout_ms: u64,
-    /// How long a client may send or read nothing; 0 is no limit.
-    pub idle_timeout_ms: u64,
-    /// The same; the shorter of the two counts.
-    pub inactivity_timeout_ms: u64,
-    /// Requests on one connection.
-    pub max_keepalive: u64,
-    /// Whether answers are compressed.
-    pub compress: bool,
+    /// Limits on connections to the API without TLS.
+    pub limits: HttpLimits,
+    /// Limits on connections to the metrics without TLS.
+    pub prometheus_limits: HttpLimits,
     /// No `allow` header but with 405.
     pub hide_allow_header: bool,
     /// Headers that answers have for browsers.

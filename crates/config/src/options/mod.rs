@@ -24,8 +24,8 @@ pub use log::{
     LogRotation, LogStdio, LogStyle, LogTimeFormat, RotationDate,
 };
 pub use management::{
-    AuditOptions, DefinitionsOptions, HeaderOptions, ManagementOptions, OtlpOptions, PrometheusOptions, RatesMode,
-    RetentionPolicy, StatisticsOptions,
+    AuditOptions, DefinitionsOptions, HeaderOptions, HttpLimits, ManagementOptions, OtlpOptions, PrometheusOptions,
+    RatesMode, RetentionPolicy, StatisticsOptions,
 };
 pub use secret::Secret;
 pub use tls::{CertificateLogin, CrlCheck, HttpsOptions, TlsOptions, TlsServerOptions};

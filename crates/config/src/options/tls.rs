@@ -1,5 +1,7 @@
 //! `listeners.ssl.*`, `ssl_options.*` and what else concerns TLS.
 
+use super::management::HttpLimits;
+use super::secret::Secret;
 use super::words::words;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -32,6 +34,8 @@ pub struct HttpsOptions {
     pub listeners: Vec<SocketAddr>,
     /// Certificates and options.
     pub server: TlsServerOptions,
+    /// Limits on connections.
+    pub limits: HttpLimits,
 }
 
 /// The options of a listener with TLS.
@@ -43,6 +47,8 @@ pub struct TlsServerOptions {
     pub certfile: Option<PathBuf>,
     /// Its key.
     pub keyfile: Option<PathBuf>,
+    /// The password of the key.
+    pub password: Option<Secret>,
     /// Certificates that are trusted.
     pub cacertfile: Option<PathBuf>,
     /// Clients are asked for certificates.

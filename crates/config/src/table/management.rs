@@ -182,3 +182,19 @@ pub(super) const SERVER: &[Row] = &[
         &["management.listener.server.max_keepalive"],
     ),
 ];
+
+/// The same of the other HTTP servers: the API with TLS, and the metrics.
+pub(super) const OTHER_SERVER: &[Row] = &[
+    takes("max_connections", Kind::LIMIT, "1024", "connections accepted at once; further ones wait"),
+    takes("compress", Boolean, "false", "compress answers"),
+    takes("idle_timeout", Kind::NON_NEGATIVE, "60000", "milliseconds a client may send or read nothing; 0 is no limit"),
+    takes("inactivity_timeout", Kind::NON_NEGATIVE, "300000", "the same; the shorter of the two counts"),
+    takes(
+        "request_timeout",
+        Kind::NON_NEGATIVE,
+        "5000",
+        "milliseconds the head of a request may take to arrive; 0 is no limit",
+    ),
+    ignored("shutdown_timeout", Kind::NON_NEGATIVE, "milliseconds a request may take to stop"),
+    takes("max_keepalive", Kind::POSITIVE, "1000", "requests per connection"),
+];

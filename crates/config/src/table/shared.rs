@@ -110,16 +110,6 @@ pub(super) const LISTENER: &[Row] =
 /// How many may connect.
 pub(super) const CONNECTION_LIMIT: &[Row] = &[ignored("max_connections", Kind::LIMIT, "connections accepted at once")];
 
-/// An HTTP server.
-pub(super) const HTTP_SERVER: &[Row] = &[
-    ignored("compress", Boolean, "compress answers"),
-    ignored("idle_timeout", Kind::NON_NEGATIVE, "milliseconds a connection may be idle"),
-    ignored("inactivity_timeout", Kind::NON_NEGATIVE, "milliseconds a connection may do nothing at all"),
-    ignored("request_timeout", Kind::NON_NEGATIVE, "milliseconds a request may take to arrive"),
-    ignored("shutdown_timeout", Kind::NON_NEGATIVE, "milliseconds a request may take to stop"),
-    ignored("max_keepalive", Kind::NON_NEGATIVE, "requests per connection"),
-];
-
 /// A protocol over WebSocket.
 pub(super) const WEB_SOCKET: &[Row] = &[
     ignored("num_acceptors.tcp", Kind::ANY_INTEGER, "processes that accept connections"),

@@ -45,15 +45,20 @@ pub(super) const KEYS: &[Row] = &[
     ),
     ignored("ssl_options.crl_sources.$index.timeout", Kind::ANY_INTEGER, "milliseconds a download may take"),
     takes("ssl_options.crl_sources.$index.path", Path, "", "revocation lists: a file, or a directory of files"),
-    ignored("management.listener.ssl_opts.crl_check", CRL, "whether revocation is checked"),
+    takes(
+        "management.listener.ssl_opts.crl_check",
+        CRL,
+        "false",
+        "whether revocation lists of ssl_options.crl_sources are asked about the certificates of HTTP clients",
+    ),
     ignored("ssl_options.bypass_pem_cache", Boolean, "read files at every handshake"),
 ];
 
 /// What every listener with TLS takes.
 pub(super) const LISTENER: &[Row] = &[
     takes("certfile", Path, "", "own certificate and the chain behind it, in PEM"),
-    takes("keyfile", Path, "", "own private key in PEM, not encrypted"),
-    ignored("password", Secret, "password of the private key; a key that is encrypted is refused"),
+    takes("keyfile", Path, "", "own private key in PEM"),
+    takes("password", Secret, "", "password of the private key, where that is encrypted"),
     takes("cacertfile", Path, "", "certificates that are trusted, in PEM"),
     takes("verify", VERIFY, "verify_none", "whether clients are asked for certificates, which are checked then"),
     takes("fail_if_no_peer_cert", Boolean, "false", "refuse a client without a certificate"),

@@ -5,12 +5,16 @@ use std::path::{Path, PathBuf};
 use crate::tests::load_all;
 use crate::{
     AnonymousLogin, AuthMechanism, CertificateLogin, Config, ConsumerTimeoutAction, CrlCheck, DiskFreeLimit, Effect,
-    HttpsOptions, LogLevel, MemoryWatermark, MessageExpiry, OnRedeclare, PassiveDeclarePermission, PublisherXDeath,
-    RatesMode, RetentionPolicy, Sync, TlsServerOptions, UnknownExchangeType, table,
+    HttpLimits, HttpsOptions, LogLevel, MemoryWatermark, MessageExpiry, OnRedeclare, PassiveDeclarePermission,
+    PublisherXDeath, RatesMode, RetentionPolicy, Sync, TlsServerOptions, UnknownExchangeType, table,
 };
 
 fn https(options: &Option<HttpsOptions>) -> Option<&TlsServerOptions> {
     options.as_ref().map(|options| &options.server)
+}
+
+fn limits(options: &Option<HttpsOptions>) -> Option<&HttpLimits> {
+    options.as_ref().map(|options| &options.limits)
 }
 
 fn https_port(options: &Option<HttpsOptions>) -> Option<u16> {
@@ -118,12 +122,12 @@ const OBSERVED: &[Observed] = &[
     ("leveret.audit.files=2", |c| c.management.audit.files == 2),
     ("management.tcp.port=15673", |c| c.management.listeners.iter().all(|address| address.port() == 15673)),
     ("management.tcp.ip=127.0.0.1", |c| c.management.listeners == ["127.0.0.1:15672".parse().unwrap()]),
-    ("management.tcp.max_connections=infinity", |c| c.management.max_connections.is_none()),
-    ("management.tcp.compress=true", |c| c.management.compress),
-    ("management.tcp.idle_timeout=120000", |c| c.management.idle_timeout_ms == 120_000),
-    ("management.tcp.inactivity_timeout=120000", |c| c.management.inactivity_timeout_ms == 120_000),
-    ("management.tcp.request_timeout=10000", |c| c.management.request_timeout_ms == 10_000),
-    ("management.tcp.max_keepalive=3", |c| c.management.max_keepalive == 3),
+    ("management.tcp.max_connections=infinity", |c| c.management.limits.max_connections.is_none()),
+    ("management.tcp.compress=true", |c| c.management.limits.compress),
+    ("management.tcp.idle_timeout=120000", |c| c.management.limits.idle_timeout_ms == 120_000),
+    ("management.tcp.inactivity_timeout=120000", |c| c.management.limits.inactivity_timeout_ms == 120_000),
+    ("management.tcp.request_timeout=10000", |c| c.management.limits.request_timeout_ms == 10_000),
+    ("management.tcp.max_keepalive=3", |c| c.management.limits.max_keepalive == 3),
     ("prometheus.tcp.port=15693", |c| c.management.prometheus_listeners.iter().all(|address| address.port() == 15693)),
     ("prometheus.tcp.ip=::1", |c| c.management.prometheus_listeners == ["[::1]:15692".parse().unwrap()]),
     ("management.path_prefix=/rabbit", |c| c.management.path_prefix == "/rabbit"),
@@ -239,6 +243,56 @@ const OBSERVED: &[Observed] = &[
     ("management.listener.ssl=true", |c| {
         c.management.listeners.is_empty() && https_port(&c.management.https) == Some(15672)
     }),
+    ("management.ssl.max_connections=infinity", |c| {
+        limits(&c.management.https).is_some_and(|l| l.max_connections.is_none())
+    }),
+    ("management.ssl.compress=true", |c| limits(&c.management.https).is_some_and(|l| l.compress)),
+    ("management.ssl.idle_timeout=7", |c| limits(&c.management.https).is_some_and(|l| l.idle_timeout_ms == 7)),
+    ("management.ssl.inactivity_timeout=8", |c| {
+        limits(&c.management.https).is_some_and(|l| l.inactivity_timeout_ms == 8)
+    }),
+    ("management.ssl.request_timeout=9", |c| limits(&c.management.https).is_some_and(|l| l.request_timeout_ms == 9)),
+    ("management.ssl.max_keepalive=3", |c| limits(&c.management.https).is_some_and(|l| l.max_keepalive == 3)),
+    ("prometheus.tcp.max_connections=infinity", |c| {
+        Some(&c.management.prometheus_limits).is_some_and(|l| l.max_connections.is_none())
+    }),
+    ("prometheus.tcp.compress=true", |c| Some(&c.management.prometheus_limits).is_some_and(|l| l.compress)),
+    ("prometheus.tcp.idle_timeout=7", |c| {
+        Some(&c.management.prometheus_limits).is_some_and(|l| l.idle_timeout_ms == 7)
+    }),
+    ("prometheus.tcp.inactivity_timeout=8", |c| {
+        Some(&c.management.prometheus_limits).is_some_and(|l| l.inactivity_timeout_ms == 8)
+    }),
+    ("prometheus.tcp.request_timeout=9", |c| {
+        Some(&c.management.prometheus_limits).is_some_and(|l| l.request_timeout_ms == 9)
+    }),
+    ("prometheus.tcp.max_keepalive=3", |c| Some(&c.management.prometheus_limits).is_some_and(|l| l.max_keepalive == 3)),
+    ("prometheus.ssl.max_connections=infinity", |c| {
+        limits(&c.management.prometheus_https).is_some_and(|l| l.max_connections.is_none())
+    }),
+    ("prometheus.ssl.compress=true", |c| limits(&c.management.prometheus_https).is_some_and(|l| l.compress)),
+    ("prometheus.ssl.idle_timeout=7", |c| {
+        limits(&c.management.prometheus_https).is_some_and(|l| l.idle_timeout_ms == 7)
+    }),
+    ("prometheus.ssl.inactivity_timeout=8", |c| {
+        limits(&c.management.prometheus_https).is_some_and(|l| l.inactivity_timeout_ms == 8)
+    }),
+    ("prometheus.ssl.request_timeout=9", |c| {
+        limits(&c.management.prometheus_https).is_some_and(|l| l.request_timeout_ms == 9)
+    }),
+    ("prometheus.ssl.max_keepalive=3", |c| {
+        limits(&c.management.prometheus_https).is_some_and(|l| l.max_keepalive == 3)
+    }),
+    ("ssl_options.password=secret", |c| {
+        Some(&c.tls.server).is_some_and(|o| o.password.as_ref().is_some_and(|p| p.expose() == "secret"))
+    }),
+    ("management.ssl.password=secret", |c| {
+        https(&c.management.https).is_some_and(|o| o.password.as_ref().is_some_and(|p| p.expose() == "secret"))
+    }),
+    ("prometheus.ssl.password=secret", |c| {
+        https(&c.management.prometheus_https)
+            .is_some_and(|o| o.password.as_ref().is_some_and(|p| p.expose() == "secret"))
+    }),
     ("management.enable_queue_totals=true", |c| c.management.enable_queue_totals),
     ("management.login_session_timeout=60", |c| c.management.login_session_timeout_min == Some(60)),
     ("log.upgrade.level=alert", |c| c.log.category_levels.get("upgrade") == Some(&LogLevel::Alert)),
@@ -310,6 +364,8 @@ fn a_listener_of_the_old_form_has_its_own_tls_or_that_of_amqp() {
         ("versions.1=tlsv1.3", |o| o.versions == ["tlsv1.3"]),
         ("honor_cipher_order=true", |o| o.honor_cipher_order),
         ("reuse_sessions=false", |o| !o.reuse_sessions),
+        ("password=secret", |o| o.password.as_ref().is_some_and(|password| password.expose() == "secret")),
+        ("crl_check=peer", |o| o.crl_check == CrlCheck::Peer),
     ] {
         let options = of(&[&format!("management.listener.ssl_opts.{assignment}")]).server;
         assert!(holds(&options) && options.prefix == "management.listener.ssl_opts", "{assignment}: {options:?}");

@@ -19,14 +19,8 @@ pub(crate) fn http_settings(config: &Config, endpoints: &super::Endpoints) -> Ht
         prometheus_https: super::tls::https(&options.prometheus_https, &endpoints.prometheus),
         path_prefix: if prefix.is_empty() { String::new() } else { format!("/{prefix}") },
         max_body_bytes: options.max_body_bytes,
-        limits: ServerLimits {
-            max_connections: options.max_connections,
-            request_timeout_ms: options.request_timeout_ms,
-            idle_timeout_ms: options.idle_timeout_ms,
-            inactivity_timeout_ms: options.inactivity_timeout_ms,
-            max_keepalive: Some(options.max_keepalive),
-            compress: options.compress,
-        },
+        limits: limits(&options.limits),
+        prometheus_limits: limits(&options.prometheus_limits),
         headers: header_settings(&options.headers),
         hide_allow_header: options.hide_allow_header,
         disable_basic_auth: options.disable_basic_auth,
@@ -41,6 +35,18 @@ pub(crate) fn http_settings(config: &Config, endpoints: &super::Endpoints) -> Ht
         },
         statistics: statistics(&options.statistics),
         prometheus: prometheus(&options.prometheus),
+    }
+}
+
+/// Limits on connections.
+pub(super) fn limits(options: &config::HttpLimits) -> ServerLimits {
+    ServerLimits {
+        max_connections: options.max_connections,
+        request_timeout_ms: options.request_timeout_ms,
+        idle_timeout_ms: options.idle_timeout_ms,
+        inactivity_timeout_ms: options.inactivity_timeout_ms,
+        max_keepalive: Some(options.max_keepalive),
+        compress: options.compress,
     }
 }
 

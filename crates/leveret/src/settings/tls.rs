@@ -5,7 +5,7 @@ use management::HttpsSettings;
 use server::{EntranceSettings, TlsEntrance};
 use std::sync::Arc;
 use std::time::Duration;
-use tls::{AlternativeName, Endpoint, LoginFrom, RevocationCheck, ServerOptions, TlsError};
+use tls::{AlternativeName, Endpoint, LoginFrom, Password, RevocationCheck, ServerOptions, TlsError};
 
 /// The TLS of everything that has it.
 #[derive(Clone, Default)]
@@ -49,7 +49,8 @@ pub(crate) fn entrance(config: &Config, endpoints: &Endpoints) -> EntranceSettin
 /// Where HTTP is served with TLS.
 pub(super) fn https(options: &Option<HttpsOptions>, endpoint: &Option<Arc<Endpoint>>) -> Option<HttpsSettings> {
     let (options, endpoint) = (options.as_ref()?, endpoint.clone()?);
-    Some(HttpsSettings { listeners: options.listeners.clone(), endpoint })
+    let limits = super::management::limits(&options.limits);
+    Some(HttpsSettings { listeners: options.listeners.clone(), endpoint, limits })
 }
 
 fn login_from(config: &Config) -> LoginFrom {
@@ -74,6 +75,7 @@ fn server_options(options: &TlsServerOptions) -> ServerOptions {
         prefix: options.prefix.clone(),
         certfile: options.certfile.clone(),
         keyfile: options.keyfile.clone(),
+        password: options.password.as_ref().map(|password| Password::new(password.expose().to_owned())),
         cacertfile: options.cacertfile.clone(),
         verify_peer: options.verify_peer,
         fail_if_no_peer_cert: options.fail_if_no_peer_cert,

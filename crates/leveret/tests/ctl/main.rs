@@ -8,6 +8,7 @@ mod doctor;
 mod golden;
 mod http;
 mod limits;
+mod maintenance;
 mod messages;
 mod policies;
 mod socket;

@@ -8,6 +8,7 @@ use rcgen::{
 };
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::SystemTime;
 
 /// Who signs certificates.
 pub struct Authority {
@@ -24,6 +25,8 @@ pub struct Subject {
     /// Ended long ago.
     pub has_expired: bool,
     pub serial: Option<u64>,
+    /// Its end, where that is soon.
+    pub ends: Option<SystemTime>,
 }
 
 impl Subject {
@@ -72,11 +75,17 @@ impl Authority {
         if subject.has_expired {
             (params.not_before, params.not_after) = (date_time_ymd(2001, 1, 1), date_time_ymd(2002, 1, 1));
         }
+        if let Some(end) = subject.ends {
+            params.not_after = end.into();
+        }
         self.issue(&params)
     }
 
     fn issue(&self, params: &CertificateParams) -> Identity {
-        let key = KeyPair::generate().unwrap();
+        self.issue_for(params, KeyPair::generate().unwrap())
+    }
+
+    fn issue_for(&self, params: &CertificateParams, key: KeyPair) -> Identity {
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let chain = [vec![certificate.pem()], self.chain.clone()].concat().join("");
         Identity { chain, key: key.serialize_pem() }
@@ -84,9 +93,14 @@ impl Authority {
 
     /// A server's certificate, which names the address that tests connect to.
     pub fn server(&self, name: &str) -> Identity {
+        self.server_of(name, KeyPair::generate().unwrap())
+    }
+
+    /// The same for a key that is there.
+    pub fn server_of(&self, name: &str, key: KeyPair) -> Identity {
         let mut params = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
-        self.issue(&params)
+        self.issue_for(&params, key)
     }
 
     /// Writes the files of a server.

@@ -5,15 +5,15 @@ use crate::{Fixture, Identity, eventually};
 use rcgen::{DnType, SanType};
 use testkit::{ConnectOptions, RawClient};
 
-const EXTERNAL: &[(&str, &str)] =
+pub const EXTERNAL: &[(&str, &str)] =
     &[("ssl_options.verify", "verify_peer"), ("auth_mechanisms.1", "EXTERNAL"), ("auth_mechanisms.2", "PLAIN")];
 
-fn options() -> ConnectOptions {
+pub fn options() -> ConnectOptions {
     ConnectOptions { mechanism: "EXTERNAL".to_owned(), response: Vec::new(), ..ConnectOptions::default() }
 }
 
 impl Fixture {
-    fn add_user(&self, name: &str) {
+    pub fn add_user(&self, name: &str) {
         let name = testkit::path_segment(name);
         self.broker.administer("PUT", &format!("/api/users/{name}"), r#"{"password_hash":"","tags":""}"#);
         let all = r#"{"configure":".*","write":".*","read":".*"}"#;

@@ -1,10 +1,17 @@
 //! Options and files that are wrong, each told in one line that names the key and the file.
 
 use crate::authority::{Authority, Subject};
+use crate::tunnel::handshake;
 use crate::{BINARY, Fixture, server_files, tls_settings};
+use rcgen::KeyPair;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
+use tls::rustls::crypto::aws_lc_rs;
+use tls::rustls::pki_types::CertificateDer;
+use tls::rustls::pki_types::pem::PemObject;
+use tls::rustls::{ClientConfig, RootCertStore};
 
 /// What a broker says on standard error that does not start with these settings.
 fn refusal(directory: &Path, settings: &[(&str, &str)]) -> String {
@@ -49,7 +56,6 @@ fn missing_files_are_named() {
 #[test]
 fn broken_files_are_named() {
     let bad = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-    let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
     for (file, content, expected) in [
         ("server.pem", "x", "ssl_options.certfile: DIR/server.pem has no certificate in PEM"),
         ("server.key", "x", "ssl_options.keyfile: DIR/server.key has no private key in PEM"),
@@ -59,14 +65,55 @@ fn broken_files_are_named() {
             "-----BEGIN CERTIFICATE-----\nAAAA\n",
             "ssl_options.certfile: DIR/server.pem is not PEM: a section has no end",
         ),
-        (
-            "server.key",
-            encrypted,
-            "ssl_options.keyfile: DIR/server.key is encrypted, and keys with a password are not supported",
-        ),
     ] {
         check(|directory| std::fs::write(directory.join(file), content).unwrap(), &[], expected);
     }
+}
+
+/// A key of the server's with the password `secret`, as OpenSSL 3 writes it, and the certificate beside it.
+fn write_encrypted(directory: &Path, form: &str) {
+    let keys = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tls/src/encrypted/keys");
+    let key = KeyPair::from_pem(&std::fs::read_to_string(keys.join("plain.pem")).unwrap()).unwrap();
+    let (certificate, key_file, _) = server_files(directory);
+    let authority = Authority::new("Test Authority");
+    std::fs::write(directory.join("ca.pem"), authority.pem()).unwrap();
+    std::fs::write(certificate, authority.server_of("encrypted", key).chain).unwrap();
+    std::fs::write(&key_file, std::fs::read_to_string(keys.join(form)).unwrap()).unwrap();
+    std::fs::set_permissions(key_file, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+#[test]
+fn a_key_with_a_password_is_used() {
+    for form in ["p8-256.pem", "trad-256.pem"] {
+        let fixture = Fixture::start_with(&[("ssl_options.password", "secret")], |_, directory| {
+            write_encrypted(directory, form);
+            Vec::new()
+        });
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(fixture.directory.path().join("ca.pem")).unwrap()).unwrap();
+        let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        assert!(handshake(fixture.tls, Arc::new(config)).is_ok(), "{form}");
+        let shown = fixture.broker.http("GET", "/api/leveret/configuration", &[], "").unwrap();
+        assert!(shown.body.contains("ssl_options.password") && !shown.body.contains("secret\""), "{}", shown.body);
+    }
+}
+
+#[test]
+fn a_password_that_is_missing_or_wrong_is_one_line() {
+    let encrypted = |directory: &Path| write_encrypted(directory, "p8-256.pem");
+    let file = "ssl_options.keyfile: DIR/server.key";
+    check(encrypted, &[], &format!("{file} is encrypted, and ssl_options.password is not given"));
+    let wrong = [("ssl_options.password", "Secret")];
+    check(encrypted, &wrong, &format!("{file} cannot be decrypted: ssl_options.password is not its password"));
+    check(
+        |directory| write_encrypted(directory, "trad-des3.pem"),
+        &[("ssl_options.password", "secret")],
+        &format!("{file} is encrypted in a way that is not supported; convert it with: openssl pkcs8 -topk8"),
+    );
 }
 
 #[test]

@@ -75,6 +75,79 @@ fn many_silent_connections_do_not_keep_others_out() {
     drop(silent);
 }
 
+/// More than there may be at once, each of which has begun a handshake. Who comes after them is served, what they take is
+/// bounded, and the log has no line for each.
+#[test]
+fn a_flood_that_stalls_harms_nobody() {
+    let fixture = Fixture::start(&[("ssl_handshake_timeout", "20000")]);
+    let most = sockets_allowed().min(5_000);
+    let mut live = fixture.connect(None);
+    live.open_channel(1);
+    let before = fixture.broker.resident_bytes();
+    let mut stalled = Vec::new();
+    for _ in 0..most {
+        let mut stream = TcpStream::connect(fixture.tls).unwrap();
+        // Those of before may have been hung up on to make room.
+        let _ = stream.write_all(HALF_HELLO);
+        stalled.push(stream);
+    }
+    let begun = Instant::now();
+    fixture.connect(None).close();
+    assert!(begun.elapsed() < Duration::from_secs(10), "served among {most}");
+    live.assert_alive(1);
+    let grown = fixture.broker.resident_bytes().saturating_sub(before);
+    assert!(grown < 160 << 20, "{} KiB for {most}", grown >> 10);
+    eventually("they are hung up on", || {
+        let stream = stalled.last().unwrap();
+        stream.set_nonblocking(true).unwrap();
+        !matches!((&*stream).read(&mut [0; 8]), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
+    });
+    live.assert_alive(1);
+    fixture.connect(None).close();
+    let lines = fixture.broker.log().iter().filter(|line| line.contains("closing")).count();
+    assert!(lines < 500, "{lines} lines for {most}");
+}
+
+/// How many sockets a test may have beside the broker's.
+fn sockets_allowed() -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    line.split_whitespace().nth(3).and_then(|soft| soft.parse::<usize>().ok()).unwrap_or(1024) / 2
+}
+
+#[test]
+fn a_handshake_may_come_byte_by_byte() {
+    let fixture = Fixture::start(&[]);
+    let config = crate::tunnel::client_config(&fixture.authority, None, crate::Versions::All);
+    let name = tls::rustls::pki_types::ServerName::from(fixture.tls.ip());
+    let mut session = tls::rustls::ClientConnection::new(config, name).unwrap();
+    let mut stream = TcpStream::connect(fixture.tls).unwrap();
+    stream.set_nodelay(true).unwrap();
+    let mut hello = Vec::new();
+    session.write_tls(&mut hello).unwrap();
+    for byte in hello {
+        stream.write_all(&[byte]).unwrap();
+    }
+    session.complete_io(&mut stream).unwrap();
+    assert!(!session.is_handshaking());
+}
+
+#[test]
+fn tls_and_http_to_the_plain_port_are_one_line() {
+    let fixture = Fixture::start(&[]);
+    for (bytes, line) in [
+        (HALF_HELLO, "the client speaks TLS to an AMQP 0-9-1 port"),
+        (b"GET / HTTP/1.1\r\n\r\n", "the client speaks HTTP to an AMQP 0-9-1 port"),
+    ] {
+        let mut stream = TcpStream::connect(fixture.broker.address()).unwrap();
+        stream.write_all(bytes).unwrap();
+        // RabbitMQ answers both with its own header, as the specification wants it.
+        assert_eq!(hung_up(&stream), 8);
+        eventually(line, || fixture.broker.has_logged(line));
+        assert_eq!(fixture.broker.log().iter().filter(|logged| logged.contains(line)).count(), 1);
+    }
+}
+
 #[test]
 fn bytes_that_make_no_sense_after_the_handshake_end_the_connection() {
     let fixture = Fixture::start(&[]);

@@ -40,6 +40,10 @@ fn start(settings: &[(&str, String)]) -> (Fixture, SocketAddr, SocketAddr) {
 }
 
 impl Fixture {
+    fn tunnel_to(&self, address: SocketAddr) -> Tunnel {
+        Tunnel::to(address, &self.authority, None, Versions::All)
+    }
+
     fn https(&self, address: SocketAddr, identity: Option<&Identity>, path: &str) -> String {
         get(Tunnel::to(address, &self.authority, identity, Versions::All).address(), path)
     }
@@ -103,6 +107,60 @@ fn http_and_https_are_served_side_by_side() {
     let (fixture, api, _) = start(&settings);
     assert!(get(plain, "/api/whoami").contains("guest"));
     assert!(fixture.https(api, None, "/api/whoami").contains("guest"));
+}
+
+#[test]
+fn limits_are_those_of_the_listener() {
+    let settings = [
+        ("management.ssl.request_timeout", "300".to_owned()),
+        ("management.ssl.compress", "true".to_owned()),
+        ("prometheus.ssl.max_keepalive", "1".to_owned()),
+    ];
+    let (fixture, api, metrics) = start(&settings);
+    let tunnel = |address| TcpStream::connect(fixture.tunnel_to(address).address()).unwrap();
+    let ask = |stream: &mut TcpStream, path: &str, header: &str| {
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic Z3Vlc3Q6Z3Vlc3Q=\r\n{header}\r\n"
+        )
+        .unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        String::from_utf8_lossy(&answer).to_lowercase()
+    };
+    // The connection ends by itself, since the next request does not come in time.
+    let answer = ask(&mut tunnel(api), "/api/overview", "Accept-Encoding: gzip\r\n");
+    assert!(answer.contains("content-encoding: gzip"), "{answer}");
+    let answer = ask(&mut tunnel(metrics), "/metrics", "");
+    assert!(answer.contains("connection: close"), "{}", &answer[..300]);
+}
+
+#[test]
+fn clients_with_revoked_certificates_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let authority = crate::Authority::new("Test Authority");
+    authority.write_server(directory.path());
+    let list = directory.path().join("list.pem");
+    std::fs::write(&list, authority.revocation_list(&[7])).unwrap();
+    let prefix = "management.listener.ssl_opts";
+    let mut settings = tls_settings(prefix, directory.path());
+    for (key, value) in [
+        ("management.listener.ssl", "true"),
+        ("management.listener.ssl_opts.verify", "verify_peer"),
+        ("management.listener.ssl_opts.fail_if_no_peer_cert", "true"),
+        ("management.listener.ssl_opts.crl_check", "peer"),
+        ("ssl_options.crl_sources.1.path", &list.display().to_string()),
+    ] {
+        settings.push((key.to_owned(), value.to_owned()));
+    }
+    let settings: Vec<(&str, &str)> = settings.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let broker = BrokerProcess::start_with_http(BINARY, &settings);
+    for (serial, is_served) in [(6, true), (7, false)] {
+        let client = authority.client(&Subject { serial: Some(serial), ..Subject::named("client") });
+        let tunnel = Tunnel::to(broker.management(), &authority, Some(&client), Versions::All);
+        assert_eq!(get(tunnel.address(), "/api/whoami").contains("guest"), is_served, "{serial}");
+    }
 }
 
 #[test]

@@ -4,12 +4,14 @@
 
 mod authority;
 mod certificates;
+mod events;
 mod external;
 mod files;
 mod hostile;
 mod https;
 mod proxy;
 mod reload;
+mod sessions;
 mod suspension;
 mod transfer;
 mod tunnel;

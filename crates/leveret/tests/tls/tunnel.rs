@@ -3,12 +3,13 @@
 use crate::authority::Authority;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 use tls::rustls::pki_types::pem::PemObject;
 use tls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use tls::rustls::{ClientConfig, ClientConnection, RootCertStore, version};
+use tls::rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore, version};
 
 /// A certificate with the chain behind it, and its key, in PEM.
 pub struct Identity {
@@ -69,7 +70,11 @@ pub fn handshake(address: SocketAddr, config: Arc<ClientConfig>) -> io::Result<C
 }
 
 /// The plain end.
-pub struct Tunnel(SocketAddr);
+pub struct Tunnel {
+    plain: SocketAddr,
+    /// Sessions that were taken up.
+    taken_up: Arc<AtomicUsize>,
+}
 
 impl Tunnel {
     pub fn to(address: SocketAddr, authority: &Authority, identity: Option<&Identity>, versions: Versions) -> Tunnel {
@@ -81,28 +86,42 @@ impl Tunnel {
         Tunnel::with(address, client_config(authority, None, Versions::All), preface.to_vec())
     }
 
-    fn with(address: SocketAddr, config: Arc<ClientConfig>, preface: Vec<u8>) -> Tunnel {
+    /// A way of a client that remembers sessions.
+    pub fn with(address: SocketAddr, config: Arc<ClientConfig>, preface: Vec<u8>) -> Tunnel {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let plain = listener.local_addr().unwrap();
+        let taken_up = Arc::new(AtomicUsize::new(0));
+        let count = taken_up.clone();
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let (config, preface) = (config.clone(), preface.clone());
+                let (config, preface, count) = (config.clone(), preface.clone(), count.clone());
                 thread::spawn(move || {
                     // What goes wrong ends both sockets, which is what clients see.
-                    let _ = serve(&stream, address, config, &preface);
+                    let _ = serve(&stream, address, config, &preface, &count);
                     let _ = stream.shutdown(Shutdown::Both);
                 });
             }
         });
-        Tunnel(plain)
+        Tunnel { plain, taken_up }
     }
 
     pub fn address(&self) -> SocketAddr {
-        self.0
+        self.plain
+    }
+
+    /// How many sessions were taken up by connections that are over.
+    pub fn taken_up(&self) -> usize {
+        self.taken_up.load(Ordering::Acquire)
     }
 }
 
-fn serve(plain: &TcpStream, address: SocketAddr, config: Arc<ClientConfig>, preface: &[u8]) -> io::Result<()> {
+fn serve(
+    plain: &TcpStream,
+    address: SocketAddr,
+    config: Arc<ClientConfig>,
+    preface: &[u8],
+    taken_up: &AtomicUsize,
+) -> io::Result<()> {
     let sealed = TcpStream::connect(address)?;
     sealed.set_nodelay(true)?;
     (&sealed).write_all(preface)?;
@@ -133,6 +152,8 @@ fn serve(plain: &TcpStream, address: SocketAddr, config: Arc<ClientConfig>, pref
     loop {
         let count = (&sealed).read(&mut bytes)?;
         if count == 0 {
+            let kind = session.lock().unwrap().handshake_kind();
+            taken_up.fetch_add(usize::from(kind == Some(HandshakeKind::Resumed)), Ordering::AcqRel);
             return Ok(());
         }
         let mut rest = &bytes[..count];

@@ -9,6 +9,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
+use std::net::SocketAddr;
 
 /// Answers whether the broker runs or not.
 pub(super) async fn state(api: Api<Monitor>) -> Json<Value> {
@@ -18,6 +19,13 @@ pub(super) async fn state(api: Api<Monitor>) -> Json<Value> {
         Some(_) => "running",
         None => "stopped",
     };
+    let (plain, with_tls) = api.application().suspended_listeners();
+    let listener = |protocol: &str, address: SocketAddr| {
+        let (ip, port) = (address.ip().to_canonical(), address.port());
+        json!({ "node": api.node_name(), "protocol": protocol, "ip_address": ip, "port": port })
+    };
+    let plain = plain.into_iter().map(|address| listener("amqp", address));
+    let suspended = plain.chain(with_tls.into_iter().map(|address| listener("amqp/ssl", address)));
     let version = broker.map_or_else(String::new, |broker| broker.settings.version.clone());
     Json(json!({
         "node": api.node_name(),
@@ -28,6 +36,7 @@ pub(super) async fn state(api: Api<Monitor>) -> Json<Value> {
         "rabbitmq_version": version,
         "uptime": api.uptime_ms(),
         "data_dir": api.node().data_dir.display().to_string(),
+        "suspended_listeners": suspended.collect::<Vec<_>>(),
     }))
 }
 

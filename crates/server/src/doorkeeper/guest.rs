@@ -1,19 +1,21 @@
 //! One connection before it speaks AMQP.
 
-use super::{EntranceSettings, PROXY_TIMEOUT, log_failure};
+use super::{EntranceSettings, PROXY_TIMEOUT};
 use crate::distributor::Arrival;
 use crate::proxy::{self, MAX_HEADER_BYTES};
 use broker::{Ends, PeerCertificate, TlsEnds};
 use mio::net::TcpStream;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 use tls::rustls::ServerConnection;
 use tls::{LoginFrom, Session};
 
 /// The first octet of a TLS record that begins a handshake.
 const HANDSHAKE_RECORD: u8 = 0x16;
+/// A fatal alert in TLS 1.0, which everybody reads who reads alerts.
+const UNEXPECTED_MESSAGE: &[u8] = &[0x15, 3, 1, 0, 2, 2, 10];
 /// RabbitMQ's words for a client that showed none.
 const NO_CERTIFICATE: &str = "connection peer presented no TLS (x.509) certificate";
 /// RabbitMQ's words where TLS ends at the proxy.
@@ -31,8 +33,8 @@ pub(super) enum Progress {
     Waits,
     /// It speaks AMQP from here on.
     Through,
-    /// It is over.
-    Gone,
+    /// It is over, for this reason.
+    Gone(String),
 }
 
 pub(super) struct Guest {
@@ -97,12 +99,17 @@ impl Guest {
         self.deadline
     }
 
-    pub(super) fn log_timeout(&self) {
-        let what = match self.stage {
+    /// Who is at the other end of the socket.
+    pub(super) fn socket_peer(&self) -> SocketAddr {
+        self.socket_peer
+    }
+
+    /// What it did not do in time.
+    pub(super) fn why_late(&self) -> &'static str {
+        match self.stage {
             Stage::Proxy => "no PROXY header in time",
             _ => "TLS handshake timed out",
-        };
-        log_failure(self.socket_peer, what, true);
+        }
     }
 
     pub(super) fn into_arrival(self) -> Arrival {
@@ -119,10 +126,7 @@ impl Guest {
         match outcome {
             Ok(true) => Progress::Through,
             Ok(false) => Progress::Waits,
-            Err(what) => {
-                log_failure(self.socket_peer, &what, self.has_spoken);
-                Progress::Gone
-            }
+            Err(what) => Progress::Gone(what),
         }
     }
 
@@ -158,7 +162,11 @@ impl Guest {
                 Some(0) => return Err("hung up before the TLS handshake".to_owned()),
                 Some(count) => {
                     self.has_spoken = true;
-                    check_first(&first[..count])?;
+                    if let Err(what) = check_first(&first[..count]) {
+                        // What RabbitMQ says to them, if it can be written.
+                        let _ = self.stream.write(UNEXPECTED_MESSAGE);
+                        return Err(what);
+                    }
                 }
             }
             let connection = ServerConnection::new(tls.endpoint.config()).map_err(|error| error.to_string())?;
@@ -169,7 +177,9 @@ impl Guest {
             return Ok(false);
         }
         let session = Session::of(connection);
-        check_still_valid(&session)?;
+        if let Some(peer) = session.expired_peer() {
+            return Err(format!("the certificate of {} has expired", peer.subject));
+        }
         self.ends.tls = Some(Arc::new(facts(session, tls.login_from)));
         self.session = begun.take();
         self.stage = Stage::Done;
@@ -226,15 +236,6 @@ fn shake(connection: &mut ServerConnection, stream: &mut TcpStream) -> Result<bo
             let _ = connection.write_tls(stream);
             return Err(error.to_string());
         }
-    }
-}
-
-/// A session that is taken up shows a certificate that was checked when the session began.
-fn check_still_valid(session: &Session) -> Result<(), String> {
-    let now_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs().cast_signed());
-    match &session.peer {
-        Some(peer) if peer.not_after_s < now_s => Err(format!("the certificate of {} has expired", peer.subject)),
-        _ => Ok(()),
     }
 }
 
