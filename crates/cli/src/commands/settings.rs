@@ -1,7 +1,7 @@
 //! Settings of the running broker that are not kept.
 
 use super::{Command, command, unless_there};
-use crate::context::Context;
+use crate::context::{Context, RequestError};
 use crate::exit::{self, Failure};
 use crate::http::Request;
 use crate::sections::Section;
@@ -76,7 +76,14 @@ fn resume(context: &Context<'_>) -> Result<(), Failure> {
 
 fn reload(context: &Context<'_>) -> Result<(), Failure> {
     context.banner(&format!("Reloading the configuration of node {} ...", context.node_name()?))?;
-    let answer = context.post("/api/leveret/reload", &json!({})).map_err(unless_there)?;
+    let answer = context.post("/api/leveret/reload", &json!({})).map_err(|error| match error {
+        RequestError::Refused(refusal) if refusal.body.get("problems").is_some() => {
+            let problems = refusal.body["problems"].as_array().into_iter().flatten();
+            let lines: Vec<&str> = problems.filter_map(Value::as_str).collect();
+            Failure::error(exit::CONFIGURATION, lines.join("\n"))
+        }
+        error => unless_there(error),
+    })?;
     let reloaded: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     context.result(&reloaded, &in_words(&reloaded))
 }

@@ -9,8 +9,11 @@ mod golden;
 mod http;
 mod limits;
 mod messages;
+mod operations;
 mod policies;
+mod secure;
 mod socket;
+mod strangers;
 mod transport;
 
 use std::path::{Path, PathBuf};
