@@ -3,19 +3,21 @@
 use crate::arguments::Arguments;
 use crate::commands::Command;
 use crate::exit::{self, Failure};
-use crate::formatter::Formatter;
 use crate::http::{self, Endpoint, Request, Response, segment};
 use crate::location::{self, Location};
-use crate::table::Table;
+use crate::progress::Waiting;
 use crate::{Invocation, help};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::cell::OnceCell;
 use std::env;
-use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+mod output;
+mod trouble;
+
+pub(crate) use output::{has_printed, print};
 
 pub(crate) struct Context<'a> {
     pub(crate) invocation: &'a Invocation,
@@ -129,10 +131,9 @@ impl<'a> Context<'a> {
             return Ok(process);
         }
         let process = self.get("/api/leveret/process").map_err(|error| match error {
-            RequestError::Refused(refusal) if refusal.status == 404 => Failure::new(
-                exit::UNAVAILABLE,
-                format!("Error: {} is not a Leveret that this command knows how to talk to", self.place()),
-            ),
+            RequestError::Refused(refusal) if refusal.status == 404 => {
+                self.stranger("it knows nothing of /api/leveret, so it is another broker or an older Leveret")
+            }
             other => other.into(),
         })?;
         Ok(self.process.get_or_init(|| process))
@@ -145,10 +146,8 @@ impl<'a> Context<'a> {
 
     pub(crate) fn get(&self, path: &str) -> Result<Value, RequestError> {
         let response = self.request(&Request { method: "GET", path, ..Request::default() })?;
-        serde_json::from_slice(&response.body).map_err(|_| {
-            let text = format!("Error: what answers at {} is no broker: {path} is not JSON there", self.place());
-            RequestError::Unreachable(Failure::new(exit::UNAVAILABLE, text))
-        })
+        serde_json::from_slice(&response.body)
+            .map_err(|_| RequestError::Unreachable(self.stranger(&format!("{path} is not JSON there"))))
     }
 
     /// A list of objects.
@@ -203,203 +202,15 @@ impl<'a> Context<'a> {
         }
     }
 
-    fn accept(&self, response: Response) -> Result<Response, RequestError> {
-        if (200..300).contains(&response.status) {
-            return Ok(response);
-        }
-        if response.status == 401 && self.location.authorization.is_some() {
-            let text = format!("Error: {} refuses this user and password", self.place());
-            return Err(RequestError::Unreachable(Failure::new(exit::DATA_ERROR, text)));
-        }
-        if response.status == 401 && self.data_dir().is_none() {
-            let text = format!(
-                "Error: {} wants a user and a password\nhint: give --username and --password, or write them into the address",
-                self.place()
-            );
-            return Err(RequestError::Unreachable(Failure::new(exit::DATA_ERROR, text)));
-        }
-        let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
-        let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
-        let reason = text("reason").unwrap_or_else(|| format!("the broker answered with status {}", response.status));
-        if response.status == 503 && reason.starts_with(STOPPED) {
-            let problem = "this command requires the 'rabbit' app to be running on the target node. Start it with \
-                           'rabbitmqctl start_app'.";
-            let failure = self.invalid(problem, exit::USAGE);
-            let text = failure.text.replacen("Error (argument validation)", "Error", 1);
-            return Err(RequestError::Unreachable(Failure { text, ..failure }));
-        }
-        let refusal = Refusal { status: response.status, missing: text("missing"), reason, body };
-        Err(RequestError::Refused(Box::new(refusal)))
-    }
-
-    /// Where the broker is supposed to be.
-    fn place(&self) -> String {
-        match &self.location.endpoint {
-            Endpoint::Socket(path) => path.display().to_string(),
-            Endpoint::Network { authority, .. } => format!("http://{authority}"),
-            Endpoint::Secure { authority, .. } => format!("https://{authority}"),
-        }
-    }
-
-    fn unreachable(&self, error: &io::Error) -> Failure {
-        let place = self.place();
-        let (code, text) = match (error.kind(), self.data_dir()) {
-            (io::ErrorKind::InvalidInput, _) => (exit::USAGE, error.to_string()),
-            (io::ErrorKind::PermissionDenied, Some(_)) => (
-                exit::UNAVAILABLE,
-                format!("Error: no right to use {place}\nhint: run this as root or as the broker's own user"),
-            ),
-            (io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused, Some(directory)) => {
-                (exit::UNAVAILABLE, nobody_there(directory))
-            }
-            (io::ErrorKind::ConnectionRefused, None) => (
-                exit::UNAVAILABLE,
-                format!(
-                    "Error: nobody listens at {place}\nhint: is the broker running, and its management listener on this address?"
-                ),
-            ),
-            (io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut, _) => {
-                let asked = self.arguments.number("timeout").unwrap_or(60);
-                let text = format!(
-                    "Error: operation {} on {place} timed out. Timeout value used: {}",
-                    self.command.name,
-                    asked.saturating_mul(1000)
-                );
-                (exit::TEMPORARY, text)
-            }
-            (io::ErrorKind::InvalidData, None) => {
-                (exit::UNAVAILABLE, format!("Error: what answers at {place} is not the broker's HTTP API: {error}"))
-            }
-            _ => (exit::UNAVAILABLE, format!("Error: cannot talk to the broker at {place}: {error}")),
-        };
-        Failure::new(code, text)
-    }
-
-    /// True where what is for people is wanted.
-    pub(crate) fn is_talkative(&self) -> bool {
-        !self.arguments.quiet && !self.arguments.silent && !self.arguments.formatter.is_for_machines()
-    }
-
-    /// Prints what is about to happen, unless nobody wants to know.
-    pub(crate) fn banner(&self, text: &str) -> Result<(), Failure> {
-        if self.is_talkative() { print(&format!("{text}\n")) } else { Ok(()) }
-    }
-
-    /// Prints a closing remark, unless nobody wants to know.
-    pub(crate) fn remark(&self, text: &str) -> Result<(), Failure> {
-        match self.arguments.formatter {
-            Formatter::Json | Formatter::JsonStream => {
-                let node = self.node_name()?;
-                print(&format!("{}\n", json!({ "message": text.trim_end(), "node": node, "status": "ok" })))
-            }
-            _ => self.banner(text),
-        }
-    }
-
-    /// Prints a result in words, as a whole line.
-    pub(crate) fn message(&self, text: &str) -> Result<(), Failure> {
-        match self.arguments.formatter {
-            Formatter::Json | Formatter::JsonStream => print(&format!("{}\n", json!({ "message": text }))),
-            _ => print(&format!("{text}\n")),
-        }
-    }
-
-    /// Prints an object for machines; people get `text`.
-    pub(crate) fn result(&self, object: &Value, text: &str) -> Result<(), Failure> {
-        match self.arguments.formatter {
-            Formatter::Json | Formatter::JsonStream => print(&format!("{object}\n")),
-            Formatter::Erlang => print(&format!("{}\n", crate::term::term(object))),
-            _ if text.is_empty() => Ok(()),
-            _ => print(&format!("{text}\n")),
-        }
-    }
-
-    /// Says that it is done to machines that want to hear it; `more` is an object.
-    pub(crate) fn done(&self, more: Value) -> Result<(), Failure> {
-        if !matches!(self.arguments.formatter, Formatter::Json | Formatter::JsonStream) {
-            return Ok(());
-        }
-        let mut object = json!({ "node": self.node_name()?, "result": "ok" });
-        if let (Value::Object(object), Value::Object(more)) = (&mut object, more) {
-            object.extend(more);
-        }
-        print(&format!("{object}\n"))
-    }
-
-    /// The failure of a check: an object for machines, and words for people.
-    pub(crate) fn failed_check(&self, object: &Value, text: &str) -> Failure {
-        match self.arguments.formatter {
-            Formatter::Json | Formatter::JsonStream => Failure::new(exit::UNAVAILABLE, object.to_string()),
-            _ => Failure::new(exit::UNAVAILABLE, text),
-        }
-    }
-
-    /// Prints a list in the format asked for.
-    pub(crate) fn print_table(&self, table: &Table) -> Result<(), Failure> {
-        let headers = !self.arguments.silent && !self.arguments.no_table_headers;
-        print(&table.format(self.arguments.formatter, headers))
-    }
-
-    /// Prints a list in the format asked for, its texts as they are; RabbitMQ prints an empty line for an empty one.
-    pub(crate) fn print_plain_table(&self, table: &Table) -> Result<(), Failure> {
-        if table.rows.is_empty() && self.arguments.formatter == Formatter::Table {
-            return print("\n");
-        }
-        let headers = !self.arguments.silent && !self.arguments.no_table_headers;
-        print(&table.format_plain(self.arguments.formatter, headers))
+    /// Shows that something takes its time, where somebody sees it, until it is dropped.
+    pub(crate) fn waiting(&self, what: &str) -> Waiting {
+        Waiting::new(what, !self.arguments.quiet && !self.arguments.silent)
     }
 
     /// A failure for an argument that makes no sense, with the usage.
     pub(crate) fn invalid(&self, problem: &str, code: u8) -> Failure {
         help::invalid(self.invocation, Some(self.command), problem, code)
     }
-}
-
-/// Says why nobody answers in a data directory: whoever starts or stops holds its lock and has no socket.
-fn nobody_there(directory: &Path) -> String {
-    let shown = directory.display();
-    if !directory.exists() {
-        return format!(
-            "Error: there is no data directory {shown}\nhint: name the broker's with --data-dir or {}",
-            location::DATA_DIR_VARIABLE
-        );
-    }
-    let locked = File::open(directory.join(LOCK_NAME))
-        .is_ok_and(|file| matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)));
-    if locked {
-        return format!(
-            "Error: the broker with its data in {shown} is starting or stopping\nhint: wait for it with await_startup"
-        );
-    }
-    format!(
-        "Error: no broker runs with its data in {shown}\nhint: name its data directory with --data-dir or {}",
-        location::DATA_DIR_VARIABLE
-    )
-}
-
-/// How the broker's answer begins while stop_app holds.
-const STOPPED: &str = "the broker is stopped";
-
-/// The file in the data directory that a broker has locked while it runs.
-const LOCK_NAME: &str = "leveret.lock";
-
-/// True once something was printed: whoever reads JSON is told of success by an object, where there is no other.
-static HAS_PRINTED: AtomicBool = AtomicBool::new(false);
-
-/// True once something was printed to standard output.
-pub(crate) fn has_printed() -> bool {
-    HAS_PRINTED.load(Ordering::Relaxed)
-}
-
-/// Prints to standard output; a reader that has gone is a failure, not a panic.
-pub(crate) fn print(text: &str) -> Result<(), Failure> {
-    // An empty list is a result, too.
-    HAS_PRINTED.store(true, Ordering::Relaxed);
-    let mut output = io::stdout().lock();
-    output
-        .write_all(text.as_bytes())
-        .and_then(|()| output.flush())
-        .map_err(|error| Failure::error(exit::UNAVAILABLE, format!("cannot print: {error}")))
 }
 
 /// Waits, as a command may.

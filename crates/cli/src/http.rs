@@ -7,8 +7,11 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use streamed::{Body, Progress};
 
+mod stranger;
 mod streamed;
 mod tls;
+
+pub use stranger::Stranger;
 
 /// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -76,13 +79,34 @@ pub struct Request<'a> {
 }
 
 /// Both ways of a connection.
-trait Stream: Read + Write {}
-impl<S: Read + Write> Stream for S {}
+trait Stream: Read + Write {
+    /// How long a read may wait.
+    fn set_patience(&self, patience: Duration) -> io::Result<()>;
+}
+
+impl Stream for UnixStream {
+    fn set_patience(&self, patience: Duration) -> io::Result<()> {
+        self.set_read_timeout(Some(patience))
+    }
+}
+
+impl Stream for TcpStream {
+    fn set_patience(&self, patience: Duration) -> io::Result<()> {
+        self.set_read_timeout(Some(patience))
+    }
+}
+
+impl Stream for tls::Secured {
+    fn set_patience(&self, patience: Duration) -> io::Result<()> {
+        self.get_ref().set_read_timeout(Some(patience))
+    }
+}
 
 /// Sends a request and waits for the answer.
 pub fn send(endpoint: &Endpoint, request: &Request<'_>) -> io::Result<Response> {
+    let deadline = Instant::now() + request.timeout.unwrap_or(TIMEOUT);
     let (stream, bytes) = open(endpoint, request)?;
-    exchange(stream, &bytes)
+    exchange(stream, &bytes, deadline)
 }
 
 /// Sends a request and hands on what comes of its answer's body, until it ends, `duration` is over or `take` wants no
@@ -94,8 +118,9 @@ pub fn stream(
     take: &mut dyn FnMut(&[u8]) -> bool,
 ) -> io::Result<Option<Response>> {
     let deadline = duration.map(|duration| Instant::now() + duration);
+    let (mut stream, bytes) = open(endpoint, request)?;
     // Reads end now and then, so that the deadline is seen.
-    let (mut stream, bytes) = open(endpoint, &Request { timeout: Some(TICK), ..*request })?;
+    stream.set_patience(TICK)?;
     stream.write_all(&bytes)?;
     let (mut received, mut buffer) = (Vec::new(), [0; 16 << 10]);
     let mut body = Body::default();
@@ -104,7 +129,9 @@ pub fn stream(
             return Ok(None);
         }
         let count = match stream.read(&mut buffer) {
-            Ok(0) if body.is_in_head() => return decode(&received).map(Some).ok_or_else(not_http),
+            Ok(0) if body.is_in_head() => {
+                return decode(&received).map(Some).ok_or_else(|| Stranger::of_answer(&received));
+            }
             Ok(0) => return Ok(None),
             Ok(count) => count,
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => continue,
@@ -113,16 +140,17 @@ pub fn stream(
         };
         received.extend_from_slice(buffer.get(..count).unwrap_or_default());
         if received.len() > MOST_BUFFERED {
-            return Err(not_http());
+            return Err(Stranger::of_answer(&received));
         }
         match body.advance(&mut received, take) {
             Progress::More => {}
             Progress::Ended => return Ok(None),
             Progress::NotOk => {
+                stream.set_patience(TIMEOUT)?;
                 stream.read_to_end(&mut received)?;
-                return decode(&received).map(Some).ok_or_else(not_http);
+                return decode(&received).map(Some).ok_or_else(|| Stranger::of_answer(&received));
             }
-            Progress::Broken => return Err(not_http()),
+            Progress::Broken => return Err(Stranger::of_answer(&received)),
         }
     }
 }
@@ -162,19 +190,28 @@ fn connect(authority: &str, timeout: Option<Duration>) -> io::Result<TcpStream> 
     Err(last)
 }
 
-fn not_http() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "the answer is not HTTP")
-}
-
-fn exchange(mut stream: impl Read + Write, request: &[u8]) -> io::Result<Response> {
+/// The answer as a whole has until `deadline`: a server that dribbles is given up as one that is silent.
+fn exchange(mut stream: Box<dyn Stream>, request: &[u8], deadline: Instant) -> io::Result<Response> {
     stream.write_all(request)?;
-    let mut answer = Vec::new();
-    match stream.read_to_end(&mut answer) {
-        // Some close a connection over TLS without a word; that the answer is whole is seen by its length.
-        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Err(error),
-        _ => {}
+    let (mut answer, mut buffer) = (Vec::new(), [0; 64 << 10]);
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        stream.set_patience(left)?;
+        match stream.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => answer.extend_from_slice(buffer.get(..count).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // Some close a connection over TLS without a word, and some reset one that they have answered on; that the
+            // answer is whole is seen by its length.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset && !answer.is_empty() => break,
+            Err(error) => return Err(error),
+        }
     }
-    decode(&answer).ok_or_else(not_http)
+    decode(&answer).ok_or_else(|| Stranger::of_answer(&answer))
 }
 
 fn encode(request: &Request<'_>, host: &str, prefix: &str) -> io::Result<Vec<u8>> {

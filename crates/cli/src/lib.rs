@@ -19,6 +19,7 @@ mod listeners;
 mod location;
 mod options;
 mod pretty;
+mod progress;
 mod sections;
 mod suggest;
 mod table;
@@ -59,7 +60,10 @@ pub fn run(invocation: &Invocation) -> u8 {
     match execute(invocation) {
         Ok(()) => 0,
         Err(failure) => {
-            // There is nobody left to tell when standard error is gone.
+            // There is nobody left to tell when standard error is gone, and no word for a reader who has had enough.
+            if failure.text.is_empty() {
+                return failure.code;
+            }
             let _ = writeln!(std::io::stderr(), "{}", failure.text);
             failure.code
         }

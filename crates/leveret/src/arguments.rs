@@ -30,6 +30,9 @@ enum Command {
         /// The broker's data directory [default: leveret-data].
         #[arg(long, value_name = "DIR")]
         data_dir: Option<PathBuf>,
+        /// Show nothing while it goes on.
+        #[arg(long, short)]
+        quiet: bool,
     },
     /// Make a data directory of a backup.
     Restore {
@@ -39,6 +42,9 @@ enum Command {
         /// The new data directory: empty or not there.
         #[arg(long, value_name = "DIR")]
         to: PathBuf,
+        /// Show nothing while it goes on.
+        #[arg(long, short)]
+        quiet: bool,
     },
     /// Move in: take the definitions, and if wanted the messages, of a RabbitMQ or LavinMQ.
     Import(ImportOptions),
@@ -182,6 +188,9 @@ pub(crate) struct ImportOptions {
     /// Do not add the headers x-original-exchange and x-original-routing-key.
     #[arg(long)]
     no_origin_headers: bool,
+    /// Show nothing while messages are moved.
+    #[arg(long, short)]
+    quiet: bool,
 }
 
 impl ImportOptions {
@@ -204,6 +213,7 @@ impl ImportOptions {
             state: self.state,
             prefetch: self.prefetch,
             no_origin_headers: self.no_origin_headers,
+            is_quiet: self.quiet,
         }
     }
 }
@@ -216,10 +226,12 @@ pub(crate) enum Task {
         to: PathBuf,
         /// The data directory, if it was given.
         data_dir: Option<PathBuf>,
+        is_quiet: bool,
     },
     Restore {
         from: PathBuf,
         to: PathBuf,
+        is_quiet: bool,
     },
     Configuration {
         command: ConfigCommand,
@@ -349,8 +361,10 @@ impl Arguments {
             }),
             Some(Command::Config(command)) => Task::Configuration { command, options: self.options },
             Some(Command::Store(command)) => Task::Store(command),
-            Some(Command::Backup { to, data_dir: given }) => Task::BackUp { to, data_dir: given.or(data_dir) },
-            Some(Command::Restore { from, to }) => Task::Restore { from, to },
+            Some(Command::Backup { to, data_dir: given, quiet }) => {
+                Task::BackUp { to, data_dir: given.or(data_dir), is_quiet: quiet }
+            }
+            Some(Command::Restore { from, to, quiet }) => Task::Restore { from, to, is_quiet: quiet },
             Some(Command::Import(options)) => Task::Import { options, data_dir },
             Some(Command::Ctl(passed)) => administer(Tool::Ctl, passed.arguments, data_dir),
             Some(Command::Diagnostics(passed)) => administer(Tool::Diagnostics, passed.arguments, data_dir),

@@ -12,10 +12,11 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(7 * 86_400);
 
 /// Has the broker whose data are in `data_dir` make a backup.
-pub(crate) fn back_up(data_dir: &Path, to: &Path) -> Result<()> {
+pub(crate) fn back_up(data_dir: &Path, to: &Path, is_quiet: bool) -> Result<()> {
     let to = absolute(to)?;
     let socket = data_dir.join(management::SOCKET_NAME);
-    let waiting = if std::io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+    let is_seen = std::io::stderr().is_terminal() && !is_quiet;
+    let waiting = if is_seen { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
     waiting.set_message(format!("backing up to {}", to.display()));
     waiting.enable_steady_tick(Duration::from_millis(100));
     let body = serde_json::json!({ "path": to }).to_string();
@@ -33,8 +34,8 @@ pub(crate) fn back_up(data_dir: &Path, to: &Path) -> Result<()> {
 }
 
 /// Makes a data directory of a backup.
-pub(crate) fn restore(from: &Path, to: &Path) -> Result<()> {
-    let inventory = backup::restore(from, to)?;
+pub(crate) fn restore(from: &Path, to: &Path, is_quiet: bool) -> Result<()> {
+    let inventory = backup::restore(from, to, is_quiet)?;
     println!("{} files with {} bytes are in {}", inventory.files.len(), inventory.bytes(), to.display());
     Ok(())
 }

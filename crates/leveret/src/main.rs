@@ -59,8 +59,10 @@ fn main() -> ExitCode {
         Task::Serve(options) => exit_code(server::run(options)),
         Task::Configuration { command, options } => configuration::run(command, options),
         Task::Store(command) => exit_code(store::run(command)),
-        Task::BackUp { to, data_dir } => exit_code(backup_command::back_up(&cli::data_dir(data_dir), &to)),
-        Task::Restore { from, to } => exit_code(backup_command::restore(&from, &to)),
+        Task::BackUp { to, data_dir, is_quiet } => {
+            exit_code(backup_command::back_up(&cli::data_dir(data_dir), &to, is_quiet))
+        }
+        Task::Restore { from, to, is_quiet } => exit_code(backup_command::restore(&from, &to, is_quiet)),
         Task::Import { options, data_dir } => {
             let options = options.into_options(|| cli::data_dir(data_dir));
             match migrate::run(&options) {

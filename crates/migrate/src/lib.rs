@@ -60,6 +60,8 @@ pub struct Options {
     pub prefetch: Option<u16>,
     /// Do not note in headers where a message was published to.
     pub no_origin_headers: bool,
+    /// Do not show how far it is.
+    pub is_quiet: bool,
 }
 
 /// How it ended.

@@ -57,7 +57,15 @@ pub(crate) async fn run(options: &Options, route: Route<'_>) -> Result<Outcome> 
     }
     let (to, user) = credentials(&route, &mut state, &wanted)?;
     let manner = Manner { window, origin_headers: !options.no_origin_headers };
-    let mut mover = Mover { from: route.from.clone(), to, manner, state, lines: Vec::new(), saved: Instant::now() };
+    let mut mover = Mover {
+        from: route.from.clone(),
+        to,
+        manner,
+        is_quiet: options.is_quiet,
+        state,
+        lines: Vec::new(),
+        saved: Instant::now(),
+    };
     let result = mover.run(&wanted).await;
     mover.state.save()?;
     let removed = user.map(|user| route.target.delete(&format!("/api/users/{}", segment(&user))));
@@ -154,6 +162,7 @@ struct Mover {
     from: AmqpAddress,
     to: AmqpAddress,
     manner: Manner,
+    is_quiet: bool,
     state: State,
     lines: Vec<Line>,
     saved: Instant,
@@ -167,7 +176,7 @@ impl Mover {
         }
         let done = self.state.queues.values().flat_map(BTreeMap::values).map(|counts| counts.moved).sum();
         self.state.save()?;
-        let mut progress = Progress::new(total + done, done);
+        let mut progress = Progress::new(total + done, done, self.is_quiet);
         let mut result = Ok(());
         for (vhost, queues) in by_vhost(wanted) {
             result = self.vhost(vhost, &queues, &mut progress).await;

@@ -10,6 +10,7 @@ const INTERVAL: Duration = Duration::from_secs(5);
 /// How far all of it is.
 pub(crate) struct Progress {
     bar: Option<ProgressBar>,
+    is_quiet: bool,
     total: u64,
     done: u64,
     said: Instant,
@@ -17,13 +18,13 @@ pub(crate) struct Progress {
 
 impl Progress {
     /// `total` messages are to be moved, of which `done` have been.
-    pub(crate) fn new(total: u64, done: u64) -> Progress {
-        let bar = std::io::stderr().is_terminal().then(|| {
+    pub(crate) fn new(total: u64, done: u64, is_quiet: bool) -> Progress {
+        let bar = (std::io::stderr().is_terminal() && !is_quiet).then(|| {
             let bar = ProgressBar::new(total);
             let style = ProgressStyle::with_template("{bar:30} {pos}/{len} messages, {per_sec}, {eta} left  {msg}");
             bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())).with_position(done)
         });
-        Progress { bar, total, done, said: Instant::now() }
+        Progress { bar, is_quiet, total, done, said: Instant::now() }
     }
 
     /// It is this queue's turn.
@@ -43,7 +44,7 @@ impl Progress {
                 bar.set_length(self.total);
                 bar.set_position(self.done);
             }
-            None if self.said.elapsed() >= INTERVAL => {
+            None if !self.is_quiet && self.said.elapsed() >= INTERVAL => {
                 println!("moved {} of {} messages", self.done, self.total);
                 self.said = Instant::now();
             }

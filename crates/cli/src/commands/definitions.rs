@@ -44,7 +44,9 @@ pub(super) fn export(context: &Context<'_>) -> Result<(), Failure> {
         context.banner(&format!("Exporting definitions in JSON to a file at \"{path}\" ..."))?;
     }
     let request = Request { method: "GET", path: PATH, timeout: Some(TIMEOUT), ..Request::default() };
+    let waiting = context.waiting("exporting definitions");
     let body = context.request(&request)?.body;
+    drop(waiting);
     if path == STANDARD {
         return print(&format!("{}\n", String::from_utf8_lossy(&body)));
     }
@@ -72,7 +74,10 @@ pub(super) fn import(context: &Context<'_>) -> Result<(), Failure> {
     context.banner(&format!("Importing definitions in JSON from {source} ..."))?;
     let body = read(path)?;
     let request = Request { method: "POST", path: PATH, body: &body, timeout: Some(TIMEOUT), ..Request::default() };
-    context.request(&request).map_err(|error| match error {
+    let waiting = context.waiting(&format!("importing definitions, {} KiB", body.len().div_ceil(1024)));
+    let answer = context.request(&request);
+    drop(waiting);
+    answer.map_err(|error| match error {
         RequestError::Refused(refusal) if refusal.reason == "failed_to_parse_json" => {
             Failure::error(exit::DATA_ERROR, "Failed to deserialise input (format: JSON) (error: it is not JSON)")
         }

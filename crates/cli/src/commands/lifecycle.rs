@@ -145,6 +145,7 @@ pub(super) fn until(
 ) -> Result<(), Failure> {
     let patience = context.timeout().unwrap_or(PATIENCE);
     let deadline = Instant::now() + patience;
+    let _waiting = context.waiting(&format!("waiting, for {} s at most", patience.as_secs()));
     loop {
         if let Some(answer) = ask() {
             return answer;

@@ -104,13 +104,16 @@ pub(super) fn transfer(context: &Context<'_>) -> Result<(), Failure> {
     let begun = context.post(&path(context, "move"), &Value::Object(request)).map_err(missing)?;
     let begun: Value = serde_json::from_slice(&begun.body).unwrap_or_default();
     let operation = format!("/api/leveret/operations/{}", begun["id"]);
+    let waiting = context.waiting("moving messages");
     let ended = loop {
         let now = context.get(&operation).map_err(missing)?;
         if !now["ended"].is_null() {
             break now;
         }
+        waiting.say(format!("moving messages: {} so far", now["moved"]));
         std::thread::park_timeout(LOOK);
     };
+    drop(waiting);
     let count = |name: &str| ended[name].as_u64().unwrap_or_default();
     let mut line = format!("{} messages were moved", count("moved"));
     for (name, words) in [

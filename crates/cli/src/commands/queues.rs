@@ -3,7 +3,8 @@
 use super::{Command, command};
 use crate::context::{Context, RequestError, print};
 use crate::exit::{self, Failure};
-use crate::http::segment;
+use crate::http::{Request, segment};
+use std::time::Duration;
 
 pub(super) const COMMANDS: &[Command] = &[
     command("purge_queue", (1, 1), "[--vhost <vhost>] <queue>", "Removes the ready messages of a queue", purge),
@@ -16,6 +17,8 @@ pub(super) const COMMANDS: &[Command] = &[
     ),
 ];
 
+/// How long a queue with very many messages may take.
+const TIMEOUT: Duration = Duration::from_secs(3600);
 /// The header that says how many messages a request took away.
 const COUNT_HEADER: &str = "leveret-count";
 
@@ -23,7 +26,11 @@ pub(super) fn purge(context: &Context<'_>) -> Result<(), Failure> {
     let queue = context.argument(0);
     context.banner(&format!("Purging queue '{queue}' in vhost '{}' ...", context.vhost()))?;
     let path = format!("/api/queues/{}/{}/contents", context.vhost_segment(), segment(queue));
-    match context.delete(&path) {
+    let request = Request { method: "DELETE", path: &path, timeout: Some(TIMEOUT), ..Request::default() };
+    let waiting = context.waiting(&format!("purging {queue}"));
+    let answer = context.request(&request);
+    drop(waiting);
+    match answer {
         Ok(_) => Ok(()),
         Err(RequestError::Refused(refusal)) if refusal.status == 404 => {
             Err(Failure::error(exit::UNAVAILABLE, "not_found"))

@@ -23,6 +23,10 @@ pub(super) struct Facts {
     pub(super) certificates: Option<Value>,
     /// Keys and values, where the broker tells.
     pub(super) configuration: Vec<(String, String)>,
+    /// Keys that were given and mean nothing here, with where each comes from.
+    pub(super) without_effect: Vec<String>,
+    /// Policies and operator policies.
+    pub(super) policies: Vec<Value>,
     /// Seconds since 1970.
     pub(super) now_s: u64,
 }
@@ -52,7 +56,12 @@ impl Facts {
             .into_iter()
             .flatten()
             .filter_map(|row| Some((row["key"].as_str()?.to_owned(), crate::value::plain(&row["value"]))));
+        let idle = rows.into_iter().flatten().filter(|row| row["effect"] == false && text(row, "origin") != "default");
+        let idle = idle.map(|row| format!("{} ({})", text(row, "key"), text(row, "origin")));
+        let policies = ["/api/policies", "/api/operator-policies"].map(optional);
         Ok(Facts {
+            without_effect: idle.collect(),
+            policies: policies.iter().filter_map(Value::as_array).flatten().cloned().collect(),
             listeners: Listener::of(&overview),
             node: nodes[0].clone(),
             queues: context.list("/api/queues")?,

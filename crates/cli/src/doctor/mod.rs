@@ -8,6 +8,7 @@ mod consumers;
 mod facts;
 mod node;
 mod queues;
+mod settings;
 #[cfg(test)]
 mod tests;
 
@@ -79,6 +80,11 @@ const RULES: &[Rule] = &[
     access::weak_hashes,
     access::without_password,
     access::administrators,
+    settings::low_disk_limit,
+    settings::open_default_user,
+    settings::uncached_backends,
+    settings::mirrored_policies,
+    settings::keys_without_effect,
 ];
 
 /// Everything that the rules find, the worst first.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 /// The rules that find something in facts where only this is there.
 fn found(change: impl FnOnce(&mut Facts)) -> Vec<(&'static str, Severity, usize)> {
     let mut facts = Facts { now_s: 1_800_000_000, ..Facts::default() };
-    facts.node = json!({ "fd_used": 10, "fd_total": 100_000, "mem_used": 1, "mem_limit": 100, "disk_free": 1000, "disk_free_limit": 10 });
+    facts.node = json!({ "fd_used": 10, "fd_total": 100_000, "mem_used": 1, "mem_limit": 100, "disk_free": 90e9, "disk_free_limit": 2e9 });
     change(&mut facts);
     examine(&facts).into_iter().map(|finding| (finding.rule, finding.severity, finding.objects.len())).collect()
 }
@@ -92,7 +92,7 @@ fn passwords_that_everybody_tries() {
         "password_hash": base64::engine::general_purpose::STANDARD.encode(hash),
     });
     let open = found(|facts| facts.users = vec![user.clone()]);
-    assert_eq!(open, [("default_password", Severity::Critical, 1)]);
+    assert_eq!(open, [("default_password", Severity::Critical, 1), ("default_user_open", Severity::Warning, 1)]);
     let local = found(|facts| {
         facts.users = vec![user];
         facts.loopback_users = vec!["guest".to_owned()];
@@ -121,7 +121,7 @@ fn memory_disk_and_descriptors_near_their_limits() {
     let node = |field: &'static str, value: Value| found(|facts| facts.node[field] = value);
     assert_eq!(node("mem_used", json!(85)), [("memory_near_watermark", Severity::Warning, 0)]);
     assert_eq!(node("mem_alarm", json!(true)), [("memory_alarm", Severity::Critical, 0)]);
-    assert_eq!(node("disk_free", json!(15)), [("disk_near_limit", Severity::Warning, 0)]);
+    assert_eq!(node("disk_free", json!(3e9)), [("disk_near_limit", Severity::Warning, 0)]);
     assert_eq!(node("disk_free_alarm", json!(true)), [("disk_alarm", Severity::Critical, 0)]);
     assert_eq!(node("fd_total", json!(1024)), [("file_descriptors", Severity::Info, 0)]);
     assert_eq!(node("fd_used", json!(90_000)), [("file_descriptors", Severity::Critical, 0)]);
@@ -153,6 +153,49 @@ fn listeners_certificates_and_syncing() {
     let sync = |value: &str| found(|facts| facts.configuration = vec![("leveret.sync".to_owned(), value.to_owned())]);
     assert_eq!(sync("never"), [("never_synced", Severity::Warning, 0)]);
     assert_eq!(sync("always"), []);
+}
+
+#[test]
+fn the_default_user_with_another_password() {
+    let user = |name: &str, loopback: &[&str]| {
+        let user =
+            json!({ "name": name, "password_hash": "AAAAAAAA", "hashing_algorithm": "rabbit_password_hashing_sha512" });
+        found(|facts| {
+            facts.users = vec![user];
+            facts.loopback_users = loopback.iter().map(|name| (*name).to_owned()).collect();
+        })
+    };
+    assert_eq!(user("guest", &[]), [("default_user_open", Severity::Warning, 1)]);
+    assert_eq!(user("guest", &["guest"]), []);
+    assert_eq!(user("shop", &[]), []);
+}
+
+#[test]
+fn a_limit_of_the_disk_that_is_no_limit() {
+    let limit = |bytes: f64| found(|facts| facts.node["disk_free_limit"] = json!(bytes));
+    assert_eq!(limit(50e6), [("low_disk_limit", Severity::Info, 0)]);
+    assert_eq!(limit(1e9), []);
+}
+
+#[test]
+fn backends_that_are_asked_every_time() {
+    let backends = |values: &[&str]| {
+        let named = |(at, value): (usize, &&str)| (format!("auth_backends.{}", at + 1), (*value).to_owned());
+        found(|facts| facts.configuration = values.iter().enumerate().map(named).collect())
+    };
+    assert_eq!(backends(&["internal", "http"]), [("uncached_backend", Severity::Warning, 1)]);
+    assert_eq!(backends(&["cache", "internal", "oauth2"]), []);
+}
+
+#[test]
+fn policies_and_keys_without_effect() {
+    let policy = |definition: Value| {
+        found(|facts| facts.policies = vec![json!({ "vhost": "/", "name": "p", "definition": definition })])
+    };
+    assert_eq!(policy(json!({ "ha-mode": "all" })), [("mirrored_policy", Severity::Warning, 1)]);
+    assert_eq!(policy(json!({ "max-length": 1 })), []);
+    let keys = found(|facts| facts.without_effect = vec!["mqtt.vhost (rabbitmq.conf:3)".to_owned()]);
+    assert_eq!(keys, [("key_without_effect", Severity::Info, 1)]);
 }
 
 #[test]

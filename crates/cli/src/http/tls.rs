@@ -1,5 +1,6 @@
 //! TLS for addresses of `https`.
 
+use super::Stranger;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -8,12 +9,11 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
 
+/// A connection with TLS.
+pub(super) type Secured = StreamOwned<ClientConnection, TcpStream>;
+
 /// A connection whose other end has shown a certificate for the host of `authority`.
-pub(super) fn secure(
-    stream: TcpStream,
-    authority: &str,
-    ca_certificate: Option<&Path>,
-) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
+pub(super) fn secure(stream: TcpStream, authority: &str, ca_certificate: Option<&Path>) -> io::Result<Secured> {
     let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
     let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
     let name = ServerName::try_from(host.clone())
@@ -27,7 +27,7 @@ pub(super) fn secure(
     let connection = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
     let mut stream = StreamOwned::new(connection, stream);
     while stream.conn.is_handshaking() {
-        stream.conn.complete_io(&mut stream.sock)?;
+        stream.conn.complete_io(&mut stream.sock).map_err(Stranger::of_handshake)?;
     }
     Ok(stream)
 }

@@ -13,10 +13,10 @@ use std::path::{Path, PathBuf};
 /// Makes the data directory `to`, which must be empty or not be there, of the backup in `from`.
 ///
 /// It is built beside its place and gets its name when it is whole, so that a broker never finds a part of it.
-pub(crate) fn restore(from: &Path, to: &Path) -> Result<Inventory> {
+pub(crate) fn restore(from: &Path, to: &Path, is_quiet: bool) -> Result<Inventory> {
     let inventory = Inventory::read(from)?;
     refuse_used(to)?;
-    let progress = progress(inventory.bytes() * 2);
+    let progress = progress(inventory.bytes() * 2, is_quiet);
     for file in &inventory.files {
         file.check(from)?;
         progress.inc(file.bytes);
@@ -82,8 +82,8 @@ fn ignore_missing(error: std::io::Error) -> std::io::Result<()> {
 }
 
 /// A bar where somebody sees it.
-pub(super) fn progress(bytes: u64) -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
+pub(super) fn progress(bytes: u64, is_quiet: bool) -> ProgressBar {
+    if is_quiet || !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
     let style = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {eta}");

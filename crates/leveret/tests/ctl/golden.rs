@@ -124,6 +124,11 @@ fn formatters() {
 }
 
 #[test]
+fn operations() {
+    check("operations");
+}
+
+#[test]
 fn administration() {
     check("administration");
 }

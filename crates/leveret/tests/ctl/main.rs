@@ -10,8 +10,11 @@ mod http;
 mod limits;
 mod maintenance;
 mod messages;
+mod operations;
 mod policies;
+mod secure;
 mod socket;
+mod strangers;
 mod transport;
 
 use std::path::{Path, PathBuf};
