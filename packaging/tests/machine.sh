@@ -91,6 +91,8 @@ isolated() {
     mkdir -p "$1/proc" "$1/dev" "$1/sys"
     unshare --mount --pid --net --uts --ipc --fork --kill-child --propagation=private bash -c '
         hostname hare
+        # What is mounted can be made read only later.
+        mount --bind "$1" "$1"
         mount -t proc proc "$1/proc"
         mount -t tmpfs tmpfs "$1/dev"
         for device in null zero full random urandom tty; do
