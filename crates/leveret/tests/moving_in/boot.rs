@@ -80,7 +80,7 @@ fn what_cannot_be_imported_keeps_the_broker_from_starting() {
     fails(start(&missing, "4"), 1, &[&path_of(&missing), "No such file"]);
     let mut https = start(&file, "5");
     https.args(["--set", "definitions.import_backend=https"]);
-    fails(https, 1, &["definitions.import_backend", "https", "local_filesystem"]);
+    fails(https, 78, &["definitions.import_backend", "https", "local_filesystem"]);
 }
 
 #[test]
