@@ -8,6 +8,11 @@ case ${1-} in
 '' | -*) set -- rabbitmq-server "$@" ;;
 esac
 
+# A host with a domain has a node with the whole name.
+if [ -z "${RABBITMQ_USE_LONGNAME-}" ] && [ "$(hostname)" != "$(hostname -s)" ]; then
+    export RABBITMQ_USE_LONGNAME=true
+fi
+
 if [ "$(id -u)" = 0 ]; then
     case $1 in
     rabbitmq-server)

@@ -86,6 +86,11 @@ impl<'a> Context<'a> {
         Ok(Context { invocation, command, arguments, location, process: OnceCell::new() })
     }
 
+    /// The same, with the broker looked for again: one that starts makes its data directory.
+    pub(crate) fn again(&self) -> Result<Context<'a>, Failure> {
+        Context::new(self.invocation, self.command, self.arguments.clone())
+    }
+
     /// The positional argument `at`; empty when it is not there, which its command's counts rule out.
     pub(crate) fn argument(&self, at: usize) -> &str {
         self.arguments.positional.get(at).map_or("", String::as_str)

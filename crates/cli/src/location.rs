@@ -13,7 +13,7 @@ pub(crate) const URI_VARIABLE: &str = "LEVERET_API_URI";
 /// Where the broker keeps its data when nobody says where.
 const WORKING_DIRECTORY: &str = "leveret-data";
 /// Where packages and images let it keep them.
-const PACKAGED: [&str; 2] = ["/var/lib/leveret", "/var/lib/rabbitmq/leveret"];
+const PACKAGED: [&str; 2] = ["/var/lib/leveret", "/var/lib/rabbitmq/mnesia/leveret"];
 
 /// Who is asked, and as whom.
 #[derive(Clone)]
@@ -25,15 +25,18 @@ pub(crate) struct Location {
 
 /// The data directory whose broker a tool is for, by what was given and the environment.
 ///
-/// In this order: `--data-dir`, `LEVERET_DATA_DIR`, `RABBITMQ_MNESIA_DIR`, `RABBITMQ_MNESIA_BASE` with the node's name;
-/// then the first of `leveret-data` here and what packages use in which there is a broker's socket.
+/// In this order: `--data-dir`, `LEVERET_DATA_DIR`, `RABBITMQ_MNESIA_DIR`, `RABBITMQ_MNESIA_BASE` with the node's name,
+/// which the broker makes of the host's where none is given; then the first of `leveret-data` here and what packages use in which there is a broker's socket.
 pub(crate) fn data_dir(given: Option<&Path>, node: Option<&str>) -> PathBuf {
-    choose(given, node, &|name| env::var(name).ok().filter(|value| !value.is_empty()), &|path| path.exists())
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+    choose(given, node, host.trim(), &variable, &|path| path.exists())
 }
 
 fn choose(
     given: Option<&Path>,
     node: Option<&str>,
+    host: &str,
     variable: &dyn Fn(&str) -> Option<String>,
     exists: &dyn Fn(&Path) -> bool,
 ) -> PathBuf {
@@ -43,8 +46,11 @@ fn choose(
     }
     let node = node.map(str::to_owned).or_else(|| variable("RABBITMQ_NODENAME"));
     if let Some(base) = variable("RABBITMQ_MNESIA_BASE").map(PathBuf::from) {
-        let of_node = node.map(|node| base.join(node));
-        return of_node.filter(|directory| exists(directory)).unwrap_or(base);
+        let name = node.unwrap_or_else(|| "rabbit".to_owned());
+        let short = host.split('.').next().unwrap_or(host);
+        let whole = |host: &str| if name.contains('@') { name.clone() } else { format!("{name}@{host}") };
+        let mut of_node = [short, host].into_iter().map(|host| base.join(whole(host)));
+        return of_node.find(|directory| exists(directory)).unwrap_or(base);
     }
     let mut usual = std::iter::once(WORKING_DIRECTORY).chain(PACKAGED).map(PathBuf::from);
     let running = usual.find(|directory| exists(&directory.join(SOCKET_NAME)));
@@ -133,7 +139,7 @@ mod tests {
         let found = |given: Option<&str>, set: &[(&str, &str)], there: &[&str]| {
             let variable = |name: &str| set.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
             let exists = |path: &Path| there.iter().any(|known| Path::new(known) == path);
-            choose(given.map(Path::new), None, &variable, &exists).display().to_string()
+            choose(given.map(Path::new), None, "h.example.org", &variable, &exists).display().to_string()
         };
         let all = [("LEVERET_DATA_DIR", "/l"), ("RABBITMQ_MNESIA_DIR", "/d"), ("RABBITMQ_MNESIA_BASE", "/b")];
         assert_eq!(found(Some("/g"), &all, &[]), "/g");
@@ -142,10 +148,14 @@ mod tests {
         assert_eq!(found(None, &all[2..], &[]), "/b");
         let named = [("RABBITMQ_MNESIA_BASE", "/b"), ("RABBITMQ_NODENAME", "rabbit@h")];
         assert_eq!(found(None, &named, &["/b/rabbit@h"]), "/b/rabbit@h");
+        assert_eq!(found(None, &named[..1], &["/b/rabbit@h"]), "/b/rabbit@h");
+        assert_eq!(found(None, &named[..1], &["/b/rabbit@h.example.org"]), "/b/rabbit@h.example.org");
+        let short = [named[0], ("RABBITMQ_NODENAME", "hare")];
+        assert_eq!(found(None, &short, &["/b/rabbit@h", "/b/hare@h"]), "/b/hare@h");
         assert_eq!(found(None, &[], &[]), "leveret-data");
         assert_eq!(found(None, &[], &["/var/lib/leveret/leveret.sock"]), "/var/lib/leveret");
-        let packaged = ["/var/lib/rabbitmq/leveret", "leveret-data/leveret.sock"];
-        assert_eq!(found(None, &[], &packaged[..1]), "/var/lib/rabbitmq/leveret");
+        let packaged = ["/var/lib/rabbitmq/mnesia/leveret", "leveret-data/leveret.sock"];
+        assert_eq!(found(None, &[], &packaged[..1]), "/var/lib/rabbitmq/mnesia/leveret");
         assert_eq!(found(None, &[], &packaged), "leveret-data");
     }
 

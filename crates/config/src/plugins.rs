@@ -23,7 +23,9 @@ const PLUGINS: &[(&str, &[&str])] = &[
     ("rabbitmq_management_agent", &["rabbitmq_web_dispatch"]),
     ("rabbitmq_message_deduplication", &[]),
     ("rabbitmq_prometheus", &["rabbitmq_management_agent", "rabbitmq_web_dispatch"]),
+    ("rabbitmq_random_exchange", &[]),
     ("rabbitmq_recent_history_exchange", &[]),
+    ("rabbitmq_sharding", &[]),
     ("rabbitmq_web_dispatch", &[]),
 ];
 

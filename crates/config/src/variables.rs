@@ -18,9 +18,11 @@ enum Meaning {
     Read,
     /// RabbitMQ has it, and nothing here depends on it.
     Inert,
+    /// The same, and images set it, so that nobody has to hear of it.
+    Image,
 }
 
-use Meaning::{Inert, Key, Read, Secret};
+use Meaning::{Image, Inert, Key, Read, Secret};
 
 const VARIABLES: &[(&str, Meaning)] = &[
     ("ADVANCED_CONFIG_FILE", Read),
@@ -32,7 +34,7 @@ const VARIABLES: &[(&str, Meaning)] = &[
     ("CTL_DIST_PORT_MAX", Inert),
     ("CTL_DIST_PORT_MIN", Inert),
     ("CTL_ERL_ARGS", Inert),
-    ("DATA_DIR", Inert),
+    ("DATA_DIR", Image),
     ("DBG", Inert),
     ("DEFAULT_ALLOC_ARGS", Inert),
     ("DEFAULT_PASS", Secret("default_pass")),
@@ -46,7 +48,7 @@ const VARIABLES: &[(&str, Meaning)] = &[
     ("FEATURE_FLAGS", Inert),
     ("FEATURE_FLAGS_FILE", Inert),
     ("GENERATED_CONFIG_DIR", Inert),
-    ("HOME", Inert),
+    ("HOME", Image),
     ("IO_THREAD_POOL_SIZE", Inert),
     ("KEEP_PID_FILE_ON_EXIT", Inert),
     ("LOG", Read),
@@ -67,7 +69,7 @@ const VARIABLES: &[(&str, Meaning)] = &[
     ("NODENAME", Key("leveret.node_name")),
     ("NODE_IP_ADDRESS", Read),
     ("NODE_PORT", Read),
-    ("PGP_KEY_ID", Inert),
+    ("PGP_KEY_ID", Image),
     ("PID_FILE", Key("leveret.pid_file")),
     ("PLUGINS_DIR", Inert),
     ("PLUGINS_EXPAND_DIR", Inert),
@@ -89,7 +91,7 @@ const VARIABLES: &[(&str, Meaning)] = &[
     ("SSL_VERSIONS", Read),
     ("STREAM_DIR", Inert),
     ("USE_LONGNAME", Read),
-    ("VERSION", Inert),
+    ("VERSION", Image),
     ("VM_MEMORY_HIGH_WATERMARK", Read),
 ];
 
@@ -131,7 +133,7 @@ impl Variables {
             let (key, has_file) = match meaning {
                 Key(key) => (*key, false),
                 Secret(key) => (*key, true),
-                Read | Inert => continue,
+                Read | Inert | Image => continue,
             };
             if let Some(value) = self.given(name, has_file, problems) {
                 found.push((format!("{PREFIX}{name}"), key, value));

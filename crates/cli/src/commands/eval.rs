@@ -1,7 +1,7 @@
-//! The few expressions of Erlang that test suites pass to `eval`, each done by what it means.
+//! The few expressions of Erlang that test suites and operators pass to `eval`, each done by what it means.
 
 use super::{Command, command};
-use crate::context::{Context, print};
+use crate::context::{Context, RequestError, print};
 use crate::exit::{self, Failure};
 use serde_json::{Value, json};
 
@@ -19,6 +19,9 @@ enum Meaning {
     LoopbackUsers,
     /// `application:set_env` of `loopback_users`.
     SetLoopbackUsers(Vec<String>),
+    /// Whether there are as many nodes as `cluster_formation.target_cluster_size_hint` says: the probe that the cluster
+    /// operator for Kubernetes had before its HTTP one.
+    ReachedTargetClusterSize,
 }
 
 pub(super) fn eval(context: &Context<'_>) -> Result<(), Failure> {
@@ -40,6 +43,14 @@ pub(super) fn eval(context: &Context<'_>) -> Result<(), Failure> {
         }
         Meaning::ChannelMax(channels) => drop(context.put("/api/leveret/channel-max", &json!(channels))?),
         Meaning::SetLoopbackUsers(names) => drop(context.put("/api/leveret/loopback-users", &json!(names))?),
+        Meaning::ReachedTargetClusterSize => {
+            let answer = match context.get("/api/health/checks/reached-target-cluster-size") {
+                Ok(_) => "true\n",
+                Err(RequestError::Refused(_)) => "false\n",
+                Err(unreachable) => return Err(unreachable.into()),
+            };
+            return print(answer);
+        }
         Meaning::LoopbackUsers => {
             let users = context.list("/api/leveret/loopback-users")?;
             let binaries: Vec<String> =
@@ -55,6 +66,9 @@ fn meaning(expression: &str) -> Option<Meaning> {
     let expression: String = expression.chars().filter(|character| !character.is_whitespace()).collect();
     if expression == "{ok,V}=application:get_env(rabbit,loopback_users),V." {
         return Some(Meaning::LoopbackUsers);
+    }
+    if expression == "rabbit_nodes:reached_target_cluster_size()." {
+        return Some(Meaning::ReachedTargetClusterSize);
     }
     let set = expression.strip_prefix("application:set_env(rabbit,").and_then(|rest| rest.strip_suffix(")."));
     if let Some((key, value)) = set.and_then(|set| set.split_once(',')) {
@@ -106,6 +120,12 @@ mod tests {
         ] {
             assert_eq!(meaning(expression), meant, "{expression}");
         }
+    }
+
+    #[test]
+    fn the_probe_of_the_cluster_operator_is_understood() {
+        let probe = "rabbit_nodes:reached_target_cluster_size().";
+        assert_eq!(meaning(probe), Some(Meaning::ReachedTargetClusterSize));
     }
 
     #[test]

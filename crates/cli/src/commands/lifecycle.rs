@@ -101,6 +101,7 @@ fn await_startup(context: &Context<'_>) -> Result<(), Failure> {
 /// True once the broker runs.
 fn is_started(context: &Context<'_>) -> bool {
     // Every question is a new one: what was known before is what has to change.
+    let Ok(context) = context.again() else { return false };
     match context.get(PROCESS) {
         Ok(process) => process["state"] == "running",
         Err(RequestError::Refused(_) | RequestError::Unreachable(_)) => false,
