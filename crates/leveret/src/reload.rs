@@ -7,7 +7,8 @@ use crate::application::Application;
 use crate::logging::{self, Logging};
 use crate::settings;
 use crate::storage::MESSAGES;
-use crate::{certificates, configuration, definitions};
+use crate::definitions::Definitions;
+use crate::{certificates, configuration};
 use config::{Config, Setting};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -116,11 +117,12 @@ fn try_reload(application: &Application) -> Result<Reloaded, Vec<String>> {
 /// Imports definitions whose files have changed.
 fn import(application: &Application, new: &Config) -> anyhow::Result<bool> {
     let Some(broker) = management::Application::broker(application) else { return Ok(false) };
-    let digest = definitions::digest_of(&new.definitions)?;
+    let definitions = Definitions::read(&new.definitions)?;
+    let digest = definitions.digest();
     if digest.is_none() || digest == application.imported() {
         return Ok(false);
     }
-    application.set_imported(definitions::import(&new.definitions, &broker)?);
+    application.set_imported(definitions.import(&broker)?);
     Ok(true)
 }
 

@@ -39,7 +39,7 @@ pub use definitions::{DefinitionsError, import_definitions};
 pub use oauth_login::{OAuthLogin, OAuthResourceServer};
 pub use openapi::document;
 pub use routes::{Route, routes};
-pub use service::{Application, BackupSummary, DiskFreeLimit, Management, Node, StartError};
+pub use service::{Application, BackupSummary, DiskFreeLimit, EnabledPlugins, Management, Node, StartError};
 pub use settings::{HeaderSettings, HttpSettings, HttpsSettings, PrometheusSettings, ServerLimits};
 pub use socket::SOCKET_NAME;
 pub use statistics::{RatesMode, Retention, RetentionPolicies, StatisticsSettings};

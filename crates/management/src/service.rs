@@ -12,6 +12,7 @@ use crate::{background, prometheus, routes, socket, statistics};
 use axum::middleware::map_response;
 use broker::{AdminCommand, AdminError, AdminReply, Broker};
 use socket2::{Domain, Socket, Type};
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -36,6 +37,8 @@ pub struct Node {
     pub data_dir: PathBuf,
     /// The configuration files that were read.
     pub config_files: Vec<PathBuf>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
 }
 
 /// What a backup has.
@@ -86,8 +89,21 @@ pub trait Application: Send + Sync {
     fn set_log_level(&self, level: &str, category: Option<&str>) -> Result<(), String>;
     /// Begins new log files.
     fn rotate_log(&self) -> Result<(), String>;
+    /// Where the log goes: files, and `<stdout>` or `<stderr>`.
+    fn log_files(&self) -> Vec<String>;
+    /// Which plugins are enabled.
+    fn plugins(&self) -> EnabledPlugins;
     /// The newest lines of the log that came after line number `after`, at most `most`, with the number of the last.
     fn log_lines(&self, after: u64, most: usize) -> (Vec<String>, u64);
+}
+
+/// Plugins of RabbitMQ whose work is done here and that are enabled.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EnabledPlugins {
+    /// The file that says so, whether it is there or not.
+    pub file: Option<PathBuf>,
+    /// Their names, sorted, with those that are enabled along with others.
+    pub enabled: Vec<String>,
 }
 
 /// How much space has to be free for publishers to go on.

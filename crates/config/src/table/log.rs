@@ -21,7 +21,7 @@ pub(super) const KEYS: &[Row] = &[
     ),
     takes("log.file", Either(&["false"], &Path), "", "log file of this node, in log.dir unless it is absolute"),
     takes("log.file.level", FILE_LEVEL, "", "least severe level of the file; that of log.default.level when not given"),
-    takes("log.console.stdio", Choice(LogStdio::WORDS), "stderr", "stream that the console is"),
+    takes("log.console.stdio", Choice(LogStdio::WORDS), "stdout", "stream that the console is"),
     takes("log.console.use_colors", Boolean, "false", "whether the console has colours"),
     takes("log.console.color_esc_seqs.debug", Text, "\\033[38;5;246m", "escape sequence before debug"),
     takes("log.console.color_esc_seqs.info", Text, "", "escape sequence before info"),

@@ -61,12 +61,12 @@ const OBSERVED: &[Observed] = &[
     ("vhost_max=7", |c| c.vhost_max == Some(7)),
     ("cluster_queue_limit=7", |c| c.queue_limit == Some(7)),
     ("cluster_exchange_limit=7", |c| c.exchange_limit == Some(7)),
-    ("default_limits.vhosts.1.pattern=^t", |c| c.default_vhost_limits.iter().any(|limits| limits.pattern == "^t")),
+    ("default_limits.vhosts.1.pattern=^t", |c| c.vhosts.default_limits.iter().any(|limits| limits.pattern == "^t")),
     ("default_limits.vhosts.1.max_connections=5", |c| {
-        c.default_vhost_limits.iter().any(|limits| limits.max_connections == Some(5) && limits.pattern == ".*")
+        c.vhosts.default_limits.iter().any(|limits| limits.max_connections == Some(5) && limits.pattern == ".*")
     }),
     ("default_limits.vhosts.1.max_queues=5", |c| {
-        c.default_vhost_limits.iter().any(|limits| limits.max_queues == Some(5))
+        c.vhosts.default_limits.iter().any(|limits| limits.max_queues == Some(5))
     }),
     ("default_queue_type=quorum", |c| c.default_queue_type == "quorum"),
     ("leveret.quorum_as_classic=true", |c| c.quorum_as_classic),

@@ -31,10 +31,7 @@ pub(super) struct LogFile {
 impl LogFile {
     /// Opens the file, and makes its directory where there is none.
     pub(super) fn open(place: &LogPlace, node: &str, rotation: &LogRotation) -> Result<LogFile> {
-        let path = match place {
-            LogPlace::File(path) => path.clone(),
-            LogPlace::Directory(directory) => directory.join(format!("{node}.log")),
-        };
+        let path = path(place, node);
         let failed = || format!("cannot open the log file {}", path.display());
         if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             fs::create_dir_all(parent).with_context(failed)?;
@@ -135,4 +132,12 @@ impl LogFile {
 
 fn append_to(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).mode(MODE).open(path)
+}
+
+/// Where the file is; in a directory it is named after the node.
+pub(super) fn path(place: &LogPlace, node: &str) -> PathBuf {
+    match place {
+        LogPlace::File(path) => path.clone(),
+        LogPlace::Directory(directory) => directory.join(format!("{node}.log")),
+    }
 }

@@ -4,13 +4,14 @@ mod auth;
 mod management;
 mod tls;
 mod users;
+mod vhosts;
 
-pub(crate) use auth::{chains, credential_rule};
+pub(crate) use auth::{chains, credential_rule, https};
 pub(crate) use management::http_settings;
 pub(crate) use tls::{Endpoints, entrance};
 pub(crate) use users::{default_user, login_settings};
 
-use broker::{ConsumerTimeoutAction, DefaultVhostLimits, OnRedeclare, PassiveDeclare, PublisherDeaths, Settings};
+use broker::{ConsumerTimeoutAction, OnRedeclare, PassiveDeclare, PublisherDeaths, Settings};
 use config::{Config, MemoryWatermark, MessageExpiry, PassiveDeclarePermission, PublisherXDeath, UnknownExchangeType};
 use server::{FreeLimit, SocketOptions, Watermark};
 use std::time::Duration;
@@ -45,7 +46,9 @@ pub(crate) fn settings(config: &Config) -> Settings {
         },
         password_hashing: auth::password_hashing(config),
         default_users: auth::default_users(config),
-        default_vhost_limits: config.default_vhost_limits.iter().map(vhost_limits).collect(),
+        default_vhost_limits: config.vhosts.default_limits.iter().map(vhosts::limits).collect(),
+        default_operator_policies: config.vhosts.default_operator_policies.iter().map(vhosts::policy).collect(),
+        parameter_limits: config.vhosts.parameter_limits.clone(),
         consumers_per_channel: config.consumer_max_per_channel,
         default_prefetch: config.default_consumer_prefetch,
         consumer_timeout_ms: config.consumer_timeout_ms,
@@ -69,11 +72,6 @@ pub(crate) fn settings(config: &Config) -> Settings {
         expires_at_head_only: config.compat.message_expiry == MessageExpiry::Head,
         ..Settings::default()
     }
-}
-
-fn vhost_limits(limits: &config::DefaultVhostLimits) -> DefaultVhostLimits {
-    let config::DefaultVhostLimits { pattern, max_connections, max_queues } = limits.clone();
-    DefaultVhostLimits { pattern, max_connections, max_queues }
 }
 
 /// When messages are synced.
@@ -122,6 +120,10 @@ pub(crate) fn socket_options(config: &Config) -> SocketOptions {
         keepalive: options.keepalive,
         sndbuf_bytes: options.sndbuf_bytes.map(|bytes| bytes as usize),
         recbuf_bytes: options.recbuf_bytes.map(|bytes| bytes as usize),
+        resets: options.resets,
+        send_timeout_ms: options.send_timeout_ms,
+        tos: options.tos,
+        priority: options.priority,
     }
 }
 
