@@ -30,7 +30,7 @@ mod variables;
 mod tests;
 
 pub use error::Error;
-pub use key::{Effect, KeySpec};
+pub use key::{Change, Effect, KeySpec};
 pub use kind::Kind;
 pub use load::Loader;
 pub use markdown::markdown_table;

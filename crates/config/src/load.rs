@@ -198,6 +198,7 @@ pub(crate) fn first_word(line: &str) -> String {
     shortened(line.split_whitespace().next().unwrap_or_default())
 }
 
+/// What an error repeats of a text; a control character must not act on somebody's terminal.
 pub(crate) fn shortened(text: &str) -> String {
-    text.chars().take(MAX_SHOWN_CHARACTERS).collect()
+    text.chars().take(MAX_SHOWN_CHARACTERS).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

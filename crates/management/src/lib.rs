@@ -5,6 +5,7 @@
 //! its own and talks to the engine by commands and what it publishes of itself: it must never know a lock of the
 //! message path.
 
+mod access_log;
 mod api;
 mod audit;
 mod authenticate;

@@ -8,8 +8,9 @@ use crate::pid::Pids;
 use crate::server::Server;
 use crate::settings::{HttpSettings, HttpsSettings, ServerLimits};
 use crate::statistics::Statistics;
+use crate::access_log::{self, AccessLog};
 use crate::{background, prometheus, routes, socket, statistics};
-use axum::middleware::map_response;
+use axum::middleware::{from_fn_with_state, map_response};
 use broker::{AdminCommand, AdminError, AdminReply, Broker};
 use socket2::{Domain, Socket, Type};
 use std::collections::BTreeMap;
@@ -127,6 +128,14 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// The log of requests.
+    #[error("cannot write the log of requests in {}: {source}", directory.display())]
+    AccessLog {
+        /// Its directory.
+        directory: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// An address on the network.
     #[error("cannot listen on {address} for HTTP: {source}")]
     Listener {
@@ -167,13 +176,18 @@ impl Management {
         let failed = |source| StartError::Socket { path: data_dir.join(socket::SOCKET_NAME), source };
         let (unix, path) = socket::listen(&data_dir).map_err(failed)?;
         let network = Network::open(&http)?;
+        let access_log = http.access_log_dir.as_ref().map(|directory| {
+            AccessLog::start(directory)
+                .map_err(|source| StartError::AccessLog { directory: directory.clone(), source })
+        });
+        let access_log = access_log.transpose()?;
         let audit = Audit::start(data_dir.clone(), http.audit.clone()).map_err(failed)?;
         let shared = Shared::new(application, node, http, audit);
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new().name("management".to_owned());
         let thread = thread
             .spawn(move || {
-                if let Err(error) = serve(unix, network, shared.clone(), stopped) {
+                if let Err(error) = serve(unix, network, shared.clone(), access_log, stopped) {
                     error!("the administrative surface ended: {error}");
                 }
                 shared.audit().stop();
@@ -257,6 +271,7 @@ fn serve(
     unix: std::os::unix::net::UnixListener,
     network: Network,
     shared: Shared,
+    access_log: Option<AccessLog>,
     stopped: oneshot::Receiver<()>,
 ) -> io::Result<()> {
     background::lower_priority();
@@ -271,7 +286,11 @@ fn serve(
         let unix = tokio::net::UnixListener::from_std(unix)?;
         let http = shared.http();
         let limits = &http.limits;
-        let api = routes::router(shared.clone());
+        let told = |router: axum::Router| match &access_log {
+            Some(log) => router.layer(from_fn_with_state(log.clone(), access_log::tell)),
+            None => router,
+        };
+        let api = told(routes::router(shared.clone()));
         let serve = |router: &axum::Router, limits: &ServerLimits| {
             Server::new(router.clone(), limits.clone(), http.max_body_bytes)
         };
@@ -280,7 +299,7 @@ fn serve(
             tokio::spawn(serve(&api, limits).serve_network(socket, listener.tls));
         }
         let for_socket = api.clone().layer(map_response(async |response| in_detail(response)));
-        let metrics = prometheus::router(shared.clone());
+        let metrics = told(prometheus::router(shared.clone()));
         for listener in network.metrics {
             let server = serve(&metrics, &ServerLimits::default());
             tokio::spawn(server.serve_network(tokio::net::TcpListener::from_std(listener.socket)?, listener.tls));

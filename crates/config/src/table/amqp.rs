@@ -1,7 +1,7 @@
 //! Listeners, AMQP limits, resources and users: the core keys that have an effect.
 
 use super::shared::{BACKEND, BYTE};
-use super::{Row, aliased, takes};
+use super::{Row, aliased, ignored, takes};
 use crate::kind::Kind::{
     self, Boolean, Choice, Duration, Either, Fraction, InformationUnit, Integer, Listener, Name, Secret, Size, Text,
 };
@@ -173,7 +173,7 @@ pub(super) const KEYS: &[Row] = &[
     takes("log.channel.level", LEVEL, "", "level of what channels log"),
     takes("log.queue.level", LEVEL, "", "level of what queues log"),
     takes("log.user.level", LEVEL, "", "level of what users' plugins and tools log"),
-    takes("log.upgrade.level", LEVEL, "", "level of what upgrades log"),
+    ignored("log.upgrade.level", LEVEL, "level of what upgrades log"),
     takes(
         "auth_backends.$num",
         BACKEND,

@@ -12,6 +12,7 @@ mod log;
 mod management;
 mod protocols;
 mod queues;
+mod reload;
 mod shared;
 mod tls;
 
@@ -54,8 +55,8 @@ const GROUPS: &[(&str, &[Row])] = &[
     ("log.queue.", log::ROTATION),
     ("log.user.", log::FILE),
     ("log.user.", log::ROTATION),
-    ("log.upgrade.", log::FILE),
-    ("log.upgrade.", log::ROTATION),
+    ("log.upgrade.", log::NO_FILE),
+    ("log.upgrade.", log::NO_ROTATION),
     ("log.federation.", log::NO_FILE),
     ("log.federation.", log::NO_ROTATION),
     ("log.mirroring.", log::NO_FILE),
@@ -142,7 +143,9 @@ static TABLE: LazyLock<Vec<KeySpec>> = LazyLock::new(|| {
 impl Row {
     fn under(self, prefix: &str) -> KeySpec {
         let Self { pattern, aliases, kind, default, effect, doc } = self;
-        KeySpec { pattern: format!("{prefix}{pattern}"), aliases, kind, default, effect, doc }
+        let pattern = format!("{prefix}{pattern}");
+        let change = reload::change(&pattern);
+        KeySpec { pattern, aliases, kind, default, effect, change, doc }
     }
 }
 

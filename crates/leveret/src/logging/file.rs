@@ -99,6 +99,8 @@ impl LogFile {
             return fs::rename(&self.path, self.older(0));
         }
         let mut from = File::open(&self.path)?;
+        // What is kept as the only older one is replaced.
+        let _ = fs::remove_file(self.older(0));
         let mut to = GzEncoder::new(append_to(&self.older(0))?, Compression::default());
         io::copy(&mut from, &mut to)?;
         to.finish()?;

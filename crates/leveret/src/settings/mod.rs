@@ -105,10 +105,15 @@ pub(crate) fn disk_free_limit(config: &Config) -> FreeLimit {
 
 /// Name of the node, as `rabbit@host`.
 pub(crate) fn node_name(config: &Config) -> String {
+    named(config, &long_host_name())
+}
+
+/// The same on a host of this name.
+fn named(config: &Config, host: &str) -> String {
     match config.node_name.as_deref().unwrap_or("rabbit") {
         name if name.contains('@') => name.to_owned(),
-        name if config.long_names => format!("{name}@{}", long_host_name()),
-        name => format!("{name}@{}", host_name()),
+        name if config.long_names => format!("{name}@{host}"),
+        name => format!("{name}@{}", host.split('.').next().unwrap_or_default()),
     }
 }
 
@@ -144,4 +149,23 @@ pub(crate) fn long_host_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = name.trim();
     if name.is_empty() || name.starts_with('.') { "localhost".to_owned() } else { name.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use config::Sources;
+
+    #[test]
+    fn long_names_have_the_whole_name_of_the_host() {
+        let name = |settings: &[&str]| {
+            let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
+            let config = Sources { settings, ..Sources::default() }.load().unwrap().config;
+            named(&config, "host.example.com")
+        };
+        assert_eq!(name(&[]), "rabbit@host");
+        assert_eq!(name(&["leveret.long_names=true"]), "rabbit@host.example.com");
+        assert_eq!(name(&["leveret.long_names=true", "leveret.node_name=hare"]), "hare@host.example.com");
+        assert_eq!(name(&["leveret.long_names=true", "leveret.node_name=hare@burrow"]), "hare@burrow");
+    }
 }
