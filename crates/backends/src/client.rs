@@ -109,6 +109,40 @@ pub(crate) fn answer(result: Result<ureq::http::Response<ureq::Body>, ureq::Erro
     Ok(Answer { status, body: body.map_err(|error| shown(&error))? })
 }
 
+/// Why nothing was fetched.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// Files of certificates cannot be used.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The address is not one of HTTP.
+    #[error("the address does not begin with https:// or http://")]
+    Address,
+    /// The server could not be asked.
+    #[error("{0}")]
+    Failed(String),
+    /// It answered, but not with what was asked for.
+    #[error("the server answered {0}")]
+    Status(u16),
+}
+
+/// Fetches a document of at most `largest` bytes; it may take as long as `timeout`.
+///
+/// # Errors
+/// When there is none to be had; the words never hold the address, which may have a password in it.
+pub fn fetch(url: &str, https: &HttpsSettings, timeout: Duration, largest: u64) -> Result<Vec<u8>, FetchError> {
+    if !["https://", "http://"].iter().any(|scheme| url.starts_with(scheme)) {
+        return Err(FetchError::Address);
+    }
+    let failed = |error: ureq::Error| FetchError::Failed(shown(&error));
+    let mut response = agent(https, Some(timeout), Some(timeout))?.get(url).call().map_err(failed)?;
+    let status = response.status();
+    if !status.is_success() {
+        return Err(FetchError::Status(status.as_u16()));
+    }
+    response.body_mut().with_config().limit(largest).read_to_vec().map_err(failed)
+}
+
 /// Words for an error that never hold the address, which may have a password in it.
 fn shown(error: &ureq::Error) -> String {
     match error {

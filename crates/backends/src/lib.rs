@@ -8,7 +8,7 @@ mod client;
 mod http;
 mod oauth2;
 
-pub use client::{ClientError, HttpsSettings};
+pub use client::{ClientError, FetchError, HttpsSettings, fetch};
 pub use http::{HttpBackend, HttpSettings, Method};
 pub use oauth2::{
     KeyError, OAuth2Backend, OAuth2Settings, ProviderSettings, ResourceServer, ScopeSyntax, SigningKey, algorithm,

@@ -7,7 +7,6 @@ mod access;
 mod arguments;
 mod command;
 mod connections;
-mod default_users;
 mod delayed;
 mod diagnosis;
 mod error;
@@ -23,6 +22,7 @@ mod policies;
 mod registry;
 mod snapshot;
 mod user_limits;
+mod vhost_defaults;
 mod vhosts;
 
 pub use command::{AdminCommand, AdminReply, NewPassword, Secret, WhenUserExists};

@@ -68,7 +68,8 @@ pub use messages::MessageStore;
 pub use node_limits::NodeLimits;
 pub use policy::{InForce, Policy};
 pub use settings::{
-    ConsumerTimeoutAction, DefaultVhostLimits, OnRedeclare, PassiveDeclare, PublisherDeaths, Settings, VhostUser,
+    ConsumerTimeoutAction, DefaultVhostLimits, OnRedeclare, PassiveDeclare, PublisherDeaths, Settings, VhostPolicy,
+    VhostUser,
 };
 pub use shard::{Errand, Shard};
 pub use tap::{Tap, TapEvent, TapRequest, TapSink, Watch};

@@ -35,6 +35,7 @@ pub struct NodeLimits {
     vhosts: Changeable,
     consumers_per_channel: Changeable,
     consumer_timeout_ms: Changeable,
+    max_message_size: AtomicU64,
     default_prefetch: AtomicU16,
     heartbeat_s: AtomicU16,
 }
@@ -49,6 +50,7 @@ impl NodeLimits {
             vhosts: Changeable::new(settings.vhost_limit),
             consumers_per_channel: Changeable::new(settings.consumers_per_channel),
             consumer_timeout_ms: Changeable::new(settings.consumer_timeout_ms),
+            max_message_size: AtomicU64::new(settings.max_message_size),
             default_prefetch: AtomicU16::new(settings.default_prefetch),
             heartbeat_s: AtomicU16::new(settings.heartbeat_s),
         }
@@ -63,6 +65,7 @@ impl NodeLimits {
         self.vhosts.set(settings.vhost_limit);
         self.consumers_per_channel.set(settings.consumers_per_channel);
         self.consumer_timeout_ms.set(settings.consumer_timeout_ms);
+        self.max_message_size.store(settings.max_message_size, Ordering::Relaxed);
         self.default_prefetch.store(settings.default_prefetch, Ordering::Relaxed);
         self.heartbeat_s.store(settings.heartbeat_s, Ordering::Relaxed);
     }
@@ -95,6 +98,11 @@ impl NodeLimits {
     /// How long a delivery may stay unacknowledged in ms; `None` = for ever.
     pub fn consumer_timeout_ms(&self) -> Option<u64> {
         self.consumer_timeout_ms.value()
+    }
+
+    /// Largest body of a message in bytes.
+    pub fn max_message_size(&self) -> u64 {
+        self.max_message_size.load(Ordering::Relaxed)
     }
 
     pub(crate) fn default_prefetch(&self) -> u16 {

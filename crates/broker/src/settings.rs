@@ -1,6 +1,8 @@
 //! What the engine can be told, in the engine's own terms.
 
+use amqp::FieldTable;
 use auth::{CredentialRule, HashingAlgorithm};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// Limits, defaults and compatibility choices of a broker.
@@ -70,6 +72,10 @@ pub struct Settings {
     pub default_users: Vec<VhostUser>,
     /// Limits of new virtual hosts.
     pub default_vhost_limits: Vec<DefaultVhostLimits>,
+    /// Operator policies that new virtual hosts begin with.
+    pub default_operator_policies: Vec<VhostPolicy>,
+    /// Parameters that there may be, by component; those that are not named have no limit.
+    pub parameter_limits: BTreeMap<String, u64>,
 }
 
 /// What redeclaring a queue with other properties or arguments leads to.
@@ -92,6 +98,21 @@ pub struct DefaultVhostLimits {
     pub max_connections: Option<i64>,
     /// `max-queues`.
     pub max_queues: Option<i64>,
+}
+
+/// An operator policy that virtual hosts begin with, whose names match a pattern (RabbitMQ's `default_policies.operator`).
+#[derive(Clone, Debug, PartialEq)]
+pub struct VhostPolicy {
+    /// The policy's name.
+    pub name: String,
+    /// Regular expression over the names of virtual hosts.
+    pub vhost_pattern: String,
+    /// Regular expression over the names of what it applies to.
+    pub pattern: String,
+    /// What it applies to, as `queues`.
+    pub apply_to: String,
+    /// Its keys.
+    pub definition: FieldTable,
 }
 
 /// A user that virtual hosts begin with, whose names match a pattern (RabbitMQ's `default_users`).
@@ -186,6 +207,8 @@ impl Default for Settings {
             credential_rule: CredentialRule::default(),
             default_users: Vec::new(),
             default_vhost_limits: Vec::new(),
+            default_operator_policies: Vec::new(),
+            parameter_limits: BTreeMap::new(),
         }
     }
 }

@@ -5,14 +5,11 @@ use std::collections::BTreeMap;
 use crate::effective::{Checked, CheckedSetting};
 use crate::error::Error;
 use crate::key::{Effect, Key, KeySpec};
-use crate::load::{Environment, Given};
+use crate::load::{Environment, Given, shortened};
 use crate::nearest::nearest;
 use crate::origin::Setting;
 use crate::substitute::{self, Names};
 use crate::table::{find, table};
-
-/// Longest part of a value that an error repeats.
-const MAX_SHOWN_CHARACTERS: usize = 80;
 
 /// The last of every key by canonical name, with the row that describes it.
 type Merged<'a> = BTreeMap<String, (&'static KeySpec, &'a Given)>;
@@ -87,8 +84,4 @@ impl Names for Scope<'_> {
     fn variable(&self, name: &str) -> Option<String> {
         (self.environment)(name)
     }
-}
-
-fn shortened(text: &str) -> String {
-    text.chars().take(MAX_SHOWN_CHARACTERS).collect()
 }

@@ -28,6 +28,27 @@ impl fmt::Display for Effect {
     }
 }
 
+/// When a value holds that was changed while the broker runs and reads its configuration again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// At once.
+    Now,
+    /// From the next start on.
+    Restart,
+    /// For the first start of a data directory only.
+    FirstStart,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Now => "at once",
+            Self::Restart => "restart",
+            Self::FirstStart => "first start",
+        })
+    }
+}
+
 /// One key, or a family of keys where segments of the pattern begin with `$`.
 #[derive(Debug, PartialEq)]
 pub struct KeySpec {
@@ -41,6 +62,8 @@ pub struct KeySpec {
     pub default: &'static str,
     /// What giving it leads to.
     pub effect: Effect,
+    /// When a changed value holds.
+    pub change: Change,
     /// What it is for, in one line without a period.
     pub doc: &'static str,
 }

@@ -30,20 +30,20 @@ mod variables;
 mod tests;
 
 pub use error::Error;
-pub use key::{Effect, KeySpec};
+pub use key::{Change, Effect, KeySpec};
 pub use kind::Kind;
 pub use load::Loader;
 pub use markdown::markdown_table;
 pub use options::{
     AnonymousLogin, AuditOptions, AuthCacheOptions, AuthHttpOptions, AuthMechanism, AuthOptions, BackendLink,
-    CertificateLogin, Compat, Config, ConsoleOptions, ConsumerTimeoutAction, CredentialOptions, CrlCheck, DefaultUser,
-    DefaultVhostLimits, DefaultVhostUser, DefinitionsOptions, DiskFreeLimit, EventOptions, HeaderOptions, HttpLimits,
-    HttpsClientOptions, HttpsOptions, LogFileOptions, LogFormatter, LogLevel, LogLevelFormat, LogOptions,
-    LogOutputOptions, LogPlace, LogRotation, LogStdio, LogStyle, LogTimeFormat, ManagementOptions, MemoryWatermark,
-    MessageExpiry, OAuth2Options, OAuthLoginOptions, OAuthLoginServer, OAuthProviderOptions, OnRedeclare, OtlpOptions,
-    PassiveDeclarePermission, Permissions, PrometheusOptions, PublisherXDeath, RatesMode, ResourceServerOptions,
-    RetentionPolicy, RotationDate, Secret, StatisticsOptions, Sync, TcpListenOptions, TlsOptions, TlsServerOptions,
-    UnknownExchangeType,
+    CertificateLogin, Compat, Config, ConsoleOptions, ConsumerTimeoutAction, CredentialOptions, CrlCheck,
+    DefaultOperatorPolicy, DefaultUser, DefaultVhostLimits, DefaultVhostUser, DefinitionsOptions, DiskFreeLimit,
+    EventOptions, HeaderOptions, HttpLimits, HttpsClientOptions, HttpsOptions, LogFileOptions, LogFormatter, LogLevel,
+    LogLevelFormat, LogOptions, LogOutputOptions, LogPlace, LogRotation, LogStdio, LogStyle, LogTimeFormat,
+    ManagementOptions, MemoryWatermark, MessageExpiry, OAuth2Options, OAuthLoginOptions, OAuthLoginServer,
+    OAuthProviderOptions, OnRedeclare, OtlpOptions, PassiveDeclarePermission, Permissions, PrometheusOptions,
+    PublisherXDeath, RatesMode, RemoteDefinitions, ResourceServerOptions, RetentionPolicy, RotationDate, Secret,
+    StatisticsOptions, Sync, TcpListenOptions, TlsOptions, TlsServerOptions, UnknownExchangeType, VhostOptions,
 };
 pub use origin::{Origin, Setting};
 pub use plugins::Plugins;

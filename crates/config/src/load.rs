@@ -109,6 +109,14 @@ impl Loader {
         self.given.push(Given { key, text, origin, source: self.sources, is_literal: true });
     }
 
+    /// Whether the key or one below it was given.
+    pub(crate) fn is_any_given(&self, family: &str) -> bool {
+        let is_of = |key: &Key| {
+            key.to_string().strip_prefix(family).is_some_and(|rest| matches!(rest.bytes().next(), None | Some(b'.')))
+        };
+        self.given.iter().any(|given| is_of(&given.key))
+    }
+
     /// Which plugins count as enabled; without a call all that exist here.
     pub(crate) fn plugins(&mut self, plugins: Plugins) {
         self.plugins = plugins;
@@ -192,6 +200,7 @@ pub(crate) fn first_word(line: &str) -> String {
     shortened(line.split_whitespace().next().unwrap_or_default())
 }
 
+/// What an error repeats of a text; a control character must not act on somebody's terminal.
 pub(crate) fn shortened(text: &str) -> String {
-    text.chars().take(MAX_SHOWN_CHARACTERS).collect()
+    text.chars().take(MAX_SHOWN_CHARACTERS).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

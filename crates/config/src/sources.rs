@@ -90,9 +90,10 @@ impl Sources {
         let environment = self.environment.clone();
         let loader = Loader::with_environment(move |name| environment.get(name).cloned());
         let variables = Variables::new(&self.environment);
-        let mut reading = Reading { sources: self, loader, variables, files: Vec::new(), problems: Vec::new() };
+        let (files, problems, unused) = (Vec::new(), Vec::new(), Vec::new());
+        let mut reading = Reading { sources: self, loader, variables, files, problems, unused };
         reading.everything();
-        let Reading { loader, variables, files, mut problems, .. } = reading;
+        let Reading { loader, variables, files, mut problems, unused, .. } = reading;
         let config = loader.check(&mut problems);
         if !problems.is_empty() {
             return Err(Problems(problems));
@@ -101,7 +102,7 @@ impl Sources {
             config,
             files,
             unknown_variables: variables.unknown(),
-            variables_without_effect: variables.inert(),
+            variables_without_effect: variables.inert().into_iter().chain(unused).collect(),
         })
     }
 }
@@ -112,6 +113,8 @@ struct Reading<'a> {
     variables: Variables,
     files: Vec<PathBuf>,
     problems: Vec<Error>,
+    /// Variables in whose place something else counts.
+    unused: Vec<String>,
 }
 
 impl Reading<'_> {
@@ -130,6 +133,7 @@ impl Reading<'_> {
                 self.problems.push(error);
             }
         }
+        self.listener();
         if let Some(directory) = &self.sources.data_dir {
             self.put("leveret.data_dir", directory.display().to_string(), &Origin::Argument { name: "--data-dir" });
         }
@@ -271,7 +275,6 @@ impl Reading<'_> {
             self.put(key, value, &Origin::Variable { name: variable });
         }
         self.node();
-        self.listener();
         self.log();
         self.tls();
         self.watermark();
@@ -300,7 +303,8 @@ impl Reading<'_> {
         self.put("leveret.data_dir", base.join(node).display().to_string(), &origin("MNESIA_BASE"));
     }
 
-    /// One listener in the place of all that files have.
+    /// The listener where nothing else says where to listen: in RabbitMQ (seen with 3.10.8) listeners of the files count, and
+    /// these variables only where files have none.
     fn listener(&mut self) {
         let (port, ip) = (self.variables.value("NODE_PORT"), self.variables.value("NODE_IP_ADDRESS"));
         let name = if port.is_some() { "RABBITMQ_NODE_PORT" } else { "RABBITMQ_NODE_IP_ADDRESS" };
@@ -309,9 +313,10 @@ impl Reading<'_> {
             (None, Some(port)) => port.to_owned(),
             (Some(ip), port) => format!("{ip}:{}", port.unwrap_or("5672")),
         };
-        let origin = Origin::Variable { name: name.to_owned() };
-        self.put("listeners.tcp", "none".to_owned(), &origin);
-        self.put("listeners.tcp.default", text, &origin);
+        if self.loader.is_any_given("listeners.tcp") {
+            return self.unused.push(format!("{name} (listeners.tcp is given)"));
+        }
+        self.put("listeners.tcp.default", text, &Origin::Variable { name: name.to_owned() });
     }
 
     fn log(&mut self) {

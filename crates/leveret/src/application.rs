@@ -2,7 +2,8 @@
 
 mod administration;
 
-use crate::definitions;
+use crate::cluster;
+use crate::definitions::Definitions;
 use crate::log_exchange;
 use crate::logging;
 use crate::memory::Monitored;
@@ -156,7 +157,7 @@ impl Application {
         let config = &*self.config();
         let listeners = Listeners::open(&config.listeners, &config.tls.listeners, settings::socket_options(config))?;
         let (addresses, tls_addresses) = (listeners.addresses(), listeners.tls_addresses());
-        let (broker, storage) = open(config, &self.data_dir)?;
+        let Opened { broker, storage, has_first_vhost } = open(config, &self.data_dir)?;
         info!("messages are synced {}", settings::sync_words(config));
         let total_bytes = config.total_memory_available_bytes.unwrap_or_else(total_memory);
         let (monitor, memory) = MemoryMonitor::start(broker.clone(), settings::watermark(config), total_bytes)
@@ -170,7 +171,11 @@ impl Application {
             fail_stop();
         })?;
         broker.ensure_cluster_id()?;
-        self.set_imported(definitions::import(&config.definitions, &broker)?);
+        if has_first_vhost {
+            broker.set_up_first_vhost(&config.default_vhost)?;
+        }
+        cluster::name_and_tag(config, &broker)?;
+        self.set_imported(Definitions::read(&config.definitions)?.import(&broker)?);
         broker
             .set_event_exchange(config.events.exchange_vhost.as_deref())
             .context("cannot set up the event exchange")?;
@@ -238,10 +243,19 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A broker and where it keeps everything.
+struct Opened {
+    broker: Arc<Broker>,
+    storage: Storage,
+    /// The virtual host of the configuration was created just now.
+    has_first_vhost: bool,
+}
+
 /// Opens the data directory and builds the broker from what it holds.
-fn open(config: &Config, data_dir: &Path) -> Result<(Arc<Broker>, Storage)> {
+fn open(config: &Config, data_dir: &Path) -> Result<Opened> {
     let mut storage = Storage::open(config, data_dir)?;
-    if storage.snapshot.is_fresh() && !config.definitions.paths.is_empty() {
+    let has_first_vhost = storage.snapshot.is_fresh() && !config.definitions.is_any();
+    if storage.snapshot.is_fresh() && config.definitions.is_any() {
         // RabbitMQ does the same, whatever the definitions hold.
         info!("there are definitions to import: the default vhost and user are not created");
     } else if storage.snapshot.is_fresh() {
@@ -267,7 +281,7 @@ fn open(config: &Config, data_dir: &Path) -> Result<(Arc<Broker>, Storage)> {
     // What the broker is made of is not needed twice.
     storage.snapshot = Snapshot::default();
     let _ = storage.told.set(broker.clone());
-    Ok((broker, storage))
+    Ok(Opened { broker, storage, has_first_vhost })
 }
 
 /// Starts sending spans of traced messages, where the configuration says where to.

@@ -5,6 +5,7 @@ mod arguments;
 mod backup;
 mod backup_command;
 mod certificates;
+mod cluster;
 mod configuration;
 mod definitions;
 mod log_exchange;

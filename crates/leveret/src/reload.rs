@@ -4,49 +4,16 @@
 //! named, and holds from the next start on.
 
 use crate::application::Application;
+use crate::definitions::Definitions;
 use crate::logging::{self, Logging};
 use crate::settings;
 use crate::storage::MESSAGES;
-use crate::{certificates, configuration, definitions};
-use config::{Config, Setting};
+use crate::{certificates, cluster, configuration};
+use config::{Change, Config, Effect, Setting};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tracing::{error, info, warn};
-
-/// What a changed key leads to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Change {
-    /// It holds at once.
-    Now,
-    /// It is for the first start of a data directory.
-    FirstStart,
-}
-
-/// Keys by how they begin, and what a change of them leads to; all others hold from the next start on.
-const CHANGES: &[(&str, Change)] = &[
-    ("channel_max_per_node", Change::Now),
-    ("cluster_exchange_limit", Change::Now),
-    ("cluster_queue_limit", Change::Now),
-    ("consumer_max_per_channel", Change::Now),
-    ("consumer_timeout", Change::Now),
-    ("default_consumer_prefetch", Change::Now),
-    ("default_pass", Change::FirstStart),
-    ("default_permissions.", Change::FirstStart),
-    ("default_user", Change::FirstStart),
-    ("default_vhost", Change::FirstStart),
-    ("definitions.", Change::Now),
-    ("disk_free_limit.", Change::Now),
-    ("heartbeat", Change::Now),
-    ("load_definitions", Change::Now),
-    ("log.", Change::Now),
-    ("loopback_users", Change::Now),
-    ("management.load_definitions", Change::Now),
-    ("max_channels_per_connection", Change::Now),
-    ("max_connections", Change::Now),
-    ("vhost_max", Change::Now),
-    ("vm_memory_high_watermark.", Change::Now),
-];
 
 /// What has come of it.
 #[derive(Debug, Default)]
@@ -116,11 +83,12 @@ fn try_reload(application: &Application) -> Result<Reloaded, Vec<String>> {
 /// Imports definitions whose files have changed.
 fn import(application: &Application, new: &Config) -> anyhow::Result<bool> {
     let Some(broker) = management::Application::broker(application) else { return Ok(false) };
-    let digest = definitions::digest_of(&new.definitions)?;
+    let definitions = Definitions::read(&new.definitions)?;
+    let digest = definitions.digest();
     if digest.is_none() || digest == application.imported() {
         return Ok(false);
     }
-    application.set_imported(definitions::import(&new.definitions, &broker)?);
+    application.set_imported(definitions.import(&broker)?);
     Ok(true)
 }
 
@@ -128,6 +96,9 @@ fn import(application: &Application, new: &Config) -> anyhow::Result<bool> {
 fn apply(application: &Application, old: &Config, new: &Config) {
     let Some(broker) = management::Application::broker(application) else { return };
     broker.limits.set(&settings::settings(new));
+    if let Err(error) = cluster::name_and_tag(new, &broker) {
+        error!("{error:#}");
+    }
     if old.channel_max != new.channel_max {
         // Carried out in memory.
         let _ = broker.execute(broker::AdminCommand::SetChannelMax(new.channel_max));
@@ -151,12 +122,11 @@ fn apply(application: &Application, old: &Config, new: &Config) {
 fn sorted(old: &Config, new: &Config) -> Reloaded {
     let mut reloaded = Reloaded::default();
     for setting in changed(old, new) {
-        let change = CHANGES.iter().find(|(beginning, _)| setting.key.starts_with(beginning));
-        let list = match (setting.spec.effect, change) {
-            (config::Effect::Ignored, _) => &mut reloaded.without_effect,
-            (_, Some((_, Change::Now))) => &mut reloaded.applied,
-            (_, Some((_, Change::FirstStart))) => &mut reloaded.first_start,
-            (_, None) => &mut reloaded.restart,
+        let list = match (setting.spec.effect, setting.spec.change) {
+            (Effect::Ignored, _) => &mut reloaded.without_effect,
+            (_, Change::Now) => &mut reloaded.applied,
+            (_, Change::FirstStart) => &mut reloaded.first_start,
+            (_, Change::Restart) => &mut reloaded.restart,
         };
         list.push(setting.key.clone());
     }
@@ -227,12 +197,5 @@ mod tests {
         let gone = sorted(&old, &config(&[]));
         assert_eq!(gone.applied, ["heartbeat"]);
         assert_eq!(gone.restart, ["frame_max", "leveret.reactors"]);
-    }
-
-    #[test]
-    fn the_keys_of_the_table_exist() {
-        for (beginning, _) in CHANGES {
-            assert!(config::table().any(|row| row.pattern.starts_with(beginning)), "{beginning}");
-        }
     }
 }

@@ -56,8 +56,12 @@ fn serve(options: ServerOptions, manager: &ServiceManager) -> Result<()> {
     let extended = manager.extend_start();
     application.start()?;
     drop(extended);
-    let node =
-        Node { name, data_dir: data_dir.canonicalize().unwrap_or_else(|_| data_dir.clone()), config_files: files };
+    let node = Node {
+        name,
+        data_dir: data_dir.canonicalize().unwrap_or_else(|_| data_dir.clone()),
+        config_files: files,
+        tags: config.node_tags.clone(),
+    };
     let management = Management::start(application.clone(), node, http)?;
     info!("Server startup complete; data in {}", data_dir.display());
     let status = format!("accepting connections; data in {}", data_dir.display());

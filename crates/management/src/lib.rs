@@ -5,6 +5,7 @@
 //! its own and talks to the engine by commands and what it publishes of itself: it must never know a lock of the
 //! message path.
 
+mod access_log;
 mod api;
 mod audit;
 mod authenticate;
@@ -39,7 +40,7 @@ pub use definitions::{DefinitionsError, import_definitions};
 pub use oauth_login::{OAuthLogin, OAuthResourceServer};
 pub use openapi::document;
 pub use routes::{Route, routes};
-pub use service::{Application, BackupSummary, DiskFreeLimit, Management, Node, StartError};
+pub use service::{Application, BackupSummary, DiskFreeLimit, EnabledPlugins, Management, Node, StartError};
 pub use settings::{HeaderSettings, HttpSettings, HttpsSettings, PrometheusSettings, ServerLimits};
 pub use socket::SOCKET_NAME;
 pub use statistics::{RatesMode, Retention, RetentionPolicies, StatisticsSettings};

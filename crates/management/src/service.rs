@@ -1,5 +1,6 @@
 //! The thread that serves, and what handlers share.
 
+use crate::access_log::{self, AccessLog};
 use crate::audit::Audit;
 use crate::authenticate::{Attempts, Remembered};
 use crate::caller::Caller;
@@ -9,9 +10,10 @@ use crate::server::Server;
 use crate::settings::{HttpSettings, HttpsSettings, ServerLimits};
 use crate::statistics::Statistics;
 use crate::{background, prometheus, routes, socket, statistics};
-use axum::middleware::map_response;
+use axum::middleware::{from_fn_with_state, map_response};
 use broker::{AdminCommand, AdminError, AdminReply, Broker};
 use socket2::{Domain, Socket, Type};
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -36,6 +38,8 @@ pub struct Node {
     pub data_dir: PathBuf,
     /// The configuration files that were read.
     pub config_files: Vec<PathBuf>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
 }
 
 /// What a backup has.
@@ -88,8 +92,21 @@ pub trait Application: Send + Sync {
     fn set_log_level(&self, level: &str, category: Option<&str>) -> Result<(), String>;
     /// Begins new log files.
     fn rotate_log(&self) -> Result<(), String>;
+    /// Where the log goes: files, and `<stdout>` or `<stderr>`.
+    fn log_files(&self) -> Vec<String>;
+    /// Which plugins are enabled.
+    fn plugins(&self) -> EnabledPlugins;
     /// The newest lines of the log that came after line number `after`, at most `most`, with the number of the last.
     fn log_lines(&self, after: u64, most: usize) -> (Vec<String>, u64);
+}
+
+/// Plugins of RabbitMQ whose work is done here and that are enabled.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EnabledPlugins {
+    /// The file that says so, whether it is there or not.
+    pub file: Option<PathBuf>,
+    /// Their names, sorted, with those that are enabled along with others.
+    pub enabled: Vec<String>,
 }
 
 /// How much space has to be free for publishers to go on.
@@ -110,6 +127,14 @@ pub enum StartError {
     Socket {
         /// The socket.
         path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The log of requests.
+    #[error("cannot write the log of requests in {}: {source}", directory.display())]
+    AccessLog {
+        /// Its directory.
+        directory: PathBuf,
         /// Why.
         source: io::Error,
     },
@@ -153,13 +178,17 @@ impl Management {
         let failed = |source| StartError::Socket { path: data_dir.join(socket::SOCKET_NAME), source };
         let (unix, path) = socket::listen(&data_dir).map_err(failed)?;
         let network = Network::open(&http)?;
+        let access_log = http.access_log_dir.as_ref().map(|directory| {
+            AccessLog::start(directory).map_err(|source| StartError::AccessLog { directory: directory.clone(), source })
+        });
+        let access_log = access_log.transpose()?;
         let audit = Audit::start(data_dir.clone(), http.audit.clone()).map_err(failed)?;
         let shared = Shared::new(application, node, http, audit);
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new().name("management".to_owned());
         let thread = thread
             .spawn(move || {
-                if let Err(error) = serve(unix, network, shared.clone(), stopped) {
+                if let Err(error) = serve(unix, network, shared.clone(), access_log, stopped) {
                     error!("the administrative surface ended: {error}");
                 }
                 shared.audit().stop();
@@ -243,6 +272,7 @@ fn serve(
     unix: std::os::unix::net::UnixListener,
     network: Network,
     shared: Shared,
+    access_log: Option<AccessLog>,
     stopped: oneshot::Receiver<()>,
 ) -> io::Result<()> {
     background::lower_priority();
@@ -256,7 +286,11 @@ fn serve(
         tokio::spawn(statistics::run(shared.clone()));
         let unix = tokio::net::UnixListener::from_std(unix)?;
         let http = shared.http();
-        let api = routes::router(shared.clone());
+        let told = |router: axum::Router| match &access_log {
+            Some(log) => router.layer(from_fn_with_state(log.clone(), access_log::tell)),
+            None => router,
+        };
+        let api = told(routes::router(shared.clone()));
         let serve = |router: &axum::Router, limits: &ServerLimits| {
             Server::new(router.clone(), limits.clone(), http.max_body_bytes)
         };
@@ -265,7 +299,7 @@ fn serve(
             tokio::spawn(serve(&api, &listener.limits).serve_network(socket, listener.tls));
         }
         let for_socket = api.clone().layer(map_response(async |response| in_detail(response)));
-        let metrics = prometheus::router(shared.clone());
+        let metrics = told(prometheus::router(shared.clone()));
         for listener in network.metrics {
             let server = serve(&metrics, &listener.limits);
             tokio::spawn(server.serve_network(tokio::net::TcpListener::from_std(listener.socket)?, listener.tls));

@@ -4,6 +4,7 @@ use crate::audit::AuditSettings;
 use crate::oauth_login::OAuthLogin;
 use crate::statistics::StatisticsSettings;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tls::Endpoint;
@@ -47,6 +48,12 @@ pub struct HttpSettings {
     pub oauth: OAuthLogin,
     /// The log of changes.
     pub audit: AuditSettings,
+    /// Where the log of requests is; `None` for none.
+    pub access_log_dir: Option<PathBuf>,
+    /// Definitions are taken from uploaded files that end in `.json` only.
+    pub requires_json_extension: bool,
+    /// Operator policies cannot be changed over the network.
+    pub fixes_operator_policies: bool,
 }
 
 /// Listeners with TLS.
@@ -171,6 +178,9 @@ impl Default for HttpSettings {
             login_session_timeout_min: None,
             oauth: OAuthLogin::default(),
             audit: AuditSettings::default(),
+            access_log_dir: None,
+            requires_json_extension: false,
+            fixes_operator_policies: false,
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Listening sockets.
 
-use mio::net::TcpListener;
-use socket2::{Domain, Protocol, Socket, Type};
+use mio::net::{TcpListener, TcpStream};
+use rustix::net::sockopt;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// Options of the sockets that clients connect to.
 #[derive(Clone, Debug)]
@@ -18,11 +20,56 @@ pub struct SocketOptions {
     pub sndbuf_bytes: Option<usize>,
     /// `SO_RCVBUF` in bytes; `None` = the system's choice.
     pub recbuf_bytes: Option<usize>,
+    /// A connection that is closed is reset at once, and what is not sent yet is dropped (`SO_LINGER` with 0 s). With a time
+    /// the system would have whoever closes wait, which reactors never do.
+    pub resets: bool,
+    /// How long what was sent may stay unacknowledged or, because the client reads nothing, unsent, in ms (`TCP_USER_TIMEOUT`).
+    pub send_timeout_ms: Option<u32>,
+    /// `IP_TOS` of packets.
+    pub tos: Option<u8>,
+    /// `SO_PRIORITY` of packets.
+    pub priority: Option<u32>,
 }
 
 impl Default for SocketOptions {
     fn default() -> SocketOptions {
-        SocketOptions { backlog: 128, nodelay: true, keepalive: false, sndbuf_bytes: None, recbuf_bytes: None }
+        SocketOptions {
+            backlog: 128,
+            nodelay: true,
+            keepalive: false,
+            sndbuf_bytes: None,
+            recbuf_bytes: None,
+            resets: false,
+            send_timeout_ms: None,
+            tos: None,
+            priority: None,
+        }
+    }
+}
+
+impl SocketOptions {
+    /// Sets those of an accepted connection; one that the system refuses is left out, as RabbitMQ leaves it out.
+    pub(crate) fn apply(&self, stream: &TcpStream) {
+        let _ = stream.set_nodelay(self.nodelay);
+        let socket = SockRef::from(stream);
+        if self.keepalive {
+            let _ = socket.set_keepalive(true);
+        }
+        if self.resets {
+            let _ = socket.set_linger(Some(Duration::ZERO));
+        }
+        #[cfg(target_os = "linux")]
+        if let Some(ms) = self.send_timeout_ms {
+            let _ = sockopt::set_tcp_user_timeout(stream, ms);
+        }
+        #[cfg(target_os = "linux")]
+        if let Some(priority) = self.priority {
+            let _ = socket.set_priority(priority);
+        }
+        if let Some(tos) = self.tos {
+            let is_v6 = stream.local_addr().is_ok_and(|address| address.is_ipv6());
+            let _ = if is_v6 { sockopt::set_ipv6_tclass(stream, tos.into()) } else { sockopt::set_ip_tos(stream, tos) };
+        }
     }
 }
 

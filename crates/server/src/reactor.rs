@@ -375,10 +375,7 @@ impl Reactor {
     /// Takes a connection in.
     fn admit(&mut self, arrival: Arrival) {
         let Arrival { mut stream, ends, session } = arrival;
-        let _ = stream.set_nodelay(self.options.nodelay);
-        if self.options.keepalive {
-            let _ = socket2::SockRef::from(&stream).set_keepalive(true);
-        }
+        self.options.apply(&stream);
         if self.stopping.is_some() || self.broker.is_in_maintenance() {
             return;
         }

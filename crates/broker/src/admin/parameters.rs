@@ -5,17 +5,17 @@ use super::{AdminError, AdminReply, Missing};
 use crate::broker::Broker;
 use crate::core::sorted;
 use crate::policy::{Invalid, integer_or_error, proplist, terms_of};
-use amqp::{FieldTable, FieldValue};
+use amqp::FieldValue;
 use metadata::{Change, GlobalParameterDefinition, ParameterDefinition, PolicyKind};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 /// The component of a virtual host's limits, and the one name that it has.
-const VHOST_LIMITS: &str = "vhost-limits";
-const LIMITS: &str = "limits";
-const POLICY: &str = "policy";
+pub(super) const VHOST_LIMITS: &str = "vhost-limits";
+pub(super) const LIMITS: &str = "limits";
+pub(super) const POLICY: &str = "policy";
 /// The global parameter that is the name of the cluster.
 const CLUSTER_NAME: &str = "cluster_name";
-const OPERATOR_POLICY: &str = "operator_policy";
+pub(super) const OPERATOR_POLICY: &str = "operator_policy";
 
 /// Texts of RabbitMQ (`rabbit_runtime_parameters`).
 const POLICY_SET: &str = "policies may not be set using this method";
@@ -51,6 +51,7 @@ impl Broker {
         if component == OPERATOR_POLICY {
             return self.set_policy(PolicyKind::Operator, vhost, name, value);
         }
+        self.check_parameter_limit(component)?;
         check_parameter(component, name, value)?;
         let mut writer = self.writer();
         self.check_vhost_exists(vhost)?;
@@ -79,6 +80,7 @@ impl Broker {
         limit: &str,
         value: Option<FieldValue>,
     ) -> Result<AdminReply, AdminError> {
+        self.check_parameter_limit(VHOST_LIMITS)?;
         let mut writer = self.writer();
         self.check_vhost_exists(vhost)?;
         let current = self.parameter(vhost, VHOST_LIMITS, LIMITS);
@@ -94,33 +96,25 @@ impl Broker {
         Ok(AdminReply::Done)
     }
 
-    /// Sets the limits that a new virtual host of this name begins with.
-    pub(super) fn set_default_limits(
-        &self,
-        writer: &mut super::registry::Writer<'_>,
-        vhost: &str,
-    ) -> Result<(), AdminError> {
-        let matches = |pattern: &str| match auth::Pattern::compile_search(pattern) {
-            Ok(compiled) => compiled.is_match(vhost),
-            Err(error) => {
-                warn!("a default limit of vhosts is left out: {error}");
-                false
-            }
+    /// Refuses a parameter of a component that has as many as the configuration allows. As in RabbitMQ, policies are
+    /// parameters here, and one that exists is not changed either.
+    pub(super) fn check_parameter_limit(&self, component: &str) -> Result<(), AdminError> {
+        let Some(most) = self.settings.parameter_limits.get(component) else { return Ok(()) };
+        let snapshot = self.registry.current();
+        let policies = |kind| snapshot.policies.iter().filter(|policy| policy.kind == kind).count();
+        let count = match component {
+            POLICY => policies(PolicyKind::User),
+            OPERATOR_POLICY => policies(PolicyKind::Operator),
+            _ => snapshot.parameters.iter().filter(|parameter| parameter.component == component).count(),
         };
-        let found = self.settings.default_vhost_limits.iter().find(|limits| matches(&limits.pattern));
-        let Some(defaults) = found else { return Ok(()) };
-        let mut limits = FieldTable::new();
-        for (name, value) in [("max-connections", defaults.max_connections), ("max-queues", defaults.max_queues)] {
-            if let Some(value) = value {
-                limits.insert(name, value);
-            }
+        if (count as u64) < *most {
+            return Ok(());
         }
-        let [vhost, component, name] = [vhost, VHOST_LIMITS, LIMITS].map(str::to_owned);
-        let value = FieldValue::Table(limits);
-        self.commit_parameter(writer, ParameterDefinition { vhost, component, name, value }).map(drop)
+        error!("Limit reached: component {component} is limited to {most}");
+        Err(invalid(vec![format!("component {component} is limited to {most}")]))
     }
 
-    fn commit_parameter(
+    pub(super) fn commit_parameter(
         &self,
         writer: &mut super::registry::Writer<'_>,
         parameter: ParameterDefinition,

@@ -1,6 +1,7 @@
 //! Policies and operator policies.
 
-use super::{AdminError, AdminReply, Missing, parameters::invalid};
+use super::parameters::{OPERATOR_POLICY, POLICY, invalid};
+use super::{AdminError, AdminReply, Missing};
 use crate::broker::Broker;
 use crate::policy::{Policy, definition_of_terms, without_effect};
 use amqp::FieldValue;
@@ -25,6 +26,10 @@ impl Broker {
         name: &str,
         terms: &FieldValue,
     ) -> Result<AdminReply, AdminError> {
+        self.check_parameter_limit(match kind {
+            PolicyKind::User => POLICY,
+            PolicyKind::Operator => OPERATOR_POLICY,
+        })?;
         // RabbitMQ validates before it looks whether there is such a virtual host.
         let definition = definition_of_terms(kind, vhost, name, terms).map_err(invalid)?;
         let compiled = Policy::compile(definition.clone()).map_err(|error| AdminError::Invalid(error.to_string()))?;

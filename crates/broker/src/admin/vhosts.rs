@@ -57,8 +57,7 @@ impl Broker {
         let vhost = self.add_vhost_with(&name, |in_use| in_use.set_definition(&vhost));
         self.note_tracing();
         by_age(&vhost).iter().for_each(|exchange| self.emit_exchange_created(exchange));
-        self.set_default_limits(&mut writer, &name)?;
-        self.add_default_users(&mut writer, &name)?;
+        self.add_vhost_defaults(&mut writer, &name)?;
         info!(target: "vhost", "vhost '{name}' created");
         Ok(AdminReply::Created)
     }

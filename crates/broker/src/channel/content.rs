@@ -103,7 +103,7 @@ impl Core {
         bytes: &[u8],
         frame_left: usize,
     ) -> Result<(), ProtocolError> {
-        let limit = self.broker.settings.max_message_size;
+        let limit = self.broker.limits.max_message_size();
         let Some(channel) = conn.channels.find(number) else { return Ok(()) };
         let Some(assembly) = channel.assembly.as_mut() else { return Err(errors::EXPECTED_METHOD.with(&[])) };
         assembly.received += bytes.len() as u64;
@@ -124,7 +124,7 @@ impl Core {
         if assembly.immediate {
             return Err(errors::IMMEDIATE.with(&[]).by_method(60, 40));
         }
-        let limit = self.broker.settings.max_message_size;
+        let limit = self.broker.limits.max_message_size();
         if assembly.body_size > limit {
             return Err(errors::MESSAGE_TOO_LARGE.with(&[&assembly.body_size, &limit]).by_method(60, 40));
         }

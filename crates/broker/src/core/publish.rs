@@ -58,8 +58,8 @@ impl Core {
         buffer: &[u8],
     ) -> Result<(), ProtocolError> {
         let body_len = incoming.body.len();
-        if body_len as u64 > self.broker.settings.max_message_size {
-            return Err(errors::MESSAGE_TOO_LARGE.with(&[&body_len, &self.broker.settings.max_message_size]));
+        if body_len as u64 > self.broker.limits.max_message_size() {
+            return Err(errors::MESSAGE_TOO_LARGE.with(&[&body_len, &self.broker.limits.max_message_size()]));
         }
         let exchange = self.exchange_to_publish(conn, number, incoming.exchange)?;
         self.check_topic_to_publish(conn, number, &exchange, incoming.routing_key)?;

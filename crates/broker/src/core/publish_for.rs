@@ -41,7 +41,7 @@ impl Core {
     /// Publishes it as basic.publish would, with the same refusals.
     pub(crate) fn publish_for(&mut self, publication: &Publication) -> Result<Published, ProtocolError> {
         let Publication { user, vhost, exchange, routing_key, header, body } = publication;
-        let limit = self.broker.settings.max_message_size;
+        let limit = self.broker.limits.max_message_size();
         if body.len() as u64 > limit {
             return Err(errors::MESSAGE_TOO_LARGE.with(&[&body.len(), &limit]));
         }

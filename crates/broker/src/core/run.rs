@@ -197,7 +197,7 @@ impl Core {
             && last.exchange.as_ref().is_some_and(|(last, _)| last.name.as_bytes() == incoming.exchange)
             && body.len() <= INLINE_BODY
             && incoming.header.properties.is_plain();
-        if !same || body.len() as u64 > self.broker.settings.max_message_size {
+        if !same || body.len() as u64 > self.broker.limits.max_message_size() {
             return false;
         }
         match &mut channel.mode {

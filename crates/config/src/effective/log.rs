@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Categories with keys of their own.
-const CATEGORIES: [&str; 5] = ["connection", "channel", "queue", "user", "upgrade"];
+const CATEGORIES: [&str; 4] = ["connection", "channel", "queue", "user"];
 
 impl Checked {
     pub(super) fn log(&self) -> LogOptions {

@@ -3,27 +3,14 @@
 use super::Checked;
 use crate::kind::Value;
 use crate::options::{
-    AuditOptions, DefinitionsOptions, HeaderOptions, HttpLimits, HttpsOptions, ManagementOptions, PrometheusOptions,
-    RatesMode, RetentionPolicy, StatisticsOptions,
+    AuditOptions, HeaderOptions, HttpLimits, HttpsOptions, ManagementOptions, PrometheusOptions, RatesMode,
+    RetentionPolicy, StatisticsOptions,
 };
 use crate::plugins::Plugins;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 impl Checked {
-    /// In RabbitMQ's order, each once.
-    pub(super) fn definitions(&self) -> DefinitionsOptions {
-        let keys = ["load_definitions", "definitions.local.path", "management.load_definitions"];
-        let mut paths: Vec<PathBuf> = Vec::new();
-        for path in keys.into_iter().filter_map(|key| self.optional_text(key)).filter(|path| path != "none") {
-            let path = PathBuf::from(path);
-            if !paths.contains(&path) {
-                paths.push(path);
-            }
-        }
-        DefinitionsOptions { paths, skip_if_unchanged: self.boolean("definitions.skip_if_unchanged") }
-    }
-
     pub(super) fn management(&self, plugins: &Plugins) -> ManagementOptions {
         let (listeners, https) =
             if plugins.is_enabled("rabbitmq_management") { self.api() } else { Default::default() };
@@ -44,6 +31,12 @@ impl Checked {
             disable_stats: self.boolean("management.disable_stats"),
             enable_queue_totals: self.boolean("management.enable_queue_totals"),
             login_session_timeout_min: self.limit("management.login_session_timeout"),
+            access_log_dir: ["http_dispatch.access_log_dir", "management.http_log_dir"]
+                .into_iter()
+                .find_map(|key| self.optional_text(key))
+                .map(PathBuf::from),
+            requires_json_extension: self.boolean("management.definitions.require_json_extension"),
+            fixes_operator_policies: self.boolean("management.restrictions.operator_policy_changes.disabled"),
             audit: AuditOptions {
                 is_enabled: self.boolean("leveret.audit"),
                 file_size_bytes: self.integer("leveret.audit.file_size"),

@@ -1,11 +1,13 @@
 //! From checked settings to [`Config`], with the defaults of the table where nothing was given.
 
 mod auth;
+mod definitions;
 mod events;
 mod log;
 mod management;
 mod tls;
 mod users;
+mod vhosts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -14,8 +16,8 @@ use crate::key::{Effect, KeySpec};
 use crate::kind::Value;
 use crate::load::Loader;
 use crate::options::{
-    Compat, Config, ConsumerTimeoutAction, DefaultVhostLimits, DiskFreeLimit, MemoryWatermark, MessageExpiry,
-    OnRedeclare, OtlpOptions, PassiveDeclarePermission, PublisherXDeath, Sync, TcpListenOptions, UnknownExchangeType,
+    Compat, Config, ConsumerTimeoutAction, DiskFreeLimit, MemoryWatermark, MessageExpiry, OnRedeclare, OtlpOptions,
+    PassiveDeclarePermission, PublisherXDeath, Sync, TcpListenOptions, UnknownExchangeType,
 };
 use crate::origin::Setting;
 use crate::plugins::Plugins;
@@ -63,7 +65,7 @@ impl Checked {
             vhost_max: self.limit("vhost_max"),
             queue_limit: self.limit("cluster_queue_limit"),
             exchange_limit: self.limit("cluster_exchange_limit"),
-            default_vhost_limits: self.default_vhost_limits(),
+            vhosts: self.vhosts(),
             default_queue_type: match self.value("default_queue_type") {
                 Some(Value::Word(word)) => word,
                 _ => "classic",
@@ -85,6 +87,8 @@ impl Checked {
             auth_mechanisms: self.auth_mechanisms(),
             auth: self.auth(),
             cluster_name: self.optional_text("cluster_name"),
+            cluster_tags: self.texts("cluster_tags.$tag"),
+            node_tags: self.texts("node_tags.$tag"),
             node_name: self.optional_text("leveret.node_name"),
             log: self.log(),
             events: self.events(&plugins),
@@ -128,6 +132,11 @@ impl Checked {
             keepalive: self.boolean("tcp_listen_options.keepalive"),
             sndbuf_bytes: self.limit("tcp_listen_options.sndbuf"),
             recbuf_bytes: self.limit("tcp_listen_options.recbuf"),
+            resets: self.boolean("tcp_listen_options.linger.on")
+                && self.limit("tcp_listen_options.linger.timeout") == Some(0_u64),
+            send_timeout_ms: self.limit("tcp_listen_options.send_timeout").filter(|ms| *ms > 0),
+            tos: self.limit("tcp_listen_options.tos"),
+            priority: self.limit("tcp_listen_options.priority"),
         }
     }
 
@@ -155,27 +164,6 @@ impl Checked {
             Some(Value::Word("never")) => Sync::Never,
             _ => Sync::Always,
         }
-    }
-
-    /// By the id in their keys, `default_limits.vhosts.ID.FIELD`.
-    fn default_vhost_limits(&self) -> Vec<DefaultVhostLimits> {
-        let mut limits: BTreeMap<&str, DefaultVhostLimits> = BTreeMap::new();
-        for CheckedSetting { setting, value, .. } in self.settings.values() {
-            let Some(field) = setting.spec.pattern.strip_prefix("default_limits.vhosts.$id.") else { continue };
-            let id = setting.key.split('.').nth(2).unwrap_or_default();
-            let of = limits.entry(id).or_insert_with(|| DefaultVhostLimits {
-                pattern: ".*".to_owned(),
-                max_connections: None,
-                max_queues: None,
-            });
-            match (field, value) {
-                ("pattern", Value::Text(text)) => of.pattern.clone_from(text),
-                ("max_connections", Value::Integer(most)) => of.max_connections = Some(*most),
-                ("max_queues", Value::Integer(most)) => of.max_queues = Some(*most),
-                _ => {}
-            }
-        }
-        limits.into_values().collect()
     }
 
     fn compat(&self) -> Compat {
@@ -262,6 +250,15 @@ impl Checked {
             .values()
             .filter(move |checked| checked.setting.spec.pattern == pattern && Some(checked.source) > cleared_by)
             .map(|checked| (checked.name.as_str(), &checked.value))
+    }
+
+    /// The members of a family of texts, by what stands for its wildcard.
+    fn texts(&self, pattern: &'static str) -> BTreeMap<String, String> {
+        let text = |(name, value): (&str, &Value)| match value {
+            Value::Text(text) => Some((name.to_owned(), text.clone())),
+            _ => None,
+        };
+        self.members(pattern).filter_map(text).collect()
     }
 
     /// The members that are true, or the default where no member was given.

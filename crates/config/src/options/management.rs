@@ -5,15 +5,6 @@ use super::words::words;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Definitions to import before clients can connect.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct DefinitionsOptions {
-    /// Files and directories of `load_definitions`, `definitions.local.path` and `management.load_definitions`.
-    pub paths: Vec<PathBuf>,
-    /// Those that were imported at the last start are not imported again.
-    pub skip_if_unchanged: bool,
-}
-
 /// Limits on the connections of HTTP listeners.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpLimits {
@@ -62,6 +53,12 @@ pub struct ManagementOptions {
     pub enable_queue_totals: bool,
     /// What the user interface is told of how long a session lasts.
     pub login_session_timeout_min: Option<u64>,
+    /// Where the log of requests is; `None` for none.
+    pub access_log_dir: Option<PathBuf>,
+    /// Definitions are taken from uploaded files that end in `.json` only.
+    pub requires_json_extension: bool,
+    /// Operator policies cannot be changed over the network.
+    pub fixes_operator_policies: bool,
     /// The log of changes.
     pub audit: AuditOptions,
     /// What is sampled.

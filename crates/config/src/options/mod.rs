@@ -2,12 +2,14 @@
 
 mod auth;
 mod compat;
+mod definitions;
 mod events;
 mod log;
 mod management;
 mod secret;
 mod tls;
 mod users;
+mod vhosts;
 mod words;
 
 pub use auth::{
@@ -18,20 +20,22 @@ pub use auth::{
 pub use compat::{
     Compat, ConsumerTimeoutAction, MessageExpiry, PassiveDeclarePermission, PublisherXDeath, UnknownExchangeType,
 };
+pub use definitions::{DefinitionsOptions, RemoteDefinitions};
 pub use events::EventOptions;
 pub use log::{
     ConsoleOptions, LogFileOptions, LogFormatter, LogLevel, LogLevelFormat, LogOptions, LogOutputOptions, LogPlace,
     LogRotation, LogStdio, LogStyle, LogTimeFormat, RotationDate,
 };
 pub use management::{
-    AuditOptions, DefinitionsOptions, HeaderOptions, HttpLimits, ManagementOptions, OtlpOptions, PrometheusOptions,
-    RatesMode, RetentionPolicy, StatisticsOptions,
+    AuditOptions, HeaderOptions, HttpLimits, ManagementOptions, OtlpOptions, PrometheusOptions, RatesMode,
+    RetentionPolicy, StatisticsOptions,
 };
 pub use secret::Secret;
 pub use tls::{CertificateLogin, CrlCheck, HttpsOptions, TlsOptions, TlsServerOptions};
 pub use users::{AnonymousLogin, AuthMechanism, DefaultUser, Permissions};
+pub use vhosts::{DefaultOperatorPolicy, DefaultVhostLimits, VhostOptions};
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -71,8 +75,8 @@ pub struct Config {
     pub queue_limit: Option<u64>,
     /// Exchanges this node may have.
     pub exchange_limit: Option<u64>,
-    /// Limits that new virtual hosts begin with, in the order of their ids.
-    pub default_vhost_limits: Vec<DefaultVhostLimits>,
+    /// What virtual hosts begin with.
+    pub vhosts: VhostOptions,
     /// Type of queues declared without one, where their virtual host has none.
     pub default_queue_type: &'static str,
     /// Durable classic queues stand in for quorum queues.
@@ -107,8 +111,12 @@ pub struct Config {
     pub auth_mechanisms: Vec<AuthMechanism>,
     /// Backends that authenticate and authorize, and what passwords are like.
     pub auth: AuthOptions,
-    /// Name of the cluster in server-properties; `None` leaves it to the node's name.
+    /// Name of the cluster, which every start sets; `None` leaves it to operators, and before them to the node's name.
     pub cluster_name: Option<String>,
+    /// Tags of the cluster, which every start sets; without any they are left to operators.
+    pub cluster_tags: BTreeMap<String, String>,
+    /// Tags of this node.
+    pub node_tags: BTreeMap<String, String>,
     /// Name of this node, `NAME@HOST` or `NAME`, to which the host's name is added; `None` is `rabbit`.
     pub node_name: Option<String>,
     /// What is logged.
@@ -143,17 +151,6 @@ pub struct Config {
     pub settings: Vec<Setting>,
 }
 
-/// `default_limits.vhosts.ID.*`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DefaultVhostLimits {
-    /// Regular expression over names of virtual hosts.
-    pub pattern: String,
-    /// Connections such a virtual host may have.
-    pub max_connections: Option<i64>,
-    /// Queues such a virtual host may have.
-    pub max_queues: Option<i64>,
-}
-
 /// `tcp_listen_options.*`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TcpListenOptions {
@@ -167,6 +164,14 @@ pub struct TcpListenOptions {
     pub sndbuf_bytes: Option<u32>,
     /// `SO_RCVBUF`; `None` leaves it to the system.
     pub recbuf_bytes: Option<u32>,
+    /// `SO_LINGER` with 0 s: connections are reset at their end.
+    pub resets: bool,
+    /// How long what is sent may stay unread by the client's system; `None` for ever.
+    pub send_timeout_ms: Option<u32>,
+    /// `IP_TOS` on accepted sockets; `None` leaves it to the system.
+    pub tos: Option<u8>,
+    /// `SO_PRIORITY` on accepted sockets; `None` leaves it to the system.
+    pub priority: Option<u32>,
 }
 
 /// `vm_memory_high_watermark.*`.

@@ -1,7 +1,7 @@
 //! Listeners, AMQP limits, resources and users: the core keys that have an effect.
 
-use super::shared::BACKEND;
-use super::{Row, aliased, takes};
+use super::shared::{BACKEND, BYTE};
+use super::{Row, aliased, ignored, takes};
 use crate::kind::Kind::{
     self, Boolean, Choice, Duration, Either, Fraction, InformationUnit, Integer, Listener, Name, Secret, Size, Text,
 };
@@ -24,6 +24,31 @@ pub(super) const KEYS: &[Row] = &[
     takes("tcp_listen_options.keepalive", Boolean, "false", "SO_KEEPALIVE on accepted sockets"),
     takes("tcp_listen_options.sndbuf", SOCKET_BUFFER, "", "SO_SNDBUF of accepted sockets"),
     takes("tcp_listen_options.recbuf", SOCKET_BUFFER, "", "SO_RCVBUF of accepted sockets"),
+    takes("tcp_listen_options.tos", BYTE, "", "IP_TOS of accepted sockets"),
+    takes(
+        "tcp_listen_options.priority",
+        Integer { min: 0, max: i32::MAX as i64 },
+        "",
+        "SO_PRIORITY of accepted sockets",
+    ),
+    takes(
+        "tcp_listen_options.send_timeout",
+        Integer { min: 0, max: u32::MAX as i64 },
+        "",
+        "milliseconds that what is sent may stay unread by the client's system, then the connection ends; 0 is no limit",
+    ),
+    takes(
+        "tcp_listen_options.linger.on",
+        Boolean,
+        "false",
+        "with linger.timeout = 0, reset connections at their end and drop what is not sent; without, the system sends it",
+    ),
+    takes(
+        "tcp_listen_options.linger.timeout",
+        Kind::NON_NEGATIVE,
+        "0",
+        "any other than 0 is as if linger.on was false",
+    ),
     takes(
         "handshake_timeout",
         Either(&["infinity"], &Duration { min_ms: 1 }),
@@ -145,7 +170,7 @@ pub(super) const KEYS: &[Row] = &[
         "",
         "a SASL mechanism, offered in the order of N; PLAIN, AMQPLAIN and ANONYMOUS when none is given",
     ),
-    takes("cluster_name", Name, "", "name of the cluster in server-properties"),
+    takes("cluster_name", Name, "", "name of the cluster, which every start sets; else what an operator gave it"),
     takes("log.console", Boolean, "true", "output on the console; off when there is a log file, unless it is given"),
     takes(
         "log.console.level",
@@ -158,7 +183,7 @@ pub(super) const KEYS: &[Row] = &[
     takes("log.channel.level", LEVEL, "", "level of what channels log"),
     takes("log.queue.level", LEVEL, "", "level of what queues log"),
     takes("log.user.level", LEVEL, "", "level of what users' plugins and tools log"),
-    takes("log.upgrade.level", LEVEL, "", "level of what upgrades log"),
+    ignored("log.upgrade.level", LEVEL, "level of what upgrades log"),
     takes(
         "auth_backends.$num",
         BACKEND,

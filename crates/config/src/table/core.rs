@@ -1,8 +1,13 @@
 //! Core keys: listeners, AMQP 1.0, users and limits that nothing here uses.
 
-use super::shared::{BYTE, CRL, TLS_LOG_LEVEL, VERIFY};
-use super::{INFORMATION_UNIT, Row, SIZE, ignored, refused, takes};
-use crate::kind::Kind::{self, Boolean, Choice, Duration, Either, Fraction, Integer, Ip, List, Path, Secret, Text};
+use super::shared::{BYTE, CRL, TLS_LOG_LEVEL};
+use super::{INFORMATION_UNIT, Row, SIZE, ignored, takes};
+use crate::kind::Kind::{
+    self, Boolean, Choice, Duration, Either, Fraction, Integer, Ip, List, Path, Secret, Size, Text,
+};
+
+/// What a policy can apply to.
+const APPLY_TO: Kind = Choice(&["all", "queues", "exchanges", "classic_queues", "quorum_queues", "streams"]);
 
 pub(super) const KEYS: &[Row] = &[
     ignored("num_acceptors.tcp", Kind::ANY_INTEGER, "processes that accept connections"),
@@ -51,20 +56,30 @@ pub(super) const KEYS: &[Row] = &[
     takes("default_users.$name.read", Text, "", "names this user may read from"),
     takes("default_users.$name.write", Text, "", "names this user may write to"),
     takes("default_users.$name.tags", List, "", "tags of this user"),
-    ignored("default_policies.operator.$id.vhost_pattern", Text, "virtual hosts that get this operator policy"),
-    ignored("default_policies.operator.$id.queue_pattern", Text, "queues the operator policy applies to"),
-    ignored("default_policies.operator.$id.apply_to", Text, "what the operator policy applies to"),
-    ignored("default_policies.operator.$id.expires", Duration { min_ms: 0 }, "expires of the operator policy"),
-    ignored("default_policies.operator.$id.message_ttl", Duration { min_ms: 0 }, "message-ttl of the operator policy"),
-    ignored("default_policies.operator.$id.max_length", Kind::POSITIVE, "max-length of the operator policy"),
-    ignored("default_policies.operator.$id.max_length_bytes", SIZE, "max-length-bytes of the operator policy"),
+    takes("default_policies.operator.$id.vhost_pattern", Text, "", "new virtual hosts that get this operator policy"),
+    takes("default_policies.operator.$id.queue_pattern", Text, "", "queues that the operator policy applies to"),
+    takes("default_policies.operator.$id.apply_to", APPLY_TO, "", "what the operator policy applies to"),
+    takes("default_policies.operator.$id.expires", Duration { min_ms: 1 }, "", "expires of the operator policy"),
+    takes(
+        "default_policies.operator.$id.message_ttl",
+        Duration { min_ms: 0 },
+        "",
+        "message-ttl of the operator policy",
+    ),
+    takes("default_policies.operator.$id.max_length", Kind::POSITIVE, "", "max-length of the operator policy"),
+    takes(
+        "default_policies.operator.$id.max_length_bytes",
+        Size { min: 1, max: i64::MAX },
+        "",
+        "max-length-bytes of the operator policy",
+    ),
     ignored("default_policies.operator.$id.max_in_memory_bytes", SIZE, "max-in-memory-bytes of the operator policy"),
     ignored(
         "default_policies.operator.$id.max_in_memory_length",
         Kind::POSITIVE,
         "max-in-memory-length of the operator policy",
     ),
-    ignored("default_policies.operator.$id.delivery_limit", Kind::POSITIVE, "delivery-limit of the operator policy"),
+    takes("default_policies.operator.$id.delivery_limit", Kind::POSITIVE, "", "delivery-limit of the operator policy"),
     ignored("default_policies.operator.$id.classic_queues.ha_mode", Text, "ha-mode of the operator policy"),
     ignored("default_policies.operator.$id.classic_queues.ha_params", Text, "ha-params of the operator policy"),
     ignored("default_policies.operator.$id.classic_queues.ha_sync_mode", Text, "ha-sync-mode of the operator policy"),
@@ -73,21 +88,25 @@ pub(super) const KEYS: &[Row] = &[
         Kind::POSITIVE,
         "queue-version of the operator policy",
     ),
-    ignored("runtime_parameters.limits.$category", Kind::NON_NEGATIVE, "runtime parameters a category may have"),
+    takes("runtime_parameters.limits.$category", Kind::NON_NEGATIVE, "", "runtime parameters a category may have"),
     takes("load_definitions", Path, "", "file or directory of definitions to import at start"),
-    refused(
+    takes(
         "definitions.import_backend",
-        Text,
-        &[
+        Choice(&[
             "local_filesystem",
             "local",
             "rabbit_definitions_import_local_filesystem",
             "rabbitmq_definitions_import_local_filesystem",
-        ],
+            "https",
+            "http",
+            "rabbit_definitions_import_https",
+            "rabbitmq_definitions_import_http",
+        ]),
+        "local_filesystem",
         "where definitions are imported from",
     ),
     takes("definitions.local.path", Path, "", "file or directory of definitions to import at start"),
-    ignored("definitions.https.url", Text, "URL of definitions"),
+    takes("definitions.https.url", Text, "", "URL of definitions, with definitions.import_backend = https"),
     takes("definitions.skip_if_unchanged", Boolean, "false", "do not import the definitions of the last start again"),
     ignored(
         "definitions.hashing.algorithm",
@@ -96,16 +115,12 @@ pub(super) const KEYS: &[Row] = &[
     ),
     ignored("definitions.tls.reuse_session", Boolean, "whether TLS sessions are reused"),
     ignored("definitions.tls.log_level", TLS_LOG_LEVEL, "what TLS logs"),
-    ignored("definitions.tls.verify", VERIFY, "whether the server's certificate is checked"),
     ignored("definitions.tls.fail_if_no_peer_cert", Boolean, "refuse a peer without a certificate"),
-    ignored("definitions.tls.cacertfile", Path, "certificates that are trusted"),
     ignored("definitions.tls.cacerts.$name", Secret, "a certificate that is trusted, in place"),
-    ignored("definitions.tls.certfile", Path, "own certificate"),
     ignored("definitions.tls.cert", Secret, "own certificate, in place"),
     ignored("definitions.tls.crl_check", CRL, "whether revocation is checked"),
     ignored("definitions.tls.depth", BYTE, "longest chain of certificates"),
     ignored("definitions.tls.dh", Secret, "Diffie-Hellman parameters, in place"),
-    ignored("definitions.tls.keyfile", Path, "own private key"),
     ignored("definitions.tls.log_alert", Boolean, "log TLS alerts"),
     ignored("definitions.tls.password", Secret, "password of the private key"),
     ignored("definitions.tls.secure_renegotiate", Boolean, "only renegotiate as RFC 5746 says"),
@@ -188,8 +203,8 @@ pub(super) const KEYS: &[Row] = &[
     ignored("sysmon_handler.triggers.process.heap_size", Either(&["off"], &SIZE), "heap worth a report"),
     ignored("sysmon_handler.triggers.port", Boolean, "report busy ports"),
     ignored("sysmon_handler.triggers.distribution_port", Boolean, "report busy ports of the distribution"),
-    ignored("cluster_tags.$tag", Text, "a tag of the cluster"),
-    ignored("node_tags.$tag", Text, "a tag of this node"),
+    takes("cluster_tags.$tag", Text, "", "a tag of the cluster"),
+    takes("node_tags.$tag", Text, "", "a tag of this node"),
     ignored("amqp1_0.default_user", Either(&["none"], &Text), "user of AMQP 1.0 clients without one"),
     ignored("amqp1_0.default_vhost", Text, "virtual host of AMQP 1.0 clients"),
     ignored("amqp1_0.protocol_strict_mode", Boolean, "reject what AMQP 1.0 does not allow"),

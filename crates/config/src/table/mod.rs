@@ -12,6 +12,7 @@ mod log;
 mod management;
 mod protocols;
 mod queues;
+mod reload;
 mod shared;
 mod tls;
 
@@ -26,6 +27,7 @@ const GROUPS: &[(&str, &[Row])] = &[
     ("", amqp::KEYS),
     ("tcp_listen_options.", shared::MORE_SOCKET_OPTIONS),
     ("", core::KEYS),
+    ("definitions.tls.", shared::TLS_CLIENT_FILES),
     ("", tls::KEYS),
     ("ssl_options.", tls::LISTENER),
     ("ssl_options.", tls::CIPHERS),
@@ -53,8 +55,8 @@ const GROUPS: &[(&str, &[Row])] = &[
     ("log.queue.", log::ROTATION),
     ("log.user.", log::FILE),
     ("log.user.", log::ROTATION),
-    ("log.upgrade.", log::FILE),
-    ("log.upgrade.", log::ROTATION),
+    ("log.upgrade.", log::NO_FILE),
+    ("log.upgrade.", log::NO_ROTATION),
     ("log.federation.", log::NO_FILE),
     ("log.federation.", log::NO_ROTATION),
     ("log.mirroring.", log::NO_FILE),
@@ -64,6 +66,7 @@ const GROUPS: &[(&str, &[Row])] = &[
     ("", queues::KEYS),
     ("stream.tcp_listen_options.", shared::SOCKET_OPTIONS),
     ("stream.tcp_listen_options.", shared::MORE_SOCKET_OPTIONS),
+    ("stream.tcp_listen_options.", shared::OTHER_SOCKET_OPTIONS),
     ("", cluster::KEYS),
     ("cluster_formation.consul.ssl_options.", shared::TLS),
     ("cluster_formation.consul.ssl_options.", shared::TLS_SERVER),
@@ -72,6 +75,7 @@ const GROUPS: &[(&str, &[Row])] = &[
     ("cluster_formation.etcd.ssl_options.", shared::TLS_SERVER),
     ("cluster_formation.etcd.ssl_options.", shared::TLS_CIPHERS),
     ("", backends::KEYS),
+    ("auth_http.ssl_options.", shared::TLS_CLIENT_FILES),
     ("auth_http.ssl_options.", shared::TLS_CLIENT),
     ("auth_http.ssl_options.", shared::TLS_SERVER),
     ("auth_http.ssl_options.", shared::TLS_CIPHERS),
@@ -103,8 +107,10 @@ const GROUPS: &[(&str, &[Row])] = &[
     ("", protocols::KEYS),
     ("mqtt.tcp_listen_options.", shared::SOCKET_OPTIONS),
     ("mqtt.tcp_listen_options.", shared::MORE_SOCKET_OPTIONS),
+    ("mqtt.tcp_listen_options.", shared::OTHER_SOCKET_OPTIONS),
     ("stomp.tcp_listen_options.", shared::SOCKET_OPTIONS),
     ("stomp.tcp_listen_options.", shared::MORE_SOCKET_OPTIONS),
+    ("stomp.tcp_listen_options.", shared::OTHER_SOCKET_OPTIONS),
     ("web_mqtt.", shared::CONNECTION_LIMIT),
     ("web_mqtt.", shared::WEB_SOCKET),
     ("web_mqtt.ssl.", shared::LISTENER),
@@ -134,7 +140,9 @@ static TABLE: LazyLock<Vec<KeySpec>> = LazyLock::new(|| {
 impl Row {
     fn under(self, prefix: &str) -> KeySpec {
         let Self { pattern, aliases, kind, default, effect, doc } = self;
-        KeySpec { pattern: format!("{prefix}{pattern}"), aliases, kind, default, effect, doc }
+        let pattern = format!("{prefix}{pattern}");
+        let change = reload::change(&pattern);
+        KeySpec { pattern, aliases, kind, default, effect, change, doc }
     }
 }
 

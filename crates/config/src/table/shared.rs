@@ -44,14 +44,18 @@ pub(super) const TLS: &[Row] = &[
     ignored("versions.$version", Text, "a TLS version that is allowed"),
 ];
 
+/// What a client takes.
+pub(super) const TLS_CLIENT_FILES: &[Row] = &[
+    takes("verify", VERIFY, "verify_peer", "whether the server's certificate is checked"),
+    takes("cacertfile", Path, "", "certificates that are trusted; the system's when none are given"),
+    takes("certfile", Path, "", "own certificate"),
+    takes("keyfile", Path, "", "own private key"),
+];
+
 /// The same for a client whose certificates have an effect.
 pub(super) const TLS_CLIENT: &[Row] = &[
-    takes("verify", VERIFY, "verify_peer", "whether the peer's certificate is checked"),
-    takes("cacertfile", Path, "", "certificates that are trusted; the system's when none are given"),
     ignored("cacerts.$name", Secret, "a certificate that is trusted, in place"),
-    takes("certfile", Path, "", "own certificate"),
     ignored("cert", Secret, "own certificate, in place"),
-    takes("keyfile", Path, "", "own private key"),
     ignored("key.RSAPrivateKey", Secret, "own private key, in place"),
     ignored("key.DSAPrivateKey", Secret, "own private key, in place"),
     ignored("key.PrivateKeyInfo", Secret, "own private key, in place"),
@@ -154,9 +158,13 @@ pub(super) const MORE_SOCKET_OPTIONS: &[Row] = &[
     ignored("low_msgq_watermark", Kind::ANY_INTEGER, "when the runtime's socket queue counts as free"),
     ignored("low_watermark", Kind::ANY_INTEGER, "when a socket's send queue counts as free"),
     ignored("port", Kind::PORT, "port of a listener without one"),
+    ignored("send_timeout_close", Boolean, "close the socket when a write times out, as always here"),
+];
+
+/// More of them, of protocols that do not exist here.
+pub(super) const OTHER_SOCKET_OPTIONS: &[Row] = &[
     ignored("priority", Kind::ANY_INTEGER, "SO_PRIORITY of accepted sockets"),
     ignored("send_timeout", Kind::ANY_INTEGER, "milliseconds a write may take"),
-    ignored("send_timeout_close", Boolean, "close the socket when a write times out"),
     ignored("tos", Kind::ANY_INTEGER, "IP_TOS of accepted sockets"),
     ignored("linger.on", Boolean, "SO_LINGER on accepted sockets"),
     ignored("linger.timeout", Kind::NON_NEGATIVE, "seconds of SO_LINGER"),

@@ -65,12 +65,12 @@ const OBSERVED: &[Observed] = &[
     ("vhost_max=7", |c| c.vhost_max == Some(7)),
     ("cluster_queue_limit=7", |c| c.queue_limit == Some(7)),
     ("cluster_exchange_limit=7", |c| c.exchange_limit == Some(7)),
-    ("default_limits.vhosts.1.pattern=^t", |c| c.default_vhost_limits.iter().any(|limits| limits.pattern == "^t")),
+    ("default_limits.vhosts.1.pattern=^t", |c| c.vhosts.default_limits.iter().any(|limits| limits.pattern == "^t")),
     ("default_limits.vhosts.1.max_connections=5", |c| {
-        c.default_vhost_limits.iter().any(|limits| limits.max_connections == Some(5) && limits.pattern == ".*")
+        c.vhosts.default_limits.iter().any(|limits| limits.max_connections == Some(5) && limits.pattern == ".*")
     }),
     ("default_limits.vhosts.1.max_queues=5", |c| {
-        c.default_vhost_limits.iter().any(|limits| limits.max_queues == Some(5))
+        c.vhosts.default_limits.iter().any(|limits| limits.max_queues == Some(5))
     }),
     ("default_queue_type=quorum", |c| c.default_queue_type == "quorum"),
     ("leveret.quorum_as_classic=true", |c| c.quorum_as_classic),
@@ -295,8 +295,36 @@ const OBSERVED: &[Observed] = &[
     }),
     ("management.enable_queue_totals=true", |c| c.management.enable_queue_totals),
     ("management.login_session_timeout=60", |c| c.management.login_session_timeout_min == Some(60)),
-    ("log.upgrade.level=alert", |c| c.log.category_levels.get("upgrade") == Some(&LogLevel::Alert)),
+    ("tcp_listen_options.tos=16", |c| c.tcp_listen_options.tos == Some(16)),
+    ("tcp_listen_options.priority=3", |c| c.tcp_listen_options.priority == Some(3)),
+    ("tcp_listen_options.send_timeout=15000", |c| c.tcp_listen_options.send_timeout_ms == Some(15_000)),
+    ("tcp_listen_options.linger.on=true", |c| c.tcp_listen_options.resets),
+    ("default_policies.operator.a.vhost_pattern=^t", |c| {
+        c.vhosts.default_operator_policies.iter().any(|policy| policy.vhost_pattern == "^t")
+    }),
+    ("default_policies.operator.a.queue_pattern=^t", |c| {
+        c.vhosts.default_operator_policies.iter().any(|policy| policy.queue_pattern == "^t")
+    }),
+    ("default_policies.operator.a.apply_to=queues", |c| {
+        c.vhosts.default_operator_policies.iter().any(|policy| policy.apply_to == "queues")
+    }),
+    ("default_policies.operator.a.expires=2s", |c| operator_key(c, "expires") == Some(2000)),
+    ("default_policies.operator.a.message_ttl=2s", |c| operator_key(c, "message-ttl") == Some(2000)),
+    ("default_policies.operator.a.max_length=7", |c| operator_key(c, "max-length") == Some(7)),
+    ("default_policies.operator.a.max_length_bytes=1MB", |c| operator_key(c, "max-length-bytes") == Some(1 << 20)),
+    ("default_policies.operator.a.delivery_limit=7", |c| operator_key(c, "delivery-limit") == Some(7)),
+    ("runtime_parameters.limits.policy=7", |c| c.vhosts.parameter_limits.get("policy") == Some(&7)),
+    ("cluster_tags.region=north", |c| c.cluster_tags.get("region").is_some_and(|value| value == "north")),
+    ("node_tags.rack=3", |c| c.node_tags.get("rack").is_some_and(|value| value == "3")),
+    ("management.http_log_dir=/var/log/http", |c| c.management.access_log_dir == Some("/var/log/http".into())),
+    ("http_dispatch.access_log_dir=/var/log/http", |c| c.management.access_log_dir == Some("/var/log/http".into())),
+    ("management.definitions.require_json_extension=true", |c| c.management.requires_json_extension),
+    ("management.restrictions.operator_policy_changes.disabled=true", |c| c.management.fixes_operator_policies),
 ];
+
+fn operator_key(config: &Config, key: &str) -> Option<i64> {
+    config.vhosts.default_operator_policies.first()?.definition.get(key).copied()
+}
 
 #[test]
 fn every_key_with_an_effect_has_it() {
@@ -312,7 +340,10 @@ fn every_key_with_an_effect_is_observed() {
     let mut unobserved: Vec<_> =
         table().filter(|row| row.effect == Effect::Takes).map(|row| row.pattern.as_str()).collect();
     // They are observed together with others, below.
-    unobserved.retain(|pattern| *pattern != "listeners.ssl" && !pattern.starts_with("management.listener.ssl_opts."));
+    let together =
+        ["management.listener.ssl_opts.", "definitions.https.", "definitions.import_backend", "definitions.tls."];
+    let alone = ["listeners.ssl", "tcp_listen_options.linger.timeout", "management.cors.allow_origins"];
+    unobserved.retain(|pattern| !alone.contains(pattern) && !together.iter().any(|begin| pattern.starts_with(begin)));
     let further = super::log::OBSERVED.iter().filter_map(|(assignments, _)| assignments.last());
     let observed = OBSERVED.iter().chain(super::auth::OBSERVED).map(|(assignment, _)| assignment);
     for assignment in observed.chain(further) {
@@ -320,6 +351,52 @@ fn every_key_with_an_effect_is_observed() {
         unobserved.retain(|pattern| *pattern != config.settings[0].spec.pattern);
     }
     assert_eq!(unobserved, Vec::<&str>::new());
+}
+
+#[test]
+fn definitions_are_fetched_where_the_backend_says_so() {
+    let given = [
+        "definitions.https.url=https://host/definitions",
+        "definitions.tls.verify=verify_none",
+        "definitions.tls.cacertfile=/a",
+        "definitions.tls.certfile=/c",
+        "definitions.tls.keyfile=/k",
+        "definitions.local.path=/local",
+    ];
+    let local = load_all(&[], &given).unwrap().definitions;
+    assert_eq!((local.paths, local.remote), (vec![PathBuf::from("/local")], None));
+    for backend in ["https", "http", "rabbit_definitions_import_https", "rabbitmq_definitions_import_http"] {
+        let mut given = given.to_vec();
+        let backend = format!("definitions.import_backend={backend}");
+        given.push(&backend);
+        let options = load_all(&[], &given).unwrap().definitions;
+        let remote = options.remote.unwrap();
+        assert_eq!((options.paths, remote.url.as_str()), (Vec::new(), "https://host/definitions"));
+        assert!(remote.tls.verify_none);
+        let files = [remote.tls.cacertfile, remote.tls.certfile, remote.tls.keyfile].map(Option::unwrap);
+        assert_eq!(files, ["/a", "/c", "/k"].map(PathBuf::from));
+    }
+}
+
+#[test]
+fn connections_are_reset_only_without_a_time_to_linger() {
+    let of = |given: &[&str]| load_all(&[], given).unwrap().tcp_listen_options.resets;
+    assert!(of(&["tcp_listen_options.linger.on=true", "tcp_listen_options.linger.timeout=0"]));
+    assert!(!of(&["tcp_listen_options.linger.on=true", "tcp_listen_options.linger.timeout=1"]));
+    assert!(!of(&["tcp_listen_options.linger.timeout=0"]));
+}
+
+#[test]
+fn origins_can_be_taken_back() {
+    let text = "management.cors.allow_origins.1 = http://a";
+    assert!(
+        load_all(&[text], &["management.cors.allow_origins=none"])
+            .unwrap()
+            .management
+            .headers
+            .cors_allow_origins
+            .is_empty()
+    );
 }
 
 #[test]

@@ -53,7 +53,7 @@ pub(super) const OBSERVED: &[Observed] = &[
     }),
     (&["log.file=a.log", "log.console=true"], |c| c.log.console.is_some() && c.log.file.is_some()),
     (&["log.console.level=debug"], |c| console(c).is_some_and(|console| console.output.level == Some(LogLevel::Debug))),
-    (&["log.console.stdio=stdout"], |c| console(c).is_some_and(|console| console.stdio == LogStdio::Stdout)),
+    (&["log.console.stdio=stderr"], |c| console(c).is_some_and(|console| console.stdio == LogStdio::Stderr)),
     (&["log.console.use_colors=true"], |c| color(c, LogLevel::Error) == "\u{1b}[38;5;160m"),
     (&["log.console.use_colors=true", "log.console.color_esc_seqs.debug=\\033[1m"], |c| {
         color(c, LogLevel::Debug) == "\u{1b}[1m"
@@ -61,23 +61,11 @@ pub(super) const OBSERVED: &[Observed] = &[
     (&["log.console.use_colors=true", "log.console.color_esc_seqs.info=\\033[1m"], |c| {
         color(c, LogLevel::Info) == "\u{1b}[1m"
     }),
-    (&["log.console.use_colors=true", "log.console.color_esc_seqs.notice=\\033[1m"], |c| {
-        color(c, LogLevel::Notice) == "\u{1b}[1m"
-    }),
     (&["log.console.use_colors=true", "log.console.color_esc_seqs.warning=\\033[1m"], |c| {
         color(c, LogLevel::Warning) == "\u{1b}[1m"
     }),
     (&["log.console.use_colors=true", "log.console.color_esc_seqs.error=\\033[1m"], |c| {
         color(c, LogLevel::Error) == "\u{1b}[1m"
-    }),
-    (&["log.console.use_colors=true", "log.console.color_esc_seqs.critical=\\033[1m"], |c| {
-        color(c, LogLevel::Critical) == "\u{1b}[1m"
-    }),
-    (&["log.console.use_colors=true", "log.console.color_esc_seqs.alert=\\033[1m"], |c| {
-        color(c, LogLevel::Alert) == "\u{1b}[1m"
-    }),
-    (&["log.console.use_colors=true", "log.console.color_esc_seqs.emergency=\\033[1m"], |c| {
-        color(c, LogLevel::Emergency) == "\u{1b}[1m"
     }),
     (&["log.exchange=true"], |c| c.log.exchange.is_some()),
     (&["log.exchange=true", "log.exchange.level=error"], |c| {
@@ -194,19 +182,6 @@ pub(super) const OBSERVED: &[Observed] = &[
     }),
     (&["log.user.file=user.log", "log.user.rotation.compress=true"], |c| {
         rotation(of(c, "user")).is_some_and(|r| r.compress)
-    }),
-    (&["log.upgrade.file=upgrade.log"], |c| place(of(c, "upgrade")) == Some(&LogPlace::File("upgrade.log".into()))),
-    (&["log.upgrade.file=upgrade.log", "log.upgrade.rotation.date=$W0D3"], |c| {
-        rotation(of(c, "upgrade")).is_some_and(|r| r.date == Some(RotationDate::Weekly { weekday: 0, hour: 3 }))
-    }),
-    (&["log.upgrade.file=upgrade.log", "log.upgrade.rotation.size=10MB"], |c| {
-        rotation(of(c, "upgrade")).is_some_and(|r| r.size_bytes == Some(10_000_000))
-    }),
-    (&["log.upgrade.file=upgrade.log", "log.upgrade.rotation.count=5"], |c| {
-        rotation(of(c, "upgrade")).is_some_and(|r| r.count == 5)
-    }),
-    (&["log.upgrade.file=upgrade.log", "log.upgrade.rotation.compress=true"], |c| {
-        rotation(of(c, "upgrade")).is_some_and(|r| r.compress)
     }),
 ];
 

@@ -14,6 +14,7 @@ mod substitution;
 mod syntax;
 mod table;
 mod values;
+mod wrong;
 
 use crate::{Config, Loader};
 

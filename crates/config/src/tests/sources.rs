@@ -1,6 +1,7 @@
 //! Where settings come from, and which of several places counts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use crate::{Config, Loaded, MemoryWatermark, Sources};
@@ -150,12 +151,23 @@ fn the_node_its_data_and_its_port_come_from_variables() {
     assert_eq!(config.data_dir, Path::new("/exact"));
 }
 
+/// Seen with RabbitMQ 3.10.8: with `listeners.tcp.default = 25601` and RABBITMQ_NODE_PORT=25602 it listens on 25601, and
+/// with two listeners in the file and RABBITMQ_NODE_IP_ADDRESS on those two.
 #[test]
-fn the_port_of_the_environment_replaces_all_listeners_of_files() {
+fn listeners_of_files_count_more_than_the_port_of_the_environment() {
     let directory = Directory::new("listeners");
+    let environment = [("RABBITMQ_NODE_PORT", "5673"), ("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")];
+    let ports = |loaded: &Loaded| loaded.config.listeners.iter().map(SocketAddr::port).collect::<BTreeSet<_>>();
     directory.write("rabbitmq.conf", "listeners.tcp.1 = 5000\nlisteners.tcp.2 = 5001");
-    let config = load(&sources(Some(&directory.0), &[("RABBITMQ_NODE_PORT", "5673")])).config;
-    assert!(config.listeners.iter().all(|address| address.port() == 5673), "{:?}", config.listeners);
+    let loaded = load(&sources(Some(&directory.0), &environment));
+    assert_eq!(ports(&loaded), BTreeSet::from([5000, 5001]));
+    assert_eq!(loaded.variables_without_effect, ["RABBITMQ_NODE_PORT (listeners.tcp is given)"]);
+    directory.write("rabbitmq.conf", "listeners.tcp = none\nlisteners.ssl.default = 5671");
+    assert!(load(&sources(Some(&directory.0), &environment)).config.listeners.is_empty());
+    directory.write("rabbitmq.conf", "heartbeat = 1");
+    assert_eq!(ports(&load(&sources(Some(&directory.0), &environment))), BTreeSet::from([5673]));
+    directory.write("advanced.config", "[{rabbit, [{tcp_listeners, [5002]}]}].");
+    assert_eq!(ports(&load(&sources(Some(&directory.0), &environment))), BTreeSet::from([5002]));
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! What operators see and change of the process, through the routes.
 
 use super::{Application, Visible, lock};
-use crate::{backup, logging, reload};
+use crate::{backup, logging, reload, settings};
 use broker::Broker;
-use management::BackupSummary;
+use management::{BackupSummary, EnabledPlugins};
 use server::{FreeLimit, total_memory};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -133,6 +133,16 @@ impl management::Application for Application {
 
     fn rotate_log(&self) -> Result<(), String> {
         running_log()?.rotate().map_err(|error| format!("{error:#}"))
+    }
+
+    fn log_files(&self) -> Vec<String> {
+        logging::files(&self.config().log, &settings::node_name(&self.config()))
+    }
+
+    fn plugins(&self) -> EnabledPlugins {
+        let plugins = &self.config().plugins;
+        let enabled = config::Plugins::available().filter(|name| plugins.is_enabled(name));
+        EnabledPlugins { file: plugins.file.clone(), enabled: enabled.map(str::to_owned).collect() }
     }
 
     fn log_lines(&self, after: u64, most: usize) -> (Vec<String>, u64) {

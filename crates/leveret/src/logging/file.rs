@@ -31,10 +31,7 @@ pub(super) struct LogFile {
 impl LogFile {
     /// Opens the file, and makes its directory where there is none.
     pub(super) fn open(place: &LogPlace, node: &str, rotation: &LogRotation) -> Result<LogFile> {
-        let path = match place {
-            LogPlace::File(path) => path.clone(),
-            LogPlace::Directory(directory) => directory.join(format!("{node}.log")),
-        };
+        let path = path(place, node);
         let failed = || format!("cannot open the log file {}", path.display());
         if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             fs::create_dir_all(parent).with_context(failed)?;
@@ -102,6 +99,8 @@ impl LogFile {
             return fs::rename(&self.path, self.older(0));
         }
         let mut from = File::open(&self.path)?;
+        // What is kept as the only older one is replaced.
+        let _ = fs::remove_file(self.older(0));
         let mut to = GzEncoder::new(append_to(&self.older(0))?, Compression::default());
         io::copy(&mut from, &mut to)?;
         to.finish()?;
@@ -135,4 +134,12 @@ impl LogFile {
 
 fn append_to(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).mode(MODE).open(path)
+}
+
+/// Where the file is; in a directory it is named after the node.
+pub(super) fn path(place: &LogPlace, node: &str) -> PathBuf {
+    match place {
+        LogPlace::File(path) => path.clone(),
+        LogPlace::Directory(directory) => directory.join(format!("{node}.log")),
+    }
 }

@@ -87,6 +87,14 @@ pub(crate) fn formatter(options: &LogFormatter) -> impl Fn(&Record) -> String + 
     move |record| format.lines(record)
 }
 
+/// Where records go, as RabbitMQ names it: files first, then `<stdout>` or `<stderr>`.
+pub(crate) fn files(options: &LogOptions, node: &str) -> Vec<String> {
+    let files = options.file.iter().chain(options.category_files.values());
+    let mut all: Vec<String> = files.map(|file| file::path(&file.place, node).display().to_string()).collect();
+    all.extend(options.console.as_ref().map(|console| format!("<{}>", console.stdio.as_str())));
+    all
+}
+
 /// Waits until everything that was logged is written, but not for an output that takes nothing.
 pub(crate) fn flush() {
     if let Some(logging) = running() {

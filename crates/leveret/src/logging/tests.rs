@@ -204,3 +204,20 @@ fn the_last_lines_are_kept_and_numbered() {
     ring.push("x".repeat(900_000));
     assert!(kept < 10_000 && ring.lines(0, usize::MAX).0.len() == 1);
 }
+
+/// The only older file that is kept grew with every rotation when it was compressed.
+#[test]
+fn the_only_older_file_is_replaced() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.log");
+    let settings = ["log.file.rotation.size=1", "log.file.rotation.count=1", "log.file.rotation.compress=true"];
+    let mut file = open(&path, &settings);
+    for line in ["first\n", "second\n", "third\n"] {
+        file.write(line, SystemTime::now()).unwrap();
+    }
+    file.flush().unwrap();
+    let older = std::fs::File::open(directory.path().join("a.log.0.gz")).unwrap();
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut flate2::read::MultiGzDecoder::new(older), &mut text).unwrap();
+    assert_eq!(text, "second\n");
+}

@@ -115,7 +115,7 @@ fn http(config: &Config) -> HttpSettings {
     }
 }
 
-fn https(options: &HttpsClientOptions) -> HttpsSettings {
+pub(crate) fn https(options: &HttpsClientOptions) -> HttpsSettings {
     HttpsSettings {
         verify: !options.verify_none,
         cacertfile: options.cacertfile.clone(),

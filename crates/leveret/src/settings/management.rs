@@ -33,6 +33,9 @@ pub(crate) fn http_settings(config: &Config, endpoints: &super::Endpoints) -> Ht
             file_size_bytes: options.audit.file_size_bytes,
             files: options.audit.files,
         },
+        access_log_dir: options.access_log_dir.clone(),
+        requires_json_extension: options.requires_json_extension,
+        fixes_operator_policies: options.fixes_operator_policies,
         statistics: statistics(&options.statistics),
         prometheus: prometheus(&options.prometheus),
     }

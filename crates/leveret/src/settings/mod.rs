@@ -4,13 +4,14 @@ mod auth;
 mod management;
 mod tls;
 mod users;
+mod vhosts;
 
-pub(crate) use auth::{chains, credential_rule};
+pub(crate) use auth::{chains, credential_rule, https};
 pub(crate) use management::http_settings;
 pub(crate) use tls::{Endpoints, entrance};
 pub(crate) use users::{default_user, login_settings};
 
-use broker::{ConsumerTimeoutAction, DefaultVhostLimits, OnRedeclare, PassiveDeclare, PublisherDeaths, Settings};
+use broker::{ConsumerTimeoutAction, OnRedeclare, PassiveDeclare, PublisherDeaths, Settings};
 use config::{Config, MemoryWatermark, MessageExpiry, PassiveDeclarePermission, PublisherXDeath, UnknownExchangeType};
 use server::{FreeLimit, SocketOptions, Watermark};
 use std::time::Duration;
@@ -45,7 +46,9 @@ pub(crate) fn settings(config: &Config) -> Settings {
         },
         password_hashing: auth::password_hashing(config),
         default_users: auth::default_users(config),
-        default_vhost_limits: config.default_vhost_limits.iter().map(vhost_limits).collect(),
+        default_vhost_limits: config.vhosts.default_limits.iter().map(vhosts::limits).collect(),
+        default_operator_policies: config.vhosts.default_operator_policies.iter().map(vhosts::policy).collect(),
+        parameter_limits: config.vhosts.parameter_limits.clone(),
         consumers_per_channel: config.consumer_max_per_channel,
         default_prefetch: config.default_consumer_prefetch,
         consumer_timeout_ms: config.consumer_timeout_ms,
@@ -69,11 +72,6 @@ pub(crate) fn settings(config: &Config) -> Settings {
         expires_at_head_only: config.compat.message_expiry == MessageExpiry::Head,
         ..Settings::default()
     }
-}
-
-fn vhost_limits(limits: &config::DefaultVhostLimits) -> DefaultVhostLimits {
-    let config::DefaultVhostLimits { pattern, max_connections, max_queues } = limits.clone();
-    DefaultVhostLimits { pattern, max_connections, max_queues }
 }
 
 /// When messages are synced.
@@ -107,10 +105,15 @@ pub(crate) fn disk_free_limit(config: &Config) -> FreeLimit {
 
 /// Name of the node, as `rabbit@host`.
 pub(crate) fn node_name(config: &Config) -> String {
+    named(config, &long_host_name())
+}
+
+/// The same on a host of this name.
+fn named(config: &Config, host: &str) -> String {
     match config.node_name.as_deref().unwrap_or("rabbit") {
         name if name.contains('@') => name.to_owned(),
-        name if config.long_names => format!("{name}@{}", long_host_name()),
-        name => format!("{name}@{}", host_name()),
+        name if config.long_names => format!("{name}@{host}"),
+        name => format!("{name}@{}", host.split('.').next().unwrap_or_default()),
     }
 }
 
@@ -122,6 +125,10 @@ pub(crate) fn socket_options(config: &Config) -> SocketOptions {
         keepalive: options.keepalive,
         sndbuf_bytes: options.sndbuf_bytes.map(|bytes| bytes as usize),
         recbuf_bytes: options.recbuf_bytes.map(|bytes| bytes as usize),
+        resets: options.resets,
+        send_timeout_ms: options.send_timeout_ms,
+        tos: options.tos,
+        priority: options.priority,
     }
 }
 
@@ -142,4 +149,23 @@ pub(crate) fn long_host_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = name.trim();
     if name.is_empty() || name.starts_with('.') { "localhost".to_owned() } else { name.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use config::Sources;
+
+    #[test]
+    fn long_names_have_the_whole_name_of_the_host() {
+        let name = |settings: &[&str]| {
+            let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
+            let config = Sources { settings, ..Sources::default() }.load().unwrap().config;
+            named(&config, "host.example.com")
+        };
+        assert_eq!(name(&[]), "rabbit@host");
+        assert_eq!(name(&["leveret.long_names=true"]), "rabbit@host.example.com");
+        assert_eq!(name(&["leveret.long_names=true", "leveret.node_name=hare"]), "hare@host.example.com");
+        assert_eq!(name(&["leveret.long_names=true", "leveret.node_name=hare@burrow"]), "hare@burrow");
+    }
 }

@@ -5,6 +5,7 @@
 mod cache;
 mod chain;
 mod http;
+mod keys;
 mod oauth2;
 mod passwords;
 mod secrets;

@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail wherever it likes")]
 
 mod command;
+mod keys;
 mod log;
 mod reload;
 mod start;
+mod wrong;
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};

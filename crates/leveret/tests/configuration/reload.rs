@@ -3,7 +3,7 @@
 use crate::{LEVERET, directory, json, setting, write};
 use serde_json::json;
 use std::path::Path;
-use testkit::{BrokerProcess, ConnectOptions, RawClient};
+use testkit::{BrokerProcess, ConnectOptions, Consume, RawClient, method};
 
 fn start(file: &Path) -> BrokerProcess {
     BrokerProcess::start_configured(LEVERET, &["--config", file.to_str().unwrap()], &[], false)
@@ -112,4 +112,77 @@ fn levels_and_outputs_of_the_log_change() {
         assert!(std::time::Instant::now() < deadline, "{}", std::fs::read_to_string(&log).unwrap());
         testkit::pause(std::time::Duration::from_millis(20));
     }
+}
+
+/// Keys that the table says hold at once, and what a new connection sees of them.
+#[test]
+fn limits_hold_for_what_comes_after_they_changed() {
+    let directory = directory("limits");
+    let file = write(&directory, "a.conf", "");
+    let broker = start(&file);
+    let mut old = RawClient::connect(broker.address(), &ConnectOptions::default());
+    old.open_channel(1);
+    old.confirm_select(1);
+    let publish = |client: &mut RawClient| {
+        client.publish(1, "", "nobody", "x".repeat(101));
+        client.next_event(1).method.id == method::id::BASIC_ACK
+    };
+    assert!(publish(&mut old));
+    write(
+        &directory,
+        "a.conf",
+        "max_message_size = 100\nmax_channels_per_connection = 7\nheartbeat = 9\nconsumer_max_per_channel = 1\n\
+         default_consumer_prefetch = 1\nvhost_max = 1\ncluster_queue_limit = 1\ncluster_exchange_limit = 7\n\
+         channel_max_per_node = 1\nconsumer_timeout = 600000\ncluster_name = burrow\ncluster_tags.region = north\n",
+    );
+    let answer = json(&broker, "POST", "/api/leveret/reload", "");
+    assert_eq!(answer["needs_restart"], json!([]), "{answer}");
+    assert_eq!(answer["applied"].as_array().unwrap().len(), 12, "{answer}");
+    assert!(!publish(&mut old), "an open channel has the new limit, too");
+    drop(old);
+    let options = ConnectOptions::default();
+    let mut client = RawClient::open(broker.address(), options.timeout);
+    client.send_raw(&options.protocol_header);
+    client.expect_start();
+    client.send(0, options.start_ok());
+    let tune = client.expect_tune();
+    assert_eq!((tune.channel_max, tune.heartbeat), (7, 9));
+    drop(client);
+    assert_eq!(broker.http("PUT", "/api/vhosts/second", &[], "").unwrap().status, 400);
+    let exchange = r#"{"type":"direct"}"#;
+    assert_eq!(broker.http("PUT", "/api/exchanges/%2F/one-more", &[], exchange).unwrap().status, 400);
+    json(&broker, "PUT", "/api/queues/%2F/q", "{}");
+    assert_eq!(broker.http("PUT", "/api/queues/%2F/second", &[], "{}").unwrap().status, 400);
+    assert_eq!(json(&broker, "GET", "/api/global-parameters/cluster_name", "")["value"], "burrow");
+    assert_eq!(json(&broker, "GET", "/api/overview", "")["cluster_tags"], json!({ "region": "north" }));
+    let mut client = RawClient::connect(broker.address(), &ConnectOptions::default());
+    client.open_channel(1);
+    client.fill("q", &["1", "2"]);
+    client.consume(1, Consume::new("q", "first"));
+    client.expect_bodies(1, &["1"]);
+    client.expect_nothing(1, std::time::Duration::from_millis(200));
+    client.send(1, Consume::new("q", "second"));
+    assert_ne!(client.next_event(1).method.id, method::id::BASIC_CONSUME_OK);
+}
+
+/// What is told of a changed key is what the table says, whichever key it is.
+#[test]
+fn keys_that_need_a_restart_are_told() {
+    let directory = directory("restart");
+    let file = write(&directory, "a.conf", "");
+    let broker = start(&file);
+    write(
+        &directory,
+        "a.conf",
+        "log.exchange.formatter = json\nlog.console.formatter.level_format = uc\ndefault_users.x.tags = monitoring\n\
+         default_user_tags.monitoring = true\nmanagement.path_prefix = /x\nssl_options.depth = 2\nmqtt.vhost = a\n",
+    );
+    let answer = json(&broker, "POST", "/api/leveret/reload", "");
+    assert_eq!(answer["applied"], json!(["log.console.formatter.level_format"]));
+    assert_eq!(answer["for_first_start"], json!(["default_user_tags.monitoring"]));
+    assert_eq!(
+        answer["needs_restart"],
+        json!(["default_users.x.tags", "log.exchange.formatter", "management.path_prefix", "ssl_options.depth"])
+    );
+    assert_eq!(answer["without_effect"], json!(["mqtt.vhost"]));
 }

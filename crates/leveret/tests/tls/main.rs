@@ -9,6 +9,7 @@ mod external;
 mod files;
 mod hostile;
 mod https;
+mod keys;
 mod proxy;
 mod reload;
 mod sessions;

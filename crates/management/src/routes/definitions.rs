@@ -104,7 +104,7 @@ async fn import(
         warn!("definitions are larger than management.http.max_body_size and are not imported");
         ApiError::bad_request("Exceeded HTTP request body size limit")
     })?;
-    let (file, redirect) = content(headers, body)?;
+    let (file, redirect) = content(headers, body, api.http().requires_json_extension)?;
     if is_true(query.dry_run.as_ref()) {
         return off_thread(api.broker()?, move |broker| rehearse(broker, &file, scope.as_deref())).await;
     }
@@ -125,12 +125,19 @@ async fn import(
 }
 
 /// The document, and where a browser is to go afterwards.
-fn content(headers: &HeaderMap, body: Bytes) -> Result<(Bytes, Option<HeaderValue>), ApiError> {
+///
+/// With `management.definitions.require_json_extension`, a form whose file has another name is refused as RabbitMQ does;
+/// what comes without a form has no name.
+fn content(headers: &HeaderMap, body: Bytes, must_be_json: bool) -> Result<(Bytes, Option<HeaderValue>), ApiError> {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let Some(boundary) = multipart::boundary(content_type) else { return Ok((body, None)) };
     // RabbitMQ has this text for a form without a file, too.
     let no_file = || ApiError::from(DefinitionsError::NotJson);
     let parts = multipart::parts(&body, &boundary).ok_or_else(no_file)?;
+    let file_name = parts.iter().find(|part| part.name == "file").and_then(|part| part.file_name.as_deref());
+    if must_be_json && !file_name.is_some_and(|name| name.to_lowercase().ends_with(".json")) {
+        return Err(ApiError::bad_request("unsupported_file_extension"));
+    }
     let field = |name: &str| parts.iter().find(|part| part.name == name).map(|part| part.content);
     let file = body.slice_ref(field("file").ok_or_else(no_file)?);
     let redirect = field("redirect").map(HeaderValue::from_bytes).transpose();

@@ -23,8 +23,6 @@ pub(super) use memory::{breakdown, tables, tables_of};
 const NET_TICK_TIME_S: u64 = 60;
 /// Erlang processes that a node of RabbitMQ may have; monitors divide by it.
 const PROCESS_LIMIT: u64 = 1_048_576;
-/// The plugins of RabbitMQ whose work is always done here.
-const PLUGINS: [&str; 2] = ["rabbitmq_management", "rabbitmq_prometheus"];
 
 impl Shared {
     /// RabbitMQ's answer for a node that is not in the cluster.
@@ -79,10 +77,12 @@ fn facts(shared: &Shared, broker: &Broker, fields: &mut Fields<'_>) {
         ])
     });
     fields.put("contexts", || contexts(shared, false));
-    fields.put("log_files", || json!(["<stdout>"]));
+    fields.put("log_files", || shared.application().log_files());
     fields.put("db_dir", || node.data_dir.display().to_string());
     fields.put("config_files", || node.config_files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>());
-    fields.put("enabled_plugins", || json!(PLUGINS));
+    let plugins = shared.application().plugins();
+    fields.put("enabled_plugins_file", || plugins.file.map(|file| file.display().to_string()));
+    fields.put("enabled_plugins", || plugins.enabled);
     fields.put("net_ticktime", || NET_TICK_TIME_S);
     fields.put("mem_calculation_strategy", || "rss");
     fields.put("ra_open_file_metrics", || json!({ "ra_log_wal": 0, "ra_log_segment_writer": 0 }));

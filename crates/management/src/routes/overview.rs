@@ -147,14 +147,15 @@ fn identity(shared: &Shared, broker: &Broker, query: &ListQuery, fields: &mut Fi
     fields.put("rabbitmq_version", || version);
     fields.put("cluster_name", || broker.cluster_name());
     fields.put("cluster_tags", || global_object(broker, "cluster_tags"));
-    fields.put("node_tags", || json!({}));
+    fields.put("node_tags", || json!(shared.node().tags));
     fields.put("erlang_version", || NO_ERLANG);
     fields.put("erlang_full_version", || format!("{PRODUCT} {} runs without Erlang", env!("CARGO_PKG_VERSION")));
     fields.put("crypto_lib_version", || NO_ERLANG);
     fields.put("release_series_support_status", || "supported");
     fields.put("disable_stats", || query.disable_stats);
     fields.put("default_queue_type", || broker.settings.default_queue_type.as_str());
-    fields.put("is_op_policy_updating_enabled", || true);
+    fields.put("is_op_policy_updating_enabled", || !shared.http().fixes_operator_policies);
+    fields.put("require_definition_json_extension", || shared.http().requires_json_extension);
     // There are no quorum queues whose replicas could be moved.
     fields.put("is_qq_replica_operations_enabled", || false);
     fields.put("enable_queue_totals", || query.enable_queue_totals);

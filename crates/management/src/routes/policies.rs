@@ -2,6 +2,7 @@
 
 use super::{ask, status};
 use crate::api::{Administrator, Api, PolicyMaker, VhostUser};
+use crate::caller::Origin;
 use crate::error::ApiError;
 use crate::fields::Fields;
 use crate::json;
@@ -9,8 +10,8 @@ use crate::list::{self, ListQuery};
 use crate::request::{OfVhost, required};
 use axum::body::Bytes;
 use axum::extract::Path;
-use axum::http::StatusCode;
-use axum::response::Response;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use broker::AdminCommand;
 use metadata::{PolicyDefinition, PolicyKind};
 use serde_json::{Map, Value};
@@ -106,10 +107,23 @@ pub(super) async fn operator_one(
     api.one_policy(PolicyKind::Operator, names, &query).await
 }
 
-pub(super) async fn operator_put(api: Api<Administrator>, names: Names, bytes: Bytes) -> Result<StatusCode, ApiError> {
-    api.set_policy(PolicyKind::Operator, names, &bytes).await
+pub(super) async fn operator_put(api: Api<Administrator>, names: Names, bytes: Bytes) -> Result<Response, ApiError> {
+    match fixed(&api) {
+        Some(refusal) => Ok(refusal),
+        None => Ok(api.set_policy(PolicyKind::Operator, names, &bytes).await?.into_response()),
+    }
 }
 
-pub(super) async fn operator_delete(api: Api<Administrator>, names: Names) -> Result<StatusCode, ApiError> {
-    api.clear_policy(PolicyKind::Operator, names).await
+pub(super) async fn operator_delete(api: Api<Administrator>, names: Names) -> Result<Response, ApiError> {
+    match fixed(&api) {
+        Some(refusal) => Ok(refusal),
+        None => Ok(api.clear_policy(PolicyKind::Operator, names).await?.into_response()),
+    }
+}
+
+/// The refusal of a change with `management.restrictions.operator_policy_changes.disabled`: for RabbitMQ's HTTP API there are
+/// no such verbs then, while its command line, which comes by the socket here, still has them.
+fn fixed(api: &Api<Administrator>) -> Option<Response> {
+    let is_fixed = api.http().fixes_operator_policies && api.caller.origin != Origin::Socket;
+    is_fixed.then(|| (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "HEAD, GET, OPTIONS")]).into_response())
 }

@@ -35,6 +35,7 @@ pub(super) async fn state(api: Api<Monitor>) -> Json<Value> {
         "version": env!("CARGO_PKG_VERSION"),
         "rabbitmq_version": version,
         "uptime": api.uptime_ms(),
+        "enabled_plugins_file": api.application().plugins().file.map(|file| file.display().to_string()),
         "data_dir": api.node().data_dir.display().to_string(),
         "suspended_listeners": suspended.collect::<Vec<_>>(),
     }))

@@ -95,8 +95,7 @@ impl Broker {
                 Some(vhost) => vhost.set_definition(&definition),
                 None => {
                     self.add_vhost_with(&definition.name, |vhost| vhost.set_definition(&definition));
-                    self.set_default_limits(&mut writer, &definition.name)?;
-                    self.add_default_users(&mut writer, &definition.name)?;
+                    self.add_vhost_defaults(&mut writer, &definition.name)?;
                 }
             }
         }
