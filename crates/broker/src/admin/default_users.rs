@@ -2,8 +2,8 @@
 
 use super::AdminError;
 use super::registry::Writer;
+use crate::accounts::VhostUser;
 use crate::broker::Broker;
-use crate::settings::VhostUser;
 use auth::hash_password;
 use metadata::{Change, PermissionDefinition, UserDefinition, UserLimits};
 use tracing::{info, warn};
@@ -11,7 +11,7 @@ use tracing::{info, warn};
 impl Broker {
     /// Creates those of the virtual host's name that are not there, and gives all of them their permissions in it.
     pub(super) fn add_default_users(&self, writer: &mut Writer<'_>, vhost: &str) -> Result<(), AdminError> {
-        for user in &self.settings.default_users {
+        for user in &self.accounts().default_users {
             let matches = match auth::Pattern::compile_search(&user.vhost_pattern) {
                 Ok(compiled) => compiled.is_match(vhost),
                 Err(error) => {
@@ -29,7 +29,7 @@ impl Broker {
     fn add_default_user(&self, writer: &mut Writer<'_>, user: &VhostUser, vhost: &str) -> Result<(), AdminError> {
         let VhostUser { name, tags, configure, write, read, .. } = user.clone();
         if !self.registry.current().users.iter().any(|existing| existing.name == name) {
-            let algorithm = self.settings.password_hashing;
+            let algorithm = self.accounts().password_hashing;
             let hash = |password: &String| hash_password(algorithm, password.as_bytes());
             let password_hash = user.password.as_ref().map(hash).transpose();
             let definition = UserDefinition {

@@ -6,7 +6,7 @@ use backends::{
     HttpBackend, HttpSettings, HttpsSettings, Method, OAuth2Backend, OAuth2Settings, ProviderSettings, ResourceServer,
     ScopeSyntax, SigningKey, algorithm, is_allowed_url,
 };
-use broker::VhostUser;
+use broker::{Accounts, VhostUser};
 use config::{BackendLink, Config, HttpsClientOptions, OAuthProviderOptions, ResourceServerOptions};
 use management::{OAuthLogin, OAuthResourceServer};
 use std::collections::BTreeMap;
@@ -198,8 +198,17 @@ fn provider(options: &OAuthProviderOptions, prefix: &str) -> Result<ProviderSett
     })
 }
 
+/// What new users are like.
+pub(crate) fn accounts(config: &Config) -> Result<Accounts> {
+    Ok(Accounts {
+        password_hashing: password_hashing(config),
+        credential_rule: credential_rule(config)?,
+        default_users: default_users(config),
+    })
+}
+
 /// How new passwords are hashed.
-pub(crate) fn password_hashing(config: &Config) -> HashingAlgorithm {
+pub(super) fn password_hashing(config: &Config) -> HashingAlgorithm {
     match &*config.auth.password_hashing {
         "argon2" => HashingAlgorithm::Argon2,
         name => HashingAlgorithm::from_name(name).unwrap_or_default(),
@@ -225,7 +234,7 @@ pub(crate) fn credential_rule(config: &Config) -> Result<CredentialRule> {
 }
 
 /// Users that new virtual hosts begin with.
-pub(crate) fn default_users(config: &Config) -> Vec<VhostUser> {
+fn default_users(config: &Config) -> Vec<VhostUser> {
     let user = |(name, user): (&String, &config::DefaultVhostUser)| VhostUser {
         name: name.clone(),
         vhost_pattern: user.vhost_pattern.clone(),

@@ -5,7 +5,7 @@ mod management;
 mod tls;
 mod users;
 
-pub(crate) use auth::{chains, credential_rule};
+pub(crate) use auth::{accounts, chains, credential_rule};
 pub(crate) use management::http_settings;
 pub(crate) use tls::{Endpoints, entrance};
 pub(crate) use users::{default_user, login_settings};
@@ -43,8 +43,6 @@ pub(crate) fn settings(config: &Config) -> Settings {
             config::OnRedeclare::Warn => OnRedeclare::Warn,
             config::OnRedeclare::Alter => OnRedeclare::Alter,
         },
-        password_hashing: auth::password_hashing(config),
-        default_users: auth::default_users(config),
         default_vhost_limits: config.default_vhost_limits.iter().map(vhost_limits).collect(),
         consumers_per_channel: config.consumer_max_per_channel,
         default_prefetch: config.default_consumer_prefetch,
