@@ -118,10 +118,10 @@ fn refused(backend: &dyn Backend, doing: &str, user: &str, refusal: Refusal) -> 
 
 impl Entered {
     pub(crate) fn of(authenticated: Authenticated, backend: &Arc<dyn Backend>) -> Entered {
-        let Authenticated { name, tags, token } = authenticated;
+        let Authenticated { name, tags, token, asked } = authenticated;
         let grant = match token {
             Some(token) => Grant::Token(token),
-            None => Grant::Asked(Arc::new(Session::new(backend.clone()))),
+            None => Grant::Asked(Arc::new(Session::new(asked.unwrap_or_else(|| backend.clone())))),
         };
         Entered { user: Arc::new(User::external(name, tags, Vec::new())), grant }
     }

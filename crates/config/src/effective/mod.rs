@@ -2,6 +2,7 @@
 
 mod auth;
 mod events;
+mod ldap;
 mod log;
 mod management;
 mod tls;

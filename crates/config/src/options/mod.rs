@@ -3,6 +3,7 @@
 mod auth;
 mod compat;
 mod events;
+mod ldap;
 mod log;
 mod management;
 mod secret;
@@ -19,6 +20,7 @@ pub use compat::{
     Compat, ConsumerTimeoutAction, MessageExpiry, PassiveDeclarePermission, PublisherXDeath, UnknownExchangeType,
 };
 pub use events::EventOptions;
+pub use ldap::{LdapBind, LdapLog, LdapOptions};
 pub use log::{
     ConsoleOptions, LogFileOptions, LogFormatter, LogLevel, LogLevelFormat, LogOptions, LogOutputOptions, LogPlace,
     LogRotation, LogStdio, LogStyle, LogTimeFormat, RotationDate,

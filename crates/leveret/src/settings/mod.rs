@@ -1,6 +1,8 @@
 //! From the configuration's terms to those of the engine and the driver.
 
 mod auth;
+#[cfg(feature = "ldap")]
+mod ldap;
 mod management;
 mod tls;
 mod users;
