@@ -4,11 +4,17 @@
 
 mod cache;
 mod chain;
+mod flood;
 mod http;
+#[cfg(feature = "ldap")]
+mod ldap;
 mod oauth2;
 mod passwords;
+mod reload;
 mod secrets;
 mod service;
+#[cfg(feature = "ldap")]
+mod slapd;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
