@@ -43,6 +43,8 @@ pub struct Authenticated {
     pub tags: Vec<String>,
     /// What it brought that says what it may do; `None` where the backend is to be asked each time.
     pub token: Option<Arc<dyn Token>>,
+    /// Who is to be asked what this login may do, where that is not the backend itself.
+    pub asked: Option<Arc<dyn Backend>>,
 }
 
 /// An authentication and authorization backend that may take its time.

@@ -35,7 +35,7 @@ pub struct Cache {
     /// With which passwords are hashed; none, and no login is kept, where the system gives no random numbers.
     salt: Option<[u8; 32]>,
     logins: Kept<Login, Result<Arc<User>, LoginError>>,
-    authorized: Kept<Login, Arc<User>>,
+    authorized: Kept<Login, (Arc<User>, Arc<dyn Backend>)>,
     answers: Answers,
 }
 
@@ -134,16 +134,17 @@ impl Cache {
     ) -> Result<Entered, LoginError> {
         // A token says for itself what it allows and until when; nothing of that is to be kept.
         let login = self.login_of(name, attempt);
-        if let Module::External(backend) = &self.authz {
-            if let Some(user) = login.as_ref().and_then(|login| self.authorized.find(login, self.settings.ttl)) {
-                return Ok(Entered { user, grant: self.asked(backend) });
+        if let Module::External(_) = &self.authz {
+            if let Some((user, backend)) =
+                login.as_ref().and_then(|login| self.authorized.find(login, self.settings.ttl))
+            {
+                return Ok(Entered { user, grant: self.asked(&backend) });
             }
             let Entered { user, grant } = self.authz.authorize(access, name, attempt)?;
-            if let Grant::Token(_) = &grant {
-                return Ok(Entered { user, grant });
-            }
+            let Grant::Asked(session) = &grant else { return Ok(Entered { user, grant }) };
+            let backend = session.backend();
             if let Some(login) = login {
-                self.authorized.keep(login, user.clone(), self.settings.ttl);
+                self.authorized.keep(login, (user.clone(), backend.clone()), self.settings.ttl);
             }
             return Ok(Entered { user, grant: self.asked(backend) });
         }

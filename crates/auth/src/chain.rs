@@ -46,6 +46,14 @@ impl Default for Chain {
     }
 }
 
+impl Chain {
+    /// True when a login may have to wait for somebody outside.
+    pub fn asks_others(&self) -> bool {
+        let is_external = |module: &Module| !matches!(module, Module::Internal | Module::InternalLoopback);
+        self.0.iter().any(|link| is_external(&link.authn) || link.authz.as_ref().is_some_and(is_external))
+    }
+}
+
 /// Why a new secret does not take the place of the old one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -110,10 +118,10 @@ fn refused(backend: &dyn Backend, doing: &str, user: &str, refusal: Refusal) -> 
 
 impl Entered {
     pub(crate) fn of(authenticated: Authenticated, backend: &Arc<dyn Backend>) -> Entered {
-        let Authenticated { name, tags, token } = authenticated;
+        let Authenticated { name, tags, token, asked } = authenticated;
         let grant = match token {
             Some(token) => Grant::Token(token),
-            None => Grant::Asked(Arc::new(Session::new(backend.clone()))),
+            None => Grant::Asked(Arc::new(Session::new(asked.unwrap_or_else(|| backend.clone())))),
         };
         Entered { user: Arc::new(User::external(name, tags, Vec::new())), grant }
     }
@@ -144,12 +152,7 @@ impl AccessControl {
 
     /// True when a login may have to wait for somebody outside.
     pub fn asks_others(&self) -> bool {
-        let is_external = |module: &Module| !matches!(module, Module::Internal | Module::InternalLoopback);
-        let chains = [self.chain(), self.chain_for_http()];
-        chains
-            .iter()
-            .flat_map(|chain| &chain.0)
-            .any(|link| is_external(&link.authn) || link.authz.as_ref().is_some_and(is_external))
+        self.chain().asks_others() || self.chain_for_http().asks_others()
     }
 
     /// Forgets what caches of backends have kept; false where there is none.

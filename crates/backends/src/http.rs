@@ -140,7 +140,7 @@ impl Backend for HttpBackend {
         match self.ask(&self.settings.user_path, &parameters).map_err(Refusal::Failed)? {
             Said::Allow(tags) => {
                 let tags = tags.split(' ').filter(|tag| !tag.is_empty()).map(str::to_owned).collect();
-                Ok(Authenticated { name: attempt.user.to_owned(), tags, token: None })
+                Ok(Authenticated { name: attempt.user.to_owned(), tags, token: None, asked: None })
             }
             Said::Deny(Some(reason)) => {
                 info!("HTTP authentication denied for user '{}': {reason}", attempt.user);

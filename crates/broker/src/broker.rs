@@ -1,5 +1,6 @@
 //! What all reactors share.
 
+use crate::accounts::Accounts;
 use crate::admin::{ClientListeners, MemoryControl, Operations, Registry};
 use crate::core::compact::COMPACT_FROM;
 use crate::directory::Directory;
@@ -63,6 +64,7 @@ pub struct Broker {
     pub settings: Settings,
     /// Those of the settings that may have changed since.
     pub limits: NodeLimits,
+    pub(crate) accounts: RwLock<Arc<Accounts>>,
     /// Users and their permissions.
     pub access: Arc<AccessControl>,
     pub(crate) journal: Arc<dyn Journal>,
@@ -147,6 +149,7 @@ impl Broker {
         let broker = Arc::new(Broker {
             channel_max: AtomicU16::new(settings.channel_max),
             limits: NodeLimits::new(&settings),
+            accounts: RwLock::new(Arc::new(settings.accounts.clone())),
             settings,
             access,
             journal,

@@ -9,6 +9,7 @@
 //! message log is a leaf.
 
 mod access;
+mod accounts;
 mod admin;
 mod broker;
 mod channel;
@@ -47,6 +48,7 @@ mod totals;
 mod trace;
 mod workers;
 
+pub use accounts::{Accounts, VhostUser};
 pub use admin::{
     AdminCommand, AdminError, AdminReply, AfterGet, BindingSnapshot, ClientListeners, Cursor, DelayedSnapshot,
     ExchangeSnapshot, Finding, Holder, INTERNAL_CLUSTER_ID, ImportBatch, ImportOutcome, ImportedPolicy, ImportedUser,
@@ -69,7 +71,6 @@ pub use node_limits::NodeLimits;
 pub use policy::{InForce, Policy};
 pub use settings::{
     ConsumerTimeoutAction, DefaultVhostLimits, OnRedeclare, PassiveDeclare, PublisherDeaths, Settings, VhostPolicy,
-    VhostUser,
 };
 pub use shard::{Errand, Shard};
 pub use tap::{Tap, TapEvent, TapRequest, TapSink, Watch};

@@ -1,9 +1,8 @@
 //! What the engine can be told, in the engine's own terms.
 
+use crate::accounts::Accounts;
 use amqp::FieldTable;
-use auth::{CredentialRule, HashingAlgorithm};
 use std::collections::BTreeMap;
-use std::fmt;
 
 /// Limits, defaults and compatibility choices of a broker.
 #[derive(Clone, Debug)]
@@ -64,12 +63,8 @@ pub struct Settings {
     pub track_login_sources: bool,
     /// What enters queues is counted by exchange, too (RabbitMQ: `rates_mode = detailed`).
     pub detailed_rates: bool,
-    /// How new passwords are hashed.
-    pub password_hashing: HashingAlgorithm,
-    /// What new passwords have to be like.
-    pub credential_rule: CredentialRule,
-    /// Users that new virtual hosts begin with.
-    pub default_users: Vec<VhostUser>,
+    /// What new users are like; what is in force is [`Broker::accounts`](crate::Broker::accounts).
+    pub accounts: Accounts,
     /// Limits of new virtual hosts.
     pub default_vhost_limits: Vec<DefaultVhostLimits>,
     /// Operator policies that new virtual hosts begin with.
@@ -113,34 +108,6 @@ pub struct VhostPolicy {
     pub apply_to: String,
     /// Its keys.
     pub definition: FieldTable,
-}
-
-/// A user that virtual hosts begin with, whose names match a pattern (RabbitMQ's `default_users`).
-#[derive(Clone, PartialEq, Eq)]
-pub struct VhostUser {
-    /// The user's name.
-    pub name: String,
-    /// Regular expression over the names of virtual hosts.
-    pub vhost_pattern: String,
-    /// The password it is created with; without one nobody can log in as it with a password.
-    pub password: Option<String>,
-    /// The tags it is created with.
-    pub tags: Vec<String>,
-    /// What it may configure.
-    pub configure: String,
-    /// What it may write to.
-    pub write: String,
-    /// What it may read from.
-    pub read: String,
-}
-
-impl fmt::Debug for VhostUser {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VhostUser")
-            .field("name", &self.name)
-            .field("vhost_pattern", &self.vhost_pattern)
-            .finish_non_exhaustive()
-    }
 }
 
 /// What an overdue acknowledgement leads to.
@@ -203,9 +170,7 @@ impl Default for Settings {
             default_queue_type: "classic".to_owned(),
             quorum_as_classic: false,
             on_redeclare: OnRedeclare::Close,
-            password_hashing: HashingAlgorithm::default(),
-            credential_rule: CredentialRule::default(),
-            default_users: Vec::new(),
+            accounts: Accounts::default(),
             default_vhost_limits: Vec::new(),
             default_operator_policies: Vec::new(),
             parameter_limits: BTreeMap::new(),

@@ -34,6 +34,12 @@ const APPLICATIONS: &[(&str, &str)] = &[
 
 /// Beginnings of names that differ, the longest first where one begins another.
 const RENAMED: &[(&str, &str)] = &[
+    ("auth_ldap.pool_size", "auth_ldap.connection_pool_size"),
+    ("auth_ldap.resource_access_query", "auth_ldap.queries.resource_access"),
+    ("auth_ldap.ssl_hostname_verification", "auth_ldap.ssl_options.hostname_verification"),
+    ("auth_ldap.tag_queries", "auth_ldap.queries.tags"),
+    ("auth_ldap.topic_access_query", "auth_ldap.queries.topic_access"),
+    ("auth_ldap.vhost_access_query", "auth_ldap.queries.vhost_access"),
     ("log_root", "log.dir"),
     ("log.categories.", "log."),
     ("log.console.enabled", "log.console"),
@@ -184,6 +190,12 @@ impl Translation<'_> {
                     self.put_scalar(&format!("default_permissions.{what}"), pattern);
                 }
             }
+            (name, term) if name.starts_with("auth_ldap.queries.") => self.put(name, line, name, term.to_string()),
+            ("auth_ldap.dn_lookup_bind" | "auth_ldap.other_bind", Term::Tuple(bind)) if bind.len() == 2 => {
+                for (what, value) in ["user_dn", "password"].into_iter().zip(bind) {
+                    self.put_scalar(&format!("{name}.{what}"), value);
+                }
+            }
             ("auth_backends", Term::List(backends)) => self.backends(backends),
             ("tcp_listen_options.linger", Term::Tuple(linger)) if linger.len() == 2 => {
                 for (what, value) in ["on", "timeout"].into_iter().zip(linger) {
@@ -270,7 +282,8 @@ impl Translation<'_> {
 /// Families whose members are numbered where the terms have a list.
 fn is_numbered(name: &str) -> bool {
     let last = name.rsplit('.').next().unwrap_or(name);
-    matches!(last, "versions" | "ciphers" | "auth_mechanisms") || name == "management.cors.allow_origins"
+    matches!(last, "versions" | "ciphers" | "auth_mechanisms")
+        || matches!(name, "management.cors.allow_origins" | "auth_ldap.servers")
 }
 
 fn is_setting(located: &Located) -> bool {

@@ -1,5 +1,6 @@
 //! What a value looks like, and reading it.
 
+use crate::ldap_query::LdapQuery;
 use crate::options::RotationDate;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -65,6 +66,10 @@ pub enum Kind {
     Ip,
     /// Words separated by commas or spaces.
     List,
+    /// A query of the LDAP backend, as an Erlang term.
+    LdapQuery,
+    /// Tags with such queries.
+    LdapTags,
     /// Three numbers with dots.
     Version,
     /// When a log file is rotated, as `$D0`.
@@ -134,6 +139,8 @@ impl Kind {
                 let is_date = text.is_empty() || RotationDate::parse(text).is_some();
                 is_date.then(|| Value::Text(text.to_owned()))
             }
+            Self::LdapQuery => LdapQuery::parse(text).map(|_| Value::Text(text.to_owned())),
+            Self::LdapTags => LdapQuery::parse_tags(text).map(|_| Value::Text(text.to_owned())),
             Self::Version => version(text).then(|| Value::Text(text.to_owned())),
         }
     }
@@ -170,6 +177,8 @@ impl Kind {
             Self::Listener => "127.0.0.1:5672",
             Self::Ip => "127.0.0.1",
             Self::List => "one, two",
+            Self::LdapQuery => "{constant, true}",
+            Self::LdapTags => "[{administrator, {constant, false}}]",
             Self::Version => "4.2.0",
             Self::RotationDate => "$D0",
         }
@@ -213,6 +222,8 @@ impl fmt::Display for Kind {
             Self::Listener => f.write_str("a port, or an IP address with a port"),
             Self::Ip => f.write_str("an IP address"),
             Self::List => f.write_str("words separated by commas"),
+            Self::LdapQuery => f.write_str("a query such as {in_group, \"cn=${vhost},dc=example\"}"),
+            Self::LdapTags => f.write_str("tags with queries such as [{administrator, {constant, false}}]"),
             Self::Version => f.write_str("a version such as 4.2.0"),
             Self::RotationDate => f.write_str("a time such as $D0, $W0D3, $M1 or $H30"),
         }

@@ -13,6 +13,7 @@ mod environment_file;
 mod error;
 mod key;
 mod kind;
+mod ldap_query;
 mod load;
 mod markdown;
 mod nearest;
@@ -32,18 +33,20 @@ mod tests;
 pub use error::Error;
 pub use key::{Change, Effect, KeySpec};
 pub use kind::Kind;
+pub use ldap_query::LdapQuery;
 pub use load::Loader;
 pub use markdown::markdown_table;
 pub use options::{
     AnonymousLogin, AuditOptions, AuthCacheOptions, AuthHttpOptions, AuthMechanism, AuthOptions, BackendLink,
     CertificateLogin, Compat, Config, ConsoleOptions, ConsumerTimeoutAction, CredentialOptions, CrlCheck,
     DefaultOperatorPolicy, DefaultUser, DefaultVhostLimits, DefaultVhostUser, DefinitionsOptions, DiskFreeLimit,
-    EventOptions, HeaderOptions, HttpLimits, HttpsClientOptions, HttpsOptions, LogFileOptions, LogFormatter, LogLevel,
-    LogLevelFormat, LogOptions, LogOutputOptions, LogPlace, LogRotation, LogStdio, LogStyle, LogTimeFormat,
-    ManagementOptions, MemoryWatermark, MessageExpiry, OAuth2Options, OAuthLoginOptions, OAuthLoginServer,
-    OAuthProviderOptions, OnRedeclare, OtlpOptions, PassiveDeclarePermission, Permissions, PrometheusOptions,
-    PublisherXDeath, RatesMode, RemoteDefinitions, ResourceServerOptions, RetentionPolicy, RotationDate, Secret,
-    StatisticsOptions, Sync, TcpListenOptions, TlsOptions, TlsServerOptions, UnknownExchangeType, VhostOptions,
+    EventOptions, HeaderOptions, HttpLimits, HttpsClientOptions, HttpsOptions, LdapBind, LdapLog, LdapOptions,
+    LogFileOptions, LogFormatter, LogLevel, LogLevelFormat, LogOptions, LogOutputOptions, LogPlace, LogRotation,
+    LogStdio, LogStyle, LogTimeFormat, ManagementOptions, MemoryWatermark, MessageExpiry, OAuth2Options,
+    OAuthLoginOptions, OAuthLoginServer, OAuthProviderOptions, OnRedeclare, OtlpOptions, PassiveDeclarePermission,
+    Permissions, PrometheusOptions, PublisherXDeath, RatesMode, RemoteDefinitions, ResourceServerOptions,
+    RetentionPolicy, RotationDate, Secret, StatisticsOptions, Sync, TcpListenOptions, TlsOptions, TlsServerOptions,
+    UnknownExchangeType, VhostOptions,
 };
 pub use origin::{Origin, Setting};
 pub use plugins::Plugins;

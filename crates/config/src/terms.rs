@@ -1,5 +1,6 @@
 //! Erlang terms as they stand in files: the part of the language that configuration files use.
 
+use std::fmt::{self, Write};
 use std::iter::Peekable;
 use std::str::Chars;
 
@@ -16,6 +17,40 @@ pub(crate) enum Term {
     Text(String),
     List(Vec<Located>),
     Tuple(Vec<Located>),
+}
+
+/// As it may stand in a file.
+impl fmt::Display for Term {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let quoted = |f: &mut fmt::Formatter<'_>, quote: char, text: &str| {
+            f.write_char(quote)?;
+            for c in text.chars() {
+                match c {
+                    '\n' => f.write_str("\\n")?,
+                    '\t' => f.write_str("\\t")?,
+                    '\r' => f.write_str("\\r")?,
+                    '\\' | '"' | '\'' => write!(f, "\\{c}")?,
+                    c => f.write_char(c)?,
+                }
+            }
+            f.write_char(quote)
+        };
+        let sequence = |f: &mut fmt::Formatter<'_>, (begin, end): (char, char), items: &[Located]| {
+            f.write_char(begin)?;
+            for (index, item) in items.iter().enumerate() {
+                write!(f, "{}{}", if index == 0 { "" } else { ", " }, item.term)?;
+            }
+            f.write_char(end)
+        };
+        match self {
+            Self::Atom(text) => quoted(f, '\'', text),
+            Self::Text(text) => quoted(f, '"', text),
+            Self::Integer(integer) => write!(f, "{integer}"),
+            Self::Float(float) => write!(f, "{float:?}"),
+            Self::List(items) => sequence(f, ('[', ']'), items),
+            Self::Tuple(items) => sequence(f, ('{', '}'), items),
+        }
+    }
 }
 
 /// A term with the line it begins on, from 1.

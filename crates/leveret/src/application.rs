@@ -61,6 +61,7 @@ struct Visible {
     listeners: Vec<SocketAddr>,
     tls_listeners: Vec<SocketAddr>,
     doors: Doors,
+    workers: Arc<WorkerThreads>,
     disk: DiskMonitor,
     store: Arc<Store>,
     journal: Arc<LogJournal>,
@@ -142,6 +143,13 @@ impl Application {
         }
     }
 
+    /// Has as many threads for logins as it takes from now on, if the broker runs.
+    pub(crate) fn grow_workers(&self, asks_others: bool) -> Result<()> {
+        let workers = lock(&self.visible).as_ref().map(|visible| visible.workers.clone());
+        let grown = workers.map_or(Ok(()), |workers| workers.grow(login_threads(asks_others)));
+        grown.context("cannot start the login threads")
+    }
+
     /// Looks at the virtual hosts: does not return where whoever starts, stops or changes the broker hangs.
     pub(crate) fn look(&self) {
         let broker = lock(&self.visible).as_ref().map(|visible| visible.broker.clone());
@@ -182,10 +190,9 @@ impl Application {
         let log_vhost = config.log.exchange.is_some().then_some(&*config.default_vhost);
         broker.set_log_exchange(log_vhost).context("cannot set up the log exchange")?;
         log_exchange::publish_through(&broker, &config.log).context("cannot set up the log exchange")?;
-        // Where others are asked a login mostly waits; where it hashes, more threads than that would only take processors
-        // from the reactors.
-        let threads = if broker.access.asks_others() { ASKING_THREADS } else { HASHING_THREADS };
-        broker.set_workers(WorkerThreads::start(threads).context("cannot start the login threads")?);
+        let workers = WorkerThreads::start(login_threads(broker.access.asks_others()));
+        let workers = workers.context("cannot start the login threads")?;
+        broker.set_workers(workers.clone());
         let reactors = Reactors::start(&broker, listeners, settings::entrance(config, &self.endpoints))?;
         broker.set_client_listeners(Box::new(reactors.doors()));
         for address in &addresses {
@@ -199,6 +206,7 @@ impl Application {
             listeners: addresses,
             tls_listeners: tls_addresses,
             doors: reactors.doors(),
+            workers,
             disk: disk_monitor.clone(),
             store: storage.store.clone(),
             journal: storage.journal.clone(),
@@ -239,6 +247,12 @@ impl Application {
     }
 }
 
+/// Where others are asked a login mostly waits; where it hashes, more threads than that would only take processors from
+/// the reactors.
+fn login_threads(asks_others: bool) -> usize {
+    if asks_others { ASKING_THREADS } else { HASHING_THREADS }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -276,7 +290,7 @@ fn open(config: &Config, data_dir: &Path) -> Result<Opened> {
         backlogs: std::mem::take(&mut storage.backlogs),
         memory_bytes: usize::try_from(config.message_memory_bytes).unwrap_or(usize::MAX),
     };
-    let settings = Settings { credential_rule: settings::credential_rule(config)?, ..settings::settings(config) };
+    let settings = Settings { accounts: settings::accounts(config)?, ..settings::settings(config) };
     let broker = Broker::with_messages(settings, access, journal, snapshot, reactors, random, Some(messages));
     // What the broker is made of is not needed twice.
     storage.snapshot = Snapshot::default();

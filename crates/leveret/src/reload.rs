@@ -9,6 +9,8 @@ use crate::logging::{self, Logging};
 use crate::settings;
 use crate::storage::MESSAGES;
 use crate::{certificates, cluster, configuration};
+use auth::Chain;
+use broker::{Accounts, AdminCommand, Broker};
 use config::{Change, Config, Effect, Setting};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -68,6 +70,7 @@ fn try_reload(application: &Application) -> Result<Reloaded, Vec<String>> {
     // What can fail comes first.
     let certificates =
         certificates::prepare(&application.endpoints().all()).map_err(|error| vec![error.to_string()])?;
+    let access = Access::prepare(application, &new).map_err(one)?;
     let log = logging::running().filter(|_| old.log != new.log);
     let prepared = log.map(|log| Logging::prepare(log, &new.log)).transpose().map_err(one)?;
     reloaded.definitions_imported = import(application, &new).map_err(one)?;
@@ -75,9 +78,34 @@ fn try_reload(application: &Application) -> Result<Reloaded, Vec<String>> {
         log.configure(&new.log, outputs).map_err(one)?;
     }
     certificates::replace(certificates);
-    apply(application, &old, &new);
+    apply(application, &old, &new, access);
     application.replace(new, loaded.files);
     Ok(reloaded)
+}
+
+/// Who is asked about logins, and what new users are like.
+///
+/// All of it is made anew whether or not it says something else: files of keys and certificates may have changed, too.
+struct Access {
+    chain: Chain,
+    http_chain: Option<Chain>,
+    accounts: Accounts,
+}
+
+impl Access {
+    fn prepare(application: &Application, new: &Config) -> anyhow::Result<Access> {
+        let (chain, http_chain) = settings::chains(new)?;
+        let accounts = settings::accounts(new)?;
+        application.grow_workers(chain.asks_others() || http_chain.as_ref().is_some_and(Chain::asks_others))?;
+        Ok(Access { chain, http_chain, accounts })
+    }
+
+    /// Who has logged in goes on as who it is; what it may do is asked where it was.
+    fn apply(self, broker: &Broker) {
+        broker.access.set_chain(self.chain);
+        broker.access.set_http_chain(self.http_chain);
+        broker.set_accounts(self.accounts);
+    }
 }
 
 /// Imports definitions whose files have changed.
@@ -93,15 +121,16 @@ fn import(application: &Application, new: &Config) -> anyhow::Result<bool> {
 }
 
 /// Changes what can change while the broker runs; none of it fails.
-fn apply(application: &Application, old: &Config, new: &Config) {
+fn apply(application: &Application, old: &Config, new: &Config, access: Access) {
     let Some(broker) = management::Application::broker(application) else { return };
+    access.apply(&broker);
     broker.limits.set(&settings::settings(new));
     if let Err(error) = cluster::name_and_tag(new, &broker) {
         error!("{error:#}");
     }
     if old.channel_max != new.channel_max {
         // Carried out in memory.
-        let _ = broker.execute(broker::AdminCommand::SetChannelMax(new.channel_max));
+        let _ = broker.execute(AdminCommand::SetChannelMax(new.channel_max));
     }
     if old.loopback_users != new.loopback_users {
         broker.access.set_loopback_users(new.loopback_users.iter().cloned().collect());

@@ -15,6 +15,8 @@ const QUEUE: usize = 4096;
 /// A few threads with one bounded queue.
 pub struct WorkerThreads {
     queue: SyncSender<Job>,
+    jobs: Arc<Mutex<Receiver<Job>>>,
+    threads: Mutex<usize>,
 }
 
 impl WorkerThreads {
@@ -24,13 +26,23 @@ impl WorkerThreads {
     /// When the system gives no thread.
     pub fn start(threads: usize) -> io::Result<Arc<WorkerThreads>> {
         let (queue, jobs) = sync_channel(QUEUE);
-        let jobs = Arc::new(Mutex::new(jobs));
-        for index in 0..threads.max(1) {
-            let jobs = jobs.clone();
-            let thread = std::thread::Builder::new().name(format!("login-{index}"));
-            thread.spawn(move || work(&jobs))?;
+        let workers = WorkerThreads { queue, jobs: Arc::new(Mutex::new(jobs)), threads: Mutex::new(0) };
+        workers.grow(threads.max(1))?;
+        Ok(Arc::new(workers))
+    }
+
+    /// Starts as many as are missing to `threads`; there are never fewer again.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn grow(&self, threads: usize) -> io::Result<()> {
+        let mut running = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        while *running < threads {
+            let jobs = self.jobs.clone();
+            std::thread::Builder::new().name(format!("login-{running}")).spawn(move || work(&jobs))?;
+            *running += 1;
         }
-        Ok(Arc::new(WorkerThreads { queue }))
+        Ok(())
     }
 }
 

@@ -107,7 +107,7 @@ impl OAuth2Backend {
         let verified = self.verify(token, now_s()).map_err(Refusal::Refused)?;
         let (name, tags, order) = (verified.name.clone(), verified.tags.clone(), verified.claims_for_name.clone());
         let token = BroughtToken { backend: self.clone(), verified, grants: Mutex::default() };
-        Ok((Authenticated { name, tags, token: Some(Arc::new(token)) }, order))
+        Ok((Authenticated { name, tags, token: Some(Arc::new(token)), asked: None }, order))
     }
 }
 

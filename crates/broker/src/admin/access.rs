@@ -32,7 +32,7 @@ impl Broker {
         }
         let reply = if existing.is_some() { AdminReply::Done } else { AdminReply::Created };
         let mut user = existing.unwrap_or_else(|| UserDefinition {
-            hashing_algorithm: self.settings.password_hashing.as_str().to_owned(),
+            hashing_algorithm: self.accounts().password_hashing.as_str().to_owned(),
             ..UserDefinition::default()
         });
         if let Some((hash, algorithm)) = password {
@@ -152,17 +152,15 @@ impl Broker {
     pub(super) fn hashed(&self, user: &str, password: NewPassword) -> Result<(String, String), AdminError> {
         match password {
             NewPassword::Plain(Secret(plain)) => {
-                let rule = &self.settings.credential_rule;
-                rule.check(Some(&plain)).map_err(|text| invalid_credentials(user, text))?;
-                let algorithm = self.settings.password_hashing;
+                self.accounts().credential_rule.check(Some(&plain)).map_err(|text| invalid_credentials(user, text))?;
+                let algorithm = self.accounts().password_hashing;
                 let hash = hash_password(algorithm, plain.as_bytes())
                     .map_err(|error| AdminError::Unavailable(error.to_string()))?;
                 Ok((hash, algorithm.as_str().to_owned()))
             }
             NewPassword::Nobody => {
-                let rule = &self.settings.credential_rule;
-                rule.check(None).map_err(|text| invalid_credentials(user, text))?;
-                Ok((String::new(), self.settings.password_hashing.as_str().to_owned()))
+                self.accounts().credential_rule.check(None).map_err(|text| invalid_credentials(user, text))?;
+                Ok((String::new(), self.accounts().password_hashing.as_str().to_owned()))
             }
             NewPassword::Hash { hash, algorithm } => match HashingAlgorithm::from_name(&algorithm) {
                 Some(known) if known.is_hash(&hash) => Ok((hash, known.as_str().to_owned())),

@@ -32,7 +32,7 @@ impl Broker {
                 self.add_default_policy(writer, policy, vhost)?;
             }
         }
-        for user in &self.settings.default_users {
+        for user in &self.accounts().default_users {
             if matches(&format!("user '{}'", user.name), &user.vhost_pattern) {
                 self.add_default_user(writer, user, vhost)?;
             }
@@ -91,7 +91,7 @@ impl Broker {
     fn add_default_user(&self, writer: &mut Writer<'_>, user: &VhostUser, vhost: &str) -> Result<(), AdminError> {
         let VhostUser { name, tags, configure, write, read, .. } = user.clone();
         if !self.registry.current().users.iter().any(|existing| existing.name == name) {
-            let algorithm = self.settings.password_hashing;
+            let algorithm = self.accounts().password_hashing;
             let hash = |password: &String| hash_password(algorithm, password.as_bytes());
             let password_hash = user.password.as_ref().map(hash).transpose();
             let definition = UserDefinition {

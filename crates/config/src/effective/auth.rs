@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// What was given under a prefix: the segments behind it, and the value.
-struct Given<'a>(Vec<(Vec<String>, &'a Value)>);
+pub(super) struct Given<'a>(Vec<(Vec<String>, &'a Value)>);
 
 impl<'a> Given<'a> {
     fn one(&self, path: &[&str]) -> Option<&'a Value> {
@@ -58,13 +58,13 @@ impl<'a> Given<'a> {
     }
 
     /// Texts in the order of their numbers, and those without one behind.
-    fn ordered(&self, name: &str) -> Vec<String> {
+    pub(super) fn ordered(&self, name: &str) -> Vec<String> {
         let mut texts: Vec<_> = self.texts(name).into_iter().collect();
         texts.sort_by_key(|(name, _)| (name.parse().unwrap_or(u64::MAX), name.clone()));
         texts.into_iter().map(|(_, text)| text).collect()
     }
 
-    fn https(&self) -> HttpsClientOptions {
+    pub(super) fn https(&self) -> HttpsClientOptions {
         let verify = self.text(&["verify"]).or_else(|| self.text(&["peer_verification"]));
         HttpsClientOptions {
             verify_none: verify.as_deref() == Some("verify_none"),
@@ -146,6 +146,7 @@ impl Checked {
                 refusals: self.boolean("auth_cache.cache_refusals"),
             },
             http: self.auth_http(),
+            ldap: self.ldap(),
             oauth2: self.oauth2(),
             oauth_login: self.oauth_login(),
             password_hashing: self.word_of("password_hashing_module"),
@@ -158,7 +159,7 @@ impl Checked {
         }
     }
 
-    fn given(&self, prefix: &str) -> Given<'_> {
+    pub(super) fn given(&self, prefix: &str) -> Given<'_> {
         let of = prefix.split('.').count();
         let begins = format!("{prefix}.");
         let given = self.settings.values().filter(|checked| {
@@ -170,7 +171,7 @@ impl Checked {
     }
 
     /// The word of a key with a default.
-    fn word_of(&self, key: &str) -> String {
+    pub(super) fn word_of(&self, key: &str) -> String {
         match self.value(key) {
             Some(Value::Word(word)) => word.to_owned(),
             _ => String::new(),

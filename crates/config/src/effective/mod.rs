@@ -3,6 +3,7 @@
 mod auth;
 mod definitions;
 mod events;
+mod ldap;
 mod log;
 mod management;
 mod tls;

@@ -1,11 +1,12 @@
 //! Backends that authenticate and authorize, and what passwords are like.
 
+use super::ldap::LdapOptions;
 use super::secret::Secret;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Who authenticates and authorizes, and how.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthOptions {
     /// `auth_backends.*`, in the order of their numbers; empty is the internal one.
     pub backends: Vec<BackendLink>,
@@ -15,6 +16,8 @@ pub struct AuthOptions {
     pub cache: AuthCacheOptions,
     /// `auth_http.*`.
     pub http: AuthHttpOptions,
+    /// `auth_ldap.*`.
+    pub ldap: LdapOptions,
     /// `auth_oauth2.*`.
     pub oauth2: OAuth2Options,
     /// `management.oauth_*`.

@@ -4,6 +4,7 @@ mod auth;
 mod compat;
 mod definitions;
 mod events;
+mod ldap;
 mod log;
 mod management;
 mod secret;
@@ -22,6 +23,7 @@ pub use compat::{
 };
 pub use definitions::{DefinitionsOptions, RemoteDefinitions};
 pub use events::EventOptions;
+pub use ldap::{LdapBind, LdapLog, LdapOptions};
 pub use log::{
     ConsoleOptions, LogFileOptions, LogFormatter, LogLevel, LogLevelFormat, LogOptions, LogOutputOptions, LogPlace,
     LogRotation, LogStdio, LogStyle, LogTimeFormat, RotationDate,

@@ -6,6 +6,11 @@ use crate::key::Change;
 
 /// Patterns of keys; one that ends in a dot stands for all that begin with it.
 pub(super) const NOW: &[&str] = &[
+    "auth_backends.",
+    "auth_cache.",
+    "auth_http.",
+    "auth_ldap.",
+    "auth_oauth2.",
     "channel_max_per_node",
     "cluster_exchange_limit",
     "cluster_name",
@@ -13,10 +18,13 @@ pub(super) const NOW: &[&str] = &[
     "cluster_tags.",
     "consumer_max_per_channel",
     "consumer_timeout",
+    "credential_validator.",
     "default_consumer_prefetch",
+    "default_users.",
     "definitions.",
     "disk_free_limit.",
     "heartbeat",
+    "http_dispatch.auth_backends.",
     "load_definitions",
     "log.channel.",
     "log.connection.",
@@ -35,6 +43,7 @@ pub(super) const NOW: &[&str] = &[
     "max_channels_per_connection",
     "max_connections",
     "max_message_size",
+    "password_hashing_module",
     "vhost_max",
     "vm_memory_high_watermark.",
 ];
@@ -72,7 +81,7 @@ mod tests {
     #[test]
     fn families_are_not_taken_for_their_neighbours() {
         assert_eq!(change("default_user"), Change::FirstStart);
-        assert_eq!(change("default_users.$name.password"), Change::Restart);
+        assert_eq!(change("default_users.$name.password"), Change::Now);
         assert_eq!(change("log.exchange.level"), Change::Now);
         assert_eq!(change("log.exchange.formatter"), Change::Restart);
     }

@@ -16,6 +16,8 @@ pub(super) const BACKEND: Kind = Choice(&[
     "oauth",
     "oauth2",
     "rabbit_auth_backend_oauth2",
+    "ldap",
+    "rabbit_auth_backend_ldap",
     "cache",
     "rabbit_auth_backend_cache",
 ]);

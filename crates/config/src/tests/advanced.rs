@@ -86,6 +86,41 @@ fn settings_with_more_than_one_key_are_read() {
 }
 
 #[test]
+fn queries_of_the_ldap_backend_are_kept_as_they_are() {
+    let (translated, problems) = read(
+        r#"[{rabbitmq_auth_backend_ldap, [
+            {servers, ["one", "two"]}, {pool_size, 8}, {timeout, infinity}, {use_ssl, false},
+            {other_bind, {"cn=admin,dc=a", "p\"w"}}, {dn_lookup_bind, anon},
+            {vhost_access_query, {'and', [{exists, "ou=${vhost},dc=a"}, {'not', {constant, false}}]}},
+            {tag_queries, [{administrator, {match, {string, "${username}"}, {string, "^a\\.b$"}}}]},
+            {ssl_options, [{cacertfile, "/ca.pem"}]}]}]."#,
+    );
+    assert_eq!(problems, Vec::<String>::new());
+    let found = |key: &str| translated.get(key).map(String::as_str);
+    for (key, text) in [
+        ("auth_ldap.servers.1", "one"),
+        ("auth_ldap.servers.2", "two"),
+        ("auth_ldap.connection_pool_size", "8"),
+        ("auth_ldap.timeout", "infinity"),
+        ("auth_ldap.use_ssl", "false"),
+        ("auth_ldap.other_bind.user_dn", "cn=admin,dc=a"),
+        ("auth_ldap.other_bind.password", "p\"w"),
+        ("auth_ldap.dn_lookup_bind", "anon"),
+        ("auth_ldap.ssl_options.cacertfile", "/ca.pem"),
+        (
+            "auth_ldap.queries.vhost_access",
+            r#"{'and', [{'exists', "ou=${vhost},dc=a"}, {'not', {'constant', 'false'}}]}"#,
+        ),
+        (
+            "auth_ldap.queries.tags",
+            r#"[{'administrator', {'match', {'string', "${username}"}, {'string', "^a\\.b$"}}}]"#,
+        ),
+    ] {
+        assert_eq!(found(key), Some(text), "{key}");
+    }
+}
+
+#[test]
 fn what_is_not_read_is_named_by_its_line() {
     let (_, problems) = read("[{rabbit, [\n  {heartbeat, [1]},\n  {no_such_thing, 1}]},\n {ra, [{x, 1}]}].");
     assert_eq!(

@@ -2,7 +2,10 @@
 
 use super::effects::Observed;
 use crate::tests::load_all;
-use crate::{Config, DefaultVhostUser, OAuthLoginServer, OAuthProviderOptions, ResourceServerOptions};
+use crate::{
+    Config, DefaultVhostUser, LdapBind, LdapLog, LdapQuery, OAuthLoginServer, OAuthProviderOptions,
+    ResourceServerOptions,
+};
 
 fn server(config: &Config) -> Option<&ResourceServerOptions> {
     config.auth.oauth2.resource_servers.get("one")
@@ -54,6 +57,35 @@ pub(super) const OBSERVED: &[Observed] = &[
     ("auth_http.ssl_options.cacertfile=/ca.pem", |c| c.auth.http.https.cacertfile.is_some()),
     ("auth_http.ssl_options.certfile=/c.pem", |c| c.auth.http.https.certfile.is_some()),
     ("auth_http.ssl_options.keyfile=/k.pem", |c| c.auth.http.https.keyfile.is_some()),
+    ("auth_ldap.servers.1=ldap.example", |c| c.auth.ldap.servers == ["ldap.example"]),
+    ("auth_ldap.port=3890", |c| c.auth.ldap.port == 3890),
+    ("auth_ldap.connection_pool_size=3", |c| c.auth.ldap.pool_size == 3),
+    ("auth_ldap.timeout=infinity", |c| c.auth.ldap.timeout_ms.is_none()),
+    ("auth_ldap.idle_timeout=7", |c| c.auth.ldap.idle_timeout_ms == Some(7)),
+    ("auth_ldap.log=network", |c| c.auth.ldap.log == LdapLog::Decisions),
+    ("auth_ldap.user_bind_pattern=${username}@a", |c| {
+        c.auth.ldap.user_bind_pattern.as_deref() == Some("${username}@a")
+    }),
+    ("auth_ldap.user_dn_pattern=cn=${username}", |c| c.auth.ldap.user_dn_pattern == "cn=${username}"),
+    ("auth_ldap.dn_lookup_attribute=uid", |c| c.auth.ldap.dn_lookup_attribute.as_deref() == Some("uid")),
+    ("auth_ldap.dn_lookup_base=dc=a", |c| c.auth.ldap.dn_lookup_base.as_deref() == Some("dc=a")),
+    ("auth_ldap.dn_lookup_bind=anon", |c| c.auth.ldap.dn_lookup_bind == LdapBind::Anonymous),
+    ("auth_ldap.other_bind=anon", |c| c.auth.ldap.other_bind == LdapBind::Anonymous),
+    ("auth_ldap.group_lookup_base=dc=g", |c| c.auth.ldap.group_lookup_base.as_deref() == Some("dc=g")),
+    ("auth_ldap.use_ssl=true", |c| c.auth.ldap.use_ssl),
+    ("auth_ldap.use_starttls=true", |c| c.auth.ldap.use_starttls),
+    ("auth_ldap.ssl_options.verify=verify_none", |c| c.auth.ldap.tls.verify_none),
+    ("auth_ldap.ssl_options.cacertfile=/ca.pem", |c| c.auth.ldap.tls.cacertfile.is_some()),
+    ("auth_ldap.ssl_options.certfile=/c.pem", |c| c.auth.ldap.tls.certfile.is_some()),
+    ("auth_ldap.ssl_options.keyfile=/k.pem", |c| c.auth.ldap.tls.keyfile.is_some()),
+    ("auth_ldap.queries.vhost_access={constant, false}", |c| c.auth.ldap.vhost_access == LdapQuery::Constant(false)),
+    ("auth_ldap.queries.resource_access={constant, false}", |c| {
+        c.auth.ldap.resource_access == LdapQuery::Constant(false)
+    }),
+    ("auth_ldap.queries.topic_access={constant, false}", |c| c.auth.ldap.topic_access == LdapQuery::Constant(false)),
+    ("auth_ldap.queries.tags=[{management, {constant, true}}]", |c| {
+        c.auth.ldap.tags == [("management".to_owned(), LdapQuery::Constant(true))]
+    }),
     ("auth_oauth2.resource_server_id=rabbit", |c| c.auth.oauth2.root.id.as_deref() == Some("rabbit")),
     ("auth_oauth2.resource_server_type=x", |c| c.auth.oauth2.root.resource_server_type.as_deref() == Some("x")),
     ("auth_oauth2.scope_prefix=x", |c| c.auth.oauth2.root.scope_prefix.as_deref() == Some("x")),
@@ -198,7 +230,12 @@ pub(super) const OBSERVED: &[Observed] = &[
     ("management.oauth_resource_servers.one.oauth_token_endpoint_params.p=v", |c| {
         login(c).is_some_and(|server| server.token_endpoint_params.contains_key("p"))
     }),
-    // These have an effect in pairs; each is in the other's test below.
+    // These have an effect together with others, in the tests below.
+    ("auth_ldap.servers=none", |c| c.settings.len() == 1),
+    ("auth_ldap.dn_lookup_bind.user_dn=cn=a", |c| c.settings.len() == 1),
+    ("auth_ldap.dn_lookup_bind.password=b", |c| c.settings.len() == 1),
+    ("auth_ldap.other_bind.user_dn=cn=a", |c| c.settings.len() == 1),
+    ("auth_ldap.other_bind.password=b", |c| c.settings.len() == 1),
     ("auth_oauth2.scope_aliases.1.alias=a", |c| c.settings.len() == 1),
     ("auth_oauth2.scope_aliases.1.scope=s", |c| c.settings.len() == 1),
     ("auth_oauth2.resource_servers.one.scope_aliases.1.alias=a", |c| c.settings.len() == 1),
@@ -226,4 +263,35 @@ fn backends_are_in_the_order_of_their_numbers() {
     let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
     let links: Vec<_> = config.auth.backends.iter().map(of).collect();
     assert_eq!(links, [pair("internal", "internal"), pair("oauth2", "internal"), pair("http", "http")]);
+}
+
+#[test]
+fn a_name_and_its_password_are_who_binds() {
+    for key in ["dn_lookup_bind", "other_bind"] {
+        let bind = |more: &str| {
+            let text = format!("auth_ldap.{key}.user_dn = cn=a\n{more}");
+            let ldap = load_all(&[&text], &[]).unwrap().auth.ldap;
+            if key == "other_bind" { ldap.other_bind } else { ldap.dn_lookup_bind }
+        };
+        let LdapBind::Fixed { user_dn, password } = bind(&format!("auth_ldap.{key}.password = secret")) else {
+            panic!("{key} takes a name and its password");
+        };
+        assert_eq!((&*user_dn, password.expose(), &*format!("{password:?}")), ("cn=a", "secret", "********"));
+        assert_eq!(bind(""), LdapBind::AsUser, "a name alone is nobody, as in RabbitMQ");
+        assert_eq!(bind(&format!("auth_ldap.{key} = anon")), LdapBind::Anonymous);
+    }
+}
+
+#[test]
+fn servers_are_in_the_order_of_their_numbers_and_none_clears_them() {
+    let text = "auth_ldap.servers.10 = c\nauth_ldap.servers.2 = b\nauth_ldap.servers.1 = a";
+    assert_eq!(load_all(&[text], &[]).unwrap().auth.ldap.servers, ["a", "b", "c"]);
+    assert!(load_all(&[text], &["auth_ldap.servers=none"]).unwrap().auth.ldap.servers.is_empty());
+}
+
+#[test]
+fn what_is_no_query_is_refused() {
+    let text = "auth_ldap.queries.vhost_access = {in_group, 7}";
+    let error = load_all(&[text], &[]).unwrap_err().to_string();
+    assert!(error.contains("expected a query such as"), "{error}");
 }

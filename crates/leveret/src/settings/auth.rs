@@ -6,7 +6,7 @@ use backends::{
     HttpBackend, HttpSettings, HttpsSettings, Method, OAuth2Backend, OAuth2Settings, ProviderSettings, ResourceServer,
     ScopeSyntax, SigningKey, algorithm, is_allowed_url,
 };
-use broker::VhostUser;
+use broker::{Accounts, VhostUser};
 use config::{BackendLink, Config, HttpsClientOptions, OAuthProviderOptions, ResourceServerOptions};
 use management::{OAuthLogin, OAuthResourceServer};
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use std::time::Duration;
 
 /// The chains of backends: for everything, and for HTTP where that has its own.
 pub(crate) fn chains(config: &Config) -> Result<(Chain, Option<Chain>)> {
-    let mut modules = Modules { config, http: None, oauth2: None, cache: None };
+    let mut modules = Modules { config, http: None, oauth2: None, ldap: None, cache: None };
     let (all, http) = (&config.auth.backends, &config.auth.http_backends);
     let all = if all.is_empty() { Chain::default() } else { modules.chain(all)? };
     let http = if http.is_empty() { None } else { Some(modules.chain(http)?) };
@@ -27,6 +27,7 @@ struct Modules<'a> {
     config: &'a Config,
     http: Option<Module>,
     oauth2: Option<Module>,
+    ldap: Option<Module>,
     cache: Option<Module>,
 }
 
@@ -65,6 +66,12 @@ impl Modules<'_> {
                 }
                 self.oauth2.clone().context("no OAuth 2 backend")
             }
+            "rabbit_auth_backend_ldap" => {
+                if self.ldap.is_none() {
+                    self.ldap = Some(ldap(self.config)?);
+                }
+                self.ldap.clone().context("no LDAP backend")
+            }
             "rabbit_auth_backend_cache" => {
                 if self.cache.is_none() {
                     self.cache = Some(self.cache()?);
@@ -95,9 +102,20 @@ fn full_name(name: &str) -> &str {
         "internal_loopback" => "rabbit_auth_backend_internal_loopback",
         "http" => "rabbit_auth_backend_http",
         "oauth" | "oauth2" => "rabbit_auth_backend_oauth2",
+        "ldap" => "rabbit_auth_backend_ldap",
         "cache" => "rabbit_auth_backend_cache",
         name => name,
     }
+}
+
+#[cfg(feature = "ldap")]
+fn ldap(config: &Config) -> Result<Module> {
+    super::ldap::backend(config)
+}
+
+#[cfg(not(feature = "ldap"))]
+fn ldap(_: &Config) -> Result<Module> {
+    bail!("the backend `ldap` is not in this binary; build it with `cargo build --release --features ldap`")
 }
 
 fn http(config: &Config) -> HttpSettings {
@@ -198,8 +216,17 @@ fn provider(options: &OAuthProviderOptions, prefix: &str) -> Result<ProviderSett
     })
 }
 
+/// What new users are like.
+pub(crate) fn accounts(config: &Config) -> Result<Accounts> {
+    Ok(Accounts {
+        password_hashing: password_hashing(config),
+        credential_rule: credential_rule(config)?,
+        default_users: default_users(config),
+    })
+}
+
 /// How new passwords are hashed.
-pub(crate) fn password_hashing(config: &Config) -> HashingAlgorithm {
+pub(super) fn password_hashing(config: &Config) -> HashingAlgorithm {
     match &*config.auth.password_hashing {
         "argon2" => HashingAlgorithm::Argon2,
         name => HashingAlgorithm::from_name(name).unwrap_or_default(),
@@ -225,7 +252,7 @@ pub(crate) fn credential_rule(config: &Config) -> Result<CredentialRule> {
 }
 
 /// Users that new virtual hosts begin with.
-pub(crate) fn default_users(config: &Config) -> Vec<VhostUser> {
+fn default_users(config: &Config) -> Vec<VhostUser> {
     let user = |(name, user): (&String, &config::DefaultVhostUser)| VhostUser {
         name: name.clone(),
         vhost_pattern: user.vhost_pattern.clone(),

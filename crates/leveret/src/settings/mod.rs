@@ -1,12 +1,14 @@
 //! From the configuration's terms to those of the engine and the driver.
 
 mod auth;
+#[cfg(feature = "ldap")]
+mod ldap;
 mod management;
 mod tls;
 mod users;
 mod vhosts;
 
-pub(crate) use auth::{chains, credential_rule, https};
+pub(crate) use auth::{accounts, chains, credential_rule, https};
 pub(crate) use management::http_settings;
 pub(crate) use tls::{Endpoints, entrance};
 pub(crate) use users::{default_user, login_settings};
@@ -44,8 +46,6 @@ pub(crate) fn settings(config: &Config) -> Settings {
             config::OnRedeclare::Warn => OnRedeclare::Warn,
             config::OnRedeclare::Alter => OnRedeclare::Alter,
         },
-        password_hashing: auth::password_hashing(config),
-        default_users: auth::default_users(config),
         default_vhost_limits: config.vhosts.default_limits.iter().map(vhosts::limits).collect(),
         default_operator_policies: config.vhosts.default_operator_policies.iter().map(vhosts::policy).collect(),
         parameter_limits: config.vhosts.parameter_limits.clone(),

@@ -6,10 +6,15 @@ mod cache;
 mod chain;
 mod http;
 mod keys;
+#[cfg(feature = "ldap")]
+mod ldap;
 mod oauth2;
 mod passwords;
+mod reload;
 mod secrets;
 mod service;
+#[cfg(feature = "ldap")]
+mod slapd;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -15,8 +15,8 @@ use crate::{assert_refused, connect, get, start};
 
 /// An issuer whose keys are shared secrets, by id.
 pub struct Issuer {
-    service: Service,
-    keys: Arc<Mutex<Vec<(String, String)>>>,
+    pub service: Service,
+    pub keys: Arc<Mutex<Vec<(String, String)>>>,
 }
 
 impl Issuer {

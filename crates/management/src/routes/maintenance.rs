@@ -56,7 +56,7 @@ pub(super) async fn reset_attempts(api: Api<Administrator>, Path(name): Path<Str
 
 /// What RabbitMQ answers; its documentation has the hash alone.
 pub(super) async fn hash(api: Api<Administrator>, Path(password): Path<String>) -> Result<Json<Value>, ApiError> {
-    let algorithm = api.broker()?.settings.password_hashing;
+    let algorithm = api.broker()?.accounts().password_hashing;
     let hash = tokio::task::spawn_blocking(move || hash_password(algorithm, password.as_bytes()));
     match hash.await {
         Ok(Ok(hash)) => Ok(Json(json!({ "ok": hash }))),

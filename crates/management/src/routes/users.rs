@@ -95,7 +95,7 @@ pub(super) async fn put(
     let Some(tags) = given_tags(&request)? else { return Err(ApiError::bad_request("tags_not_present")) };
     let creates_only = headers.get(header::IF_NONE_MATCH).is_some_and(|value| value == "*");
     let permissions = preset_permissions(&name, &request)?;
-    let hashing = api.broker()?.settings.password_hashing;
+    let hashing = api.broker()?.accounts().password_hashing;
     let command = AdminCommand::PutUser {
         name,
         password: Some(password(&request, hashing)?.unwrap_or(NewPassword::Nobody)),
@@ -143,7 +143,7 @@ pub(super) async fn patch(
     let request = object(&bytes)?;
     let command = AdminCommand::PutUser {
         name,
-        password: password(&request, api.broker()?.settings.password_hashing)?,
+        password: password(&request, api.broker()?.accounts().password_hashing)?,
         tags: given_tags(&request)?,
         limits: request.get("limits").map(json::to_field),
         when: WhenUserExists::Require,

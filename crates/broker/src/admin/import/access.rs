@@ -28,7 +28,7 @@ impl Broker {
                 }
                 // RabbitMQ: one without a password has none from now on.
                 let (password_hash, hashing_algorithm) =
-                    password?.unwrap_or_else(|| (String::new(), self.settings.password_hashing.as_str().to_owned()));
+                    password?.unwrap_or_else(|| (String::new(), self.accounts().password_hashing.as_str().to_owned()));
                 let mut user = known.cloned().unwrap_or_default();
                 if let Some(limits) = &limits {
                     user_limits::check(limits)?;

@@ -1,0 +1,347 @@
+//! Queries, and what they come to.
+
+use auth::Pattern;
+
+use super::pattern::{For, Variables};
+
+/// Groups that are looked at for one question about groups in groups.
+const MOST_GROUPS: usize = 10_000;
+
+/// A query; texts are patterns with variables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Query {
+    /// The same whoever asks.
+    Constant(bool),
+    /// What is asked by the value of a variable.
+    For(Vec<(String, String, Query)>),
+    /// Whether there is an entry.
+    Exists(String),
+    /// Whether the user is in a group.
+    InGroup {
+        /// The group.
+        dn: String,
+        /// Its attribute that has the members.
+        attribute: String,
+    },
+    /// Whether the user is in a group, or in one that is in it.
+    InGroupNested {
+        /// The group.
+        dn: String,
+        /// The attribute of groups that has the members.
+        attribute: String,
+        /// Groups are looked for at any depth.
+        is_subtree: bool,
+    },
+    /// The other way round.
+    Not(Box<Query>),
+    /// All of them.
+    And(Vec<Query>),
+    /// One of them.
+    Or(Vec<Query>),
+    /// Whether two texts are the same, or one is among the others.
+    Equals(Box<Query>, Box<Query>),
+    /// Whether a text matches a regular expression.
+    Match(Box<Query>, Box<Query>),
+    /// A text.
+    Text(String),
+    /// The values of an attribute.
+    Attribute {
+        /// The entry.
+        dn: String,
+        /// The attribute.
+        name: String,
+    },
+}
+
+/// The server as queries see it.
+pub(super) trait Directory {
+    /// Whether the entry has the value in the attribute, or exists, where there is none.
+    fn has(&mut self, dn: &str, value: Option<(&str, &str)>) -> Result<bool, Failure>;
+    /// The values of an attribute of the entry, or of the first below it that has any.
+    fn attribute(&mut self, dn: &str, name: &str) -> Result<Vec<String>, Failure>;
+    /// The names of the groups that have the member in the attribute.
+    fn groups_of(&mut self, member: &str, attribute: &str, is_subtree: bool) -> Result<Vec<String>, Failure>;
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The connection was lost; a new one may do better.
+    Closed,
+    /// The server did not answer in time, or not as it should: the connection is of no use any more.
+    Broken(String),
+    /// It answers that it cannot.
+    Other(String),
+}
+
+impl Failure {
+    pub(super) fn text(&self) -> &str {
+        match self {
+            Failure::Closed => "the connection is closed",
+            Failure::Broken(text) | Failure::Other(text) => text,
+        }
+    }
+}
+
+/// What a query comes to.
+#[derive(Debug, PartialEq, Eq)]
+enum Value {
+    Truth(bool),
+    Texts(Vec<String>),
+}
+
+type Outcome = Result<Value, Failure>;
+
+/// Who asks.
+pub(super) struct Asker<'a> {
+    pub(super) user_dn: &'a str,
+    pub(super) variables: &'a Variables,
+}
+
+impl Asker<'_> {
+    /// Whether the query comes to true.
+    pub(super) fn holds(&self, query: &Query, directory: &mut dyn Directory) -> Result<bool, Failure> {
+        match self.evaluate(query, directory)? {
+            Value::Truth(truth) => Ok(truth),
+            Value::Texts(_) => Err(Failure::Other("the query is a text and neither true nor false".to_owned())),
+        }
+    }
+
+    fn evaluate(&self, query: &Query, directory: &mut dyn Directory) -> Outcome {
+        let name = |pattern: &str| self.variables.fill(pattern, For::Name);
+        let truth = |truth: Result<bool, Failure>| truth.map(Value::Truth);
+        match query {
+            Query::Constant(constant) => Ok(Value::Truth(*constant)),
+            Query::For(cases) => self.choose(cases, directory),
+            Query::Exists(dn) => truth(directory.has(&name(dn), None)),
+            Query::InGroup { dn, attribute } => truth(directory.has(&name(dn), Some((attribute, self.user_dn)))),
+            Query::InGroupNested { dn, attribute, is_subtree } => {
+                truth(self.is_nested(&name(dn), attribute, *is_subtree, directory))
+            }
+            Query::Not(of) => truth(self.holds(of, directory).map(|held| !held)),
+            Query::And(of) => {
+                truth(of.iter().try_fold(
+                    true,
+                    |so_far, next| {
+                        if so_far { settled(self.holds(next, directory)) } else { Ok(false) }
+                    },
+                ))
+            }
+            Query::Or(of) => {
+                truth(of.iter().try_fold(
+                    false,
+                    |so_far, next| {
+                        if so_far { Ok(true) } else { settled(self.holds(next, directory)) }
+                    },
+                ))
+            }
+            Query::Equals(one, other) => {
+                let both = self.both(self.evaluate(one, directory), || self.evaluate(other, directory))?;
+                Ok(Value::Truth(both.is_some_and(|(one, other)| is_equal(&one, &other))))
+            }
+            Query::Match(text, expression) => {
+                let text = self.evaluate(text, directory);
+                let expression = match &**expression {
+                    Query::Text(pattern) => Ok(Value::Texts(vec![self.variables.fill(pattern, For::Expression)])),
+                    other => self.evaluate(other, directory),
+                };
+                let both = self.both(text, || expression)?;
+                Ok(Value::Truth(both.is_some_and(|(texts, expressions)| is_match(&texts, &expressions))))
+            }
+            Query::Text(pattern) => Ok(Value::Texts(vec![self.variables.fill(pattern, For::Text)])),
+            Query::Attribute { dn, name: attribute } => directory.attribute(&name(dn), attribute).map(Value::Texts),
+        }
+    }
+
+    fn choose(&self, cases: &[(String, String, Query)], directory: &mut dyn Directory) -> Outcome {
+        for (variable, value, then) in cases {
+            match self.variables.value(variable) {
+                None => return Err(Failure::Other(format!("args_do_not_contain {variable}"))),
+                Some(found) if found == value => return self.evaluate(then, directory),
+                Some(_) => {}
+            }
+        }
+        Err(Failure::Other("for_query_incomplete".to_owned()))
+    }
+
+    /// Two texts; `None` where one of them cannot be had, which makes what is asked of them false.
+    fn both(
+        &self,
+        one: Outcome,
+        other: impl FnOnce() -> Outcome,
+    ) -> Result<Option<(Vec<String>, Vec<String>)>, Failure> {
+        let texts = |outcome: Outcome| match outcome {
+            Ok(Value::Texts(texts)) => Ok(Some(texts)),
+            Ok(Value::Truth(_)) | Err(Failure::Other(_)) => Ok(None),
+            Err(failure) => Err(failure),
+        };
+        let (one, other) = (texts(one)?, texts(other())?);
+        Ok(one.zip(other))
+    }
+
+    /// Goes from the user to the groups that it is in, and on to those that they are in; each is looked at once.
+    fn is_nested(
+        &self,
+        group: &str,
+        attribute: &str,
+        is_subtree: bool,
+        directory: &mut dyn Directory,
+    ) -> Result<bool, Failure> {
+        let wanted = group.to_lowercase();
+        let mut seen = std::collections::HashSet::from([self.user_dn.to_lowercase()]);
+        let mut open = vec![self.user_dn.to_owned()];
+        while let Some(member) = open.pop() {
+            // What goes wrong with one group ends with it, as in RabbitMQ.
+            let groups = match directory.groups_of(&member, attribute, is_subtree) {
+                Err(Failure::Other(_)) => Vec::new(),
+                groups => groups?,
+            };
+            for group in groups {
+                let lower = group.to_lowercase();
+                if lower == wanted {
+                    return Ok(true);
+                }
+                if seen.len() < MOST_GROUPS && seen.insert(lower) {
+                    open.push(group);
+                }
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// In lists of queries one that has no answer is false.
+fn settled(held: Result<bool, Failure>) -> Result<bool, Failure> {
+    match held {
+        Err(Failure::Other(_)) => Ok(false),
+        held => held,
+    }
+}
+
+fn is_equal(one: &[String], other: &[String]) -> bool {
+    match (one, other) {
+        ([one], others) => others.contains(one),
+        (ones, [other]) => ones.contains(other),
+        (ones, others) => ones == others,
+    }
+}
+
+/// Many texts by many expressions are not compared, as in RabbitMQ.
+fn is_match(texts: &[String], expressions: &[String]) -> bool {
+    if texts.len() > 1 && expressions.len() > 1 {
+        return false;
+    }
+    let compiled: Vec<Pattern> = expressions.iter().filter_map(|text| Pattern::compile_search(text).ok()).collect();
+    texts.iter().any(|text| compiled.iter().any(|pattern| pattern.is_match(text)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Groups by name with their members, and one attribute.
+    struct Fake(Vec<(&'static str, Vec<&'static str>)>);
+
+    impl Directory for Fake {
+        fn has(&mut self, dn: &str, value: Option<(&str, &str)>) -> Result<bool, Failure> {
+            let found = self.0.iter().find(|(name, _)| *name == dn);
+            let (_, members) = found.ok_or_else(|| Failure::Other("noSuchObject".to_owned()))?;
+            Ok(value.is_none_or(|(attribute, value)| attribute == "member" && members.contains(&value)))
+        }
+
+        fn attribute(&mut self, dn: &str, _: &str) -> Result<Vec<String>, Failure> {
+            match dn {
+                "one" => Ok(vec!["a".to_owned()]),
+                "two" => Ok(vec!["a".to_owned(), "b".to_owned()]),
+                "lost" => Err(Failure::Closed),
+                _ => Err(Failure::Other("not_found".to_owned())),
+            }
+        }
+
+        fn groups_of(&mut self, member: &str, _: &str, _: bool) -> Result<Vec<String>, Failure> {
+            let groups = self.0.iter().filter(|(_, members)| members.contains(&member));
+            Ok(groups.map(|(name, _)| (*name).to_owned()).collect())
+        }
+    }
+
+    fn ask(query: &Query) -> Result<bool, String> {
+        let mut variables = Variables::of_user("alice");
+        variables.add("vhost", "v");
+        let mut fake = Fake(vec![
+            ("cn=g", vec!["cn=alice"]),
+            ("cn=h", vec!["cn=g", "cn=i"]),
+            ("cn=i", vec!["cn=h"]),
+            ("cn=other", vec![]),
+        ]);
+        let asker = Asker { user_dn: "cn=alice", variables: &variables };
+        asker.holds(query, &mut fake).map_err(|failure| failure.text().to_owned())
+    }
+
+    fn text(text: &str) -> Box<Query> {
+        Box::new(Query::Text(text.to_owned()))
+    }
+
+    fn attribute(dn: &str) -> Box<Query> {
+        Box::new(Query::Attribute { dn: dn.to_owned(), name: "x".to_owned() })
+    }
+
+    fn group(dn: &str) -> Query {
+        Query::InGroup { dn: dn.to_owned(), attribute: "member".to_owned() }
+    }
+
+    fn nested(dn: &str) -> Query {
+        Query::InGroupNested { dn: dn.to_owned(), attribute: "member".to_owned(), is_subtree: true }
+    }
+
+    #[test]
+    fn groups_have_members_and_other_groups() {
+        assert_eq!(ask(&group("cn=g")), Ok(true));
+        assert_eq!(ask(&group("cn=h")), Ok(false));
+        assert_eq!(ask(&group("cn=none")), Err("noSuchObject".to_owned()));
+        assert_eq!(ask(&nested("cn=g")), Ok(true));
+        assert_eq!(ask(&nested("CN=H")), Ok(true));
+        // Although h and i are in each other.
+        assert_eq!(ask(&nested("cn=i")), Ok(true));
+        assert_eq!(ask(&nested("cn=other")), Ok(false));
+    }
+
+    #[test]
+    fn what_has_no_answer_is_false_in_a_list_and_wrong_alone() {
+        let (yes, no, bad) = (Query::Constant(true), Query::Constant(false), group("cn=none"));
+        assert_eq!(ask(&Query::And(vec![yes.clone(), bad.clone()])), Ok(false));
+        assert_eq!(ask(&Query::Or(vec![bad.clone(), yes.clone()])), Ok(true));
+        assert_eq!(ask(&Query::Or(vec![no.clone(), bad.clone()])), Ok(false));
+        assert_eq!(ask(&Query::And(Vec::new())), Ok(true));
+        assert_eq!(ask(&Query::Or(Vec::new())), Ok(false));
+        assert!(ask(&Query::Not(Box::new(bad))).is_err());
+        assert_eq!(ask(&Query::Not(Box::new(no))), Ok(true));
+        assert!(ask(&Query::Text("true".to_owned())).is_err());
+    }
+
+    #[test]
+    fn texts_are_compared_one_by_one() {
+        let equals = |one, other| ask(&Query::Equals(one, other));
+        assert_eq!(equals(text("${username}"), text("alice")), Ok(true));
+        assert_eq!(equals(text("b"), attribute("two")), Ok(true));
+        assert_eq!(equals(attribute("two"), text("c")), Ok(false));
+        assert_eq!(equals(attribute("none"), text("a")), Ok(false));
+        assert_eq!(equals(attribute("lost"), text("a")), Err("the connection is closed".to_owned()));
+        let matches = |one, other| ask(&Query::Match(one, other));
+        assert_eq!(matches(text("alice-q"), text("^${username}-")), Ok(true));
+        assert_eq!(matches(text("alice"), text("^b")), Ok(false));
+        assert_eq!(matches(attribute("two"), text("^b$")), Ok(true));
+        assert_eq!(matches(text("xa"), attribute("one")), Ok(true));
+        assert_eq!(matches(attribute("two"), attribute("two")), Ok(false));
+        assert_eq!(matches(text("a"), text("(")), Ok(false));
+    }
+
+    #[test]
+    fn a_case_is_chosen_by_a_variable() {
+        let of = |variable: &str, value: &str| {
+            Query::For(vec![(variable.to_owned(), value.to_owned(), Query::Constant(true))])
+        };
+        assert_eq!(ask(&of("vhost", "v")), Ok(true));
+        assert_eq!(ask(&of("vhost", "w")), Err("for_query_incomplete".to_owned()));
+        assert_eq!(ask(&of("name", "w")), Err("args_do_not_contain name".to_owned()));
+    }
+}
