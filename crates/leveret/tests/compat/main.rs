@@ -55,11 +55,6 @@ const SUITE_FAILURES: &[(&[&str], &str, &str)] = &[
         "-",
     ),
     (
-        &["server.Firehose"],
-        "there is no `rabbitmqctl trace_on`, and nothing is published to `amq.rabbitmq.trace`",
-        "operations",
-    ),
-    (
         &["server.LoopbackUsers"],
         "connects to an address that is not a loopback one, where the broker under test does not listen",
         "-",
