@@ -33,6 +33,7 @@ pub mod id {
     pub const ACCESS_REQUEST: MethodId = (30, 10);
     pub const ACCESS_REQUEST_OK: MethodId = (30, 11);
     pub const EXCHANGE_DECLARE: MethodId = (40, 10);
+    pub const EXCHANGE_DECLARE_OK: MethodId = (40, 11);
     pub const EXCHANGE_DELETE: MethodId = (40, 20);
     pub const EXCHANGE_BIND: MethodId = (40, 30);
     pub const EXCHANGE_UNBIND: MethodId = (40, 40);
@@ -44,6 +45,7 @@ pub mod id {
     pub const QUEUE_UNBIND: MethodId = (50, 50);
     pub const BASIC_QOS: MethodId = (60, 10);
     pub const BASIC_CONSUME: MethodId = (60, 20);
+    pub const BASIC_CONSUME_OK: MethodId = (60, 21);
     pub const BASIC_CANCEL: MethodId = (60, 30);
     pub const BASIC_CANCEL_OK: MethodId = (60, 31);
     pub const BASIC_PUBLISH: MethodId = (60, 40);

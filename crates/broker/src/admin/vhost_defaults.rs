@@ -3,9 +3,10 @@
 use super::parameters::{LIMITS, VHOST_LIMITS};
 use super::registry::Writer;
 use super::{AdminError, Missing};
+use crate::accounts::VhostUser;
 use crate::broker::Broker;
 use crate::policy::{Policy, definition_of_terms};
-use crate::settings::{VhostPolicy, VhostUser};
+use crate::settings::VhostPolicy;
 use amqp::{FieldTable, FieldValue};
 use auth::hash_password;
 use metadata::{Change, ParameterDefinition, PermissionDefinition, PolicyKind, UserDefinition, UserLimits};

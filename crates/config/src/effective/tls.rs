@@ -63,7 +63,7 @@ impl Checked {
             honor_cipher_order: self.boolean(&key("honor_cipher_order")),
             reuse_sessions: self.boolean(&key("reuse_sessions")),
             // Not every listener has the key.
-            crl_check: match self.given(&key("crl_check")) {
+            crl_check: match self.word_if_any(&key("crl_check")) {
                 Some("true") => CrlCheck::Chain,
                 Some("peer") => CrlCheck::Peer,
                 Some("best_effort") => CrlCheck::BestEffort,
@@ -100,7 +100,7 @@ impl Checked {
     }
 
     /// A word that was given for a key that there may be.
-    fn given(&self, key: &str) -> Option<&'static str> {
+    fn word_if_any(&self, key: &str) -> Option<&'static str> {
         match self.settings.get(key)?.value {
             Value::Word(word) => Some(word),
             _ => None,

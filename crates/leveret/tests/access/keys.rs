@@ -177,7 +177,8 @@ fn tokens_are_verified_by_what_keys_of_providers_say() {
     let (url, keys) = (issuer.url(""), issuer.url("/keys"));
     let (named, unnamed, rsa) = (by_secret(Some("one"), &json!({})), by_secret(None, &json!({})), by_rsa("pair"));
     let (good, bad) = ("alice cannot", "refused");
-    let rows: &[(&[(&str, &str)], &str, &str)] = &[
+    type Row<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a str);
+    let rows: &[Row<'_>] = &[
         (&[], &named, bad),
         (&[("issuer", &url)], &named, good),
         (&[("jwks_uri", &keys)], &named, good),
