@@ -90,6 +90,9 @@ enum Value {
     Texts(Vec<String>),
 }
 
+/// The values of two texts that are compared.
+type TwoTexts = (Vec<String>, Vec<String>);
+
 type Outcome = Result<Value, Failure>;
 
 /// Who asks.
@@ -165,11 +168,7 @@ impl Asker<'_> {
     }
 
     /// Two texts; `None` where one of them cannot be had, which makes what is asked of them false.
-    fn both(
-        &self,
-        one: Outcome,
-        other: impl FnOnce() -> Outcome,
-    ) -> Result<Option<(Vec<String>, Vec<String>)>, Failure> {
+    fn both(&self, one: Outcome, other: impl FnOnce() -> Outcome) -> Result<Option<TwoTexts>, Failure> {
         let texts = |outcome: Outcome| match outcome {
             Ok(Value::Texts(texts)) => Ok(Some(texts)),
             Ok(Value::Truth(_)) | Err(Failure::Other(_)) => Ok(None),
