@@ -342,7 +342,8 @@ fn there_is_as_much_as_there_may_be() {
         client.publish(1, "", "nobody", "x".repeat(101));
         client.next_event(1).method.id != method::id::BASIC_ACK
     };
-    let limits: [(&str, &str, &dyn Fn(&BrokerProcess) -> bool); 5] = [
+    type Limit<'a> = (&'a str, &'a str, &'a dyn Fn(&BrokerProcess) -> bool);
+    let limits: [Limit<'_>; 5] = [
         ("max_connections", "1", &second_connection),
         ("channel_max_per_node", "1", &second_channel),
         ("cluster_exchange_limit", "7", &another_exchange),

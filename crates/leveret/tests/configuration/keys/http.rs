@@ -30,13 +30,14 @@ fn get(address: SocketAddr, path: &str) -> String {
 /// The lines of the log of requests, once there is one with `text`.
 #[track_caller]
 fn log_of_requests(directory: &Path, text: &str) -> String {
+    let of_a_day = regex::Regex::new(r"^access\.log\.\d{4}_\d\d_\d\d_\d\d$").unwrap();
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
         let mut log = String::new();
         for entry in std::fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-            assert!(regex::Regex::new(r"^access\.log\.\d{4}_\d\d_\d\d_\d\d$").unwrap().is_match(&name), "{name}");
+            assert!(of_a_day.is_match(&name), "{name}");
             log += &std::fs::read_to_string(path).unwrap();
         }
         if log.contains(text) {

@@ -209,7 +209,10 @@ fn the_console_has_colours_where_they_are_wanted() {
 }
 
 /// A key of a formatter, its value, further keys, and what the lines of the vhost look like then.
-const FORMATS: &[(&str, &str, &[(&str, &str)], &str)] = &[
+type Format = (&'static str, &'static str, &'static [(&'static str, &'static str)], &'static str);
+
+/// Formats of lines.
+const FORMATS: &[Format] = &[
     ("", "json", &[], r#"^\{"time":"[^"]+","level":"info","msg":"vhost 'upper\\nlower' created",.*\}$"#),
     (".time_format", "epoch_secs", &[], r"(?m)^\d{10}\.\d{6} \[info\] \S+ vhost 'upper$"),
     (".level_format", "uc4", &[], r"(?m) \[INFO\] \S+ vhost 'upper$"),
