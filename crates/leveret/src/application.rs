@@ -4,6 +4,7 @@ mod administration;
 
 use crate::cluster;
 use crate::definitions::Definitions;
+use crate::in_force::InForce;
 use crate::log_exchange;
 use crate::logging;
 use crate::memory::Monitored;
@@ -46,9 +47,12 @@ pub(crate) struct Application {
     backing_up: Mutex<()>,
 }
 
-/// The configuration in force.
+/// The configuration.
 struct Configured {
+    /// As it was read last.
     config: Arc<Config>,
+    /// What of it is in force; some of what was read later waits for a restart.
+    in_force: InForce,
     /// The files that it was read from.
     files: Vec<PathBuf>,
     /// The digest of the definitions that were imported last.
@@ -84,7 +88,8 @@ struct Running {
 impl Application {
     pub(crate) fn new(sources: Sources, loaded: Loaded, endpoints: Endpoints) -> Application {
         let data_dir = loaded.config.data_dir.clone();
-        let configured = Configured { config: Arc::new(loaded.config), files: loaded.files, imported: None };
+        let in_force = InForce::at_start(&loaded.config);
+        let configured = Configured { config: Arc::new(loaded.config), in_force, files: loaded.files, imported: None };
         Application {
             sources,
             configured: Mutex::new(configured),
@@ -106,7 +111,7 @@ impl Application {
         &self.endpoints
     }
 
-    /// The configuration in force.
+    /// The configuration as it was read last; what a reload could not change yet holds from the next start on.
     pub(crate) fn config(&self) -> Arc<Config> {
         lock(&self.configured).config.clone()
     }
@@ -116,9 +121,15 @@ impl Application {
         lock(&self.configured).files.clone()
     }
 
-    /// What was read again is in force from now on.
+    /// Which settings are in force.
+    pub(crate) fn in_force(&self) -> InForce {
+        lock(&self.configured).in_force.clone()
+    }
+
+    /// What was read again is in force from now on, but for what needs a restart.
     pub(crate) fn replace(&self, config: Arc<Config>, files: Vec<PathBuf>) {
         let mut configured = lock(&self.configured);
+        configured.in_force = configured.in_force.after_reload(&config);
         (configured.config, configured.files) = (config, files);
     }
 
@@ -163,6 +174,10 @@ impl Application {
             return Ok(());
         }
         let config = &*self.config();
+        {
+            let mut configured = lock(&self.configured);
+            configured.in_force = configured.in_force.after_restart_of_the_broker(config);
+        }
         let listeners = Listeners::open(&config.listeners, &config.tls.listeners, settings::socket_options(config))?;
         let (addresses, tls_addresses) = (listeners.addresses(), listeners.tls_addresses());
         let Opened { broker, storage, has_first_vhost } = open(config, &self.data_dir)?;

@@ -2,7 +2,7 @@
 
 use crate::arguments::{ConfigCommand, ServerOptions};
 use crate::settings;
-use config::{Config, KeySpec, Sources};
+use config::{KeySpec, Setting, Sources};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -42,9 +42,12 @@ pub(crate) fn run(command: ConfigCommand, mut options: ServerOptions) -> ExitCod
     let text = match command {
         ConfigCommand::Check { .. } => summary(&loaded, are_named),
         ConfigCommand::Show { all, format, .. } if format == "json" => {
-            format!("{:#}\n", json!({ "files": paths(&loaded.files), "settings": described(&loaded.config, all) }))
+            format!(
+                "{:#}\n",
+                json!({ "files": paths(&loaded.files), "settings": described(&loaded.config.settings, all) })
+            )
         }
-        ConfigCommand::Show { all, .. } => shown(&loaded.config, all),
+        ConfigCommand::Show { all, .. } => shown(&loaded.config.settings, all),
     };
     // Who reads it may have gone, as `head` does.
     let _ = io::stdout().write_all(text.as_bytes());
@@ -79,8 +82,8 @@ fn summary(loaded: &config::Loaded, are_named: bool) -> String {
     text + &format!("{} keys given, nothing wrong\n", loaded.config.settings.len())
 }
 
-fn shown(config: &Config, all: bool) -> String {
-    let rows = rows(config, all);
+fn shown(settings: &[Setting], all: bool) -> String {
+    let rows = rows(settings, all);
     let assignments: Vec<String> = rows.iter().map(|row| format!("{} = {}", row.key, row.value)).collect();
     let width = assignments.iter().map(|text| text.chars().count()).max().unwrap_or(0).min(60);
     let mut text = String::new();
@@ -101,7 +104,7 @@ pub(crate) struct Row {
 }
 
 /// The keys that were given, and with `all` those with a default too, by name; secrets are masked.
-pub(crate) fn rows(config: &Config, all: bool) -> Vec<Row> {
+pub(crate) fn rows(settings: &[Setting], all: bool) -> Vec<Row> {
     let mut rows: BTreeMap<String, Row> = BTreeMap::new();
     let unset = |spec: &&'static KeySpec| !spec.default.is_empty() && !spec.is_family();
     for spec in config::table().filter(unset).filter(|_| all) {
@@ -117,7 +120,7 @@ pub(crate) fn rows(config: &Config, all: bool) -> Vec<Row> {
             },
         );
     }
-    for setting in &config.settings {
+    for setting in settings {
         let spec = setting.spec;
         rows.insert(
             setting.key.clone(),
@@ -134,7 +137,7 @@ pub(crate) fn rows(config: &Config, all: bool) -> Vec<Row> {
 }
 
 /// The same as JSON.
-pub(crate) fn described(config: &Config, all: bool) -> Vec<Value> {
+pub(crate) fn described(settings: &[Setting], all: bool) -> Vec<Value> {
     let describe = |row: Row| {
         json!({
             "key": row.key,
@@ -144,5 +147,5 @@ pub(crate) fn described(config: &Config, all: bool) -> Vec<Value> {
             "effect": row.has_effect,
         })
     };
-    rows(config, all).into_iter().map(describe).collect()
+    rows(settings, all).into_iter().map(describe).collect()
 }

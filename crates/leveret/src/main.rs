@@ -8,6 +8,7 @@ mod certificates;
 mod cluster;
 mod configuration;
 mod definitions;
+mod in_force;
 mod log_exchange;
 mod logging;
 mod memory;

@@ -5,15 +5,15 @@
 
 use crate::application::Application;
 use crate::definitions::Definitions;
+use crate::in_force::InForce;
 use crate::logging::{self, Logging};
 use crate::settings;
 use crate::storage::MESSAGES;
 use crate::{certificates, cluster, configuration};
 use auth::Chain;
 use broker::{Accounts, AdminCommand, Broker};
-use config::{Change, Config, Effect, Setting};
+use config::{Change, Config, Effect};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use tracing::{error, info, warn};
 
@@ -66,7 +66,7 @@ fn try_reload(application: &Application) -> Result<Reloaded, Vec<String>> {
         .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     let one = |error: anyhow::Error| vec![crate::one_line(&error)];
     let (old, new) = (application.config(), Arc::new(loaded.config));
-    let mut reloaded = sorted(&old, &new);
+    let mut reloaded = sorted(&application.in_force(), &new);
     // What can fail comes first.
     let certificates =
         certificates::prepare(&application.endpoints().all()).map_err(|error| vec![error.to_string()])?;
@@ -147,10 +147,10 @@ fn apply(application: &Application, old: &Config, new: &Config, access: Access) 
     });
 }
 
-/// The keys that say something else than before, by what that leads to.
-fn sorted(old: &Config, new: &Config) -> Reloaded {
+/// The keys that say something else than what is in force, by what that leads to.
+fn sorted(in_force: &InForce, new: &Config) -> Reloaded {
     let mut reloaded = Reloaded::default();
-    for setting in changed(old, new) {
+    for setting in in_force.changed(new) {
         let list = match (setting.spec.effect, setting.spec.change) {
             (Effect::Ignored, _) => &mut reloaded.without_effect,
             (_, Change::Now) => &mut reloaded.applied,
@@ -159,19 +159,10 @@ fn sorted(old: &Config, new: &Config) -> Reloaded {
         };
         list.push(setting.key.clone());
     }
-    if old.plugins != new.plugins {
+    if in_force.plugins != new.plugins {
         reloaded.restart.push("enabled_plugins".to_owned());
     }
     reloaded
-}
-
-/// Settings that are new, gone, or have another value, each once.
-fn changed<'a>(old: &'a Config, new: &'a Config) -> Vec<&'a Setting> {
-    let is_in = |setting: &Setting, config: &Config| config.settings.iter().any(|other| other.has_text_of(setting));
-    let added = new.settings.iter().filter(|setting| !is_in(setting, old));
-    let gone = old.settings.iter().filter(|setting| !is_in(setting, new));
-    let mut seen = BTreeSet::new();
-    added.chain(gone).filter(|setting| seen.insert(&setting.key)).collect()
 }
 
 fn say(reloaded: &Reloaded) {
@@ -190,16 +181,18 @@ fn listed(keys: &[String]) -> String {
 
 /// What is in force, for operators: files, settings with where each comes from, plugins.
 pub(crate) fn describe(application: &Application, all: bool) -> Value {
-    let config = application.config();
+    let in_force = application.in_force();
     let files: Vec<String> = application.files().iter().map(|file| file.display().to_string()).collect();
-    let enabled: Vec<&str> = config::Plugins::available().filter(|name| config.plugins.is_enabled(name)).collect();
+    let enabled: Vec<&str> = config::Plugins::available().filter(|name| in_force.plugins.is_enabled(name)).collect();
+    let waiting = sorted(&in_force, &application.config()).restart;
     json!({
         "files": files,
-        "settings": configuration::described(&config, all),
+        "settings": configuration::described(&in_force.settings, all),
+        "needs_restart": waiting,
         "plugins": {
-            "file": config.plugins.file.as_ref().map(|file| file.display().to_string()),
+            "file": in_force.plugins.file.as_ref().map(|file| file.display().to_string()),
             "enabled": enabled,
-            "absent": config.plugins.absent().collect::<Vec<_>>(),
+            "absent": in_force.plugins.absent().collect::<Vec<_>>(),
         },
     })
 }
@@ -218,12 +211,13 @@ mod tests {
     fn changed_keys_are_sorted_by_what_they_lead_to() {
         let old = config(&["heartbeat=10", "leveret.reactors=1", "default_pass=a", "frame_max=4096"]);
         let new = config(&["heartbeat=20", "leveret.reactors=2", "default_pass=b", "frame_max=4096", "mqtt.vhost=x"]);
-        let reloaded = sorted(&old, &new);
+        let in_force = InForce::at_start(&old);
+        let reloaded = sorted(&in_force, &new);
         assert_eq!(reloaded.applied, ["heartbeat"]);
         assert_eq!(reloaded.restart, ["leveret.reactors"]);
         assert_eq!(reloaded.first_start, ["default_pass"]);
         assert_eq!(reloaded.without_effect, ["mqtt.vhost"]);
-        let gone = sorted(&old, &config(&[]));
+        let gone = sorted(&in_force, &config(&[]));
         assert_eq!(gone.applied, ["heartbeat"]);
         assert_eq!(gone.restart, ["frame_max", "leveret.reactors"]);
     }

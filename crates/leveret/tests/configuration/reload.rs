@@ -41,6 +41,11 @@ fn what_can_change_does_and_the_rest_is_named() {
     assert_eq!(json(&broker, "GET", "/api/leveret/loopback-users", ""), json!(["nobody"]));
     assert_eq!(setting(&broker, "heartbeat")["value"], "20");
     assert!(broker.has_logged("changed keys that need a restart: leveret.reactors"));
+    // It is not in force for having been read.
+    assert_eq!(setting(&broker, "leveret.reactors")["value"], "1");
+    assert_eq!(json(&broker, "GET", "/api/leveret/configuration", "")["needs_restart"], json!(["leveret.reactors"]));
+    let again = json(&broker, "POST", "/api/leveret/reload", "");
+    assert_eq!((&again["applied"], &again["needs_restart"]), (&json!([]), &json!(["leveret.reactors"])));
     let first = RawClient::connect(broker.address(), &ConnectOptions::default());
     let health = broker.http("GET", "/api/health/checks/below-node-connection-limit", &[], "").unwrap();
     assert_eq!(health.status, 503, "one connection is the limit now");
