@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use testkit::{BrokerProcess, Publish, QueueDeclare, RawClient};
+use testkit::{BrokerProcess, ConnectOptions, Publish, QueueDeclare, RawClient};
 
 use crate::slapd::{Slapd, odd_server};
 use crate::{assert_refused, connect, get, start, user};
@@ -102,7 +102,8 @@ fn queries_decide() {
     for vhost in ["tenant", "closed"] {
         broker.administer("PUT", &format!("/api/vhosts/{vhost}"), "");
     }
-    RawClient::connect(broker.address(), &user("bob", "builder").vhost("tenant"));
+    let tenant = ConnectOptions { vhost: "tenant".to_owned(), ..user("bob", "builder") };
+    RawClient::connect(broker.address(), &tenant);
     let mut client = RawClient::tuned(broker.address(), &user("bob", "builder"));
     client.send(0, testkit::connection_open("closed"));
     let close = client.expect_close(0);
