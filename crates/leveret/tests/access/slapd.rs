@@ -101,7 +101,8 @@ impl Slapd {
     pub fn start(more: &str) -> Option<Slapd> {
         if !Path::new(SLAPD).exists() {
             assert!(std::env::var_os("CI").is_none(), "there is no {SLAPD}, which .ci/packages installs");
-            eprintln!("skipped: there is no {SLAPD}; apt-get install slapd");
+            // Past what the test harness keeps of tests that pass.
+            let _ = writeln!(std::io::stderr(), "skipped: there is no {SLAPD}; apt-get install slapd");
             return None;
         }
         let mut directory = tempfile::tempdir().unwrap();
