@@ -26,7 +26,7 @@ pub(crate) fn sources(options: &ServerOptions) -> Sources {
 /// Carries out `leveret config`.
 pub(crate) fn run(command: ConfigCommand, mut options: ServerOptions) -> ExitCode {
     let files = match &command {
-        ConfigCommand::Check { files } | ConfigCommand::Show { files, .. } => files.clone(),
+        ConfigCommand::Check { files, .. } | ConfigCommand::Show { files, .. } => files.clone(),
     };
     let are_named = !files.is_empty();
     options.config.extend(files);

@@ -33,6 +33,8 @@ fn wrong(kind: Kind) -> Vec<String> {
         Kind::Ip => texts(&["localhost", "127.0.0.256", "127.0.0.1:5672"]),
         Kind::Version => texts(&["4", "4.2", "four.two.one", "4.2.0.1"]),
         Kind::RotationDate => texts(&["daily", "$D24", "$X0"]),
+        Kind::LdapQuery => texts(&["true", "{constant}", "{constant, maybe}", "{in_group, \"cn=a\""]),
+        Kind::LdapTags => texts(&["administrator", "{constant, true}", "[{administrator}]", "[administrator"]),
         // No file can give an empty value: that is no line of a key.
         Kind::Text | Kind::Secret | Kind::Name | Kind::Path | Kind::List => Vec::new(),
     }

@@ -40,10 +40,10 @@ fn a_main_file_that_is_none_is_named() {
     std::fs::remove_dir(&main).unwrap();
 
     std::fs::write(&main, b"heartbeat = 1\n\x7fELF\x02\x01\x01\0\0\xff\xfe\0\0").unwrap();
-    assert_eq!(refused_in(&directory), format!("{}:2: the line is not UTF-8", main.display()));
+    assert_eq!(refused_in(&directory), format!("{}:2: the line is not UTF-8, save the file as UTF-8", main.display()));
 
     std::fs::write(&main, b"heartbeat = 1\n# gr\xfcn\n").unwrap();
-    assert_eq!(refused_in(&directory), format!("{}:2: the line is not UTF-8", main.display()));
+    assert_eq!(refused_in(&directory), format!("{}:2: the line is not UTF-8, save the file as UTF-8", main.display()));
 
     // A hole in a file takes no space, and is read as far as the limit only.
     std::fs::File::create(&main).unwrap().set_len(100 << 20).unwrap();
@@ -106,7 +106,7 @@ fn files_of_secrets_that_cannot_be_read_are_named() {
     let binary = directory.join("binary");
     std::fs::write(&binary, b"s3cret\xff").unwrap();
     let line = of(&binary);
-    assert!(line.ends_with("the line is not UTF-8") && !line.contains("s3cret"), "{line}");
+    assert!(line.ends_with("the line is not UTF-8, save the file as UTF-8") && !line.contains("s3cret"), "{line}");
     let large = directory.join("large");
     std::fs::File::create(&large).unwrap().set_len(100 << 20).unwrap();
     assert!(of(&large).contains("is larger than 4194304 bytes"));

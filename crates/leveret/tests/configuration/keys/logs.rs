@@ -298,5 +298,6 @@ fn levels_are_those_of_outputs_and_categories() {
     let usual = lines(&[]);
     assert!(has(&usual, "info") && !has(&usual, "debug"));
     assert!(has(&lines(&[("log.default.level", "debug")]), "debug"));
-    assert!(has(&lines(&[("log.console.level", "debug"), ("log.default.level", "debug")]), "debug"));
+    let both = lines(&[("log.console.level", "error"), ("log.default.level", "debug")]);
+    assert!(has(&both, "error") && !has(&both, "info"), "{both}");
 }
