@@ -49,7 +49,7 @@ impl Secure {
     }
 
     /// Answers every request with the same; its address.
-    fn serve(&self, answer: String) -> String {
+    pub fn serve(&self, answer: String) -> String {
         let config = self.config.clone();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
