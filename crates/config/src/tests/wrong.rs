@@ -32,6 +32,8 @@ fn wrong(kind: Kind) -> Vec<String> {
         Kind::Listener => texts(&["amqp", "host:5672", "127.0.0.1", "65536", "127.0.0.1:0:1", "[::1]:x"]),
         Kind::Ip => texts(&["localhost", "127.0.0.256", "127.0.0.1:5672"]),
         Kind::Version => texts(&["4", "4.2", "four.two.one", "4.2.0.1"]),
+        Kind::LdapQuery => texts(&["true", "{constant, maybe}", "{in_group}", "[{constant, true}]"]),
+        Kind::LdapTags => texts(&["{constant, true}", "[{management}]", "[management]"]),
         Kind::RotationDate => texts(&["daily", "$D24", "$X0"]),
         Kind::LdapQuery => texts(&["true", "{constant}", "{constant, maybe}", "{in_group, \"cn=a\""]),
         Kind::LdapTags => texts(&["administrator", "{constant, true}", "[{administrator}]", "[administrator"]),
