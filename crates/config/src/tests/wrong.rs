@@ -35,8 +35,6 @@ fn wrong(kind: Kind) -> Vec<String> {
         Kind::LdapQuery => texts(&["true", "{constant, maybe}", "{in_group}", "[{constant, true}]"]),
         Kind::LdapTags => texts(&["{constant, true}", "[{management}]", "[management]"]),
         Kind::RotationDate => texts(&["daily", "$D24", "$X0"]),
-        Kind::LdapQuery => texts(&["true", "{constant}", "{constant, maybe}", "{in_group, \"cn=a\""]),
-        Kind::LdapTags => texts(&["administrator", "{constant, true}", "[{administrator}]", "[administrator"]),
         // No file can give an empty value: that is no line of a key.
         Kind::Text | Kind::Secret | Kind::Name | Kind::Path | Kind::List => Vec::new(),
     }
