@@ -64,29 +64,33 @@ fn by_rsa(kid: &str) -> String {
     encode(&header, &claims(&json!({})), &key).unwrap()
 }
 
-/// What becomes of a token: `refused`, or the user's name and whether it may declare a queue.
+/// What becomes of a token: `refused`, or the user's name and whether it may use the virtual host and declare a queue,
+/// which both take a scope.
 fn fate(settings: &[(&str, &str)], token: &str) -> String {
     let mut all = vec![("auth_backends.1", "oauth2")];
     all.extend_from_slice(settings);
     let broker = start(&all);
-    let options = user("whoever", token);
-    let mut client = RawClient::open(broker.address(), options.timeout);
-    client.send_raw(&options.protocol_header);
-    client.expect_start();
-    client.send(0, options.start_ok());
+    let mut client = RawClient::logged_in(broker.address(), &user("whoever", token));
     let answer = client.try_next(Duration::from_secs(20)).ok().flatten();
     if answer.is_none_or(|event| event.method.id != id::CONNECTION_TUNE) {
         return "refused".to_owned();
     }
-    drop(client);
-    let mut client = RawClient::connect(broker.address(), &options);
+    client.send(0, testkit::tune_ok(2047, 131_072, 0));
+    client.send(0, testkit::connection_open("/"));
+    let answer = client.next_event(0);
+    if answer.method.id != id::CONNECTION_OPEN_OK {
+        let line = "access to vhost '/' refused for user '";
+        let log = broker.has_logged(line).then(|| broker.log()).unwrap_or_default();
+        let name = log.iter().find_map(|logged| logged.split_once(line)?.1.split('\'').next());
+        return format!("{} cannot", name.unwrap_or("nobody"));
+    }
     client.open_channel(1);
     client.send(1, QueueDeclare::exclusive("queue7"));
     let can = client.next_event(1).method.id != id::CHANNEL_CLOSE;
     let connections = broker.http("GET", "/api/connections", &[], "").unwrap().body;
     let connections: Value = serde_json::from_str(&connections).unwrap();
-    let open = connections.as_array().unwrap().iter().find(|connection| connection["state"] == "running").unwrap();
-    format!("{} {}", open["user"].as_str().unwrap(), if can { "can" } else { "cannot" })
+    let name = connections[0]["user"].as_str().unwrap();
+    format!("{name} {}", if can { "can" } else { "cannot" })
 }
 
 /// Keys that stand at the root and below a resource server: value, further key, the token's claims, what becomes of it

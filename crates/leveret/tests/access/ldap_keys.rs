@@ -194,6 +194,25 @@ fn a_user_may_bind_by_another_name() {
     connect(&start_at(address, &[elsewhere, bind]), "alice", "wonderland");
 }
 
+/// Here nobody may look anybody up without a name, and each may as themselves.
+#[test]
+fn who_looks_users_up_is_who_may() {
+    let slapd = Slapd::start(None);
+    let address = SocketAddr::from(([127, 0, 0, 1], slapd.port));
+    let lookup = [
+        PATTERN,
+        ("auth_ldap.dn_lookup_attribute", "cn"),
+        ("auth_ldap.dn_lookup_base", "ou=people,dc=example"),
+        ("auth_ldap.queries.vhost_access", r#"{in_group, "cn=managers,ou=groups,dc=example"}"#),
+    ];
+    let as_user = [&lookup[..], &[("auth_ldap.dn_lookup_bind", "as_user")]].concat();
+    connect(&start_at(address, &as_user), "alice", "wonderland");
+    let nobody = [&lookup[..], &[("auth_ldap.dn_lookup_bind", "anon")]].concat();
+    let broker = start_at(address, &nobody);
+    let _client = begun(&broker);
+    assert!(broker.has_logged("searching for the DN of alice found not exactly one entry"), "{:?}", broker.log());
+}
+
 /// The first does not answer.
 #[test]
 fn the_servers_are_tried_in_order() {
