@@ -112,6 +112,41 @@ fn files_of_secrets_that_cannot_be_read_are_named() {
     assert!(of(&large).contains("is larger than 4194304 bytes"));
 }
 
+/// Checking tells all of it, and the broker the first.
+#[test]
+fn what_is_wrong_beyond_single_keys_is_told_too() {
+    let directory = directory("beyond-keys");
+    let missing = directory.join("missing.pem");
+    let missing = missing.to_str().unwrap();
+    let main = write(
+        &directory,
+        "rabbitmq.conf",
+        &format!(
+            "listeners.ssl.1 = 127.0.0.1:5671\nssl_options.certfile = {missing}\nssl_options.keyfile = {missing}\n\
+             auth_backends.1 = cache\ncredential_validator.validation_backend = regexp\n\
+             credential_validator.regexp = (\n"
+        ),
+    );
+    let main = main.to_str().unwrap();
+    let (code, _, error) = run(&["config", "check", main], &[]);
+    assert_eq!(code, EX_CONFIG, "{error}");
+    let lines: Vec<_> = error.lines().collect();
+    let expected = [
+        format!("error: ssl_options.certfile: {missing} cannot be read: no such file"),
+        "error: the backend `cache` needs `auth_cache.cached_backend`".to_owned(),
+        "error: bad value `(` for `credential_validator.regexp`".to_owned(),
+    ];
+    assert_eq!(lines.len(), expected.len(), "{error}");
+    for (line, expected) in lines.iter().zip(&expected) {
+        assert!(line.starts_with(expected), "{line}");
+    }
+    let data = directory.join("data");
+    let (code, _, error) = run(&["server", "--config", main, "--data-dir", data.to_str().unwrap()], &[]);
+    assert_eq!(code, EX_CONFIG, "{error}");
+    assert_eq!(error, format!("{} (and 2 more: `leveret config check` lists them)\n", lines[0]));
+    assert!(!data.exists());
+}
+
 /// What is wrong with a running broker's files changes nothing about it.
 #[test]
 fn a_running_broker_keeps_what_it_has() {

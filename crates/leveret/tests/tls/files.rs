@@ -26,7 +26,8 @@ fn refusal(directory: &Path, settings: &[(&str, &str)]) -> String {
         command.arg("--set").arg(format!("{key}={value}"));
     }
     let output = command.output().unwrap();
-    assert!(!output.status.success());
+    assert_eq!(output.status.code(), Some(78));
+    assert!(!directory.join("data").exists(), "nothing is made");
     let errors = String::from_utf8(output.stderr).unwrap();
     assert_eq!(errors.lines().count(), 1, "{errors}");
     errors.trim_end().replace(&directory.display().to_string(), "DIR")
