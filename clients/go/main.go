@@ -28,6 +28,9 @@ var checks = []struct {
 	{"redelivery", redelivery},
 	{"tls", tlsServer},
 	{"tls-client-certificate", tlsClientCertificate},
+	{"token-login", tokenLogin},
+	{"token-expiry", tokenExpiry},
+	{"token-refresh", tokenRefresh},
 	{"reconnect", reconnect},
 }
 

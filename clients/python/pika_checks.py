@@ -5,14 +5,17 @@ import ssl
 import subprocess
 import sys
 import time
+import urllib.request
 from contextlib import contextmanager, suppress
 
 import pika
-from pika.exceptions import AMQPError, ChannelClosedByBroker, UnroutableError
+from pika.exceptions import AMQPError, ChannelClosedByBroker, ConnectionClosedByBroker, UnroutableError
 
 from checks import URI, Skipped, expect, fresh, restart_broker, restart_command, run
 
 PARAMETERS = pika.URLParameters(URI)
+# A token that expires while a check runs: an expiry is a whole second, so that it may have one less.
+SHORT_LIFE_S = 3
 
 
 @contextmanager
@@ -411,6 +414,71 @@ def tls_client_certificate():
     over_tls(shows_certificate=True)
 
 
+def token(life_s):
+    """Asks the issuer for a token that expires in so many seconds."""
+    issuer = os.environ.get("LEVERET_ISSUER")
+    if not issuer:
+        raise Skipped("LEVERET_ISSUER is not set")
+    with urllib.request.urlopen(f"{issuer}/token?life_s={life_s}") as answer:
+        return answer.read().decode()
+
+
+@contextmanager
+def with_token(life_s):
+    """Connects with a token as the password."""
+    parameters = pika.URLParameters(URI)
+    parameters.credentials = pika.PlainCredentials("whoever", token(life_s))
+    connection = pika.BlockingConnection(parameters)
+    try:
+        yield connection
+    finally:
+        with suppress(AMQPError):
+            connection.close()
+
+
+def exchange_message(connection):
+    """Sends a message to a queue of the connection and gets it back."""
+    channel = connection.channel()
+    queue = channel.queue_declare("", exclusive=True).method.queue
+    channel.basic_publish("", queue, b"x")
+    _, _, body = next(channel.consume(queue, auto_ack=True, inactivity_timeout=5))
+    expect("the body that came back", body, b"x")
+    channel.close()
+
+
+def stay(connection, seconds):
+    """Stays connected for as long; pika says when the server closes the connection."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        connection.process_data_events(time_limit=0.1)
+
+
+def token_login():
+    """A token is a password."""
+    with with_token(600) as connection:
+        exchange_message(connection)
+
+
+def token_expiry():
+    """The server closes the connection when the token expires."""
+    with with_token(SHORT_LIFE_S) as connection:
+        exchange_message(connection)
+        try:
+            stay(connection, 8)
+        except ConnectionClosedByBroker as closed:
+            expect("the code", closed.reply_code, 320)
+            return
+        raise AssertionError("still open after the token expired")
+
+
+def token_refresh():
+    """connection.update-secret brings a token that takes the place of the one that expires."""
+    with with_token(SHORT_LIFE_S) as connection:
+        connection.update_secret(token(600), "the old one expires")
+        stay(connection, SHORT_LIFE_S + 1)
+        exchange_message(connection)
+
+
 CHECKS = [
     ("hello-world", hello_world),
     ("work-queue", work_queue),
@@ -426,6 +494,9 @@ CHECKS = [
     ("redelivery", redelivery),
     ("tls", tls),
     ("tls-client-certificate", tls_client_certificate),
+    ("token-login", token_login),
+    ("token-expiry", token_expiry),
+    ("token-refresh", token_refresh),
     ("reconnect", reconnect),
 ]
 

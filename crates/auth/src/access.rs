@@ -1,6 +1,7 @@
 //! Users, virtual hosts and permissions in memory, and the questions they answer.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
@@ -160,10 +161,26 @@ impl AccessControl {
         if password.is_empty() {
             return Err(LoginError::BlankPassword { user: shown() });
         }
-        // An unknown user costs as much as a wrong password, so that time tells no names.
-        let hash = user.as_ref().and_then(|user| user.password.clone()).unwrap_or_else(PasswordHash::of_nobody);
-        let verified = hash.verify(password);
-        user.filter(|_| verified).ok_or_else(|| LoginError::InvalidCredentials { user: shown() })
+        // An unknown user, and one without a password, cost as much as a wrong password, so that time tells no names.
+        let own = user.as_ref().and_then(|user| user.password.as_ref());
+        let is_right = match own {
+            Some(hash) => hash.verify(password),
+            None => {
+                // What fits a hash that is another's is nobody's password.
+                self.decoy(attempt.user).verify(password);
+                false
+            }
+        };
+        user.filter(|_| is_right).ok_or_else(|| LoginError::InvalidCredentials { user: shown() })
+    }
+
+    /// A hash to spend the time of one that is not there: that of a user whom the name chooses, and the same one each time,
+    /// so that names which are there and names which are not are slow and quick alike.
+    fn decoy(&self, name: &str) -> PasswordHash {
+        let state = self.state();
+        let count = u64::try_from(state.users.len()).unwrap_or(u64::MAX).max(1);
+        let at = usize::try_from(state.users.hasher().hash_one(name) % count).unwrap_or(0);
+        state.users.values().nth(at).and_then(|user| user.password.clone()).unwrap_or_else(PasswordHash::of_nobody)
     }
 
     fn state(&self) -> RwLockReadGuard<'_, State> {

@@ -118,7 +118,7 @@ impl PasswordHash {
         Some(PasswordHash::Salted { algorithm, salt: *salt, digest: digest.to_vec() })
     }
 
-    /// A hash that no password fits, to spend the same time on an unknown user as on a known one.
+    /// A hash that no password fits, to spend some time where nobody has one.
     pub(crate) fn of_nobody() -> PasswordHash {
         PasswordHash::Salted { algorithm: HashingAlgorithm::default(), salt: [0; SALT_BYTES], digest: Vec::new() }
     }

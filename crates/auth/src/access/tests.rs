@@ -357,3 +357,32 @@ fn debug_output_holds_no_secret() {
     assert!(!printed.contains("s3cret"), "{printed}");
     assert!(!printed.contains(&definition.password_hash), "{printed}");
 }
+
+/// With hashes that take longer than others, an unknown user must not be the only quick one.
+#[test]
+fn an_unknown_user_takes_as_long_as_a_known_one() {
+    let put = |name: &str, hash: &str| {
+        Change::PutUser(UserDefinition {
+            name: name.into(),
+            password_hash: hash.into(),
+            hashing_algorithm: HashingAlgorithm::Argon2.as_str().into(),
+            ..UserDefinition::default()
+        })
+    };
+    let hash = hash_password(HashingAlgorithm::Argon2, b"secret").unwrap();
+    let without: Vec<String> = (0..8).map(|n| format!("without{n}")).collect();
+    let mut users: Vec<Change> = without.iter().map(|name| put(name, "")).collect();
+    users.extend((0..8).map(|n| put(&format!("slow{n}"), &hash)));
+    let access = access(users);
+    let decoys: Vec<bool> =
+        (0..64).map(|n| matches!(access.decoy(&format!("nobody{n}")), PasswordHash::Argon2(_))).collect();
+    assert!(decoys.iter().filter(|is_slow| **is_slow).count() > 4, "{decoys:?}");
+    let again: Vec<bool> =
+        (0..64).map(|n| matches!(access.decoy(&format!("nobody{n}")), PasswordHash::Argon2(_))).collect();
+    assert_eq!(decoys, again, "asking twice tells nothing");
+    // The password of whom the name chooses opens nothing.
+    for name in without.iter().map(String::as_str).chain(["nobody1", "nobody2", "nobody3", ""]) {
+        assert!(login(&access, name, "secret", HERE).is_err(), "{name}");
+    }
+    login(&access, "slow0", "secret", HERE).unwrap();
+}

@@ -136,7 +136,36 @@ mod tests {
         #[test]
         fn any_bytes_are_read_to_an_end(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
             let mut elements = Elements(&bytes);
-            while elements.next().is_some() {}
+            let mut read = 0;
+            while let Some((_, content)) = elements.next() {
+                read += content.len() + 2;
+            }
+            // No element has more than was there.
+            prop_assert!(read + elements.0.len() <= bytes.len());
+            for tag in [BOOLEAN, INTEGER, OCTETS, ENUMERATED, SEQUENCE, SET] {
+                let _ = (Elements(&bytes).integer(tag), Elements(&bytes).expect(tag), Elements(&bytes).text());
+            }
+        }
+
+        #[test]
+        fn a_length_is_believed_only_with_its_content(digits in proptest::collection::vec(any::<u8>(), 1..9), there in 0..40_usize) {
+            let mut bytes = vec![OCTETS, 0x80 | u8::try_from(digits.len()).unwrap()];
+            bytes.extend_from_slice(&digits);
+            bytes.resize(bytes.len() + there, 7);
+            let claimed = digits.iter().fold(0_u64, |value, digit| value << 8 | u64::from(*digit));
+            let is_there = digits.len() <= 4 && claimed <= there as u64;
+            prop_assert_eq!(Elements(&bytes).next().map(|(_, content)| content.len() as u64), is_there.then_some(claimed));
+        }
+
+        #[test]
+        fn what_is_put_comes_back(elements in proptest::collection::vec((any::<u8>(), proptest::collection::vec(any::<u8>(), 0..300)), 0..6)) {
+            let mut bytes = Vec::new();
+            put_all(&mut bytes, SEQUENCE, |out| elements.iter().for_each(|(tag, content)| put(out, *tag, content)));
+            let mut inner = Elements(Elements(&bytes).expect(SEQUENCE).unwrap());
+            for (tag, content) in &elements {
+                prop_assert_eq!(inner.next(), Some((*tag, &content[..])));
+            }
+            prop_assert_eq!(inner.next(), None);
         }
     }
 }

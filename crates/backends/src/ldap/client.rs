@@ -32,7 +32,11 @@ const MOST_ENTRIES: u32 = 1000;
 
 const SUCCESS: u32 = 0;
 const SIZE_LIMIT_EXCEEDED: u32 = 4;
+const REFERRAL: u32 = 10;
+const NO_SUCH_OBJECT: u32 = 32;
 const INVALID_CREDENTIALS: u32 = 49;
+/// timeLimitExceeded, adminLimitExceeded, busy, unavailable, other: another time it may be another answer.
+const PASSING: [u32; 5] = [3, 11, 51, 52, 80];
 
 /// Where a search looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +48,14 @@ pub(super) enum Scope {
 
 /// What a search looks for: any entry, or those with a value of an attribute.
 pub(super) type Filter<'a> = Option<(&'a str, &'a str)>;
+
+/// What a search found.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) entries: Vec<Entry>,
+    /// These are all; false where a limit left some out.
+    pub(super) is_all: bool,
+}
 
 /// An entry that was found.
 #[derive(Debug, PartialEq, Eq)]
@@ -109,9 +121,9 @@ impl Connection {
     }
 
     /// Binds; false for a wrong name or password. Neither may be empty, which servers take for nobody in particular and
-    /// let in (RFC 4513, 5.1.2).
+    /// let in (RFC 4513, 5.1.2), nor begin with a zero, where a server written in C may see their end.
     pub(super) fn bind(&mut self, dn: &str, password: &str) -> Result<bool, Failure> {
-        if dn.is_empty() || password.is_empty() {
+        if [dn, password].iter().any(|text| text.is_empty() || text.starts_with('\0')) {
             return Ok(false);
         }
         self.send(|out| {
@@ -138,12 +150,13 @@ impl Connection {
         scope: Scope,
         filter: Filter<'_>,
         attribute: &str,
-    ) -> Result<Vec<Entry>, Failure> {
+    ) -> Result<Found, Failure> {
         self.send(|out| put_all(out, SEARCH, |out| put_search(out, base, scope, filter, attribute)))?;
         let (mut entries, mut bytes) = (Vec::new(), 0);
         loop {
             let (tag, content) = self.receive()?;
-            bytes += content.len();
+            // What is around it counts, so that nothing at all has an end, too.
+            bytes += 16 + content.len();
             if bytes > LONGEST {
                 return Err(Failure::Broken("the answer is too long".to_owned()));
             }
@@ -151,10 +164,12 @@ impl Connection {
                 ENTRY => entries.push(entry(&content).ok_or_else(unreadable)?),
                 REFERENCE => {}
                 DONE => match result_of(&content).ok_or_else(unreadable)? {
-                    // What is left out beyond the limit is not missed by those who ask for one.
-                    SUCCESS | SIZE_LIMIT_EXCEEDED => return Ok(entries),
-                    32 => return Err(Failure::Other("noSuchObject".to_owned())),
-                    10 => return Err(Failure::Other("referrals_not_supported".to_owned())),
+                    code @ (SUCCESS | SIZE_LIMIT_EXCEEDED) => return Ok(Found { entries, is_all: code == SUCCESS }),
+                    NO_SUCH_OBJECT => return Err(Failure::Other("noSuchObject".to_owned())),
+                    REFERRAL => return Err(Failure::Other("referrals_not_supported".to_owned())),
+                    code if PASSING.contains(&code) => {
+                        return Err(Failure::Undecided(format!("the server answers with result code {code}")));
+                    }
                     code => return Err(Failure::Other(format!("the server answers with result code {code}"))),
                 },
                 _ => return Err(unreadable()),
@@ -239,8 +254,13 @@ fn read_message(stream: &mut impl Read) -> io::Result<Vec<u8>> {
         return Err(bad("no LDAP, or too long"));
     }
     let mut message = Vec::new();
-    stream.take(length as u64).read_to_end(&mut message)?;
-    if message.len() < length { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(message) }
+    read_content(stream, length, &mut message)?;
+    Ok(message)
+}
+
+fn read_content(stream: &mut impl Read, length: usize, message: &mut Vec<u8>) -> io::Result<()> {
+    stream.take(length as u64).read_to_end(message)?;
+    if message.len() < length { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
 }
 
 fn unreadable() -> Failure {
@@ -370,9 +390,38 @@ mod tests {
         assert_eq!(claims(&[0x30, 0x88, 0, 0, 0, 0, 0, 0, 0, 1]), io::ErrorKind::InvalidData);
         assert_eq!(claims(b"HTTP/1.1 400 Bad Request"), io::ErrorKind::InvalidData);
         assert_eq!(read_message(&mut &[0x30, 2, 5, 0, 9][..]).unwrap(), [5, 0]);
+        let mut message = Vec::new();
+        let error = read_content(&mut &[7; 1000][..], LONGEST, &mut message).unwrap_err();
+        assert_eq!((error.kind(), message.len()), (io::ErrorKind::UnexpectedEof, 1000));
+        assert!(message.capacity() <= 16 << 10, "{} bytes for a thousand", message.capacity());
     }
 
     proptest! {
+        #[test]
+        fn an_entry_that_was_tampered_with_is_none_or_another(
+            at in 0..64_usize, byte in any::<u8>(), cut in 0..64_usize, dn in ".{0,20}", value in ".{0,20}",
+        ) {
+            let mut bytes = Vec::new();
+            put(&mut bytes, OCTETS, dn.as_bytes());
+            put_all(&mut bytes, SEQUENCE, |out| {
+                put_all(out, SEQUENCE, |out| {
+                    put(out, OCTETS, b"mail");
+                    put_all(out, SET, |out| put(out, OCTETS, value.as_bytes()));
+                });
+            });
+            let whole = Entry { dn, attributes: vec![("mail".to_owned(), vec![value])] };
+            prop_assert_eq!(entry(&bytes), Some(whole));
+            if let Some(found) = bytes.get_mut(at) {
+                *found = byte;
+            }
+            bytes.truncate(bytes.len().saturating_sub(cut));
+            // Its texts are what is there: replaced bytes take three each.
+            if let Some(Entry { dn, attributes }) = entry(&bytes) {
+                let values = attributes.iter().flat_map(|(_, values)| values).map(String::len).sum::<usize>();
+                prop_assert!(dn.len() + values <= 3 * bytes.len());
+            }
+        }
+
         #[test]
         fn no_bytes_of_a_server_do_harm(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = read_message(&mut &*bytes);

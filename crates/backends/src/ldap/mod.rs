@@ -14,7 +14,7 @@ use auth::{Attempt, Authenticated, Backend, Question, Refusal, ResourceKind, Ver
 use rustls::ClientConfig;
 use tracing::{info, warn};
 
-use client::{Connection, Protection, Scope};
+use client::{Connection, Found, Protection, Scope};
 use pattern::{For, Variables};
 use pool::{Bind, Pool, Trouble};
 pub use query::Query;
@@ -231,8 +231,9 @@ impl Inner {
         connection: &mut Connection,
     ) -> Result<String, Failure> {
         let wanted = Variables::of_user(user).fill(&self.settings.user_dn_pattern, For::Text);
-        let mut found = connection.search(base, Scope::Subtree, Some((attribute, &wanted)), "distinguishedName")?;
-        match (found.pop(), found.is_empty()) {
+        let found = connection.search(base, Scope::Subtree, Some((attribute, &wanted)), "distinguishedName")?;
+        let mut entries = found.entries;
+        match (entries.pop(), entries.is_empty() && found.is_all) {
             (Some(entry), true) => {
                 self.say(|| format!("LDAP DN lookup: {user} -> {}", entry.dn));
                 Ok(entry.dn)
@@ -255,6 +256,9 @@ impl Inner {
                 match asker.holds(query, &mut directory) {
                     Ok(true) => tags.push(tag.clone()),
                     Ok(false) | Err(Failure::Other(_)) => {}
+                    Err(failure @ Failure::Undecided(_)) => {
+                        warn!("LDAP: whether {user} has the tag {tag} is not known: {}", failure.text());
+                    }
                     Err(failure) => return Err(failure),
                 }
             }
@@ -367,11 +371,11 @@ struct Server<'a> {
 
 impl Directory for Server<'_> {
     fn has(&mut self, dn: &str, value: Option<(&str, &str)>) -> Result<bool, Failure> {
-        self.connection.search(dn, Scope::Entry, value, "objectClass").map(|found| !found.is_empty())
+        self.connection.search(dn, Scope::Entry, value, "objectClass").map(|found| !found.entries.is_empty())
     }
 
     fn attribute(&mut self, dn: &str, name: &str) -> Result<Vec<String>, Failure> {
-        let entries = self.connection.search(dn, Scope::Subtree, None, name)?;
+        let Found { entries, .. } = self.connection.search(dn, Scope::Subtree, None, name)?;
         let values = entries.into_iter().flat_map(|entry| entry.attributes);
         let mut values = values.filter(|(found, values)| found.eq_ignore_ascii_case(name) && !values.is_empty());
         values.next().map(|(_, values)| values).ok_or_else(|| Failure::Other("not_found".to_owned()))
@@ -381,6 +385,9 @@ impl Directory for Server<'_> {
         let scope = if is_subtree { Scope::Subtree } else { Scope::Below };
         let base = &self.inner.settings.group_lookup_base;
         let found = self.connection.search(base, scope, Some((attribute, member)), "dn")?;
-        Ok(found.into_iter().map(|entry| entry.dn).collect())
+        if !found.is_all {
+            return Err(Failure::Undecided(format!("there are more groups with {member} than the server tells")));
+        }
+        Ok(found.entries.into_iter().map(|entry| entry.dn).collect())
     }
 }

@@ -83,7 +83,7 @@ impl Pool {
                     return Ok(done);
                 }
                 Err(Failure::Closed) if was_kept => {}
-                Err(failure @ Failure::Other(_)) => {
+                Err(failure @ (Failure::Other(_) | Failure::Undecided(_))) => {
                     self.keep(connection, bind);
                     return Err(failed("cannot evaluate a query", failure, "ldap_evaluate_error"));
                 }
@@ -126,6 +126,6 @@ fn failed(what: &str, failure: Failure, error: &'static str) -> Trouble {
     error!("LDAP {what}: {}", failure.text());
     match failure {
         Failure::Closed => Trouble::Error("ldap_connect_error"),
-        Failure::Broken(_) | Failure::Other(_) => Trouble::Error(error),
+        Failure::Broken(_) | Failure::Other(_) | Failure::Undecided(_) => Trouble::Error(error),
     }
 }

@@ -72,13 +72,16 @@ pub(super) enum Failure {
     Broken(String),
     /// It answers that it cannot.
     Other(String),
+    /// It may answer another time, or answers with a part only. No query around this one makes anything of it: what
+    /// is not known must not let anybody in by being negated.
+    Undecided(String),
 }
 
 impl Failure {
     pub(super) fn text(&self) -> &str {
         match self {
             Failure::Closed => "the connection is closed",
-            Failure::Broken(text) | Failure::Other(text) => text,
+            Failure::Broken(text) | Failure::Other(text) | Failure::Undecided(text) => text,
         }
     }
 }
@@ -178,7 +181,8 @@ impl Asker<'_> {
         Ok(one.zip(other))
     }
 
-    /// Goes from the user to the groups that it is in, and on to those that they are in; each is looked at once.
+    /// Goes from the user to the groups that it is in, and on to those that they are in; each is looked at once. What
+    /// goes wrong has no answer, so that it can be negated no more than elsewhere; RabbitMQ takes it for no groups.
     fn is_nested(
         &self,
         group: &str,
@@ -190,19 +194,17 @@ impl Asker<'_> {
         let mut seen = std::collections::HashSet::from([self.user_dn.to_lowercase()]);
         let mut open = vec![self.user_dn.to_owned()];
         while let Some(member) = open.pop() {
-            // What goes wrong with one group ends with it, as in RabbitMQ.
-            let groups = match directory.groups_of(&member, attribute, is_subtree) {
-                Err(Failure::Other(_)) => Vec::new(),
-                groups => groups?,
-            };
-            for group in groups {
+            for group in directory.groups_of(&member, attribute, is_subtree)? {
                 let lower = group.to_lowercase();
                 if lower == wanted {
                     return Ok(true);
                 }
-                if seen.len() < MOST_GROUPS && seen.insert(lower) {
+                if seen.insert(lower) {
                     open.push(group);
                 }
+            }
+            if seen.len() > MOST_GROUPS {
+                return Err(Failure::Undecided(format!("more than {MOST_GROUPS} groups")));
             }
         }
         Ok(false)
@@ -257,7 +259,13 @@ mod tests {
             }
         }
 
-        fn groups_of(&mut self, member: &str, _: &str, _: bool) -> Result<Vec<String>, Failure> {
+        fn groups_of(&mut self, member: &str, attribute: &str, _: bool) -> Result<Vec<String>, Failure> {
+            match attribute {
+                "busy" => return Err(Failure::Undecided("busy".to_owned())),
+                "absent" => return Err(Failure::Other("noSuchObject".to_owned())),
+                "endless" => return Ok((0..100).map(|n| format!("{member}{n}")).collect()),
+                _ => {}
+            }
             let groups = self.0.iter().filter(|(_, members)| members.contains(&member));
             Ok(groups.map(|(name, _)| (*name).to_owned()).collect())
         }
@@ -315,6 +323,30 @@ mod tests {
         assert!(ask(&Query::Not(Box::new(bad))).is_err());
         assert_eq!(ask(&Query::Not(Box::new(no))), Ok(true));
         assert!(ask(&Query::Text("true".to_owned())).is_err());
+    }
+
+    #[test]
+    fn what_is_not_known_lets_nobody_in() {
+        let banned = |attribute: &str| Query::InGroupNested {
+            dn: "cn=banned".to_owned(),
+            attribute: attribute.to_owned(),
+            is_subtree: true,
+        };
+        let not = |of: Query| Query::Not(Box::new(of));
+        assert_eq!(ask(&not(banned("member"))), Ok(true));
+        assert_eq!(ask(&not(banned("absent"))), Err("noSuchObject".to_owned()));
+        for (attribute, text) in [("busy", "busy"), ("endless", "more than 10000 groups")] {
+            let yes = || Query::Constant(true);
+            for query in [
+                banned(attribute),
+                not(banned(attribute)),
+                not(Query::Or(vec![banned(attribute), Query::Constant(false)])),
+                not(Query::And(vec![yes(), banned(attribute)])),
+                Query::Or(vec![banned(attribute), yes()]),
+            ] {
+                assert_eq!(ask(&query), Err(text.to_owned()), "{query:?}");
+            }
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use testkit::{BrokerProcess, Publish, QueueDeclare, RawClient};
+use testkit::{BrokerProcess, ConnectOptions, Publish, QueueDeclare, RawClient};
 
 use crate::slapd::{Slapd, odd_server};
 use crate::{assert_refused, connect, get, start, user};
@@ -32,7 +32,7 @@ fn refused(client: &mut RawClient, queue: &str) -> (u16, String) {
 
 #[test]
 fn users_log_in_and_are_refused() {
-    let slapd = Slapd::start(None);
+    let Some(slapd) = Slapd::start("") else { return };
     let broker = start_with(slapd.port, &[PATTERN]);
     connect(&broker, "alice", "wonderland").declare(1, QueueDeclare::exclusive("q"));
     connect(&broker, "guest", "guest");
@@ -40,14 +40,24 @@ fn users_log_in_and_are_refused() {
     for (name, password) in [("alice", "wrong"), ("nobody", "wonderland"), ("alice", ""), ("", "wonderland")] {
         assert_refused(&broker, name, password);
     }
+    // The server itself lets somebody in who gives no password, so that it is the broker that has to refuse it.
+    assert_eq!(slapd.bind("cn=alice,ou=people,dc=example", "wrong"), 49);
+    assert_eq!(slapd.bind("cn=alice,ou=people,dc=example", ""), 0);
     assert!(broker.has_logged("user 'alice' - unauthenticated bind not allowed"));
+    // "alice:", ":" and "alice:\0"; with her password she is known, and has no tag that lets her look.
+    let whoami = |credentials: &str| get(&broker, "/api/whoami", &format!("Basic {credentials}")).1;
+    for credentials in ["YWxpY2U6", "Og==", "YWxpY2U6AA=="] {
+        assert!(whoami(credentials).contains(r#""error":"not_authorized""#), "{}", whoami(credentials));
+    }
+    let known = whoami("YWxpY2U6d29uZGVybGFuZA==");
+    assert!(!known.contains("not_authorized"), "{known}");
     let log = broker.log().join("\n");
     assert!(!log.contains("wonderland") && !log.contains("wrong"), "passwords are not logged: {log}");
 }
 
 #[test]
 fn names_are_not_what_they_pretend() {
-    let slapd = Slapd::start(None);
+    let Some(slapd) = Slapd::start("") else { return };
     let broker = start_with(slapd.port, &[("auth_ldap.user_dn_pattern", "cn=${username},dc=example")]);
     // It is there, but it is not called so.
     assert_refused(&broker, "alice,ou=people", "wonderland");
@@ -67,9 +77,68 @@ fn names_are_not_what_they_pretend() {
     }
 }
 
+/// Names of virtual hosts, queues and users stand for themselves wherever a query has them.
+#[test]
+fn names_add_nothing_to_queries() {
+    let Some(slapd) = Slapd::start("") else { return };
+    let broker = start_with(
+        slapd.port,
+        &[
+            PATTERN,
+            ("auth_ldap.log", "true"),
+            (
+                "auth_ldap.queries.vhost_access",
+                r#"{'or', [{equals, "${vhost}", "/"}, {exists, "ou=${vhost},dc=example"}]}"#,
+            ),
+            (
+                "auth_ldap.queries.resource_access",
+                r#"{'or', [{exists, "cn=${name},dc=example"}, {match, "${name}", {string, "^${username}-q$"}}]}"#,
+            ),
+        ],
+    );
+    for (vhost, is_open) in [("people", true), ("tenant,ou=vhosts", false), ("tenant+ou=tenant", false)] {
+        broker.administer("PUT", &format!("/api/vhosts/{vhost}"), "");
+        let mut client = RawClient::tuned(broker.address(), &user("alice", "wonderland"));
+        client.send(0, testkit::connection_open(vhost));
+        if is_open {
+            client.expect_method(0, testkit::method::id::CONNECTION_OPEN_OK);
+        } else {
+            assert_eq!(client.expect_close(0).code, 530, "{vhost}");
+        }
+    }
+    let mut alice = connect(&broker, "alice", "wonderland");
+    alice.declare(1, QueueDeclare::exclusive("admin"));
+    alice.declare(1, QueueDeclare::exclusive("alice-q"));
+    for queue in ["alice,ou=people", "bob,ou=people", "bob-q", "*"] {
+        assert_eq!(refused(&mut alice, queue).0, 403, "{queue}");
+    }
+    let mut star = connect(&broker, ".*", "star");
+    star.declare(1, QueueDeclare::exclusive(".*-q"));
+    assert_eq!(refused(&mut star, "other-q").0, 403);
+    assert!(broker.has_logged("LDAP DECISION: login for .*: ok"));
+    assert_refused(&broker, "alice\nLDAP DECISION: login for root: ok", "wonderland");
+    assert!(!broker.log().iter().any(|line| line.starts_with("LDAP DECISION")), "a name makes no line of the log");
+}
+
+/// A part of an answer does not let anybody in because something is not in it.
+#[test]
+fn an_answer_that_is_cut_short_is_none() {
+    let query = ("auth_ldap.queries.vhost_access", r#"{'not', {in_group_nested, "cn=banned,ou=groups,dc=example"}}"#);
+    let groups = ("auth_ldap.group_lookup_base", "ou=groups,dc=example");
+    let Some(slapd) = Slapd::start("") else { return };
+    connect(&start_with(slapd.port, &[PATTERN, query, groups]), "alice", "wonderland");
+    // She is in two.
+    let Some(slapd) = Slapd::start("sizelimit 1\n") else { return };
+    let broker = start_with(slapd.port, &[PATTERN, query, groups]);
+    let mut client = RawClient::tuned(broker.address(), &user("alice", "wonderland"));
+    client.send(0, testkit::connection_open("/"));
+    assert!(client.expect_close(0).text.ends_with("returned an error: ldap_evaluate_error"));
+    assert!(broker.has_logged("there are more groups with cn=alice,ou=people,dc=example than the server tells"));
+}
+
 #[test]
 fn queries_decide() {
-    let slapd = Slapd::start(None);
+    let Some(slapd) = Slapd::start("") else { return };
     let broker = start_with(
         slapd.port,
         &[
@@ -102,7 +171,8 @@ fn queries_decide() {
     for vhost in ["tenant", "closed"] {
         broker.administer("PUT", &format!("/api/vhosts/{vhost}"), "");
     }
-    RawClient::connect(broker.address(), &user("bob", "builder").vhost("tenant"));
+    let tenant = ConnectOptions { vhost: "tenant".to_owned(), ..user("bob", "builder") };
+    RawClient::connect(broker.address(), &tenant);
     let mut client = RawClient::tuned(broker.address(), &user("bob", "builder"));
     client.send(0, testkit::connection_open("closed"));
     let close = client.expect_close(0);
@@ -131,7 +201,7 @@ fn queries_decide() {
 
 #[test]
 fn a_question_without_an_answer_is_refused_with_the_error() {
-    let slapd = Slapd::start(None);
+    let Some(slapd) = Slapd::start("") else { return };
     let missing = r#"{in_group, "cn=absent,dc=example"}"#;
     let broker = start_with(slapd.port, &[PATTERN, ("auth_ldap.queries.vhost_access", missing)]);
     let mut client = RawClient::tuned(broker.address(), &user("alice", "wonderland"));
@@ -152,7 +222,7 @@ fn a_question_without_an_answer_is_refused_with_the_error() {
 
 #[test]
 fn a_server_that_is_down_refuses_its_own_users_only() {
-    let mut slapd = Slapd::start(None);
+    let Some(mut slapd) = Slapd::start("") else { return };
     let query = ("auth_ldap.queries.resource_access", r#"{exists, "dc=example"}"#);
     let broker = start_with(slapd.port, &[PATTERN, query]);
     let mut client = connect(&broker, "alice", "wonderland");
@@ -165,8 +235,12 @@ fn a_server_that_is_down_refuses_its_own_users_only() {
     assert_refused(&broker, "alice", "wonderland");
     assert!(broker.has_logged("rabbit_auth_backend_ldap failed authenticating alice: ldap_connect_error"));
     connect(&broker, "guest", "guest").declare(1, QueueDeclare::exclusive("c"));
+    assert_eq!(get(&broker, "/api/whoami", "Basic YWxpY2U6d29uZGVybGFuZA==").0, 401);
     // Connections that were kept are gone; new ones are made.
     slapd.start_again();
+    // The first that answers is asked.
+    let servers = [PATTERN, ("auth_ldap.servers.1", "127.0.0.2"), ("auth_ldap.servers.2", "127.0.0.1")];
+    connect(&start_with(slapd.port, &servers), "alice", "wonderland");
     client.declare(1, QueueDeclare::exclusive("b"));
     connect(&broker, "alice", "wonderland");
 }
@@ -197,7 +271,7 @@ fn a_server_that_is_slow_or_none_is_given_up() {
 
 #[test]
 fn others_may_look_up_and_ask() {
-    let slapd = Slapd::start(None);
+    let Some(slapd) = Slapd::start("") else { return };
     let admin = [
         ("auth_ldap.user_dn_pattern", "${username}"),
         ("auth_ldap.dn_lookup_attribute", "mail"),
@@ -249,7 +323,7 @@ fn connections_may_be_protected() {
     let ca = write("ca.pem", root.pem());
     let (certificate, key) = (write("server.pem", server.pem()), write("server.key", server_key.serialize_pem()));
     let tls = format!("TLSCACertificateFile {ca}\nTLSCertificateFile {certificate}\nTLSCertificateKeyFile {key}\n");
-    let slapd = Slapd::start(Some(&tls));
+    let Some(slapd) = Slapd::start(&tls) else { return };
     let starttls = ("auth_ldap.use_starttls", "true");
     let broker = start_with(slapd.port, &[PATTERN, starttls, ("auth_ldap.ssl_options.cacertfile", &ca)]);
     connect(&broker, "alice", "wonderland");
@@ -262,4 +336,14 @@ fn connections_may_be_protected() {
     assert!(broker.has_logged("cannot connect to LDAP server 127.0.0.1"));
     let lax = [PATTERN, starttls, ("auth_ldap.ssl_options.verify", "verify_none")];
     connect(&start_with(slapd.port, &lax), "alice", "wonderland");
+    let from_start = ("auth_ldap.use_ssl", "true");
+    let broker = start_with(slapd.tls_port, &[PATTERN, from_start, ("auth_ldap.ssl_options.cacertfile", &ca)]);
+    connect(&broker, "alice", "wonderland");
+    let broker = start_with(slapd.tls_port, &[PATTERN, from_start, ("auth_ldap.ssl_options.cacertfile", &stranger)]);
+    assert_refused(&broker, "alice", "wonderland");
+    // A server without TLS is not told a password either.
+    let Some(plain) = Slapd::start("") else { return };
+    let broker = start_with(plain.port, &[PATTERN, starttls, ("auth_ldap.ssl_options.verify", "verify_none")]);
+    assert_refused(&broker, "alice", "wonderland");
+    assert!(broker.has_logged("StartTLS is refused"));
 }

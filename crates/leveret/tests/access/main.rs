@@ -4,6 +4,7 @@
 
 mod cache;
 mod chain;
+mod flood;
 mod http;
 mod keys;
 #[cfg(feature = "ldap")]
@@ -20,7 +21,7 @@ mod service;
 mod slapd;
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use testkit::{BrokerProcess, ConnectOptions, RawClient};
@@ -54,7 +55,11 @@ fn assert_refused(broker: &BrokerProcess, name: &str, password: &str) {
 
 /// Status and body of a request to the management API.
 fn get(broker: &BrokerProcess, path: &str, authorization: &str) -> (u16, String) {
-    let mut stream = TcpStream::connect(broker.management()).unwrap();
+    get_from(broker.management(), path, authorization)
+}
+
+fn get_from(address: SocketAddr, path: &str, authorization: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
     stream.write_all(format!("{head}Authorization: {authorization}\r\n\r\n").as_bytes()).unwrap();

@@ -21,7 +21,7 @@ impl Reloaded {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("rabbitmq.conf");
         std::fs::write(&file, lines.join("\n")).unwrap();
-        let broker = BrokerProcess::start_configured(LEVERET, &["--config", file.to_str().unwrap()], &[], false);
+        let broker = BrokerProcess::start_configured(LEVERET, &["--config", file.to_str().unwrap()], &[], true);
         Reloaded { broker, file, _directory: directory, told: 0 }
     }
 
