@@ -80,7 +80,8 @@ fn fate(settings: &[(&str, &str)], token: &str) -> String {
     let answer = client.next_event(0);
     if answer.method.id != id::CONNECTION_OPEN_OK {
         let line = "access to vhost '/' refused for user '";
-        let log = broker.has_logged(line).then(|| broker.log()).unwrap_or_default();
+        assert!(broker.has_logged(line), "{:?}", broker.log());
+        let log = broker.log();
         let name = log.iter().find_map(|logged| logged.split_once(line)?.1.split('\'').next());
         return format!("{} cannot", name.unwrap_or("nobody"));
     }
