@@ -80,7 +80,7 @@ pub(crate) fn translate(path: PathBuf, bytes: &[u8], problems: &mut Vec<Error>) 
             return Vec::new();
         }
         Err(line) => {
-            translation.wrong(line, "the line is not UTF-8");
+            translation.wrong(line, "the line is not UTF-8, save the file as UTF-8");
             return Vec::new();
         }
     };

@@ -25,7 +25,7 @@ pub enum Error {
         limit_bytes: u64,
     },
     /// The line is not UTF-8, wherever in it.
-    #[error("{origin}: the line is not UTF-8")]
+    #[error("{origin}: the line is not UTF-8, save the file as UTF-8")]
     NotUtf8 {
         /// Where.
         origin: Origin,
@@ -146,11 +146,11 @@ pub enum Error {
 
 fn instead(key: Option<&str>) -> String {
     key.map_or_else(
-        || ", and no key of rabbitmq.conf says the same".to_owned(),
+        || ", and no key of rabbitmq.conf says the same, remove it".to_owned(),
         |key| format!(", set `{key}` in rabbitmq.conf"),
     )
 }
 
 fn suggestion(nearest: Option<&str>) -> String {
-    nearest.map_or_else(String::new, |name| format!(", did you mean `{name}`"))
+    nearest.map_or_else(|| ", remove it".to_owned(), |name| format!(", did you mean `{name}`"))
 }

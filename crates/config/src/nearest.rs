@@ -15,13 +15,20 @@ pub(crate) fn nearest(key: &Key, rows: impl Iterator<Item = &'static KeySpec>) -
         return None;
     }
     let near_enough = written.chars().count().div_ceil(3).min(5);
-    rows.flat_map(|row| row.aliases.iter().copied().chain([row.pattern.as_str()]))
+    let names: Vec<String> = rows
+        .flat_map(|row| row.aliases.iter().copied().chain([row.pattern.as_str()]))
         .map(|pattern| instance(pattern, key))
+        .collect();
+    let near = names
+        .iter()
         .filter(|name| name.len().abs_diff(written.len()) <= near_enough * MAX_CHARACTER_BYTES)
-        .map(|name| (distance(&written, &name), name))
+        .map(|name| (distance(&written, name), name))
         .filter(|(distance, _)| *distance <= near_enough)
         .min()
-        .map(|(_, name)| name)
+        .map(|(_, name)| name);
+    // What advanced.config has as one term is a key with a further word in rabbitmq.conf.
+    let below = || names.iter().find(|name| name.strip_prefix(&written).is_some_and(|rest| rest.starts_with('.')));
+    near.or_else(below).cloned()
 }
 
 /// The same for names that are not keys.

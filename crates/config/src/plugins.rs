@@ -91,7 +91,7 @@ fn listed(path: &Path, content: &[u8]) -> Result<BTreeSet<String>, Error> {
         Error::Term { origin: Origin::File { path: Arc::clone(&path), line }, problem }
     };
     let expected = "expected a list of plugins such as [rabbitmq_management].";
-    let text = utf8(content).map_err(|line| at(line, "the line is not UTF-8"))?;
+    let text = utf8(content).map_err(|line| at(line, "the line is not UTF-8, save the file as UTF-8"))?;
     let terms = read_terms(text).map_err(|wrong| at(wrong.line, &wrong.problem))?;
     let [list] = terms.as_slice() else { return Err(at(1, expected)) };
     let Term::List(names) = &list.term else { return Err(at(list.line, expected)) };

@@ -122,6 +122,8 @@ pub(crate) enum ConfigCommand {
         /// Files in the format of rabbitmq.conf, or directories of them; `*.config` for Erlang terms.
         #[arg(value_name = "FILE")]
         files: Vec<PathBuf>,
+        #[command(flatten)]
+        options: ServerOptions,
     },
     /// Print the keys that are given, with where each comes from; secrets are not shown.
     Show {
@@ -134,7 +136,17 @@ pub(crate) enum ConfigCommand {
         /// How it is printed.
         #[arg(long, value_name = "FORMAT", value_parser = ["text", "json"], default_value = "text")]
         format: String,
+        #[command(flatten)]
+        options: ServerOptions,
     },
+}
+
+impl ConfigCommand {
+    fn take_options(&mut self) -> ServerOptions {
+        match self {
+            Self::Check { options, .. } | Self::Show { options, .. } => std::mem::take(options),
+        }
+    }
 }
 
 /// What to move, from where, and where to.
@@ -235,7 +247,7 @@ pub(crate) enum Task {
     },
     Configuration {
         command: ConfigCommand,
-        /// The broker's options, if they were given before the command.
+        /// The broker's options.
         options: ServerOptions,
     },
     Import {
@@ -284,6 +296,19 @@ pub(crate) struct ServerOptions {
     /// Write the process's id to this file while it runs [default: what RABBITMQ_PID_FILE names].
     #[arg(long, value_name = "FILE")]
     pub(crate) pid_file: Option<PathBuf>,
+}
+
+impl ServerOptions {
+    /// Both, of which the later ones count more.
+    fn followed_by(self, later: Self) -> Self {
+        Self {
+            config: [self.config, later.config].concat(),
+            config_dir: later.config_dir.or(self.config_dir),
+            data_dir: later.data_dir.or(self.data_dir),
+            set: [self.set, later.set].concat(),
+            pid_file: later.pid_file.or(self.pid_file),
+        }
+    }
 }
 
 /// The name under which this binary is RabbitMQ's tool for its HTTP API.
@@ -348,18 +373,15 @@ fn administer(tool: Tool, arguments: Vec<String>, data_dir: Option<PathBuf>) -> 
 }
 
 impl Arguments {
-    /// The broker's options may stand before `server` or behind it.
+    /// The broker's options may stand before `server` and `config` or behind them.
     fn into_task(self) -> Task {
         let data_dir = self.options.data_dir.clone();
         match self.command {
-            Some(Command::Server(options)) => Task::Serve(ServerOptions {
-                config: [self.options.config, options.config].concat(),
-                config_dir: options.config_dir.or(self.options.config_dir),
-                data_dir: options.data_dir.or(self.options.data_dir),
-                set: [self.options.set, options.set].concat(),
-                pid_file: options.pid_file.or(self.options.pid_file),
-            }),
-            Some(Command::Config(command)) => Task::Configuration { command, options: self.options },
+            Some(Command::Server(options)) => Task::Serve(self.options.followed_by(options)),
+            Some(Command::Config(mut command)) => {
+                let options = self.options.followed_by(command.take_options());
+                Task::Configuration { command, options }
+            }
             Some(Command::Store(command)) => Task::Store(command),
             Some(Command::Backup { to, data_dir: given, quiet }) => {
                 Task::BackUp { to, data_dir: given.or(data_dir), is_quiet: quiet }

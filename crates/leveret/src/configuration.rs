@@ -26,19 +26,25 @@ pub(crate) fn sources(options: &ServerOptions) -> Sources {
 /// Carries out `leveret config`.
 pub(crate) fn run(command: ConfigCommand, mut options: ServerOptions) -> ExitCode {
     let files = match &command {
-        ConfigCommand::Check { files } | ConfigCommand::Show { files, .. } => files.clone(),
+        ConfigCommand::Check { files, .. } | ConfigCommand::Show { files, .. } => files.clone(),
     };
     let are_named = !files.is_empty();
     options.config.extend(files);
+    let wrong = |lines: Vec<String>| {
+        for line in lines {
+            eprintln!("error: {line}");
+        }
+        ExitCode::from(crate::CONFIGURATION_IS_WRONG)
+    };
     let loaded = match sources(&options).load() {
         Ok(loaded) => loaded,
-        Err(problems) => {
-            for problem in problems.iter() {
-                eprintln!("error: {problem}");
-            }
-            return ExitCode::from(crate::CONFIGURATION_IS_WRONG);
-        }
+        Err(problems) => return wrong(problems.iter().map(ToString::to_string).collect()),
     };
+    if matches!(command, ConfigCommand::Check { .. })
+        && let Err(unusable) = settings::check(&loaded.config)
+    {
+        return wrong(unusable.lines().to_vec());
+    }
     let text = match command {
         ConfigCommand::Check { .. } => summary(&loaded, are_named),
         ConfigCommand::Show { all, format, .. } if format == "json" => {

@@ -51,7 +51,11 @@ fn exit_code(result: anyhow::Result<()>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {}", one_line(&error));
-            if error.is::<config::Problems>() { ExitCode::from(CONFIGURATION_IS_WRONG) } else { ExitCode::FAILURE }
+            if error.is::<config::Problems>() || error.is::<settings::Unusable>() {
+                ExitCode::from(CONFIGURATION_IS_WRONG)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
 }

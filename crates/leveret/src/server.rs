@@ -34,6 +34,7 @@ pub(crate) fn run(options: ServerOptions) -> Result<()> {
 fn serve(options: ServerOptions, manager: &ServiceManager) -> Result<()> {
     let sources = sources(&options);
     let loaded = sources.load()?;
+    settings::check(&loaded.config)?;
     logging::start(&loaded.config.log, &settings::node_name(&loaded.config))?;
     say_what_is_without_effect(&loaded);
     let config = loaded.config.clone();

@@ -127,8 +127,9 @@ fn what_is_not_read_is_named_by_its_line() {
         problems,
         [
             "advanced.config:2: `rabbit.heartbeat` is not read from here, set `heartbeat` in rabbitmq.conf",
-            "advanced.config:3: `rabbit.no_such_thing` is not read from here, and no key of rabbitmq.conf says the same",
-            "advanced.config:4: `ra` is not read from here, and no key of rabbitmq.conf says the same",
+            "advanced.config:3: `rabbit.no_such_thing` is not read from here, and no key of rabbitmq.conf says the same, \
+             remove it",
+            "advanced.config:4: `ra` is not read from here, and no key of rabbitmq.conf says the same, remove it",
         ]
     );
 }

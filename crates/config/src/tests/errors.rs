@@ -15,9 +15,13 @@ fn an_unknown_key_names_the_nearest() {
         "leveret.compat.versions=4.0.0",
         "unknown key `leveret.compat.versions`, did you mean `leveret.compat.version`",
     );
-    check("vm_memory_high_watermark=0.4", "unknown key `vm_memory_high_watermark`");
-    check("nothing.like.it=1", "unknown key `nothing.like.it`");
-    check(&format!("{}=1", "x".repeat(200)), &format!("unknown key `{}`", "x".repeat(80)));
+    check(
+        "vm_memory_high_watermark=0.4",
+        "unknown key `vm_memory_high_watermark`, did you mean `vm_memory_high_watermark.relative`",
+    );
+    check("disk_free_limit=1GB", "unknown key `disk_free_limit`, did you mean `disk_free_limit.relative`");
+    check("nothing.like.it=1", "unknown key `nothing.like.it`, remove it");
+    check(&format!("{}=1", "x".repeat(200)), &format!("unknown key `{}`, remove it", "x".repeat(80)));
 }
 
 #[test]

@@ -83,5 +83,5 @@ fn an_include_says_what_to_do_instead() {
 fn a_line_that_is_not_utf8_is_named() {
     let mut loader = crate::Loader::new();
     let error = loader.text("1.conf".into(), b"heartbeat = 30\ncluster_name = \xff\n").err().unwrap();
-    assert_eq!(error.to_string(), "1.conf:2: the line is not UTF-8");
+    assert_eq!(error.to_string(), "1.conf:2: the line is not UTF-8, save the file as UTF-8");
 }

@@ -9,7 +9,7 @@ pub(super) const CATEGORIES: [&str; 6] = ["default", "connection", "channel", "q
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Output {
     Console,
-    /// Also the files of categories.
+    /// For a category with a file of its own that one.
     File,
     Exchange,
 }
@@ -21,6 +21,8 @@ pub(super) struct Levels {
     console: Option<Option<LogLevel>>,
     file: Option<Option<LogLevel>>,
     exchange: Option<Option<LogLevel>>,
+    /// Categories with a file of their own, which go nowhere else, as in RabbitMQ.
+    own_files: [bool; CATEGORIES.len()],
     /// By category; `None` where it has none of its own.
     categories: [Option<LogLevel>; CATEGORIES.len()],
     /// Set while the process runs: counts for every output.
@@ -29,11 +31,11 @@ pub(super) struct Levels {
 
 impl Levels {
     pub(super) fn new(options: &LogOptions) -> Self {
-        let file = options.file.iter().chain(options.category_files.values()).next();
         Self {
             console: options.console.as_ref().map(|console| console.output.level),
-            file: file.map(|file| file.output.level),
+            file: options.file.as_ref().map(|file| file.output.level),
             exchange: options.exchange.as_ref().map(|exchange| exchange.level),
+            own_files: CATEGORIES.map(|category| options.category_files.contains_key(category)),
             categories: CATEGORIES
                 .map(|category| options.category_levels.get(category).copied().or(options.default_level)),
             overrides: [None; CATEGORIES.len()],
@@ -70,10 +72,12 @@ impl Levels {
 
     /// `None` where there is no such output.
     fn threshold(&self, output: Output, category: usize) -> Option<LogLevel> {
-        let own = match output {
-            Output::Console => self.console,
-            Output::File => self.file,
-            Output::Exchange => self.exchange,
+        let own = match (output, self.own_files.get(category)) {
+            (Output::File, Some(true)) => Some(None),
+            (_, Some(true)) => None,
+            (Output::Console, _) => self.console,
+            (Output::File, _) => self.file,
+            (Output::Exchange, _) => self.exchange,
         };
         own.map(|own| self.of(own, category))
     }

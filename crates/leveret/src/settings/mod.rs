@@ -1,6 +1,7 @@
 //! From the configuration's terms to those of the engine and the driver.
 
 mod auth;
+mod check;
 #[cfg(feature = "ldap")]
 mod ldap;
 mod management;
@@ -9,6 +10,7 @@ mod users;
 mod vhosts;
 
 pub(crate) use auth::{accounts, chains, credential_rule, https};
+pub(crate) use check::{Unusable, check};
 pub(crate) use management::http_settings;
 pub(crate) use tls::{Endpoints, entrance};
 pub(crate) use users::{default_user, login_settings};

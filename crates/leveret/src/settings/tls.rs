@@ -18,20 +18,34 @@ pub(crate) struct Endpoints {
 impl Endpoints {
     /// Reads the files of all listeners that have TLS.
     pub(crate) fn open(config: &Config) -> Result<Endpoints, TlsError> {
-        let open = |options: &TlsServerOptions| Endpoint::open(server_options(options)).map(Arc::new);
-        let https = |options: &Option<HttpsOptions>| options.as_ref().map(|options| open(&options.server)).transpose();
-        let has_amqp = !config.tls.listeners.is_empty();
-        Ok(Endpoints {
-            amqp: has_amqp.then(|| open(&config.tls.server)).transpose()?,
-            management: https(&config.management.https)?,
-            prometheus: https(&config.management.prometheus_https)?,
-        })
+        let [amqp, management, prometheus] = options(config)
+            .map(|options| options.map(|options| Endpoint::open(server_options(options)).map(Arc::new)).transpose());
+        Ok(Endpoints { amqp: amqp?, management: management?, prometheus: prometheus? })
+    }
+
+    /// What is wrong with them, listener by listener.
+    pub(super) fn problems(config: &Config) -> Vec<TlsError> {
+        let given = options(config).into_iter().flatten();
+        given.filter_map(|options| Endpoint::open(server_options(options)).err()).collect()
     }
 
     /// All of them.
     pub(crate) fn all(&self) -> Vec<Arc<Endpoint>> {
         [&self.amqp, &self.management, &self.prometheus].into_iter().flatten().cloned().collect()
     }
+}
+
+/// Of AMQP, the API and the metrics, where they have TLS.
+fn options(config: &Config) -> [Option<&TlsServerOptions>; 3] {
+    fn https(options: &Option<HttpsOptions>) -> Option<&TlsServerOptions> {
+        options.as_ref().map(|options| &options.server)
+    }
+    let has_amqp = !config.tls.listeners.is_empty();
+    [
+        has_amqp.then_some(&config.tls.server),
+        https(&config.management.https),
+        https(&config.management.prometheus_https),
+    ]
 }
 
 /// What precedes AMQP.

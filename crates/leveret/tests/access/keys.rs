@@ -1,23 +1,19 @@
 //! What keys of OAuth 2 and of the HTTP backend do, one broker per key: by tokens that would fare otherwise without it.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::{Value, json};
 use testkit::method::id;
-use testkit::{ExchangeDeclare, QueueDeclare, RawClient, free_address, method};
-use tls::rustls::pki_types::pem::PemObject;
-use tls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tls::rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned, server::WebPkiClientVerifier};
+use testkit::{ExchangeDeclare, QueueDeclare, RawClient, method};
 
+use crate::secure::Secure;
 use crate::service::{Asked, Service};
 use crate::{start, user};
 
@@ -68,29 +64,34 @@ fn by_rsa(kid: &str) -> String {
     encode(&header, &claims(&json!({})), &key).unwrap()
 }
 
-/// What becomes of a token: `refused`, or the user's name and whether it may declare a queue.
+/// What becomes of a token: `refused`, or the user's name and whether it may use the virtual host and declare a queue,
+/// which both take a scope.
 fn fate(settings: &[(&str, &str)], token: &str) -> String {
     let mut all = vec![("auth_backends.1", "oauth2")];
     all.extend_from_slice(settings);
     let broker = start(&all);
-    let options = user("whoever", token);
-    let mut client = RawClient::open(broker.address(), options.timeout);
-    client.send_raw(&options.protocol_header);
-    client.expect_start();
-    client.send(0, options.start_ok());
+    let mut client = RawClient::logged_in(broker.address(), &user("whoever", token));
     let answer = client.try_next(Duration::from_secs(20)).ok().flatten();
     if answer.is_none_or(|event| event.method.id != id::CONNECTION_TUNE) {
         return "refused".to_owned();
     }
-    drop(client);
-    let mut client = RawClient::connect(broker.address(), &options);
+    client.send(0, testkit::tune_ok(2047, 131_072, 0));
+    client.send(0, testkit::connection_open("/"));
+    let answer = client.next_event(0);
+    if answer.method.id != id::CONNECTION_OPEN_OK {
+        let line = "access to vhost '/' refused for user '";
+        assert!(broker.has_logged(line), "{:?}", broker.log());
+        let log = broker.log();
+        let name = log.iter().find_map(|logged| logged.split_once(line)?.1.split('\'').next());
+        return format!("{} cannot", name.unwrap_or("nobody"));
+    }
     client.open_channel(1);
     client.send(1, QueueDeclare::exclusive("queue7"));
     let can = client.next_event(1).method.id != id::CHANNEL_CLOSE;
     let connections = broker.http("GET", "/api/connections", &[], "").unwrap().body;
     let connections: Value = serde_json::from_str(&connections).unwrap();
-    let open = connections.as_array().unwrap().iter().find(|connection| connection["state"] == "running").unwrap();
-    format!("{} {}", open["user"].as_str().unwrap(), if can { "can" } else { "cannot" })
+    let name = connections[0]["user"].as_str().unwrap();
+    format!("{name} {}", if can { "can" } else { "cannot" })
 }
 
 /// Keys that stand at the root and below a resource server: value, further key, the token's claims, what becomes of it
@@ -219,79 +220,14 @@ fn tokens_are_verified_by_what_keys_of_providers_say() {
     assert_eq!(fate(&older, &named), good);
 }
 
-/// A server with TLS, which tells certificates of clients when it asks for them.
-struct Secure {
-    address: SocketAddr,
-    directory: tempfile::TempDir,
-}
-
-impl Secure {
-    /// Answers every request with the same.
-    fn start(answer: String, asks: bool) -> Secure {
-        let directory = tempfile::tempdir().unwrap();
-        let mut of_authority = CertificateParams::default();
-        of_authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let authority = CertifiedIssuer::self_signed(of_authority, KeyPair::generate().unwrap()).unwrap();
-        let issue = |names: Vec<String>| {
-            let key = KeyPair::generate().unwrap();
-            (CertificateParams::new(names).unwrap().signed_by(&key, &authority).unwrap().pem(), key.serialize_pem())
-        };
-        let (certificate, key) = issue(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]);
-        let (client, client_key) = issue(vec!["client".to_owned()]);
-        for (name, text) in [("ca.pem", &authority.pem()), ("client.pem", &client), ("client.key", &client_key)] {
-            std::fs::write(directory.path().join(name), text).unwrap();
-        }
-        let provider = Arc::new(tls::rustls::crypto::aws_lc_rs::default_provider());
-        let builder =
-            ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().unwrap();
-        let builder = if asks {
-            let mut roots = RootCertStore::empty();
-            roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
-            builder.with_client_cert_verifier(
-                WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap(),
-            )
-        } else {
-            builder.with_no_client_auth()
-        };
-        let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()];
-        let config = builder.with_single_cert(chain, PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap()).unwrap();
-        let config = Arc::new(config);
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let mut stream = StreamOwned::new(ServerConnection::new(config.clone()).unwrap(), stream);
-                let mut request = [0; 8192];
-                // Who does not like the certificate, or shows none, goes before there is a request.
-                if stream.read(&mut request).is_ok_and(|length| length > 0) {
-                    let head =
-                        format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", answer.len());
-                    let _ = stream.write_all(format!("{head}{answer}").as_bytes());
-                    stream.conn.send_close_notify();
-                    let _ = stream.flush();
-                }
-            }
-        });
-        Secure { address, directory }
-    }
-
-    fn url(&self) -> String {
-        format!("https://{}/", self.address)
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-}
-
 fn text(path: &Path) -> String {
     path.display().to_string()
 }
 
 #[test]
 fn servers_of_keys_have_to_be_trusted() {
-    let secure = Secure::start(key_set(), false);
-    let (url, trusted) = (secure.url(), text(&secure.file("ca.pem")));
+    let secure = Secure::new(false);
+    let (url, trusted) = (secure.serve(key_set()), text(&secure.file("ca.pem")));
     let token = by_secret(Some("one"), &json!({}));
     for (prefix, who) in [
         ("auth_oauth2", &[][..]),
@@ -335,10 +271,11 @@ fn http_fate(settings: &[(String, String)]) -> bool {
 
 #[test]
 fn a_service_with_tls_is_trusted_and_shown_a_certificate() {
-    let secure = Secure::start("allow".to_owned(), true);
+    let secure = Secure::new(true);
+    let url = secure.serve("allow".to_owned());
     let name = |name: &str| format!("auth_http.ssl_options.{name}");
     let settings = |names: &[&str]| {
-        let mut all = vec![("auth_http.user_path".to_owned(), secure.url())];
+        let mut all = vec![("auth_http.user_path".to_owned(), url.clone())];
         for key in names {
             let value = match *key {
                 "cacertfile" => text(&secure.file("ca.pem")),
@@ -358,10 +295,10 @@ fn a_service_with_tls_is_trusted_and_shown_a_certificate() {
 
 #[test]
 fn definitions_come_from_a_server_with_tls() {
-    let secure = Secure::start(json!({ "vhosts": [{ "name": "fetched" }] }).to_string(), true);
+    let secure = Secure::new(true);
+    let url = secure.serve(json!({ "vhosts": [{ "name": "fetched" }] }).to_string());
     let (client, key, trusted) =
         (text(&secure.file("client.pem")), text(&secure.file("client.key")), text(&secure.file("ca.pem")));
-    let url = secure.url();
     let trust: [&[(&str, &str)]; 2] =
         [&[("definitions.tls.cacertfile", &trusted)], &[("definitions.tls.verify", "verify_none")]];
     for trust in trust {
@@ -381,8 +318,8 @@ fn definitions_come_from_a_server_with_tls() {
 #[test]
 fn the_service_is_asked_where_it_is_said() {
     let service = Service::start(|_: &Asked| (200, "allow".to_owned()));
-    let paths = ["user", "vhost", "resource", "topic"]
-        .map(|what| (format!("auth_http.{what}_path"), service.url(&format!("/of/{what}"))));
+    let paths = ["user_path", "vhost_path", "resource_path", "topic_path"]
+        .map(|key| (format!("auth_http.{key}"), service.url(&format!("/of/{key}"))));
     let mut all = vec![("auth_backends.1", "http")];
     all.extend(paths.iter().map(|(key, value)| (key.as_str(), value.as_str())));
     let broker = start(&all);
@@ -396,17 +333,27 @@ fn the_service_is_asked_where_it_is_said() {
         *counts.entry(asked.path).or_default() += 1;
     }
     let names: Vec<&str> = counts.keys().map(String::as_str).collect();
-    assert_eq!(names, ["/of/resource", "/of/topic", "/of/user", "/of/vhost"]);
+    assert_eq!(names, ["/of/resource_path", "/of/topic_path", "/of/user_path", "/of/vhost_path"]);
+}
+
+/// The address of a listener where nobody else gets through, not even to be refused, and what keeps it so.
+fn full_listener() -> (String, (socket2::Socket, Vec<TcpStream>)) {
+    let listener = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    listener.listen(0).unwrap();
+    let address = listener.local_addr().unwrap().as_socket().unwrap();
+    let connect = || TcpStream::connect_timeout(&address, Duration::from_millis(500)).ok();
+    let waiting: Vec<TcpStream> = std::iter::from_fn(connect).collect();
+    assert!(!waiting.is_empty());
+    (format!("http://{address}/"), (listener, waiting))
 }
 
 #[test]
 fn a_service_that_does_not_answer_is_given_up() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = format!("http://{}/", listener.local_addr().unwrap());
-    // Of TEST-NET-1, where nobody answers and, in most places, nobody refuses either.
-    let nowhere = "http://192.0.2.1:9/".to_owned();
-    let dead = format!("http://{}/", free_address().unwrap());
-    for (key, url) in [("request_timeout", &silent), ("connection_timeout", &nowhere), ("connection_timeout", &dead)] {
+    let (full, _waiting) = full_listener();
+    for (key, url) in [("request_timeout", silent), ("connection_timeout", full)] {
         let begun = std::time::Instant::now();
         let settings =
             [("auth_http.user_path".to_owned(), url.clone()), (format!("auth_http.{key}"), "300".to_owned())];

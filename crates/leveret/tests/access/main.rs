@@ -9,10 +9,13 @@ mod http;
 mod keys;
 #[cfg(feature = "ldap")]
 mod ldap;
+#[cfg(feature = "ldap")]
+mod ldap_keys;
 mod oauth2;
 mod passwords;
 mod reload;
 mod secrets;
+mod secure;
 mod service;
 #[cfg(feature = "ldap")]
 mod slapd;

@@ -19,10 +19,18 @@ fn rows() -> BTreeMap<&'static str, Vec<&'static str>> {
     rows
 }
 
-/// The words of a key between its wildcards, of which a test has to have the last.
-fn last_words(key: &str) -> &str {
-    let words = key.rsplit_once(".$").map_or(key, |(words, last)| last.split_once('.').map_or(words, |(_, rest)| rest));
-    words.rsplit_once(".$").map_or(words, |(_, rest)| rest)
+/// The words of a key without its wildcards, each of which a test has to say.
+fn words(key: &str) -> impl Iterator<Item = &str> {
+    key.split('.').filter(|word| !word.starts_with('$'))
+}
+
+/// Whether a file has the word, and not only as a part of others.
+fn says(text: &str, word: &str) -> bool {
+    let is_of_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.match_indices(word).any(|(at, _)| {
+        let (before, behind) = (text.get(..at).unwrap_or_default(), text.get(at + word.len()..).unwrap_or_default());
+        !before.ends_with(is_of_word) && !behind.starts_with(is_of_word)
+    })
 }
 
 #[test]
@@ -55,8 +63,8 @@ fn the_tests_of_keys_exist_and_are_about_them() {
                 head.trim_end().ends_with(&format!("fn {name}()"))
             });
             assert!(is_test, "{key}: {file} has no test {name}");
-            let words = last_words(key).rsplit_once('.').map_or(last_words(key), |(_, last)| last);
-            assert!(text.contains(words), "{key}: {file} does not say `{words}`");
+            let missing: Vec<_> = words(key).filter(|word| !says(text, word)).collect();
+            assert!(missing.is_empty(), "{key}: {file} does not say {missing:?}");
         }
     }
 }

@@ -77,6 +77,32 @@ fn show_says_where_values_come_from_and_hides_secrets() {
     assert_eq!(find("default_pass")["value"], "********");
 }
 
+/// What one checks with is what one starts with, in either place.
+#[test]
+fn options_of_the_broker_stand_before_the_command_or_behind_it() {
+    let directory = directory("options");
+    write(&directory, "rabbitmq.conf", "heartbeat = 30\n");
+    let directory = directory.to_str().unwrap();
+    let behind = ["config", "show", "--config-dir", directory, "--set", "heartbeat=31", "--set", "frame_max=8192"];
+    let (code, shown, error) = run(&behind, &[]);
+    assert_eq!(code, Some(0), "{error}");
+    assert_eq!(shown, "frame_max = 8192  # --set\nheartbeat = 31    # --set\n");
+    // The later of two counts.
+    let both = ["--set", "heartbeat=29", "config", "show", "--set", "heartbeat=33"];
+    assert_eq!(run(&both, &[]).1, "heartbeat = 33  # --set\n");
+    for arguments in [
+        &["config", "check", "--set", "heartbeat=often"][..],
+        &["--set", "heartbeat=often", "config", "check"],
+        &["server", "--set", "heartbeat=often"],
+    ] {
+        let (code, _, error) = run(arguments, &[]);
+        let line = "error: --set: bad value `often` for `heartbeat`, expected an integer from 0 to 65535\n";
+        assert_eq!((code, error.as_str()), (Some(78), line), "{arguments:?}");
+    }
+    let (code, stdout, _) = run(&["config", "check", "--set", "heartbeat=30", "--data-dir", directory], &[]);
+    assert_eq!((code, stdout.lines().last()), (Some(0), Some("2 keys given, nothing wrong")));
+}
+
 #[test]
 fn erlang_terms_are_checked_too() {
     let directory = directory("terms");

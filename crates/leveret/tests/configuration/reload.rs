@@ -162,7 +162,9 @@ fn limits_hold_for_what_comes_after_they_changed() {
     assert_eq!(json(&broker, "GET", "/api/overview", "")["cluster_tags"], json!({ "region": "north" }));
     let mut client = RawClient::connect(broker.address(), &ConnectOptions::default());
     client.open_channel(1);
-    client.fill("q", &["1", "2"]);
+    for body in ["1", "2"] {
+        client.publish(1, "", "q", body);
+    }
     client.consume(1, Consume::new("q", "first"));
     client.expect_bodies(1, &["1"]);
     client.expect_nothing(1, std::time::Duration::from_millis(200));

@@ -40,10 +40,10 @@ fn a_main_file_that_is_none_is_named() {
     std::fs::remove_dir(&main).unwrap();
 
     std::fs::write(&main, b"heartbeat = 1\n\x7fELF\x02\x01\x01\0\0\xff\xfe\0\0").unwrap();
-    assert_eq!(refused_in(&directory), format!("{}:2: the line is not UTF-8", main.display()));
+    assert_eq!(refused_in(&directory), format!("{}:2: the line is not UTF-8, save the file as UTF-8", main.display()));
 
     std::fs::write(&main, b"heartbeat = 1\n# gr\xfcn\n").unwrap();
-    assert_eq!(refused_in(&directory), format!("{}:2: the line is not UTF-8", main.display()));
+    assert_eq!(refused_in(&directory), format!("{}:2: the line is not UTF-8, save the file as UTF-8", main.display()));
 
     // A hole in a file takes no space, and is read as far as the limit only.
     std::fs::File::create(&main).unwrap().set_len(100 << 20).unwrap();
@@ -106,10 +106,45 @@ fn files_of_secrets_that_cannot_be_read_are_named() {
     let binary = directory.join("binary");
     std::fs::write(&binary, b"s3cret\xff").unwrap();
     let line = of(&binary);
-    assert!(line.ends_with("the line is not UTF-8") && !line.contains("s3cret"), "{line}");
+    assert!(line.ends_with("the line is not UTF-8, save the file as UTF-8") && !line.contains("s3cret"), "{line}");
     let large = directory.join("large");
     std::fs::File::create(&large).unwrap().set_len(100 << 20).unwrap();
     assert!(of(&large).contains("is larger than 4194304 bytes"));
+}
+
+/// Checking tells all of it, and the broker the first.
+#[test]
+fn what_is_wrong_beyond_single_keys_is_told_too() {
+    let directory = directory("beyond-keys");
+    let missing = directory.join("missing.pem");
+    let missing = missing.to_str().unwrap();
+    let main = write(
+        &directory,
+        "rabbitmq.conf",
+        &format!(
+            "listeners.ssl.1 = 127.0.0.1:5671\nssl_options.certfile = {missing}\nssl_options.keyfile = {missing}\n\
+             auth_backends.1 = cache\ncredential_validator.validation_backend = regexp\n\
+             credential_validator.regexp = (\n"
+        ),
+    );
+    let main = main.to_str().unwrap();
+    let (code, _, error) = run(&["config", "check", main], &[]);
+    assert_eq!(code, EX_CONFIG, "{error}");
+    let lines: Vec<_> = error.lines().collect();
+    let expected = [
+        format!("error: ssl_options.certfile: {missing} cannot be read: no such file"),
+        "error: the backend `cache` needs `auth_cache.cached_backend`".to_owned(),
+        "error: bad value `(` for `credential_validator.regexp`".to_owned(),
+    ];
+    assert_eq!(lines.len(), expected.len(), "{error}");
+    for (line, expected) in lines.iter().zip(&expected) {
+        assert!(line.starts_with(expected), "{line}");
+    }
+    let data = directory.join("data");
+    let (code, _, error) = run(&["server", "--config", main, "--data-dir", data.to_str().unwrap()], &[]);
+    assert_eq!(code, EX_CONFIG, "{error}");
+    assert_eq!(error, format!("{} (and 2 more: `leveret config check` lists them)\n", lines[0]));
+    assert!(!data.exists());
 }
 
 /// What is wrong with a running broker's files changes nothing about it.

@@ -26,7 +26,8 @@ fn refusal(directory: &Path, settings: &[(&str, &str)]) -> String {
         command.arg("--set").arg(format!("{key}={value}"));
     }
     let output = command.output().unwrap();
-    assert!(!output.status.success());
+    assert_eq!(output.status.code(), Some(78));
+    assert!(!directory.join("data").exists(), "nothing is made");
     let errors = String::from_utf8(output.stderr).unwrap();
     assert_eq!(errors.lines().count(), 1, "{errors}");
     errors.trim_end().replace(&directory.display().to_string(), "DIR")
@@ -72,10 +73,14 @@ fn broken_files_are_named() {
 
 /// A key of the server's with the password `secret`, as OpenSSL 3 writes it, and the certificate beside it.
 fn write_encrypted(directory: &Path, form: &str) {
+    write_encrypted_of(&Authority::new("Test Authority"), directory, form);
+}
+
+/// The same of an authority that is there.
+pub fn write_encrypted_of(authority: &Authority, directory: &Path, form: &str) {
     let keys = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tls/src/encrypted/keys");
     let key = KeyPair::from_pem(&std::fs::read_to_string(keys.join("plain.pem")).unwrap()).unwrap();
     let (certificate, key_file, _) = server_files(directory);
-    let authority = Authority::new("Test Authority");
     std::fs::write(directory.join("ca.pem"), authority.pem()).unwrap();
     std::fs::write(certificate, authority.server_of("encrypted", key).chain).unwrap();
     std::fs::write(&key_file, std::fs::read_to_string(keys.join(form)).unwrap()).unwrap();

@@ -1,9 +1,11 @@
 //! Options of TLS under each of the prefixes that listeners have them under.
 
 use crate::authority::{Authority, Subject};
+use crate::files::write_encrypted_of;
 use crate::tunnel::{Identity, Versions, client_config, handshake};
 use crate::{BINARY, tls_settings};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use testkit::{BrokerProcess, free_address};
 use tls::rustls::{CipherSuite, ClientConfig, ClientConnection, HandshakeKind, ProtocolVersion};
@@ -23,9 +25,15 @@ impl Listening {
     /// Where the options stand under this prefix, and with these names below it.
     #[track_caller]
     fn start(prefix: &str, options: &[(&str, &str)]) -> Listening {
+        Listening::start_with(prefix, options, Authority::write_server)
+    }
+
+    /// The same with files that something else writes.
+    #[track_caller]
+    fn start_with(prefix: &str, options: &[(&str, &str)], write: impl Fn(&Authority, &Path)) -> Listening {
         let directory = tempfile::tempdir().unwrap();
         let authority = Authority::new("Test Authority");
-        authority.write_server(directory.path());
+        write(&authority, directory.path());
         let address = free_address().unwrap();
         let (ip, port) = (address.ip().to_string(), address.port().to_string());
         let mut all = tls_settings(prefix, directory.path());
@@ -45,7 +53,14 @@ impl Listening {
             ],
         };
         all.extend(place.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
-        all.extend(options.iter().map(|(name, value)| (format!("{prefix}.{name}"), (*value).to_owned())));
+        let list = directory.path().join("list.pem").display().to_string();
+        all.extend(options.iter().map(|(name, value)| {
+            // Lists of what is revoked stand under one prefix, and are the test's.
+            match *name {
+                "crl_sources.1.path" => (format!("ssl_options.{name}"), list.clone()),
+                name => (format!("{prefix}.{name}"), (*value).to_owned()),
+            }
+        }));
         let all: Vec<(&str, &str)> = all.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         Listening { _broker: BrokerProcess::start(BINARY, &all), authority, _directory: directory, address }
     }
@@ -136,5 +151,32 @@ fn sessions_are_taken_up_unless_they_must_not() {
         };
         assert_eq!(second("true"), Some(HandshakeKind::Resumed), "{prefix}");
         assert_eq!(second("false"), Some(HandshakeKind::Full), "{prefix}");
+    }
+}
+
+#[test]
+fn a_key_with_a_password_is_read_with_it() {
+    for prefix in PREFIXES {
+        let write = |authority: &Authority, directory: &Path| write_encrypted_of(authority, directory, "p8-256.pem");
+        let listening = Listening::start_with(prefix, &[("password", "secret")], write);
+        assert!(listening.session(None, Versions::All).is_some(), "{prefix}");
+    }
+}
+
+/// RabbitMQ has it under two of the prefixes.
+#[test]
+fn lists_of_what_is_revoked_are_asked_where_that_is_wanted() {
+    for prefix in ["ssl_options", "management.listener.ssl_opts"] {
+        let write = |authority: &Authority, directory: &Path| {
+            authority.write_server(directory);
+            std::fs::write(directory.join("list.pem"), authority.revocation_list(&[7])).unwrap();
+        };
+        for check in ["true", "false"] {
+            let options = [("verify", "verify_peer"), ("crl_check", check), ("crl_sources.1.path", "")];
+            let listening = Listening::start_with(prefix, &options, write);
+            let of = |serial| listening.authority.client(&Subject { serial: Some(serial), ..Subject::named("client") });
+            assert!(listening.takes(&of(6)), "{prefix}");
+            assert_eq!(listening.takes(&of(7)), check == "false", "{prefix}.crl_check = {check}");
+        }
     }
 }

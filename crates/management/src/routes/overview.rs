@@ -159,7 +159,6 @@ fn identity(shared: &Shared, broker: &Broker, query: &ListQuery, fields: &mut Fi
     // There are no quorum queues whose replicas could be moved.
     fields.put("is_qq_replica_operations_enabled", || false);
     fields.put("enable_queue_totals", || query.enable_queue_totals);
-    fields.put("require_definition_json_extension", || false);
 }
 
 /// The queues whose messages are added up: all for monitors, and those in their virtual hosts for others.

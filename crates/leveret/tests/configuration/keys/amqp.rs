@@ -311,7 +311,7 @@ fn there_is_as_much_as_there_may_be() {
         if event.method.id != method::id::CONNECTION_TUNE {
             return true;
         }
-        client.send(0, testkit::tune_ok(0, 0, 0));
+        client.send(0, testkit::tune_ok(2047, 131_072, 0));
         client.send(0, testkit::connection_open("/"));
         !client
             .try_next(Duration::from_secs(10))

@@ -150,11 +150,11 @@ fn counts_of_queues_may_be_shown_though_statistics_are_not() {
 #[test]
 fn samples_are_kept_as_long_as_is_asked_for() {
     let broker = start(&[
-        ("management.sample_retention_policies.global.120", "10"),
+        ("management.sample_retention_policies.global.600", "10"),
         ("management.sample_retention_policies.basic.hour", "60"),
     ]);
     let policies = json(&broker, "GET", "/api/overview", "")["sample_retention_policies"].clone();
-    assert_eq!((&policies["global"], &policies["basic"]), (&json!([120]), &json!([3600])));
+    assert_eq!((&policies["global"], &policies["basic"]), (&json!([600]), &json!([3600])));
 }
 
 #[test]

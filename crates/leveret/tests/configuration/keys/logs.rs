@@ -158,6 +158,7 @@ fn the_file_is_rotated_by_size_and_compressed() {
         ("log.file.rotation.size", "1"),
         ("log.file.rotation.count", "2"),
         ("log.file.rotation.compress", "true"),
+        ("log.console", "true"),
     ]);
     let deadline = Instant::now() + Duration::from_secs(20);
     while !directory.join("own.log.1.gz").exists() {
@@ -252,6 +253,8 @@ fn lines_of_the_file_look_as_is_asked_for() {
         let directory = directory("formats");
         let file = directory.join("own.log");
         let mut settings = vec![("log.file".to_owned(), file.display().to_string())];
+        // For who waits for its start.
+        settings.push(("log.console".to_owned(), "true".to_owned()));
         settings.push((format!("log.file.formatter{key}"), (*value).to_owned()));
         settings.extend(more.iter().map(|(key, value)| (format!("log.file.formatter{key}"), (*value).to_owned())));
         let settings: Vec<(&str, &str)> = settings.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
@@ -298,5 +301,15 @@ fn levels_are_those_of_outputs_and_categories() {
     let usual = lines(&[]);
     assert!(has(&usual, "info") && !has(&usual, "debug"));
     assert!(has(&lines(&[("log.default.level", "debug")]), "debug"));
-    assert!(has(&lines(&[("log.console.level", "debug"), ("log.default.level", "debug")]), "debug"));
+    let directory = directory("console-level");
+    let file = write(&directory, "a.conf", "log.default.level = debug\n");
+    let broker = BrokerProcess::start_configured(crate::LEVERET, &["--config", file.to_str().unwrap()], &[], false);
+    write(&directory, "a.conf", "log.default.level = debug\nlog.console.level = warning\n");
+    json(&broker, "POST", "/api/leveret/reload", "");
+    let told = broker.log().len();
+    come_and_go(&broker);
+    a_channel_error(&broker);
+    assert!(broker.has_logged("closing channel 1"), "{:?}", broker.log());
+    let lines = broker.log().split_off(told).join("\n");
+    assert!(has(&lines, "warning") && !has(&lines, "info") && !has(&lines, "debug"), "{lines}");
 }

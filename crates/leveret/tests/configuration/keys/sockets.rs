@@ -5,7 +5,7 @@ use rustix::fd::OwnedFd;
 use rustix::net::sockopt;
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, Signal, kill_process, pidfd_getfd, pidfd_open};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use testkit::{BrokerProcess, ConnectOptions, RawClient};
 
 /// The broker's end of a connection.
@@ -76,8 +76,23 @@ fn as_many_connections_wait_as_the_backlog_says() {
     let broker = start(&[("tcp_listen_options.backlog", "3")]);
     let pid = broker.pid().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw).unwrap();
     kill_process(pid, Signal::STOP).unwrap();
+    wait_until_stopped(pid);
     let connect = |_| TcpStream::connect_timeout(&broker.address(), Duration::from_millis(300)).ok();
     let connected: Vec<TcpStream> = (0..6).filter_map(connect).collect();
     kill_process(pid, Signal::CONT).unwrap();
     assert_eq!(connected.len(), 4);
+}
+
+/// Until no thread of it runs any more: the state of each is behind the name in brackets.
+fn wait_until_stopped(pid: Pid) {
+    let state = |task: std::io::Result<std::fs::DirEntry>| {
+        let text = std::fs::read_to_string(task.ok()?.path().join("stat")).ok()?;
+        text.rsplit_once(") ").map(|(_, rest)| rest.starts_with('T'))
+    };
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let tasks = || std::fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero())).unwrap();
+    while !tasks().filter_map(state).all(|is_stopped| is_stopped) {
+        assert!(Instant::now() < deadline, "the process does not stop");
+        testkit::pause(Duration::from_millis(5));
+    }
 }
