@@ -10,6 +10,7 @@ mod files;
 mod hostile;
 mod https;
 mod keys;
+mod page;
 mod proxy;
 mod reload;
 mod sessions;
