@@ -81,6 +81,7 @@ const GROUPS: &[(&str, &[Row])] = &[
     ("auth_http.ssl_options.", shared::TLS_CIPHERS),
     ("auth_http.ssl_options.", shared::TLS_PREFERENCES),
     ("auth_http.ssl_options.", shared::TLS_SERVER_NAME),
+    ("auth_ldap.ssl_options.", shared::TLS_CLIENT_FILES),
     ("auth_ldap.ssl_options.", shared::TLS_CLIENT),
     ("auth_ldap.ssl_options.", shared::TLS_SERVER),
     ("auth_ldap.ssl_options.", shared::TLS_CIPHERS),
