@@ -2,24 +2,30 @@
 //!
 //! That is the header of a proxy and the handshake of TLS: work that takes a peer's time and, for its share, ours, so it
 //! is not for reactors. Who is at it is a **guest**. Guests are bounded in number and time, and cost little until they
-//! have sent something; where there are too many, those go first that have been silent for longest.
+//! have sent something; where there are too many, those go first whose network has the most, and where they have sent too
+//! much, the one that has sent the most.
 
 mod complaints;
+mod crowd;
+mod doors;
 mod guest;
 
 use crate::distributor::Distributor;
 use crate::listener::{Door, ListenError, Listeners, SocketOptions};
 use crate::reactor::StartError;
-use broker::{Broker, ClientListeners};
+use broker::Broker;
 use complaints::Complaints;
+use crowd::who_goes;
+use doors::Command;
+pub use doors::Doors;
 use guest::{Guest, Progress};
 use mio::event::Event;
 use mio::{Events, Interest, Poll, Token, Waker};
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tls::{Endpoint, LoginFrom};
@@ -27,6 +33,11 @@ use tracing::{error, info, warn};
 
 /// Guests at once, where descriptors allow as many.
 const MOST_GUESTS: usize = 4096;
+/// Bytes of handshakes of all guests together. One of a few KiB is usual, and the certificates of a client may make it 64
+/// KiB and more, which not all may have at once.
+const MOST_HANDSHAKE_BYTES: usize = 32 << 20;
+/// Events at once: each may be a signature, and who waits at a door comes in between.
+const EVENTS_AT_ONCE: usize = 128;
 /// Share of the descriptors that guests may have.
 const SHARE_OF_DESCRIPTORS: u64 = 4;
 /// Connections accepted before guests are looked at again.
@@ -61,61 +72,6 @@ pub struct TlsEntrance {
     pub login_from: LoginFrom,
 }
 
-enum Command {
-    Suspend(Sender<()>),
-    Resume(Sender<Result<(), ListenError>>),
-    Stop,
-}
-
-/// The listeners of a running broker, for operators.
-#[derive(Clone)]
-pub struct Doors {
-    commands: Arc<Mutex<Sender<Command>>>,
-    waker: Arc<Waker>,
-    is_suspended: Arc<AtomicBool>,
-}
-
-impl Doors {
-    /// Closes the listeners; connections stay. Returns when that is done.
-    pub fn suspend(&self) {
-        let (done, told) = channel();
-        self.send(Command::Suspend(done));
-        let _ = told.recv();
-    }
-
-    /// Opens them again, all or none. Returns when clients can connect, or why they cannot.
-    pub fn resume(&self) -> Result<(), ListenError> {
-        let (done, told) = channel();
-        self.send(Command::Resume(done));
-        // Without an answer the broker stops, and there is nothing to resume.
-        told.recv().unwrap_or(Ok(()))
-    }
-
-    /// True between the two.
-    pub fn is_suspended(&self) -> bool {
-        self.is_suspended.load(Ordering::Acquire)
-    }
-
-    fn send(&self, command: Command) {
-        let commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
-        if commands.send(command).is_ok()
-            && let Err(error) = self.waker.wake()
-        {
-            error!("cannot wake the doorkeeper: {error}");
-        }
-    }
-}
-
-impl ClientListeners for Doors {
-    fn suspend(&self) {
-        Doors::suspend(self);
-    }
-
-    fn resume(&self) -> Result<(), String> {
-        Doors::resume(self).map_err(|error| error.to_string())
-    }
-}
-
 /// The running thread.
 pub(crate) struct Doorkeeper {
     thread: JoinHandle<()>,
@@ -134,7 +90,7 @@ impl Doorkeeper {
         let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
         let (sender, commands) = channel();
         let is_suspended = Arc::new(AtomicBool::new(false));
-        let doors = Doors { commands: Arc::new(Mutex::new(sender)), waker, is_suspended: is_suspended.clone() };
+        let doors = Doors::new(sender, waker, is_suspended.clone());
         let Listeners { doors: open, options } = listeners;
         let mut keeper = Keeper {
             broker,
@@ -146,6 +102,7 @@ impl Doorkeeper {
             commands,
             is_suspended,
             guests: BTreeMap::new(),
+            received_bytes: 0,
             next: 0,
             most_guests: most_guests(),
             busy_doors: Vec::new(),
@@ -189,6 +146,8 @@ struct Keeper {
     is_suspended: Arc<AtomicBool>,
     /// By the number of their arrival, so that those who came first stand first.
     guests: BTreeMap<usize, Guest>,
+    /// Bytes of the handshakes of all of them.
+    received_bytes: usize,
     next: usize,
     most_guests: usize,
     /// Doors before which more may be waiting, of which no event tells.
@@ -200,7 +159,7 @@ struct Keeper {
 
 impl Keeper {
     fn run(mut self) {
-        let mut events = Events::with_capacity(1024);
+        let mut events = Events::with_capacity(EVENTS_AT_ONCE);
         let mut next_tick = Instant::now() + TICK;
         loop {
             let timeout = self.timeout(next_tick);
@@ -313,8 +272,9 @@ impl Keeper {
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
                     // Most likely too many open files: connections stay in the backlog, of which no event tells again.
-                    warn!("cannot accept a connection: {error}");
-                    self.accept_again = Some(Instant::now() + ACCEPT_PAUSE);
+                    let now = Instant::now();
+                    self.complaints.cannot_accept(now, &error);
+                    self.accept_again = Some(now + ACCEPT_PAUSE);
                     return;
                 }
             }
@@ -341,30 +301,46 @@ impl Keeper {
         self.serve(key);
     }
 
-    /// Drops a sixteenth of the guests: the silent ones first, and of these who came first.
+    /// Drops a sixteenth of the guests.
     fn make_room(&mut self) {
-        let mut keys: Vec<(bool, usize)> = self.guests.iter().map(|(key, guest)| (guest.has_spoken(), *key)).collect();
-        keys.sort_unstable();
-        keys.truncate((self.most_guests / 16).max(1));
-        warn!(target: "connection", "closing {} connections that have not come through their handshakes: there are \
-               {} of them, which is the most there may be", keys.len(), self.guests.len());
-        for (_, key) in keys {
-            self.guests.remove(&key);
+        let guests = self.guests.iter().map(|(key, guest)| (*key, guest.socket_peer().ip(), guest.has_spoken()));
+        let keys = who_goes(guests, (self.most_guests / 16).max(1));
+        self.complaints.crowded(Instant::now(), keys.len());
+        for key in keys {
+            self.remove(key);
         }
+    }
+
+    /// Drops who has sent the most, until all together have sent little enough.
+    fn forget_handshakes(&mut self) {
+        while self.received_bytes > MOST_HANDSHAKE_BYTES {
+            let Some((&key, _)) = self.guests.iter().max_by_key(|(_, guest)| guest.received_bytes()) else { return };
+            self.complaints.crowded(Instant::now(), 1);
+            self.remove(key);
+        }
+    }
+
+    fn remove(&mut self, key: usize) -> Option<Guest> {
+        let guest = self.guests.remove(&key)?;
+        self.received_bytes -= guest.received_bytes();
+        Some(guest)
     }
 
     /// Goes on with a guest, and hands it over when it is through.
     fn serve(&mut self, key: usize) {
         let Some(guest) = self.guests.get_mut(&key) else { return };
-        match guest.advance(&self.settings) {
-            Progress::Waits => {}
+        let before = guest.received_bytes();
+        let progress = guest.advance(&self.settings);
+        self.received_bytes += guest.received_bytes() - before;
+        match progress {
+            Progress::Waits => self.forget_handshakes(),
             Progress::Gone(what) => {
-                if let Some(guest) = self.guests.remove(&key) {
+                if let Some(guest) = self.remove(key) {
                     self.complaints.ended(Instant::now(), guest.socket_peer(), &what, guest.has_spoken());
                 }
             }
             Progress::Through => {
-                let Some(mut guest) = self.guests.remove(&key) else { return };
+                let Some(mut guest) = self.remove(key) else { return };
                 if let Err(error) = self.poll.registry().deregister(guest.stream()) {
                     warn!("cannot hand over the socket of {}: {error}", guest.peer());
                     return;
@@ -376,14 +352,13 @@ impl Keeper {
 
     fn drop_overdue(&mut self) {
         let now = Instant::now();
-        let complaints = &mut self.complaints;
-        self.guests.retain(|_, guest| {
-            if guest.deadline() > now {
-                return true;
+        let overdue: Vec<usize> =
+            self.guests.iter().filter(|(_, guest)| guest.deadline() <= now).map(|(key, _)| *key).collect();
+        for key in overdue {
+            if let Some(guest) = self.remove(key) {
+                self.complaints.ended(now, guest.socket_peer(), guest.why_late(), true);
             }
-            complaints.ended(now, guest.socket_peer(), guest.why_late(), true);
-            false
-        });
-        complaints.tell(now);
+        }
+        self.complaints.tell(now);
     }
 }

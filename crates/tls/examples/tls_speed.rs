@@ -4,11 +4,12 @@
 //! tls_speed tunnel PORT BROKER CA              a plain port, from which everything goes on to BROKER over TLS 1.3
 //! tls_speed handshakes BROKER CA PID SECONDS [resumed] [1.2]      handshakes one after another, on two threads
 //! tls_speed idle BROKER CA PID COUNT           memory of COUNT connections that have shaken hands
+//! tls_speed alone CA CERT KEY                  what the same costs in rustls alone, without a broker and sockets
 //! ```
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore, version};
+use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore, ServerConfig, ServerConnection, version};
 use std::error::Error;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -16,7 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
-use tls::rustls;
+use tls::{Endpoint, ServerOptions, rustls};
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -46,17 +47,19 @@ fn main() -> Outcome<()> {
         ["idle", broker, authority, pid, count] => {
             idle(broker.parse()?, &config(authority, false)?, pid, count.parse()?)
         }
+        ["alone", authority, certificate, key] => alone(&config(authority, false)?, certificate, key),
         _ => Err("see the head of this file".into()),
     }
 }
 
-/// User and system time of a process in ticks of 10 ms.
-fn ticks(pid: &str) -> Outcome<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let (_, fields) = stat.rsplit_once(')').ok_or("no such process")?;
-    let mut fields = fields.split_whitespace().skip(11);
-    let mut next = || -> Outcome<u64> { Ok(fields.next().ok_or("no times")?.parse()?) };
-    Ok(next()? + next()?)
+/// What the threads of a process have run, in ns. Clock ticks of 10 ms would say it less exactly.
+fn ran_ns(pid: &str) -> Outcome<u64> {
+    let mut sum = 0;
+    for task in std::fs::read_dir(format!("/proc/{pid}/task"))? {
+        let Ok(line) = std::fs::read_to_string(task?.path().join("schedstat")) else { continue };
+        sum += line.split_whitespace().next().ok_or("no times")?.parse::<u64>()?;
+    }
+    Ok(sum)
 }
 
 fn resident_kib(pid: &str) -> Outcome<u64> {
@@ -77,8 +80,8 @@ fn shake(config: &Arc<ClientConfig>, broker: SocketAddr) -> Outcome<(ClientConne
 
 fn handshakes(broker: SocketAddr, with: &Arc<ClientConfig>, pid: &str, seconds: u64, resumed: bool) -> Outcome<()> {
     let (count, again) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let (begun, before) = (Instant::now(), ticks(pid)?);
-    let end = begun + Duration::from_secs(seconds);
+    let before = ran_ns(pid)?;
+    let end = Instant::now() + Duration::from_secs(seconds);
     let threads: Vec<_> = (0..2)
         .map(|_| {
             let (count, again, mut config) = (count.clone(), again.clone(), with.clone());
@@ -102,11 +105,12 @@ fn handshakes(broker: SocketAddr, with: &Arc<ClientConfig>, pid: &str, seconds: 
         thread.join().map_err(|_| "a thread ended with a panic")??;
     }
     let (count, again) = (count.load(Ordering::Relaxed), again.load(Ordering::Relaxed));
-    let busy_ms = (ticks(pid)? - before) * 10;
+    settle();
+    let ran_ns = ran_ns(pid)? - before;
     println!(
         "{count} handshakes, {again} of them resumed: {:.0}/s, {:.0} µs of the broker's CPU each",
-        count as f64 / begun.elapsed().as_secs_f64(),
-        busy_ms as f64 * 1000.0 / count as f64,
+        count as f64 / seconds as f64,
+        ran_ns as f64 / 1000.0 / count as f64,
     );
     Ok(())
 }
@@ -125,6 +129,95 @@ fn idle(broker: SocketAddr, config: &Arc<ClientConfig>, pid: &str, count: u64) -
 #[expect(clippy::disallowed_methods, reason = "the ban is for the message path")]
 fn settle() {
     thread::sleep(Duration::from_secs(2));
+}
+
+/// The server's half of everything, in memory.
+struct Alone {
+    client: ClientConnection,
+    server: ServerConnection,
+    /// Time in the calls of the server's half.
+    taken: Duration,
+}
+
+impl Alone {
+    fn open(client: &Arc<ClientConfig>, server: &Arc<ServerConfig>) -> Outcome<Alone> {
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let begun = Instant::now();
+        let server = ServerConnection::new(server.clone())?;
+        let taken = begun.elapsed();
+        let mut both = Alone { client: session(client, address)?, server, taken };
+        while both.client.wants_write() || both.server.wants_write() {
+            both.up()?;
+            both.down()?;
+        }
+        Ok(both)
+    }
+
+    /// What the client has to say is read by the server.
+    fn up(&mut self) -> Outcome<()> {
+        let mut bytes = Vec::new();
+        while self.client.wants_write() {
+            self.client.write_tls(&mut bytes)?;
+        }
+        let (begun, mut rest, mut plain) = (Instant::now(), &bytes[..], vec![0; 64 << 10]);
+        while !rest.is_empty() {
+            self.server.read_tls(&mut rest)?;
+            self.server.process_new_packets()?;
+            while self.server.reader().read(&mut plain).is_ok_and(|count| count > 0) {}
+        }
+        self.taken += begun.elapsed();
+        Ok(())
+    }
+
+    /// The other way round.
+    fn down(&mut self) -> Outcome<()> {
+        let (begun, mut bytes) = (Instant::now(), Vec::new());
+        while self.server.wants_write() {
+            self.server.write_tls(&mut bytes)?;
+        }
+        self.taken += begun.elapsed();
+        let (mut rest, mut plain) = (&bytes[..], vec![0; 64 << 10]);
+        while !rest.is_empty() {
+            self.client.read_tls(&mut rest)?;
+            self.client.process_new_packets()?;
+            while self.client.reader().read(&mut plain).is_ok_and(|count| count > 0) {}
+        }
+        Ok(())
+    }
+}
+
+fn alone(client: &Arc<ClientConfig>, certificate: &str, key: &str) -> Outcome<()> {
+    let options = ServerOptions {
+        certfile: Some(certificate.into()),
+        keyfile: Some(key.into()),
+        reuse_sessions: true,
+        ..ServerOptions::default()
+    };
+    let server = Endpoint::open(options)?.config();
+    let mut fresh = ClientConfig::clone(client);
+    fresh.resumption = rustls::client::Resumption::disabled();
+    for (what, client) in [("full", &Arc::new(fresh)), ("resumed", client)] {
+        Alone::open(client, &server)?;
+        let taken: Outcome<Vec<_>> = (0..500).map(|_| Ok(Alone::open(client, &server)?.taken)).collect();
+        println!("{what} handshake: {:.0} µs", taken?.iter().sum::<Duration>().as_secs_f64() * 1e6 / 500.0);
+    }
+    let mut both = Alone::open(client, &server)?;
+    let bytes = vec![7; 16 << 10];
+    let (mut decrypt, mut encrypt) = (Duration::ZERO, Duration::ZERO);
+    for _ in 0..20_000 {
+        both.client.writer().write_all(&bytes)?;
+        both.taken = Duration::ZERO;
+        both.up()?;
+        decrypt += both.taken;
+        let begun = Instant::now();
+        both.server.writer().write_all(&bytes)?;
+        both.taken = begun.elapsed();
+        both.down()?;
+        encrypt += both.taken;
+    }
+    let each = |time: Duration| time.as_secs_f64() * 1e6 / 20_000.0;
+    println!("a record of 16 KiB: {:.2} µs to decrypt, {:.2} µs to encrypt", each(decrypt), each(encrypt));
+    Ok(())
 }
 
 fn tunnel(port: u16, broker: SocketAddr, config: &Arc<ClientConfig>) -> Outcome<()> {

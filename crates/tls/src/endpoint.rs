@@ -2,6 +2,7 @@
 
 use crate::certificate::Certificate;
 use crate::error::TlsError;
+use crate::files::Reader;
 use crate::options::ServerOptions;
 use crate::server::{self, Built};
 use rustls::ServerConfig;
@@ -78,11 +79,15 @@ impl Endpoint {
         suites.filter_map(|suite| Some(crate::suites::names_of(suite.suite())?.openssl)).collect()
     }
 
-    /// Reads the files again; `None` when nothing has changed.
+    /// Reads the files again; `None` when nothing has changed. What is only looked at makes no lines in the log, and
+    /// decrypts no key.
     pub fn prepare(&self) -> Result<Option<Prepared>, TlsError> {
-        let built = server::build(&self.options)?;
-        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        Ok((current.fingerprint != built.fingerprint).then_some(Prepared(built)))
+        let fingerprint = Reader::fingerprint_of(&self.options);
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner).fingerprint;
+        if fingerprint.is_some() && fingerprint == current {
+            return Ok(None);
+        }
+        Ok(Some(Prepared(server::build(&self.options)?)))
     }
 
     /// What was prepared holds for connections from now on.

@@ -2,47 +2,62 @@
 
 use crate::encrypted::{EncryptedKey, KeyError};
 use crate::error::TlsError;
-use crate::options::Password;
+use crate::options::{Password, ServerOptions};
 use rustls::pki_types::pem::{Error as PemError, PemObject};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
-use std::fs;
+use std::fs::{self, File, Permissions};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use tracing::warn;
 
 /// Largest file that is read: a bundle of all public authorities has a fifth of a megabyte.
 const MAX_FILE_BYTES: u64 = 64 << 20;
-/// Others may read it.
-const WORLD_READABLE: u32 = 0o004;
+/// Others may read or write it.
+const OPEN_TO_OTHERS: u32 = 0o006;
 
-/// Reads files, and remembers what they were made of.
+/// Reads files.
 #[derive(Default)]
 pub(crate) struct Reader {
     hasher: DefaultHasher,
 }
 
 impl Reader {
-    /// Differs where a file has changed.
-    pub(crate) fn fingerprint(&self) -> u64 {
-        self.hasher.finish()
+    fn read(&mut self, key: &str, path: &Path) -> Result<(Vec<u8>, Permissions), TlsError> {
+        let failed = |error: io::Error| TlsError::file(key, path, format!("cannot be read: {}", reason(&error)));
+        // A pipe would keep a start waiting until somebody writes to it, and a device has no end: neither is opened.
+        if !fs::metadata(path).map_err(failed)?.is_file() {
+            return Err(TlsError::file(key, path, "is not a file"));
+        }
+        let file = File::open(path).map_err(failed)?;
+        let permissions = file.metadata().map_err(failed)?.permissions();
+        let mut bytes = Vec::new();
+        file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+        if bytes.len() as u64 > MAX_FILE_BYTES {
+            return Err(TlsError::file(key, path, format!("is too large: more than {MAX_FILE_BYTES} bytes")));
+        }
+        (path, &bytes).hash(&mut self.hasher);
+        Ok((bytes, permissions))
     }
 
-    fn read(&mut self, key: &str, path: &Path) -> Result<Vec<u8>, TlsError> {
-        let failed = |error: io::Error| TlsError::file(key, path, format!("cannot be read: {}", reason(&error)));
-        let size = fs::metadata(path).map_err(failed)?.len();
-        if size > MAX_FILE_BYTES {
-            return Err(TlsError::file(key, path, format!("is too large: {size} bytes")));
+    /// Reads the files that `options` name, for their fingerprint; `None` where one cannot be read.
+    pub(crate) fn fingerprint_of(options: &ServerOptions) -> Option<u64> {
+        let mut reader = Reader::default();
+        for path in [&options.certfile, &options.keyfile, &options.cacertfile].into_iter().flatten() {
+            reader.read("", path).ok()?;
         }
-        let bytes = fs::read(path).map_err(failed)?;
-        (path, &bytes).hash(&mut self.hasher);
-        Ok(bytes)
+        for path in &options.crl_paths {
+            for file in files_of("", path).ok()? {
+                reader.read("", &file).ok()?;
+            }
+        }
+        Some(reader.hasher.finish())
     }
 
     /// The certificates of a file, one at least.
     pub(crate) fn certificates(&mut self, key: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-        let bytes = self.read(key, path)?;
+        let (bytes, _) = self.read(key, path)?;
         let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
         let found = found.map_err(|error| TlsError::file(key, path, format!("is not PEM: {}", pem(&error))))?;
         if found.is_empty() {
@@ -52,7 +67,7 @@ impl Reader {
     }
 
     /// The private key of a file, and `password` where it has one; `password_key` is what that is called. A file that
-    /// others can read is named in the log.
+    /// others can read or write is named in the log.
     pub(crate) fn private_key(
         &mut self,
         key: &str,
@@ -60,10 +75,11 @@ impl Reader {
         password_key: &str,
         password: Option<&Password>,
     ) -> Result<PrivateKeyDer<'static>, TlsError> {
-        let bytes = self.read(key, path)?;
-        if fs::metadata(path).is_ok_and(|file| file.permissions().mode() & WORLD_READABLE != 0) {
+        let (bytes, permissions) = self.read(key, path)?;
+        if permissions.mode() & OPEN_TO_OTHERS != 0 {
+            let what = if permissions.mode() & 0o002 == 0 { "read" } else { "written" };
             warn!(
-                "{key}: {} can be read by everybody on this machine; its mode should be 0600 or 0640",
+                "{key}: {} can be {what} by everybody on this machine; its mode should be 0600 or 0640",
                 path.display()
             );
         }
@@ -97,7 +113,7 @@ impl Reader {
     ) -> Result<Vec<CertificateRevocationListDer<'static>>, TlsError> {
         let mut lists = Vec::new();
         for file in files_of(key, path)? {
-            let bytes = self.read(key, &file)?;
+            let (bytes, _) = self.read(key, &file)?;
             if !bytes.starts_with(b"-----BEGIN") && bytes.first() == Some(&0x30) {
                 lists.push(CertificateRevocationListDer::from(bytes));
                 continue;

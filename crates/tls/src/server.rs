@@ -25,12 +25,14 @@ pub(crate) struct Used {
 pub(crate) struct Built {
     pub(crate) config: Arc<ServerConfig>,
     pub(crate) certificates: Vec<Used>,
-    pub(crate) fingerprint: u64,
+    /// Of the files before they were read for this: one that is replaced meanwhile counts as changed at the next look.
+    pub(crate) fingerprint: Option<u64>,
 }
 
 /// Builds a configuration. What does not keep it from working is named in the log.
 pub(crate) fn build(options: &ServerOptions) -> Result<Built, TlsError> {
     check_combination(options)?;
+    let fingerprint = Reader::fingerprint_of(options);
     let mut reader = Reader::default();
     let (cert_key, key_key) = (options.key("certfile"), options.key("keyfile"));
     let missing = |key: &str| TlsError::option(key, "not given, and a TLS listener needs it");
@@ -67,7 +69,7 @@ pub(crate) fn build(options: &ServerOptions) -> Result<Built, TlsError> {
     })?;
     config.ignore_client_order = options.honor_cipher_order;
     set_resumption(&mut config, options.reuse_sessions)?;
-    Ok(Built { config: Arc::new(config), certificates, fingerprint: reader.fingerprint() })
+    Ok(Built { config: Arc::new(config), certificates, fingerprint })
 }
 
 /// Options that RabbitMQ's TLS refuses together, too.

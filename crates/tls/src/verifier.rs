@@ -10,6 +10,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, OtherError, RootCertStore, SignatureScheme};
 use std::sync::Arc;
+use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
@@ -30,7 +31,8 @@ pub(crate) fn of_clients(
             .add(certificate.clone())
             .map_err(|error| TlsError::file(&key, path, format!("has a certificate that cannot be read: {error}")))?;
     }
-    let mut builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
+    let roots = Arc::new(roots);
+    let mut builder = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider.clone());
     if !options.fail_if_no_peer_cert {
         builder = builder.allow_unauthenticated();
     }
@@ -53,8 +55,7 @@ pub(crate) fn of_clients(
     }
     let inner = builder.build().map_err(|error| TlsError::file(&key, path, format!("cannot be used: {error}")))?;
     let Some(depth) = options.depth else { return Ok(inner) };
-    let subjects = authorities.iter().filter_map(|certificate| names(certificate)).map(|(subject, _)| subject);
-    Ok(Arc::new(Depth { inner, most: usize::from(depth), trusted: subjects.collect() }))
+    Ok(Arc::new(Depth { inner, most: usize::from(depth), roots, provider: provider.clone() }))
 }
 
 /// Subject and issuer in DER.
@@ -68,23 +69,24 @@ pub(crate) fn names(certificate: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
 struct Depth {
     inner: Arc<dyn ClientCertVerifier>,
     most: usize,
-    /// Subjects of the certificates that are trusted.
-    trusted: Vec<Vec<u8>>,
+    roots: Arc<RootCertStore>,
+    provider: Arc<CryptoProvider>,
 }
 
 impl Depth {
-    /// Certificates between `end` and a trusted one, on the way that their names show. The inner verifier has found one
-    /// by then; this bounds how long it may be.
-    fn between(&self, end: &[u8], intermediates: &[CertificateDer<'_>]) -> usize {
-        let mut rest: Vec<_> = intermediates.iter().filter_map(|certificate| names(certificate)).collect();
-        let mut issuer = names(end).map(|(_, issuer)| issuer);
-        let mut count = 0;
-        while let Some(wanted) = issuer.filter(|issuer| !self.trusted.contains(issuer)) {
-            let at = rest.iter().position(|(subject, _)| *subject == wanted);
-            issuer = at.map(|at| rest.swap_remove(at).1);
-            count += usize::from(issuer.is_some());
-        }
-        count
+    /// Whether a chain that is short enough leads to a trusted certificate. It is the chain of signatures that counts:
+    /// names may be those that somebody below an authority chose.
+    fn has_short_chain(&self, end: &CertificateDer<'_>, intermediates: &[CertificateDer<'_>], now: UnixTime) -> bool {
+        let is_short = |path: &VerifiedPath<'_>| match path.intermediate_certificates().count() <= self.most {
+            true => Ok(()),
+            false => Err(webpki::Error::MaximumPathDepthExceeded),
+        };
+        let algorithms = self.provider.signature_verification_algorithms.all;
+        let usage = KeyUsage::client_auth();
+        EndEntityCert::try_from(end).is_ok_and(|end| {
+            end.verify_for_usage(algorithms, &self.roots.roots, intermediates, now, usage, None, Some(&is_short))
+                .is_ok()
+        })
     }
 }
 
@@ -112,7 +114,7 @@ impl ClientCertVerifier for Depth {
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
         let verified = self.inner.verify_client_cert(end, intermediates, now)?;
-        if self.between(end, intermediates) > self.most {
+        if !self.has_short_chain(end, intermediates, now) {
             return Err(rustls::CertificateError::Other(OtherError(Arc::new(ChainTooLong))).into());
         }
         Ok(verified)

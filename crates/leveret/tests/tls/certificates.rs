@@ -64,6 +64,29 @@ fn chains_are_as_long_as_depth_allows() {
     }
 }
 
+/// Who is below an authority chooses the names of who is below him: the chain is not shorter for what it calls itself, nor
+/// for certificates beside it that nobody signed.
+#[test]
+fn names_make_no_chain_shorter() {
+    for (depth, is_taken) in [("1", false), ("2", true)] {
+        let settings = [REQUIRE, &[("ssl_options.depth", depth)]].concat();
+        let broker = Fixture::start(&settings);
+        let below = broker.authority.intermediate("Below");
+        let alike = below.intermediate("Test Authority").client(&Subject::named("deep"));
+        assert_eq!((broker.takes(Some(&alike)), broker.refuses(Some(&alike))), (is_taken, !is_taken), "depth {depth}");
+        let mut beside = below.intermediate("Further").client(&Subject::named("deep"));
+        let forged = Authority::new("Test Authority").intermediate("Further").client(&Subject::named("none"));
+        let forged: String = forged.chain.split_inclusive("-----END CERTIFICATE-----\n").skip(1).collect();
+        beside.chain =
+            beside.chain.replacen("-----END CERTIFICATE-----\n", &format!("-----END CERTIFICATE-----\n{forged}"), 1);
+        assert_eq!(
+            (broker.takes(Some(&beside)), broker.refuses(Some(&beside))),
+            (is_taken, !is_taken),
+            "depth {depth}"
+        );
+    }
+}
+
 #[test]
 fn revoked_certificates_are_refused() {
     let broker = Fixture::start_with(REQUIRE, |authority, directory| {

@@ -71,6 +71,15 @@ fn broken_files_are_named() {
     }
 }
 
+/// A device has no end, and a pipe keeps whoever opens it waiting.
+#[test]
+fn what_is_no_file_is_not_read() {
+    for (key, path) in [("keyfile", "/dev/zero"), ("certfile", "/dev/zero"), ("cacertfile", "/dev")] {
+        let key = format!("ssl_options.{key}");
+        check(|_| {}, &[(&key, path)], &format!("{key}: {path} is not a file"));
+    }
+}
+
 /// A key of the server's with the password `secret`, as OpenSSL 3 writes it, and the certificate beside it.
 fn write_encrypted(directory: &Path, form: &str) {
     write_encrypted_of(&Authority::new("Test Authority"), directory, form);

@@ -11,6 +11,7 @@ mod hostile;
 mod https;
 mod keys;
 mod limits;
+mod page;
 mod proxy;
 mod reload;
 mod sessions;

@@ -3,7 +3,10 @@
 use crate::authority::Authority;
 use crate::tunnel::{Versions, client_config, handshake};
 use crate::{Fixture, eventually, server_files};
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
+use std::time::Duration;
+use testkit::pause;
 use tls::Certificate;
 
 impl Fixture {
@@ -43,6 +46,25 @@ fn broken_files_leave_the_old_ones_in_force() {
     std::fs::write(&key, good).unwrap();
     fixture.authority.write(fixture.directory.path(), &fixture.authority.server("repaired"));
     eventually("the new certificate is shown", || fixture.shown().as_deref() == Some("CN=repaired"));
+}
+
+/// What is wrong with files that serve is said when they are read, not at every look.
+#[test]
+fn files_that_have_not_changed_make_no_lines() {
+    let fixture = Fixture::start(&[("leveret.tls.reload", "1")]);
+    let lines = || fixture.broker.log().iter().filter(|line| line.contains("can be read by everybody")).count();
+    let key = server_files(fixture.directory.path()).1;
+    std::fs::set_permissions(key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    pause(Duration::from_millis(2500));
+    assert_eq!(lines(), 0);
+    let server = fixture.authority.server("renewed");
+    std::fs::write(server_files(fixture.directory.path()).1, &server.key).unwrap();
+    std::fs::write(server_files(fixture.directory.path()).0, &server.chain).unwrap();
+    eventually("the new certificate is shown", || fixture.shown().as_deref() == Some("CN=renewed"));
+    let said = lines();
+    assert!(said > 0);
+    pause(Duration::from_millis(2500));
+    assert_eq!(lines(), said);
 }
 
 #[test]

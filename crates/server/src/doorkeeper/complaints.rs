@@ -1,5 +1,6 @@
 //! What the log says of connections that came to nothing: each of a few, and how many of a flood.
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tracing::{debug, warn};
@@ -7,6 +8,8 @@ use tracing::{debug, warn};
 /// Connections that are named each, within a span.
 const MOST_NAMED: u32 = 20;
 const SPAN: Duration = Duration::from_secs(1);
+/// How often it is said that connections cannot be accepted, which is tried many times a second.
+const SAY_AGAIN: Duration = Duration::from_secs(10);
 
 /// Counts what is not said.
 #[derive(Default)]
@@ -14,6 +17,10 @@ pub(super) struct Complaints {
     since: Option<Instant>,
     named: u32,
     unnamed: u64,
+    /// Those that had to go because there were too many.
+    crowded: usize,
+    /// When it was last said that connections cannot be accepted.
+    cannot_accept: Option<Instant>,
 }
 
 impl Complaints {
@@ -26,6 +33,21 @@ impl Complaints {
         }
         if self.is_named(now) {
             warn!(target: "connection", "closing {peer}: {what}");
+        }
+    }
+
+    /// So many had to go because there were too many.
+    pub(super) fn crowded(&mut self, now: Instant, count: usize) {
+        self.tell(now);
+        self.since.get_or_insert(now);
+        self.crowded += count;
+    }
+
+    /// A connection could not be accepted: said once, and again while that lasts.
+    pub(super) fn cannot_accept(&mut self, now: Instant, error: &io::Error) {
+        if self.cannot_accept.is_none_or(|said| now.duration_since(said) >= SAY_AGAIN) {
+            warn!("cannot accept a connection: {error}");
+            self.cannot_accept = Some(now);
         }
     }
 
@@ -50,12 +72,16 @@ impl Complaints {
         if self.unnamed > 0 {
             warn!(target: "connection", "closing {} more connections that ended before they spoke AMQP", self.unnamed);
         }
-        *self = Complaints::default();
+        if self.crowded > 0 {
+            warn!(target: "connection", "closed {} connections that had not come through their handshakes: there were \
+                   more of them than there may be", self.crowded);
+        }
+        *self = Complaints { cannot_accept: self.cannot_accept, ..Complaints::default() };
     }
 
     /// True while there is something that is to be told later.
     pub(super) fn has_more(&self) -> bool {
-        self.unnamed > 0
+        self.unnamed > 0 || self.crowded > 0
     }
 }
 
@@ -72,5 +98,18 @@ mod tests {
         assert!(complaints.has_more(), "the span is not over");
         complaints.tell(start + SPAN);
         assert!(!complaints.has_more() && complaints.is_named(start + SPAN), "it begins anew");
+    }
+
+    #[test]
+    fn what_is_tried_many_times_a_second_is_said_now_and_then() {
+        let (mut complaints, start) = (Complaints::default(), Instant::now());
+        let error = io::Error::other("too many open files");
+        complaints.cannot_accept(start, &error);
+        complaints.cannot_accept(start + SAY_AGAIN / 2, &error);
+        assert_eq!(complaints.cannot_accept, Some(start));
+        complaints.crowded(start, 256);
+        complaints.tell(start + SPAN);
+        complaints.cannot_accept(start + SAY_AGAIN, &error);
+        assert_eq!((complaints.cannot_accept, complaints.crowded), (Some(start + SAY_AGAIN), 0));
     }
 }

@@ -46,6 +46,8 @@ pub(super) struct Guest {
     has_tls: bool,
     session: Option<Box<ServerConnection>>,
     has_spoken: bool,
+    /// Bytes of its handshake so far, which is the most that it may have made the session keep.
+    received_bytes: usize,
     deadline: Instant,
 }
 
@@ -66,6 +68,7 @@ impl Guest {
             has_tls,
             session: None,
             has_spoken: false,
+            received_bytes: 0,
             deadline: Instant::now() + time,
         };
         if !settings.proxy_protocol {
@@ -93,6 +96,10 @@ impl Guest {
 
     pub(super) fn has_spoken(&self) -> bool {
         self.has_spoken
+    }
+
+    pub(super) fn received_bytes(&self) -> usize {
+        self.received_bytes
     }
 
     pub(super) fn deadline(&self) -> Instant {
@@ -143,7 +150,7 @@ impl Guest {
         let taken = bytes.get_mut(..header.length).ok_or("malformed PROXY header")?;
         self.stream.read_exact(taken).map_err(|error| error.to_string())?;
         if let Some((peer, local)) = header.ends {
-            self.ends.peer = peer;
+            self.ends.peer = believed(self.socket_peer, peer);
             self.ends.local = local;
         }
         self.ends.tls = header.tls.map(|(version, suite)| Arc::new(by_proxy(&version, &suite)));
@@ -173,7 +180,9 @@ impl Guest {
             *begun = Some(Box::new(connection));
         }
         let Some(connection) = begun else { return Ok(false) };
-        if !shake(connection, &mut self.stream).map_err(|what| format!("TLS handshake failed: {what}"))? {
+        if !shake(connection, &mut self.stream, &mut self.received_bytes)
+            .map_err(|what| format!("TLS handshake failed: {what}"))?
+        {
             return Ok(false);
         }
         let session = Session::of(connection);
@@ -185,6 +194,13 @@ impl Guest {
         self.stage = Stage::Done;
         Ok(true)
     }
+}
+
+/// Whom a header speaks of. A loopback address in it is one of the machine that sent it: from another machine it must not
+/// make a client one of ours, whom loopback users may log in as. RabbitMQ goes by the socket there.
+fn believed(socket_peer: SocketAddr, named: SocketAddr) -> SocketAddr {
+    let is_loopback = |end: SocketAddr| end.ip().to_canonical().is_loopback();
+    if is_loopback(named) && !is_loopback(socket_peer) { socket_peer } else { named }
 }
 
 /// `None` for what would have to wait.
@@ -211,7 +227,11 @@ fn check_first(bytes: &[u8]) -> Result<(), String> {
 }
 
 /// Reads and writes until the handshake is done, true then, or until that would have to wait.
-fn shake(connection: &mut ServerConnection, stream: &mut TcpStream) -> Result<bool, String> {
+fn shake(
+    connection: &mut ServerConnection,
+    stream: &mut TcpStream,
+    received_bytes: &mut usize,
+) -> Result<bool, String> {
     loop {
         while connection.wants_write() {
             match connection.write_tls(stream) {
@@ -226,7 +246,7 @@ fn shake(connection: &mut ServerConnection, stream: &mut TcpStream) -> Result<bo
         }
         match connection.read_tls(stream) {
             Ok(0) => return Err("the client hung up".to_owned()),
-            Ok(_) => {}
+            Ok(count) => *received_bytes += count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
             Err(error) => return Err(error.to_string()),
@@ -268,5 +288,25 @@ fn by_proxy(version: &str, suite: &str) -> TlsEnds {
         peer: None,
         login_name: Err(NO_TLS),
         ends_here: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_from_another_machine_makes_nobody_local() {
+        for (socket_peer, named, expected) in [
+            ("192.0.2.1:1", "127.0.0.1:2", "192.0.2.1:1"),
+            ("192.0.2.1:1", "[::1]:2", "192.0.2.1:1"),
+            ("[2001:db8::1]:1", "[::ffff:127.0.0.9]:2", "[2001:db8::1]:1"),
+            ("192.0.2.1:1", "198.51.100.7:2", "198.51.100.7:2"),
+            ("127.0.0.1:1", "127.0.0.2:2", "127.0.0.2:2"),
+            ("127.0.0.1:1", "198.51.100.7:2", "198.51.100.7:2"),
+        ] {
+            let address = |text: &str| text.parse::<SocketAddr>().expect("an address");
+            assert_eq!(believed(address(socket_peer), address(named)), address(expected), "{socket_peer} {named}");
+        }
     }
 }
