@@ -248,8 +248,8 @@ impl Started {
         command.arg("--data-dir").arg(data).args(["--set", &format!("listeners.tcp.default={address}")]);
         command.args(["--set", "leveret.management=false", "--set", "leveret.prometheus=false"]);
         command.args(settings.iter().flat_map(|setting| ["--set", setting]));
-        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
-        let log = BufReader::new(child.stderr.take().unwrap());
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let log = BufReader::new(child.stdout.take().unwrap());
         let broker = Started(child);
         let mut lines = log.lines().map_while(Result::ok);
         assert!(lines.any(|line| line.contains(STARTED)), "the broker does not start");
