@@ -68,13 +68,24 @@ impl Definitions {
     }
 }
 
+/// Whether the file, or those of a directory, can be read; the error is that of reading them.
+pub(crate) fn look_at(path: &Path) -> Result<()> {
+    for file in files(path).with_context(|| unreadable(path))? {
+        std::fs::File::open(&file).with_context(|| unreadable(path))?;
+    }
+    Ok(())
+}
+
+fn unreadable(path: &Path) -> String {
+    format!("cannot read definitions from {}", path.display())
+}
+
 fn sources(options: &DefinitionsOptions) -> Result<Vec<Source>> {
     let mut sources = Vec::new();
     for path in &options.paths {
-        let failed = || format!("cannot read definitions from {}", path.display());
-        for path in files(path).with_context(failed)? {
-            let content = std::fs::read(&path).with_context(failed)?;
-            sources.push(Source { place: path.display().to_string(), content });
+        for file in files(path).with_context(|| unreadable(path))? {
+            let content = std::fs::read(&file).with_context(|| unreadable(path))?;
+            sources.push(Source { place: file.display().to_string(), content });
         }
     }
     sources.extend(options.remote.as_ref().map(fetched).transpose()?);

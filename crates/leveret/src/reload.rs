@@ -66,6 +66,7 @@ fn try_reload(application: &Application) -> Result<Reloaded, Vec<String>> {
         .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     let one = |error: anyhow::Error| vec![crate::one_line(&error)];
     let (old, new) = (application.config(), Arc::new(loaded.config));
+    settings::check(&new).map_err(|unusable| unusable.lines().to_vec())?;
     let mut reloaded = sorted(&application.in_force(), &new);
     // What can fail comes first.
     let certificates =

@@ -15,7 +15,7 @@ use signal_hook::iterator::Signals;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 /// Permissions of a new data directory: nobody else reads messages and password hashes.
 const DATA_DIR_MODE: u32 = 0o750;
@@ -24,10 +24,13 @@ const DATA_DIR_MODE: u32 = 0o750;
 pub(crate) fn run(options: ServerOptions) -> Result<()> {
     let manager = ServiceManager::from_environment();
     let result = serve(options, &manager);
-    logging::flush();
     if let Err(error) = &result {
-        manager.status(&crate::one_line(error));
+        let error = crate::one_line(error);
+        // Where the log is a file, operators look for it there.
+        error!("{error}");
+        manager.status(&error);
     }
+    logging::flush();
     result
 }
 

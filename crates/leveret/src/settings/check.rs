@@ -1,6 +1,7 @@
 //! What is wrong with a configuration beyond single keys, before anything of it is in force.
 
 use super::{Endpoints, accounts, chains};
+use crate::definitions;
 use anyhow::Error;
 use config::Config;
 use std::fmt;
@@ -29,7 +30,8 @@ impl Unusable {
     }
 }
 
-/// Looks at files of TLS, at backends and at rules for passwords; nobody is connected to, and nothing is written.
+/// Looks at files of TLS and of definitions, at backends and at rules for passwords; nobody is connected to, and nothing is
+/// written.
 ///
 /// # Errors
 /// All that is wrong, when anything is.
@@ -37,5 +39,6 @@ pub(crate) fn check(config: &Config) -> Result<(), Unusable> {
     let mut problems: Vec<Error> = Endpoints::problems(config).into_iter().map(Error::new).collect();
     problems.extend(chains(config).err());
     problems.extend(accounts(config).err());
+    problems.extend(config.definitions.paths.iter().filter_map(|path| definitions::look_at(path).err()));
     if problems.is_empty() { Ok(()) } else { Err(Unusable(problems.iter().map(crate::one_line).collect())) }
 }

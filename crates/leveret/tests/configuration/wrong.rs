@@ -55,6 +55,37 @@ fn a_main_file_that_is_none_is_named() {
 }
 
 #[test]
+fn definitions_that_are_not_there_are_named() {
+    let directory = directory("no-definitions");
+    let definitions = directory.join("definitions.json");
+    write(&directory, "rabbitmq.conf", &format!("load_definitions = {}\n", definitions.display()));
+    let expected = format!("cannot read definitions from {}: ", definitions.display());
+    assert!(refused_in(&directory).starts_with(&expected));
+}
+
+/// Where the log is a file alone, operators look for the reason there.
+#[test]
+fn why_a_start_failed_is_in_the_log() {
+    let directory = directory("reason");
+    let definitions = write(&directory, "definitions.json", "{");
+    let log = directory.join("node.log");
+    let text = format!(
+        "load_definitions = {}\nlog.console = false\nlog.file = {}\nlisteners.tcp = none\nmanagement.tcp.port = 0\n",
+        definitions.display(),
+        log.display()
+    );
+    write(&directory, "rabbitmq.conf", &text);
+    let data = directory.join("data");
+    let arguments = ["server", "--config-dir", directory.to_str().unwrap(), "--data-dir", data.to_str().unwrap()];
+    let (code, stdout, stderr) = run(&arguments, &[]);
+    assert_eq!((code, stdout.as_str()), (Some(1), ""));
+    let reason = stderr.trim_end().strip_prefix("error: ").unwrap();
+    assert!(reason.starts_with("cannot import definitions from "), "{reason}");
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(log.lines().any(|line| line.contains("[error]") && line.ends_with(reason)), "{log}");
+}
+
+#[test]
 fn a_file_that_may_not_be_read_is_named() {
     let directory = directory("unreadable");
     let main = write(&directory, "rabbitmq.conf", "heartbeat = 1\n");

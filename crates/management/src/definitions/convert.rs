@@ -271,7 +271,30 @@ pub(super) fn parameter(object: &Object<'_>) -> Result<Parameter, Problem> {
     let component = object.required("component")?;
     if component == "operator_policy" {
         let kind = PolicyKind::Operator;
-        return Ok(Parameter::OperatorPolicy(ImportedPolicy { kind, vhost, name, terms: value }));
+        return Ok(Parameter::OperatorPolicy(ImportedPolicy { kind, vhost, name, terms: with_object(value) }));
     }
     Ok(Parameter::Plain(ParameterDefinition { vhost, component, name, value }))
+}
+
+/// The definition of an operator policy as an object, where it is the list of pairs that `rabbitmqctl export_definitions`
+/// of RabbitMQ 3.10 writes and does not read itself.
+fn with_object(terms: FieldValue) -> FieldValue {
+    let FieldValue::Table(mut fields) = terms else { return terms };
+    if let Some(FieldValue::Array(values)) = fields.get("definition") {
+        let pair = |value: &FieldValue| match value {
+            FieldValue::Array(pair) => match pair.as_slice() {
+                [key, value] => Some((key.as_str()?.to_owned(), value.clone())),
+                _ => None,
+            },
+            _ => None,
+        };
+        if let Some(pairs) = values.iter().map(pair).collect::<Option<Vec<_>>>().filter(|pairs| !pairs.is_empty()) {
+            let mut definition = FieldTable::new();
+            for (key, value) in pairs {
+                definition.insert(key, value);
+            }
+            fields.insert("definition", FieldValue::Table(definition));
+        }
+    }
+    FieldValue::Table(fields)
 }

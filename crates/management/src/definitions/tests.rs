@@ -382,6 +382,22 @@ fn what_is_no_object_is_left_out() {
     assert!(broker.vhost("v").is_some());
 }
 
+/// What `rabbitmqctl export_definitions` of RabbitMQ 3.10.8 writes for an operator policy.
+#[test]
+fn operator_policies_are_read_as_lists_of_pairs_too() {
+    let broker = broker();
+    let operator_policy = |name: &str, definition: Value| {
+        json!({ "parameters": [{ "vhost": "/", "component": "operator_policy", "name": name, "value": {
+            "apply-to": "queues", "definition": definition, "pattern": ".*", "priority": 0 } }] })
+    };
+    import(&broker, operator_policy("o", json!([["max-length", 1000], ["expires", 9]]))).unwrap();
+    let exported = exported(&broker, &Scope::All);
+    assert_eq!(exported["parameters"][0]["value"]["definition"], json!({ "max-length": 1000, "expires": 9 }));
+    for wrong in [json!([]), json!([["max-length"]]), json!([[1, 2]]), json!(["max-length", 1000])] {
+        assert!(import(&broker, operator_policy("w", wrong.clone())).is_err(), "{wrong}");
+    }
+}
+
 #[test]
 fn an_import_of_one_vhost_goes_where_it_is_told() {
     let (from, to) = (broker(), broker());
