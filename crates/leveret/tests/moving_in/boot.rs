@@ -77,10 +77,7 @@ fn what_cannot_be_imported_keeps_the_broker_from_starting() {
     std::fs::write(&file, r#"{"queues":[{"name":"q"}]}"#).unwrap();
     fails(start(&file, "3"), 1, &[&path_of(&file), "invalid_definitions_file"]);
     let missing = directory.path().join("missing.json");
-    fails(start(&missing, "4"), 1, &[&path_of(&missing), "No such file"]);
-    let mut https = start(&file, "5");
-    https.args(["--set", "definitions.import_backend=https"]);
-    fails(https, 78, &["definitions.import_backend", "https", "local_filesystem"]);
+    fails(start(&missing, "4"), 78, &[&path_of(&missing), "No such file"]);
 }
 
 #[test]
