@@ -8,7 +8,7 @@ use crate::pid_file::PidFile;
 use crate::service::ServiceManager;
 use crate::{logging, reload, settings};
 use anyhow::{Context, Result};
-use config::{Loaded, Plugins};
+use config::{Loaded, Plugins, Sources};
 use management::{Management, Node};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -24,13 +24,10 @@ const DATA_DIR_MODE: u32 = 0o750;
 pub(crate) fn run(options: ServerOptions) -> Result<()> {
     let manager = ServiceManager::from_environment();
     let result = serve(options, &manager);
-    if let Err(error) = &result {
-        let error = crate::one_line(error);
-        // Where the log is a file, operators look for it there.
-        error!("{error}");
-        manager.status(&error);
-    }
     logging::flush();
+    if let Err(error) = &result {
+        manager.status(&crate::one_line(error));
+    }
     result
 }
 
@@ -38,7 +35,19 @@ fn serve(options: ServerOptions, manager: &ServiceManager) -> Result<()> {
     let sources = sources(&options);
     let loaded = sources.load()?;
     settings::check(&loaded.config)?;
+    let has_console = loaded.config.log.console.is_some();
     logging::start(&loaded.config.log, &settings::node_name(&loaded.config))?;
+    let result = operate(options, sources, loaded, manager);
+    // Whoever started it is told anyway; where the log is in files alone, operators look for it there.
+    if let Err(error) = result.as_ref()
+        && !has_console
+    {
+        error!("{}", crate::one_line(error));
+    }
+    result
+}
+
+fn operate(options: ServerOptions, sources: Sources, loaded: Loaded, manager: &ServiceManager) -> Result<()> {
     say_what_is_without_effect(&loaded);
     let config = loaded.config.clone();
     let files = loaded.files.clone();
