@@ -64,7 +64,11 @@ fn a_wrong_file_changes_nothing() {
     assert_eq!(body["problems"].as_array().unwrap().len(), 2, "{body}");
     assert_eq!(setting(&broker, "heartbeat")["value"], "10");
     // What would keep the next start from succeeding is refused now.
-    write(&directory, "a.conf", "heartbeat = 20\nlisteners.ssl.1 = 127.0.0.1:0\nssl_options.certfile = /nowhere.pem\n");
+    write(
+        &directory,
+        "a.conf",
+        "heartbeat = 20\nlisteners.ssl.1 = 127.0.0.1:5671\nssl_options.certfile = /nowhere.pem\n",
+    );
     let answer = broker.http("POST", "/api/leveret/reload", &[], "").unwrap();
     assert!(answer.status == 400 && answer.body.contains("/nowhere.pem"), "{}", answer.body);
     assert_eq!(setting(&broker, "heartbeat")["value"], "10");

@@ -70,7 +70,7 @@ fn why_a_start_failed_is_in_the_log() {
     let definitions = write(&directory, "definitions.json", "{");
     let log = directory.join("node.log");
     let text = format!(
-        "load_definitions = {}\nlog.console = false\nlog.file = {}\nlisteners.tcp = none\nmanagement.tcp.port = 0\n",
+        "load_definitions = {}\nlog.console = false\nlog.file = {}\nlisteners.tcp = none\nleveret.management = false\nleveret.prometheus = false\n",
         definitions.display(),
         log.display()
     );
