@@ -21,7 +21,9 @@ impl Context<'_> {
         if (200..300).contains(&response.status) {
             return Ok(response);
         }
-        if response.status == 401 {
+        // The socket asks nobody who they are: there it is an answer about somebody else.
+        let is_asked = self.location.authorization.is_some() || self.data_dir().is_none();
+        if response.status == 401 && is_asked {
             return Err(RequestError::Unreachable(self.unauthorized()));
         }
         let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
