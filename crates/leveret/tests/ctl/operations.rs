@@ -119,7 +119,8 @@ fn a_new_file_of_the_log_is_begun() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("leveret.log");
     let shown = file.display().to_string();
-    let fixture = Fixture::start_with(&[("log.file", &shown), ("log.console", "true")]);
+    let fixture =
+        Fixture::start_with(&[("log.file", &shown), ("log.console", "true"), ("log.file.rotation.count", "2")]);
     fixture.output_of(&["-q", "rotate_logs"]);
     let is_log = |entry: &std::fs::DirEntry| entry.file_name().to_string_lossy().starts_with("leveret.log");
     let count = std::fs::read_dir(directory.path()).expect("a directory").flatten().filter(is_log).count();
