@@ -205,6 +205,12 @@ fn data_and_the_process_id_are_where_they_are_asked_for() {
     );
 }
 
+/// Ends a broker in order, which writes what was logged.
+fn ended(broker: std::process::Child) -> std::process::Output {
+    assert!(Command::new("kill").arg(broker.id().to_string()).status().unwrap().success());
+    broker.wait_with_output().unwrap()
+}
+
 fn is_served(address: SocketAddr) -> bool {
     std::net::TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok()
 }
@@ -220,14 +226,13 @@ fn a_listener_of_the_file_counts_more_than_the_environment() {
     command.args(["server", "--config", file.to_str().unwrap(), "--data-dir", data.to_str().unwrap()]);
     command.args(["--set", "leveret.management=false", "--set", "leveret.prometheus=false"]);
     command.env("RABBITMQ_NODE_PORT", of_environment.port().to_string()).env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1");
-    let mut broker = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let broker = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let deadline = Instant::now() + Duration::from_secs(20);
     while !is_served(of_file) && Instant::now() < deadline {
         testkit::pause(Duration::from_millis(20));
     }
     let served = (is_served(of_file), is_served(of_environment));
-    broker.kill().unwrap();
-    let output = broker.wait_with_output().unwrap();
+    let output = ended(broker);
     assert_eq!(served, (true, false));
     // And the log is on standard output, where the log of RabbitMQ's console is.
     let log = String::from_utf8_lossy(&output.stdout);
@@ -242,14 +247,13 @@ fn standard_error_is_the_console_where_that_is_asked_for() {
     command.args(["server", "--data-dir", directory.to_str().unwrap(), "--set", "log.console.stdio=stderr"]);
     command.args(["--set", &format!("listeners.tcp.1={}", free_address().unwrap())]);
     command.args(["--set", "leveret.management=false", "--set", "leveret.prometheus=false"]);
-    let mut broker = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let broker = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let socket = directory.join("leveret.sock");
     let deadline = Instant::now() + Duration::from_secs(20);
     while std::os::unix::net::UnixStream::connect(&socket).is_err() && Instant::now() < deadline {
         testkit::pause(Duration::from_millis(20));
     }
-    broker.kill().unwrap();
-    let output = broker.wait_with_output().unwrap();
+    let output = ended(broker);
     assert_eq!(String::from_utf8_lossy(&output.stdout), "");
     assert!(String::from_utf8_lossy(&output.stderr).contains("started TCP listener on"));
 }
