@@ -42,7 +42,8 @@ say() { echo "-- $* ($SECONDS s)"; }
 
 # unpacked FOLDER: a Debian with PACKAGES, made once a week.
 unpacked() {
-    local cache=${CARGO_TARGET_DIR:-target}/packaging/$SUITE.tar
+    # One of other packages is another one.
+    local cache=${CARGO_TARGET_DIR:-target}/packaging/$SUITE-$(cksum <<<"$PACKAGES" | cut -d' ' -f1).tar
     if [[ ! -s $cache || -n $(find "$cache" -mtime +7) ]]; then
         mkdir -p "${cache%/*}"
         say "a Debian for it, once a week"
