@@ -244,9 +244,11 @@ impl World {
         if let Some(at) = damaged.filter(|_| !run.loaded.is_empty()) {
             let lost = run.loaded.remove(at % run.loaded.len());
             run.lost.push(Lost { seq: lost.seq, body_len: lost.message.body_len() as u32 });
-            // It may have been purged meanwhile; nobody can hold it, since its message was on disk only.
+            // It may have been purged meanwhile; nobody can hold it, since its message was on disk only. What was taken out
+            // and put back has its message, whatever the read found.
+            let is_resident = self.queue.iter().any(|entry| entry.seq == lost.seq && entry.message.is_some());
             let before = self.ready.len();
-            self.ready.retain(|listed| listed.seq != lost.seq);
+            self.ready.retain(|listed| listed.seq != lost.seq || is_resident);
             if self.ready.len() < before {
                 // In truth it is whole, and a restart would find it.
                 let body_len = lost.message.body_len() as u32;
@@ -483,6 +485,33 @@ proptest! {
         }
         world.drain();
     }
+}
+
+#[test]
+fn what_was_put_back_has_its_message_whatever_a_read_finds() {
+    let push = |persistent| Step::Push { persistent, body_len: 4 };
+    let out = || Step::PageOut { keep_bytes: 0 };
+    let mut steps = vec![push(true), push(true), out(), push(false), out(), out()];
+    steps.extend((0..6).map(|_| push(true)));
+    steps.extend([Step::Restart, push(false), Step::Take(172_984_156_622_388_829)]);
+    steps.extend((0..4).map(|_| push(false)));
+    steps.extend([
+        Step::Take(11_482_504_241_398_021_882),
+        Step::Want,
+        Step::Untake(2_572_173_853_980_980_984),
+        Step::Load,
+    ]);
+    steps.extend([
+        Step::Purge,
+        Step::Untake(164_600_441_255_794),
+        Step::Answer { damaged: Some(8_777_241_047_594_229_377) },
+    ]);
+    let mut world = World::new();
+    for step in steps {
+        world.step(step);
+        world.check();
+    }
+    world.drain();
 }
 
 #[test]
