@@ -35,6 +35,25 @@ fn what_is_durable_comes_back_and_the_rest_does_not() {
 }
 
 #[test]
+fn a_start_that_failed_can_be_tried_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("definitions.json");
+    std::fs::write(&file, "{}").unwrap();
+    let fixture = Fixture::start_with(&[("load_definitions", file.to_str().unwrap())]);
+    fixture.output_of(&["stop_app"]);
+    std::fs::write(&file, r#"{"queues":[{"name":"q","vhost":"nope"}]}"#).unwrap();
+    for _ in 0..2 {
+        let refused = fixture.ctl(&["start_app"]);
+        let reason = String::from_utf8_lossy(&refused.stderr);
+        assert!(!refused.status.success() && reason.contains("cannot import definitions from"), "{reason}");
+    }
+    let repaired = r#"{"vhosts":[{"name":"v"}]}"#;
+    std::fs::write(&file, repaired).unwrap();
+    fixture.output_of(&["start_app"]);
+    assert_eq!(fixture.output_of(&["-s", "list_vhosts"]), "v\n");
+}
+
+#[test]
 fn a_stopped_broker_ends_in_order() {
     let mut fixture = Fixture::start();
     fixture.output_of(&["stop_app"]);

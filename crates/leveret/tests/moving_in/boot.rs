@@ -81,6 +81,24 @@ fn what_cannot_be_imported_keeps_the_broker_from_starting() {
 }
 
 #[test]
+fn a_start_that_definitions_refuse_leaves_the_data_directory_in_order() {
+    let directory = tempfile::tempdir().unwrap();
+    let (file, data) = (directory.path().join("d.json"), directory.path().join("data"));
+    std::fs::write(&file, r#"{"queues":[{"name":"q","vhost":"nope"}]}"#).unwrap();
+    let mut command = leveret();
+    command.arg("--data-dir").arg(&data);
+    command.args(["--set", "leveret.management=false", "--set", "leveret.prometheus=false"]);
+    command.arg("--set").arg(format!("listeners.tcp.default={}", free_address().unwrap()));
+    command.arg("--set").arg(format!("load_definitions={}", file.display()));
+    fails(command, 1, &["Please create virtual host \"nope\""]);
+    let broker = BrokerProcess::start_in(&data, LEVERET, &[]);
+    // Nothing was imported, so that there is a default user now.
+    assert_eq!(names(&broker, "/api/users"), ["guest"]);
+    assert!(broker.has_logged("message store: "));
+    assert!(!broker.log().iter().any(|line| line.contains("it had not been closed")));
+}
+
+#[test]
 fn definitions_of_the_last_start_are_skipped_on_request() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("d.json");
