@@ -13,7 +13,7 @@ mod oauth2;
 pub use client::{ClientError, FetchError, HttpsSettings, fetch};
 pub use http::{HttpBackend, HttpSettings, Method};
 #[cfg(feature = "ldap")]
-pub use ldap::{BindAs, LdapBackend, LdapSettings, LdapTls, Query};
+pub use ldap::{LdapBackend, LdapSettings, LdapTls};
 pub use oauth2::{
     KeyError, OAuth2Backend, OAuth2Settings, ProviderSettings, ResourceServer, ScopeSyntax, SigningKey, algorithm,
     is_allowed_url,

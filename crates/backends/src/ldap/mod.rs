@@ -6,47 +6,20 @@ mod pattern;
 mod pool;
 mod query;
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use auth::{Attempt, Authenticated, Backend, Question, Refusal, ResourceKind, Verdict};
+use config::{LdapBind, LdapQuery};
 use rustls::ClientConfig;
 use tracing::{info, warn};
 
 use client::{Connection, Found, Protection, Scope};
 use pattern::{For, Variables};
 use pool::{Bind, Pool, Trouble};
-pub use query::Query;
 use query::{Asker, Directory, Failure};
 
 const NAME: &str = "rabbit_auth_backend_ldap";
-
-/// Who queries and lookups are made as; `Debug` leaves the password out.
-#[derive(Clone, PartialEq, Eq)]
-pub enum BindAs {
-    /// The user who logs in.
-    User,
-    /// Nobody.
-    Nobody,
-    /// A fixed name.
-    Fixed {
-        /// Its distinguished name.
-        dn: String,
-        /// Its password.
-        password: String,
-    },
-}
-
-impl fmt::Debug for BindAs {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            BindAs::User => f.write_str("User"),
-            BindAs::Nobody => f.write_str("Nobody"),
-            BindAs::Fixed { dn, .. } => f.debug_struct("Fixed").field("dn", dn).finish_non_exhaustive(),
-        }
-    }
-}
 
 /// How connections are protected.
 #[derive(Clone, Debug)]
@@ -81,21 +54,21 @@ pub struct LdapSettings {
     /// `dn_lookup_attribute` and `dn_lookup_base`; `None` looks nobody up.
     pub dn_lookup: Option<(String, String)>,
     /// `dn_lookup_bind`.
-    pub dn_lookup_bind: BindAs,
+    pub dn_lookup_bind: LdapBind,
     /// `other_bind`.
-    pub other_bind: BindAs,
+    pub other_bind: LdapBind,
     /// `group_lookup_base`.
     pub group_lookup_base: String,
     /// `use_ssl` and `use_starttls`.
     pub tls: LdapTls,
     /// `queries.vhost_access`.
-    pub vhost_access: Query,
+    pub vhost_access: LdapQuery,
     /// `queries.resource_access`.
-    pub resource_access: Query,
+    pub resource_access: LdapQuery,
     /// `queries.topic_access`.
-    pub topic_access: Query,
+    pub topic_access: LdapQuery,
     /// `queries.tags`.
-    pub tags: Vec<(String, Query)>,
+    pub tags: Vec<(String, LdapQuery)>,
 }
 
 /// The server.
@@ -169,7 +142,7 @@ impl Inner {
         let settings = &self.settings;
         let of = |dn: String| Bind::As { dn, password: password.to_owned() };
         let found = match (&settings.dn_lookup, &settings.dn_lookup_bind) {
-            (None, _) | (_, BindAs::User) => None,
+            (None, _) | (_, LdapBind::AsUser) => None,
             (Some(lookup), bind) => {
                 Some(self.pool.with(&fixed(bind), |connection| self.look_up(user, lookup, connection))?)
             }
@@ -187,7 +160,7 @@ impl Inner {
         let tags = self.tags(
             user,
             &user_dn,
-            &if settings.other_bind == BindAs::User { bind } else { fixed(&settings.other_bind) },
+            &if settings.other_bind == LdapBind::AsUser { bind } else { fixed(&settings.other_bind) },
         )?;
         Ok((user_dn, tags))
     }
@@ -195,7 +168,7 @@ impl Inner {
     /// Looks a user up who has proved by other means who it is.
     fn enter_without_password(&self, user: &str) -> Result<(String, Vec<String>), Trouble> {
         let settings = &self.settings;
-        if settings.other_bind == BindAs::User {
+        if settings.other_bind == LdapBind::AsUser {
             warn!("LDAP: 'other_bind' set to 'as_user' but no password supplied");
             return Err(Trouble::Error("'other_bind' set to 'as_user' but no password supplied"));
         }
@@ -215,7 +188,7 @@ impl Inner {
 
     /// What the user binds as.
     fn bind_name(&self, user: &str, user_dn: &str) -> String {
-        let looked_up = self.settings.dn_lookup.is_some() && self.settings.dn_lookup_bind != BindAs::User;
+        let looked_up = self.settings.dn_lookup.is_some() && self.settings.dn_lookup_bind != LdapBind::AsUser;
         match &self.settings.user_bind_pattern {
             _ if looked_up => user_dn.to_owned(),
             Some(pattern) => Variables::of_user(user).fill(pattern, For::Name),
@@ -273,10 +246,12 @@ impl Inner {
     }
 }
 
-fn fixed(bind: &BindAs) -> Bind {
+fn fixed(bind: &LdapBind) -> Bind {
     match bind {
-        BindAs::Fixed { dn, password } => Bind::As { dn: dn.clone(), password: password.clone() },
-        BindAs::User | BindAs::Nobody => Bind::Anonymous,
+        LdapBind::Fixed { user_dn, password } => {
+            Bind::As { dn: user_dn.clone(), password: password.expose().to_owned() }
+        }
+        LdapBind::AsUser | LdapBind::Anonymous => Bind::Anonymous,
     }
 }
 
@@ -334,12 +309,14 @@ impl Backend for LoggedIn {
             }
         };
         // What is the same whoever asks needs no server.
-        if let Query::Constant(constant) = query {
+        if let LdapQuery::Constant(constant) = query {
             return (*constant).into();
         }
         let bind = match (&settings.other_bind, &self.bind) {
-            (BindAs::User, Some(bind)) => bind.clone(),
-            (BindAs::User, None) => return Verdict::Failed { backend: NAME, error: "no password supplied".to_owned() },
+            (LdapBind::AsUser, Some(bind)) => bind.clone(),
+            (LdapBind::AsUser, None) => {
+                return Verdict::Failed { backend: NAME, error: "no password supplied".to_owned() };
+            }
             (other, _) => fixed(other),
         };
         let asker = Asker { user_dn: &self.user_dn, variables: &variables };

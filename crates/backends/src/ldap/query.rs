@@ -1,57 +1,12 @@
 //! Queries, and what they come to.
 
 use auth::Pattern;
+use config::LdapQuery;
 
 use super::pattern::{For, Variables};
 
 /// Groups that are looked at for one question about groups in groups.
 const MOST_GROUPS: usize = 10_000;
-
-/// A query; texts are patterns with variables.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Query {
-    /// The same whoever asks.
-    Constant(bool),
-    /// What is asked by the value of a variable.
-    For(Vec<(String, String, Query)>),
-    /// Whether there is an entry.
-    Exists(String),
-    /// Whether the user is in a group.
-    InGroup {
-        /// The group.
-        dn: String,
-        /// Its attribute that has the members.
-        attribute: String,
-    },
-    /// Whether the user is in a group, or in one that is in it.
-    InGroupNested {
-        /// The group.
-        dn: String,
-        /// The attribute of groups that has the members.
-        attribute: String,
-        /// Groups are looked for at any depth.
-        is_subtree: bool,
-    },
-    /// The other way round.
-    Not(Box<Query>),
-    /// All of them.
-    And(Vec<Query>),
-    /// One of them.
-    Or(Vec<Query>),
-    /// Whether two texts are the same, or one is among the others.
-    Equals(Box<Query>, Box<Query>),
-    /// Whether a text matches a regular expression.
-    Match(Box<Query>, Box<Query>),
-    /// A text.
-    Text(String),
-    /// The values of an attribute.
-    Attribute {
-        /// The entry.
-        dn: String,
-        /// The attribute.
-        name: String,
-    },
-}
 
 /// The server as queries see it.
 pub(super) trait Directory {
@@ -106,26 +61,26 @@ pub(super) struct Asker<'a> {
 
 impl Asker<'_> {
     /// Whether the query comes to true.
-    pub(super) fn holds(&self, query: &Query, directory: &mut dyn Directory) -> Result<bool, Failure> {
+    pub(super) fn holds(&self, query: &LdapQuery, directory: &mut dyn Directory) -> Result<bool, Failure> {
         match self.evaluate(query, directory)? {
             Value::Truth(truth) => Ok(truth),
             Value::Texts(_) => Err(Failure::Other("the query is a text and neither true nor false".to_owned())),
         }
     }
 
-    fn evaluate(&self, query: &Query, directory: &mut dyn Directory) -> Outcome {
+    fn evaluate(&self, query: &LdapQuery, directory: &mut dyn Directory) -> Outcome {
         let name = |pattern: &str| self.variables.fill(pattern, For::Name);
         let truth = |truth: Result<bool, Failure>| truth.map(Value::Truth);
         match query {
-            Query::Constant(constant) => Ok(Value::Truth(*constant)),
-            Query::For(cases) => self.choose(cases, directory),
-            Query::Exists(dn) => truth(directory.has(&name(dn), None)),
-            Query::InGroup { dn, attribute } => truth(directory.has(&name(dn), Some((attribute, self.user_dn)))),
-            Query::InGroupNested { dn, attribute, is_subtree } => {
+            LdapQuery::Constant(constant) => Ok(Value::Truth(*constant)),
+            LdapQuery::For(cases) => self.choose(cases, directory),
+            LdapQuery::Exists(dn) => truth(directory.has(&name(dn), None)),
+            LdapQuery::InGroup { dn, attribute } => truth(directory.has(&name(dn), Some((attribute, self.user_dn)))),
+            LdapQuery::InGroupNested { dn, attribute, is_subtree } => {
                 truth(self.is_nested(&name(dn), attribute, *is_subtree, directory))
             }
-            Query::Not(of) => truth(self.holds(of, directory).map(|held| !held)),
-            Query::And(of) => {
+            LdapQuery::Not(of) => truth(self.holds(of, directory).map(|held| !held)),
+            LdapQuery::And(of) => {
                 truth(of.iter().try_fold(
                     true,
                     |so_far, next| {
@@ -133,7 +88,7 @@ impl Asker<'_> {
                     },
                 ))
             }
-            Query::Or(of) => {
+            LdapQuery::Or(of) => {
                 truth(of.iter().try_fold(
                     false,
                     |so_far, next| {
@@ -141,25 +96,25 @@ impl Asker<'_> {
                     },
                 ))
             }
-            Query::Equals(one, other) => {
+            LdapQuery::Equals(one, other) => {
                 let both = self.both(self.evaluate(one, directory), || self.evaluate(other, directory))?;
                 Ok(Value::Truth(both.is_some_and(|(one, other)| is_equal(&one, &other))))
             }
-            Query::Match(text, expression) => {
+            LdapQuery::Match(text, expression) => {
                 let text = self.evaluate(text, directory);
                 let expression = match &**expression {
-                    Query::Text(pattern) => Ok(Value::Texts(vec![self.variables.fill(pattern, For::Expression)])),
+                    LdapQuery::Text(pattern) => Ok(Value::Texts(vec![self.variables.fill(pattern, For::Expression)])),
                     other => self.evaluate(other, directory),
                 };
                 let both = self.both(text, || expression)?;
                 Ok(Value::Truth(both.is_some_and(|(texts, expressions)| is_match(&texts, &expressions))))
             }
-            Query::Text(pattern) => Ok(Value::Texts(vec![self.variables.fill(pattern, For::Text)])),
-            Query::Attribute { dn, name: attribute } => directory.attribute(&name(dn), attribute).map(Value::Texts),
+            LdapQuery::Text(pattern) => Ok(Value::Texts(vec![self.variables.fill(pattern, For::Text)])),
+            LdapQuery::Attribute { dn, name: attribute } => directory.attribute(&name(dn), attribute).map(Value::Texts),
         }
     }
 
-    fn choose(&self, cases: &[(String, String, Query)], directory: &mut dyn Directory) -> Outcome {
+    fn choose(&self, cases: &[(String, String, LdapQuery)], directory: &mut dyn Directory) -> Outcome {
         for (variable, value, then) in cases {
             match self.variables.value(variable) {
                 None => return Err(Failure::Other(format!("args_do_not_contain {variable}"))),
@@ -271,7 +226,7 @@ mod tests {
         }
     }
 
-    fn ask(query: &Query) -> Result<bool, String> {
+    fn ask(query: &LdapQuery) -> Result<bool, String> {
         let mut variables = Variables::of_user("alice");
         variables.add("vhost", "v");
         let mut fake = Fake(vec![
@@ -284,20 +239,20 @@ mod tests {
         asker.holds(query, &mut fake).map_err(|failure| failure.text().to_owned())
     }
 
-    fn text(text: &str) -> Box<Query> {
-        Box::new(Query::Text(text.to_owned()))
+    fn text(text: &str) -> Box<LdapQuery> {
+        Box::new(LdapQuery::Text(text.to_owned()))
     }
 
-    fn attribute(dn: &str) -> Box<Query> {
-        Box::new(Query::Attribute { dn: dn.to_owned(), name: "x".to_owned() })
+    fn attribute(dn: &str) -> Box<LdapQuery> {
+        Box::new(LdapQuery::Attribute { dn: dn.to_owned(), name: "x".to_owned() })
     }
 
-    fn group(dn: &str) -> Query {
-        Query::InGroup { dn: dn.to_owned(), attribute: "member".to_owned() }
+    fn group(dn: &str) -> LdapQuery {
+        LdapQuery::InGroup { dn: dn.to_owned(), attribute: "member".to_owned() }
     }
 
-    fn nested(dn: &str) -> Query {
-        Query::InGroupNested { dn: dn.to_owned(), attribute: "member".to_owned(), is_subtree: true }
+    fn nested(dn: &str) -> LdapQuery {
+        LdapQuery::InGroupNested { dn: dn.to_owned(), attribute: "member".to_owned(), is_subtree: true }
     }
 
     #[test]
@@ -314,35 +269,35 @@ mod tests {
 
     #[test]
     fn what_has_no_answer_is_false_in_a_list_and_wrong_alone() {
-        let (yes, no, bad) = (Query::Constant(true), Query::Constant(false), group("cn=none"));
-        assert_eq!(ask(&Query::And(vec![yes.clone(), bad.clone()])), Ok(false));
-        assert_eq!(ask(&Query::Or(vec![bad.clone(), yes.clone()])), Ok(true));
-        assert_eq!(ask(&Query::Or(vec![no.clone(), bad.clone()])), Ok(false));
-        assert_eq!(ask(&Query::And(Vec::new())), Ok(true));
-        assert_eq!(ask(&Query::Or(Vec::new())), Ok(false));
-        assert!(ask(&Query::Not(Box::new(bad))).is_err());
-        assert_eq!(ask(&Query::Not(Box::new(no))), Ok(true));
-        assert!(ask(&Query::Text("true".to_owned())).is_err());
+        let (yes, no, bad) = (LdapQuery::Constant(true), LdapQuery::Constant(false), group("cn=none"));
+        assert_eq!(ask(&LdapQuery::And(vec![yes.clone(), bad.clone()])), Ok(false));
+        assert_eq!(ask(&LdapQuery::Or(vec![bad.clone(), yes.clone()])), Ok(true));
+        assert_eq!(ask(&LdapQuery::Or(vec![no.clone(), bad.clone()])), Ok(false));
+        assert_eq!(ask(&LdapQuery::And(Vec::new())), Ok(true));
+        assert_eq!(ask(&LdapQuery::Or(Vec::new())), Ok(false));
+        assert!(ask(&LdapQuery::Not(Box::new(bad))).is_err());
+        assert_eq!(ask(&LdapQuery::Not(Box::new(no))), Ok(true));
+        assert!(ask(&LdapQuery::Text("true".to_owned())).is_err());
     }
 
     #[test]
     fn what_is_not_known_lets_nobody_in() {
-        let banned = |attribute: &str| Query::InGroupNested {
+        let banned = |attribute: &str| LdapQuery::InGroupNested {
             dn: "cn=banned".to_owned(),
             attribute: attribute.to_owned(),
             is_subtree: true,
         };
-        let not = |of: Query| Query::Not(Box::new(of));
+        let not = |of: LdapQuery| LdapQuery::Not(Box::new(of));
         assert_eq!(ask(&not(banned("member"))), Ok(true));
         assert_eq!(ask(&not(banned("absent"))), Err("noSuchObject".to_owned()));
         for (attribute, text) in [("busy", "busy"), ("endless", "more than 10000 groups")] {
-            let yes = || Query::Constant(true);
+            let yes = || LdapQuery::Constant(true);
             for query in [
                 banned(attribute),
                 not(banned(attribute)),
-                not(Query::Or(vec![banned(attribute), Query::Constant(false)])),
-                not(Query::And(vec![yes(), banned(attribute)])),
-                Query::Or(vec![banned(attribute), yes()]),
+                not(LdapQuery::Or(vec![banned(attribute), LdapQuery::Constant(false)])),
+                not(LdapQuery::And(vec![yes(), banned(attribute)])),
+                LdapQuery::Or(vec![banned(attribute), yes()]),
             ] {
                 assert_eq!(ask(&query), Err(text.to_owned()), "{query:?}");
             }
@@ -351,13 +306,13 @@ mod tests {
 
     #[test]
     fn texts_are_compared_one_by_one() {
-        let equals = |one, other| ask(&Query::Equals(one, other));
+        let equals = |one, other| ask(&LdapQuery::Equals(one, other));
         assert_eq!(equals(text("${username}"), text("alice")), Ok(true));
         assert_eq!(equals(text("b"), attribute("two")), Ok(true));
         assert_eq!(equals(attribute("two"), text("c")), Ok(false));
         assert_eq!(equals(attribute("none"), text("a")), Ok(false));
         assert_eq!(equals(attribute("lost"), text("a")), Err("the connection is closed".to_owned()));
-        let matches = |one, other| ask(&Query::Match(one, other));
+        let matches = |one, other| ask(&LdapQuery::Match(one, other));
         assert_eq!(matches(text("alice-q"), text("^${username}-")), Ok(true));
         assert_eq!(matches(text("alice"), text("^b")), Ok(false));
         assert_eq!(matches(attribute("two"), text("^b$")), Ok(true));
@@ -369,7 +324,7 @@ mod tests {
     #[test]
     fn a_case_is_chosen_by_a_variable() {
         let of = |variable: &str, value: &str| {
-            Query::For(vec![(variable.to_owned(), value.to_owned(), Query::Constant(true))])
+            LdapQuery::For(vec![(variable.to_owned(), value.to_owned(), LdapQuery::Constant(true))])
         };
         assert_eq!(ask(&of("vhost", "v")), Ok(true));
         assert_eq!(ask(&of("vhost", "w")), Err("for_query_incomplete".to_owned()));

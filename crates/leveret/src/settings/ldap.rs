@@ -2,8 +2,8 @@
 
 use anyhow::{Context, Result, bail};
 use auth::Module;
-use backends::{BindAs, LdapBackend, LdapSettings, LdapTls, Query};
-use config::{Config, LdapBind, LdapLog, LdapOptions, LdapQuery};
+use backends::{LdapBackend, LdapSettings, LdapTls};
+use config::{Config, LdapLog, LdapOptions};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,25 +29,15 @@ fn settings(options: &LdapOptions) -> Result<LdapSettings> {
         user_bind_pattern: options.user_bind_pattern.clone(),
         user_dn_pattern: options.user_dn_pattern.clone(),
         dn_lookup: lookup.map(|attribute| Ok::<_, anyhow::Error>((attribute, base()?))).transpose()?,
-        dn_lookup_bind: bind(&options.dn_lookup_bind),
-        other_bind: bind(&options.other_bind),
+        dn_lookup_bind: options.dn_lookup_bind.clone(),
+        other_bind: options.other_bind.clone(),
         group_lookup_base: groups.unwrap_or_default(),
         tls: tls(options)?,
-        vhost_access: query(&options.vhost_access),
-        resource_access: query(&options.resource_access),
-        topic_access: query(&options.topic_access),
-        tags: options.tags.iter().map(|(tag, of)| (tag.clone(), query(of))).collect(),
+        vhost_access: options.vhost_access.clone(),
+        resource_access: options.resource_access.clone(),
+        topic_access: options.topic_access.clone(),
+        tags: options.tags.clone(),
     })
-}
-
-fn bind(bind: &LdapBind) -> BindAs {
-    match bind {
-        LdapBind::AsUser => BindAs::User,
-        LdapBind::Anonymous => BindAs::Nobody,
-        LdapBind::Fixed { user_dn, password } => {
-            BindAs::Fixed { dn: user_dn.clone(), password: password.expose().to_owned() }
-        }
-    }
 }
 
 fn tls(options: &LdapOptions) -> Result<LdapTls> {
@@ -63,27 +53,4 @@ fn tls(options: &LdapOptions) -> Result<LdapTls> {
         ..tls::ClientOptions::default()
     })?;
     Ok(if options.use_ssl { LdapTls::FromStart(client) } else { LdapTls::StartTls(client) })
-}
-
-fn query(of: &LdapQuery) -> Query {
-    let boxed = |of: &LdapQuery| Box::new(query(of));
-    let list = |of: &[LdapQuery]| of.iter().map(query).collect();
-    match of {
-        LdapQuery::Constant(constant) => Query::Constant(*constant),
-        LdapQuery::For(cases) => {
-            Query::For(cases.iter().map(|(name, value, then)| (name.clone(), value.clone(), query(then))).collect())
-        }
-        LdapQuery::Exists(dn) => Query::Exists(dn.clone()),
-        LdapQuery::InGroup { dn, attribute } => Query::InGroup { dn: dn.clone(), attribute: attribute.clone() },
-        LdapQuery::InGroupNested { dn, attribute, is_subtree } => {
-            Query::InGroupNested { dn: dn.clone(), attribute: attribute.clone(), is_subtree: *is_subtree }
-        }
-        LdapQuery::Not(of) => Query::Not(boxed(of)),
-        LdapQuery::And(of) => Query::And(list(of)),
-        LdapQuery::Or(of) => Query::Or(list(of)),
-        LdapQuery::Equals(one, other) => Query::Equals(boxed(one), boxed(other)),
-        LdapQuery::Match(text, expression) => Query::Match(boxed(text), boxed(expression)),
-        LdapQuery::Text(text) => Query::Text(text.clone()),
-        LdapQuery::Attribute { dn, name } => Query::Attribute { dn: dn.clone(), name: name.clone() },
-    }
 }
