@@ -126,7 +126,7 @@ fn a_port_in_use_is_named() {
 
 #[test]
 fn a_permission_that_is_no_pattern_is_named() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = free_address().unwrap();
     let mut command = leveret();
     command.arg("--data-dir").arg(directory("a_permission"));
     command.args(["--set", &format!("listeners.tcp.default={free}"), "--set", "default_permissions.read=("]);

@@ -1,7 +1,7 @@
 //! A broker as a process of its own, on a free port with a data directory of its own.
 
 use std::io::{self, BufRead, BufReader, Read};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+
+use crate::ports::free_address;
+use crate::wait::pause;
 
 /// The line that says connections are accepted.
 const STARTED: &str = "Server startup complete";
@@ -333,15 +336,4 @@ fn watchdog(broker: u32, data: Option<&Path>) -> io::Result<Child> {
     let mut shell = Command::new("sh");
     shell.args(["-c", script, "watchdog", &broker.to_string()]).args(data);
     shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
-}
-
-/// An address that was free a moment ago.
-pub fn free_address() -> io::Result<SocketAddr> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
-}
-
-/// Waits; for tests, where nothing else can be waited on.
-#[expect(clippy::disallowed_methods, reason = "the ban is for the message path")]
-pub fn pause(time: Duration) {
-    thread::sleep(time);
 }

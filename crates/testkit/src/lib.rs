@@ -14,12 +14,14 @@ mod expect;
 mod frame;
 mod handshake;
 pub mod method;
+mod ports;
 mod properties;
 mod value;
 mod volume;
+mod wait;
 
 pub use admin::{Answer, path_segment};
-pub use broker::{BrokerProcess, free_address, pause};
+pub use broker::BrokerProcess;
 pub use bytes::{Reader, Writer};
 pub use client::{Content, Event, RawClient, publish_frames};
 pub use expect::{Close, CloseScope, Confirm, Declared, Delivery, Return, confirm, delivery};
@@ -28,6 +30,8 @@ pub use frame::{
 };
 pub use handshake::{ConnectOptions, PROTOCOL_HEADER, Start, Tune, connection_open, plain, tune_ok};
 pub use method::{Consume, ExchangeDeclare, Method, MethodId, Publish, QueueDeclare, id};
+pub use ports::free_address;
 pub use properties::Properties;
 pub use value::{Table, Value, field, table};
 pub use volume::Volume;
+pub use wait::{eventually, pause};

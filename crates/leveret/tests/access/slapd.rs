@@ -196,7 +196,7 @@ fn run(directory: &Path, port: u16, tls_port: u16) -> Child {
 }
 
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    testkit::free_address().unwrap().port()
 }
 
 /// A server that takes connections and answers each with the bytes, or with nothing for ever.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use testkit::method::ack;
 use testkit::{BrokerProcess, Consume, Publish, RawClient, Volume, confirm, delivery, id};
@@ -116,15 +116,6 @@ fn has_file(directory: &Path, prefix: &str) -> bool {
     entries.any(|entry| entry.unwrap().file_name().to_string_lossy().starts_with(prefix))
 }
 
-#[track_caller]
-fn wait_until(is_so: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !is_so() {
-        assert!(Instant::now() < deadline, "it does not come");
-        testkit::pause(Duration::from_millis(20));
-    }
-}
-
 #[test]
 fn a_backup_under_load_has_everything_that_was_confirmed_before() {
     let mut broker = start();
@@ -143,7 +134,7 @@ fn a_backup_under_load_has_everything_that_was_confirmed_before() {
             testkit::pause(Duration::from_millis(300));
             if at == 3 {
                 // The last one has messages that have left the log.
-                wait_until(|| has_file(broker.data_dir(), "cold-"));
+                testkit::eventually("a cold segment", || has_file(broker.data_dir(), "cold-"));
             }
             let to = directory.path().join(format!("backup-{at}"));
             let confirmed = progress.confirmed.load(Ordering::SeqCst);

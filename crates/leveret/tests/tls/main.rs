@@ -22,8 +22,7 @@ mod tunnel;
 use authority::Authority;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
-use testkit::{BrokerProcess, ConnectOptions, RawClient, free_address, pause};
+use testkit::{BrokerProcess, ConnectOptions, RawClient, eventually, free_address};
 use tunnel::{Identity, Tunnel, Versions};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_leveret");
@@ -81,15 +80,5 @@ impl Fixture {
     #[track_caller]
     fn connect(&self, identity: Option<&Identity>) -> RawClient {
         RawClient::connect(self.tunnel(identity).address(), &ConnectOptions::default())
-    }
-}
-
-/// Waits until something holds.
-#[track_caller]
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(20);
-    while !holds() {
-        assert!(Instant::now() < end, "not in time: {what}");
-        pause(Duration::from_millis(20));
     }
 }
