@@ -16,6 +16,7 @@ pub(crate) mod facts;
 pub(crate) mod fetch_for;
 pub(crate) mod firehose;
 mod history;
+mod item;
 pub(crate) mod leave;
 mod options;
 mod overdue;

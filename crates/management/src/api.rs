@@ -3,7 +3,7 @@
 use crate::authenticate;
 use crate::caller::Caller;
 use crate::error::ApiError;
-use crate::service::Shared;
+use crate::shared::Shared;
 use auth::{Permission, Question, Resource, Verdict};
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;

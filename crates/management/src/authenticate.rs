@@ -8,7 +8,7 @@ pub(crate) use remembered::Remembered;
 
 use crate::caller::{Caller, Origin};
 use crate::error::ApiError;
-use crate::service::Shared;
+use crate::shared::Shared;
 use auth::{Credentials, LoginError, User};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};

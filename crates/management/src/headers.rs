@@ -1,8 +1,8 @@
 //! Headers that all answers have: for browsers, for caches, and for pages of other origins.
 
 use crate::error::ApiError;
-use crate::service::Shared;
 use crate::settings::HeaderSettings;
+use crate::shared::Shared;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;

@@ -7,6 +7,7 @@
 
 mod access_log;
 mod api;
+mod application;
 mod audit;
 mod authenticate;
 mod background;
@@ -30,17 +31,19 @@ mod routes;
 mod server;
 mod service;
 mod settings;
+mod shared;
 mod socket;
 mod statistics;
 mod time;
 
 pub use api::Access;
+pub use application::{Application, BackupSummary, DiskFreeLimit, EnabledPlugins, Node};
 pub use audit::AuditSettings;
 pub use definitions::{DefinitionsError, import_definitions};
 pub use oauth_login::{OAuthLogin, OAuthResourceServer};
 pub use openapi::document;
 pub use routes::{Route, routes};
-pub use service::{Application, BackupSummary, DiskFreeLimit, EnabledPlugins, Management, Node, StartError};
+pub use service::{Management, StartError};
 pub use settings::{HeaderSettings, HttpSettings, HttpsSettings, PrometheusSettings, ServerLimits};
 pub use socket::SOCKET_NAME;
 pub use statistics::{RatesMode, Retention, RetentionPolicies, StatisticsSettings};

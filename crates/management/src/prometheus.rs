@@ -15,7 +15,7 @@ mod text;
 
 use crate::authenticate;
 use crate::error::ApiError;
-use crate::service::Shared;
+use crate::shared::Shared;
 use axum::Router;
 use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::request::Parts;

@@ -36,7 +36,7 @@ pub(crate) use limits::of_user as limits_of_user;
 use crate::caller::Origin;
 use crate::error::{ApiError, in_detail};
 use crate::headers;
-use crate::service::Shared;
+use crate::shared::Shared;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::StatusCode;

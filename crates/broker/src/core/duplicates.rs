@@ -4,7 +4,7 @@
 //! round it would have the message lost and its repetition taken for a duplicate.
 
 use super::Core;
-use super::run::Item;
+use super::item::Item;
 use crate::deduplication::{self, Claim, KeyRecord, Window};
 use crate::topology::{Exchange, QueueCell, QueueState, Route};
 use amqp::properties::PropertiesRef;

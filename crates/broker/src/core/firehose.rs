@@ -5,8 +5,8 @@
 //! perhaps under a queue's lock; the copies are made and published at the end of the turn, with nothing locked.
 
 use super::Core;
+use super::item::Item;
 use super::leave::Outgoing;
-use super::run::Item;
 use crate::delivery::Consumer;
 use crate::directory::ChannelEntry;
 use crate::names::TRACE_EXCHANGE;

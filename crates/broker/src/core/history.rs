@@ -4,8 +4,8 @@
 //! delivery mode; so a message that is not persistent has a copy here that is.
 
 use super::Core;
+use super::item::Item;
 use super::leave::{Letter, Outgoing};
-use super::run::Item;
 use crate::topology::{Destination, Exchange, QueueCell, Route, Routed, Vhost};
 use amqp::properties::PropertiesRef;
 use queue::Entry;

@@ -372,7 +372,7 @@ impl Core {
             let is_alike = |other: &&Outgoing| Arc::ptr_eq(&other.route, &route);
             let len = outgoing[at..].iter().take_while(is_alike).count().min(MESSAGES_PER_LOCK);
             let (messages, end) = (&mut outgoing[at..at + len], at + len);
-            let mut items: Vec<_> = messages.iter().map(|outgoing| super::run::Item::of(&outgoing.message)).collect();
+            let mut items: Vec<_> = messages.iter().map(|outgoing| super::item::Item::of(&outgoing.message)).collect();
             let before = (self.run.expires, self.run.rejected);
             self.run.expires = items.iter().any(|item| item.expires);
             if !route.histories.is_empty() {

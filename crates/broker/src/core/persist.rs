@@ -4,7 +4,7 @@
 //! they happened to it. Nothing waits: who needs a record on disk is on a list until the log has got that far.
 
 use super::Core;
-use super::run::{Item, own_due_ms};
+use super::item::{Item, own_due_ms};
 use crate::connection::{Connection, Park};
 use crate::link::ConnectionId;
 use crate::topology::{QueueCell, QueueState};

@@ -1,7 +1,7 @@
 //! Publishing: what a publish is allowed to be, and where it goes.
 
 use super::Core;
-use super::run::{InBuffer, Item, Span};
+use super::item::{InBuffer, Item, Span};
 use crate::channel::Mode;
 use crate::connection::Connection;
 use crate::delivery::INLINE_BODY;

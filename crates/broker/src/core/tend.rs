@@ -3,7 +3,7 @@
 //! Each look does a bounded piece under one hold of the lock, and says when the next is due: there is at most one timer
 //! per queue that counts, in the shard that armed it.
 
-use super::run::Item;
+use super::item::Item;
 use super::{Core, MESSAGES_PER_LOCK};
 use crate::dead_letter::Reason;
 use crate::topology::{DelayedRetry, Overflow, QueueCell, QueueState};

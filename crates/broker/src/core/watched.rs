@@ -1,7 +1,7 @@
 //! What those are told who watch exchanges and queues; nothing here runs while nobody does.
 
 use super::Core;
-use super::run::Item;
+use super::item::Item;
 use crate::admin::MessageView;
 use crate::tap::Told;
 use crate::topology::{Exchange, QueueCell};

@@ -2,7 +2,7 @@
 
 use crate::error::ApiError;
 use crate::fields::{Wanted, segments};
-use crate::service::Shared;
+use crate::shared::Shared;
 use crate::statistics::Sampling;
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;

@@ -8,7 +8,7 @@ use super::filter::Filter;
 use super::tables::{self, ChannelStats, Delivered, Published, QueueFigures, Routed};
 use super::text::{Kind, Text, label};
 use super::{Registry, global, node};
-use crate::service::Shared;
+use crate::shared::Shared;
 use broker::{Broker, ChannelEntry, ConnectionEntry, Exchange, QueueCell};
 use regex::Regex;
 use std::collections::HashMap;

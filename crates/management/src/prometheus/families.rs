@@ -2,7 +2,7 @@
 
 use super::tables::{Delivered, Published, Routed};
 use super::text::label;
-use crate::service::Shared;
+use crate::shared::Shared;
 use broker::{ChannelEntry, ConnectionEntry, Exchange, QueueCell};
 use std::sync::Arc;
 

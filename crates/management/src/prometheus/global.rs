@@ -3,7 +3,7 @@
 //! They go on when queues, channels and connections go, which is why dashboards use them rather than sums over objects.
 
 use super::text::{Kind, Number, Text, label};
-use crate::service::Shared;
+use crate::shared::Shared;
 use broker::{Broker, MessageTotals, NodeTotals, REASONS, SIZE_BOUNDS, STRATEGIES};
 
 const PREFIX: &str = "rabbitmq_global_";

@@ -2,7 +2,7 @@
 
 use super::text::{Kind, Number, Text, label};
 use crate::process::Process;
-use crate::service::Shared;
+use crate::shared::Shared;
 use broker::{AdminCommand, AdminReply, Alarm, Broker, Overview};
 
 const PREFIX: &str = "rabbitmq_";

@@ -6,7 +6,7 @@ use crate::error::ApiError;
 use crate::fields::{Fields, Wanted};
 use crate::json;
 use crate::list::{self, ListQuery};
-use crate::service::Shared;
+use crate::shared::Shared;
 use crate::statistics::Subject;
 use crate::time;
 use axum::extract::Path;

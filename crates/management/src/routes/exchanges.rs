@@ -8,7 +8,7 @@ use crate::fields::Fields;
 use crate::json;
 use crate::list::{self, ListQuery};
 use crate::request::{OfVhost, arguments, boolean, exchange_name, object};
-use crate::service::Shared;
+use crate::shared::Shared;
 use crate::statistics::Subject;
 use axum::body::Bytes;
 use axum::extract::{Path, Query};

@@ -4,7 +4,7 @@
 use super::overview::listeners;
 use crate::api::{Api, ManagementUser, Public, VhostUser};
 use crate::error::ApiError;
-use crate::service::Shared;
+use crate::shared::Shared;
 use axum::Json;
 use axum::extract::Path;
 use axum::http::StatusCode;

@@ -14,7 +14,7 @@ mod tail;
 use super::table::{self, Routes, post};
 use crate::api::{Api, Right};
 use crate::error::ApiError;
-use crate::service::Shared;
+use crate::shared::Shared;
 use broker::{AdminCommand, AdminReply, MessageCommand, MessageReply, Who};
 use refusal::Refusal;
 use serde_json::{Map, Value};

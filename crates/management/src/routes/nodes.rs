@@ -9,7 +9,7 @@ use crate::error::ApiError;
 use crate::fields::Fields;
 use crate::list::{self, ListQuery};
 use crate::process::Process;
-use crate::service::Shared;
+use crate::shared::Shared;
 use crate::statistics::Subject;
 use axum::extract::{Path, Query};
 use axum::response::Response;

@@ -6,7 +6,7 @@ use crate::error::ApiError;
 use crate::fields::Fields;
 use crate::list::{self, ListQuery};
 use crate::request::{required, text};
-use crate::service::Shared;
+use crate::shared::Shared;
 use axum::body::Bytes;
 use axum::extract::Path;
 use axum::http::StatusCode;

@@ -2,9 +2,9 @@
 
 use super::overview::PRODUCT;
 use crate::api::{Administrator, Api, Monitor};
+use crate::application::DiskFreeLimit;
 use crate::error::ApiError;
 use crate::request::body;
-use crate::service::DiskFreeLimit;
 use axum::Json;
 use axum::body::Bytes;
 use axum::http::StatusCode;

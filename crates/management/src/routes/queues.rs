@@ -11,7 +11,7 @@ use crate::error::ApiError;
 use crate::fields::{Fields, Wanted};
 use crate::list::{self, ListQuery};
 use crate::request::{OfVhost, arguments, boolean, object, required, text};
-use crate::service::Shared;
+use crate::shared::Shared;
 use axum::body::Bytes;
 use axum::extract::{Path, Query};
 use axum::http::StatusCode;

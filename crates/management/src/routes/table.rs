@@ -5,7 +5,7 @@
 //! list the verbs.
 
 use crate::api::{Access, Api, Public, Right};
-use crate::service::Shared;
+use crate::shared::Shared;
 use axum::Router;
 use axum::handler::Handler;
 use axum::http::{HeaderValue, Method, StatusCode, header};

@@ -4,7 +4,7 @@
 use super::overview::listeners;
 use crate::api::{Administrator, Api, ManagementUser, Monitor};
 use crate::error::ApiError;
-use crate::service::Shared;
+use crate::shared::Shared;
 use crate::statistics;
 use axum::Json;
 use axum::extract::Path;

@@ -8,7 +8,7 @@ use crate::error::ApiError;
 use crate::fields::Fields;
 use crate::list::{self, ListQuery};
 use crate::request::{boolean, object, tags, text};
-use crate::service::Shared;
+use crate::shared::Shared;
 use crate::statistics::Subject;
 use axum::body::Bytes;
 use axum::extract::Path;

@@ -4,7 +4,7 @@
 use super::fields::{CHANNEL, DELIVERED, NODE, PUBLISHED, QUEUE, TOTALS};
 use super::{RatesMode, Subject, Tick, now_ms};
 use crate::process::Process;
-use crate::service::Shared;
+use crate::shared::Shared;
 use broker::{Broker, ChannelEntry, QueueCell, Vhost};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Weak};

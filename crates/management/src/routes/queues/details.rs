@@ -1,6 +1,6 @@
 //! What only reactors can tell of queues, for the rows of a list.
 
-use crate::service::Shared;
+use crate::shared::Shared;
 use broker::{QueueCell, QueueDetails};
 use std::sync::{Arc, Mutex, PoisonError};
 

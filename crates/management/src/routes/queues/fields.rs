@@ -3,7 +3,7 @@
 use crate::fields::Fields;
 use crate::json;
 use crate::list::ListQuery;
-use crate::service::Shared;
+use crate::shared::Shared;
 use crate::statistics::{Sampling, Subject, now_ms};
 use crate::time;
 use broker::{Policy, QueueCell, QueueDetails};

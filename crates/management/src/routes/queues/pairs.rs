@@ -2,7 +2,7 @@
 
 use crate::list::ListQuery;
 use crate::routes::channels::{channel_details, counters_of};
-use crate::service::Shared;
+use crate::shared::Shared;
 use crate::statistics::Subject;
 use broker::{Exchange, MessageStats, QueueCell};
 use serde_json::{Value, json};
