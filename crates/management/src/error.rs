@@ -192,7 +192,8 @@ impl From<AdminError> for ApiError {
             AdminError::Invalid(_) | AdminError::Refused(_) => ApiError::bad_request(text),
             // RabbitMQ has the validator's own words in its log only, and on the command line.
             AdminError::Credentials(_) => ApiError::bad_request("credential_validation_failed"),
-            AdminError::NotAuthenticated(_) => ApiError::new(StatusCode::UNAUTHORIZED, "not_authorized", text),
+            // Its word is not that of a caller who is nobody: whoever asks about another user has to tell the two apart.
+            AdminError::NotAuthenticated(_) => ApiError::new(StatusCode::UNAUTHORIZED, "not_authenticated", text),
             AdminError::Unavailable(_) => ApiError::unavailable(text),
         }
     }

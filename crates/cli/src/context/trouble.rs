@@ -11,6 +11,8 @@ use std::path::Path;
 
 /// How the broker's answer begins while stop_app holds.
 const STOPPED: &str = "the broker is stopped";
+/// The error of a login that somebody asks about; another one is that of whoever asks.
+const NOT_THE_CALLER: &str = "not_authenticated";
 /// The file in the data directory that a broker has locked while it runs.
 const LOCK_NAME: &str = "leveret.lock";
 /// What the listener of the HTTP API is usually called by.
@@ -21,12 +23,10 @@ impl Context<'_> {
         if (200..300).contains(&response.status) {
             return Ok(response);
         }
-        // The socket asks nobody who they are: there it is an answer about somebody else.
-        let is_asked = self.location.authorization.is_some() || self.data_dir().is_none();
-        if response.status == 401 && is_asked {
+        let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+        if response.status == 401 && body["error"] != NOT_THE_CALLER {
             return Err(RequestError::Unreachable(self.unauthorized()));
         }
-        let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
         let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
         let Some(reason) = text("reason").or_else(|| text("error")) else {
             return Err(RequestError::Unreachable(self.not_from_a_broker(&response)));

@@ -35,6 +35,10 @@ fn a_broker_is_reached_by_its_address() {
     let nobody = by_address(&fixture, &["--uri", &format!("http://{address}"), "list_users"]);
     assert_eq!(nobody.status.code(), Some(65));
     assert!(errors(&nobody).contains("wants a user and a password"), "{}", errors(&nobody));
+    let asking = |uri: &str| by_address(&fixture, &["--uri", uri, "authenticate_user", "guest", "wrong"]);
+    assert!(errors(&asking(&own)).contains("failed to authenticate user \"guest\""), "{}", errors(&asking(&own)));
+    let nobody = asking(&format!("http://guest:secret@{address}"));
+    assert!(errors(&nobody).contains("refuses this user and password"), "{}", errors(&nobody));
     let plain = by_address(&fixture, &["--uri", &format!("https://guest:guest@{address}"), "list_users"]);
     assert_eq!(plain.status.code(), Some(69), "{}", errors(&plain));
     assert_eq!(by_address(&fixture, &["--uri", "ftp://x", "list_users"]).status.code(), Some(64));
