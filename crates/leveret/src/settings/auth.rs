@@ -115,7 +115,7 @@ fn ldap(config: &Config) -> Result<Module> {
 
 #[cfg(not(feature = "ldap"))]
 fn ldap(_: &Config) -> Result<Module> {
-    bail!("the backend `ldap` is not in this binary; build it with `cargo build --release --features ldap`")
+    bail!("the backend `ldap` is not in this binary; which was built without its default features")
 }
 
 fn http(config: &Config) -> HttpSettings {
