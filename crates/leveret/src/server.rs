@@ -49,6 +49,9 @@ fn serve(options: ServerOptions, manager: &ServiceManager) -> Result<()> {
 
 fn operate(options: ServerOptions, sources: Sources, loaded: Loaded, manager: &ServiceManager) -> Result<()> {
     say_what_is_without_effect(&loaded);
+    if let Err(error) = server::raise_descriptor_limit() {
+        warn!("cannot raise the number of open files to what is allowed: {error}");
+    }
     let config = loaded.config.clone();
     let files = loaded.files.clone();
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).context("cannot watch for signals")?;

@@ -40,7 +40,7 @@ impl Process {
     }
 }
 
-fn descriptor_limit() -> u64 {
+pub(crate) fn descriptor_limit() -> u64 {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     limit.current.unwrap_or(1 << 20)
 }

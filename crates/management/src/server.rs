@@ -5,6 +5,7 @@ mod stream;
 
 use crate::caller::Origin;
 use crate::compress;
+use crate::process::descriptor_limit;
 use crate::settings::ServerLimits;
 use axum::Router;
 use axum::body::Body;
@@ -20,6 +21,7 @@ use hyper_util::service::TowerToHyperService;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -37,6 +39,8 @@ const MAX_HEAD_BYTES: usize = 64 << 10;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Until it is tried again where there were no descriptors left for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Descriptors that are not for HTTP; clients of AMQP leave more, so that operators get in when there are too many.
+const RESERVED_DESCRIPTORS: u64 = 32;
 
 /// What is served to whoever connects, within its limits.
 #[derive(Clone)]
@@ -63,6 +67,11 @@ impl Server {
     pub(crate) async fn serve_network(self, listener: TcpListener, tls: Option<Arc<Endpoint>>) {
         while let Ok(permit) = self.connections.clone().acquire_owned().await {
             match listener.accept().await {
+                Ok((stream, _)) if !leaves_enough(stream.as_raw_fd()) => {
+                    warn!("hanging up on an HTTP connection: the process may not have more open files");
+                    drop(stream);
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
                 Ok((stream, peer)) => {
                     // An answer is one write, and the client waits for it; without this it comes late, no worse.
                     let _ = stream.set_nodelay(true);
@@ -154,6 +163,13 @@ impl Server {
         let (body, held) = Limited::new(incoming, &self.bodies, self.limits.patience());
         (Request::from_parts(parts, Body::new(body)), held)
     }
+}
+
+/// Whether a connection leaves enough descriptors to the files that messages are in. A new one has the lowest number that
+/// is free, so its number tells how many there are.
+fn leaves_enough(descriptor: RawFd) -> bool {
+    let bound = descriptor_limit().saturating_sub(RESERVED_DESCRIPTORS);
+    u64::try_from(descriptor).is_ok_and(|number| number < bound)
 }
 
 async fn not_accepted(error: &io::Error) {

@@ -10,6 +10,7 @@ mod crowd;
 mod doors;
 mod guest;
 
+use crate::descriptors::{self, Room};
 use crate::distributor::Distributor;
 use crate::listener::{Door, ListenError, Listeners, SocketOptions};
 use crate::reactor::StartError;
@@ -130,8 +131,7 @@ impl Doorkeeper {
 }
 
 fn most_guests() -> usize {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let share = limit.map_or(u64::MAX, |limit| limit / SHARE_OF_DESCRIPTORS).max(16);
+    let share = (descriptors::limit() / SHARE_OF_DESCRIPTORS).max(16);
     usize::try_from(share).map_or(MOST_GUESTS, |share| share.min(MOST_GUESTS))
 }
 
@@ -256,12 +256,20 @@ impl Keeper {
     }
 
     fn accept(&mut self, at: usize) {
+        let room = Room::now();
         for _ in 0..ACCEPTED_AT_ONCE {
             let Some(door) = self.doors.get(at) else { return };
             let (has_tls, Some(socket)) = (door.has_tls, &door.socket) else { return };
             match socket.accept() {
                 // Under maintenance nobody new is served; who connects is hung up on.
                 Ok(_) if self.broker.is_in_maintenance() => {}
+                Ok((stream, _)) if !room.is_enough_for(&stream) => {
+                    // Those that wait behind it get in when others go, or are hung up on one after the other.
+                    let now = Instant::now();
+                    self.complaints.no_descriptors(now);
+                    self.accept_again = Some(now + ACCEPT_PAUSE);
+                    return;
+                }
                 Ok((stream, peer)) => {
                     let Ok(local) = stream.local_addr() else { continue };
                     self.admit(Guest::new(stream, peer, local, has_tls, &self.settings));

@@ -4,6 +4,7 @@
 //! that was given it. What comes before the bytes of AMQP, the PROXY protocol and the handshake of TLS, is the business of
 //! one more thread, the doorkeeper. Nothing here knows AMQP.
 
+mod descriptors;
 mod disk;
 mod distributor;
 mod doorkeeper;
@@ -16,6 +17,7 @@ mod storage;
 mod tls_socket;
 mod workers;
 
+pub use descriptors::raise_descriptor_limit;
 pub use disk::{DiskMonitor, FreeLimit};
 pub use doorkeeper::{Doors, EntranceSettings, TlsEntrance};
 pub use listener::{ListenError, Listeners, SocketOptions};

@@ -14,6 +14,7 @@ mod backup;
 mod confirms;
 mod content;
 mod delayed;
+mod descriptors;
 mod features;
 mod full_disk;
 mod kill;

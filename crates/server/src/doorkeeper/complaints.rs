@@ -45,8 +45,21 @@ impl Complaints {
 
     /// A connection could not be accepted: said once, and again while that lasts.
     pub(super) fn cannot_accept(&mut self, now: Instant, error: &io::Error) {
+        self.say_now_and_then(now, || format!("cannot accept a connection: {error}"));
+    }
+
+    /// A connection was hung up on because it would have been one of the last descriptors: said as seldom.
+    pub(super) fn no_descriptors(&mut self, now: Instant) {
+        self.say_now_and_then(now, || {
+            "hanging up on new connections: the process may not have more open files, but for those that messages are \
+             in; raise the limit (LimitNOFILE, ulimit -n)"
+                .to_owned()
+        });
+    }
+
+    fn say_now_and_then(&mut self, now: Instant, text: impl FnOnce() -> String) {
         if self.cannot_accept.is_none_or(|said| now.duration_since(said) >= SAY_AGAIN) {
-            warn!("cannot accept a connection: {error}");
+            warn!("{}", text());
             self.cannot_accept = Some(now);
         }
     }

@@ -12,6 +12,8 @@ use std::time::Instant;
 /// A directory on disk.
 pub struct SystemDisk {
     directory: PathBuf,
+    /// Kept open: making names durable must not need a descriptor when there are none left.
+    names: File,
     counts: Arc<Counts>,
 }
 
@@ -23,7 +25,7 @@ impl SystemDisk {
         if let Some(parent) = directory.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             File::open(parent)?.sync_all()?;
         }
-        Ok(SystemDisk { directory: directory.to_owned(), counts: Arc::default() })
+        Ok(SystemDisk { directory: directory.to_owned(), names: File::open(directory)?, counts: Arc::default() })
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -66,7 +68,7 @@ impl Disk for SystemDisk {
     }
 
     fn sync_names(&self) -> io::Result<()> {
-        File::open(&self.directory)?.sync_all()
+        self.names.sync_all()
     }
 
     fn space(&self) -> io::Result<Space> {
