@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
 enum Command {
     /// Run the broker; what plain `leveret` does.
     Server(ServerOptions),
-    /// Look into the message store of a broker that does not run; nothing is changed.
+    /// Look into the message store of a broker that does not run.
     #[command(subcommand)]
     Store(StoreCommand),
     /// Copy the data directory of a running broker, which goes on meanwhile.
@@ -100,14 +100,20 @@ struct Passed {
 /// What to do with a message store.
 #[derive(Subcommand, Debug, PartialEq, Eq)]
 pub(crate) enum StoreCommand {
-    /// Read everything and say what is damaged.
+    /// Read everything and say what is damaged; nothing is changed.
     Check {
         /// The data directory.
         #[arg(value_name = "DIR")]
         data_dir: PathBuf,
     },
-    /// Print every record.
+    /// Print every record; nothing is changed.
     Dump {
+        /// The data directory.
+        #[arg(value_name = "DIR")]
+        data_dir: PathBuf,
+    },
+    /// Have the broker start without files of the log that are missing, and so without the messages in them.
+    AcceptLoss {
         /// The data directory.
         #[arg(value_name = "DIR")]
         data_dir: PathBuf,

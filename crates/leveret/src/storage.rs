@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use store::{Backlog, Log, Lsn, Options, Store, SystemDisk};
-use tracing::error;
+use tracing::{error, warn};
 
 /// The folder of the data directory that messages are in.
 pub(crate) const MESSAGES: &str = "messages";
@@ -78,6 +78,12 @@ impl Storage {
         let options = Options { sync: settings::sync(config), ..Options::default() };
         let opened = Store::open(Arc::new(disk), options, Lsn(applied))
             .with_context(|| format!("cannot open the messages in {}", directory.display()))?;
+        if opened.report.is_new && applied > 0 {
+            warn!(
+                "there are definitions and no messages: {} was not there, and begins anew; is a volume not mounted?",
+                directory.display()
+            );
+        }
         let records = opened.metadata.into_iter().map(|(lsn, bytes)| (Token(lsn.0), bytes));
         let (snapshot, pending) = LogJournal::replay(snapshot, records, applied)?;
         let log = Arc::new(Changes(opened.store.log().clone()));

@@ -14,6 +14,7 @@ pub(crate) fn run(command: StoreCommand) -> Result<()> {
     match command {
         StoreCommand::Check { data_dir } => check(&data_dir),
         StoreCommand::Dump { data_dir } => dump(&data_dir),
+        StoreCommand::AcceptLoss { data_dir } => accept_loss(&data_dir),
     }
 }
 
@@ -60,6 +61,20 @@ fn check(data_dir: &Path) -> Result<()> {
         1 => bail!("one part is damaged"),
         count => bail!("{count} parts are damaged"),
     }
+}
+
+/// Goes on without what is missing, and says what that is.
+fn accept_loss(data_dir: &Path) -> Result<()> {
+    let (disk, _lock) = open(data_dir)?;
+    let mut out = io::stdout().lock();
+    let accepted = store::accept_loss(&disk)?;
+    for segment in &accepted {
+        writeln!(out, "log segment {segment} is given up: what it held is lost")?;
+    }
+    if accepted.is_empty() {
+        writeln!(out, "no segment of the log is missing")?;
+    }
+    Ok(())
 }
 
 /// Prints every record in the order of the log.

@@ -20,7 +20,8 @@ const SEGMENT_BYTES: u64 = 64 << 20;
 fn open(directory: &std::path::Path) -> (Arc<Log>, LogWriter) {
     let disk = Arc::new(SystemDisk::open(directory).expect("a directory"));
     let began = Instant::now();
-    let scanned = scan(&*disk, ScanFrom { log_id: 1, segment_bytes: SEGMENT_BYTES, head: 1 }, &mut Ignore);
+    let scanned =
+        scan(&*disk, ScanFrom { log_id: 1, segment_bytes: SEGMENT_BYTES, head: 1, closed: store::Lsn(0) }, &mut Ignore);
     let scanned = scanned.expect("a log");
     let options = LogOptions { log_id: 1, segment_bytes: SEGMENT_BYTES, epoch: scanned.epoch + 1, sync: Sync::Always };
     let opened = Log::open(disk, options, scanned).expect("a log");

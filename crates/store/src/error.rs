@@ -79,6 +79,15 @@ pub enum OpenError {
         /// Where it is.
         lsn: Lsn,
     },
+    /// A file of the log is not there, although what it has was durable.
+    #[error(
+        "no file of the message store has segment {segment} of the log: put it back, or restore a backup; \
+         `leveret store accept-loss DIR` has the broker go on without what was in it"
+    )]
+    Missing {
+        /// The segment.
+        segment: u32,
+    },
     /// The disk, or what is on it.
     #[error(transparent)]
     Store(#[from] StoreError),

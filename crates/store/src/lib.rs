@@ -42,4 +42,4 @@ pub use log::{
 pub use log::{Sabotage, scan_unchecked};
 pub use message::{Body, Message, MessageParts, Protocol, names, stored_head_len};
 pub use place::{Lsn, Owner, Place, TransactionId};
-pub use store::{BackupTarget, CheckReport, DiskUse, Opened, Options, Owners, Report, Store, check, dump};
+pub use store::{BackupTarget, CheckReport, DiskUse, Opened, Options, Owners, Report, Store, accept_loss, check, dump};

@@ -23,6 +23,7 @@ mod window;
 mod writer;
 
 pub use blob::{BLOB_HEADER, blob_name, read_blob};
+pub(crate) use catalog::make_empty;
 pub use payload::{Route, read_route, read_settle, read_settle_range};
 #[cfg(feature = "simulation")]
 pub use scan::scan_unchecked;

@@ -5,6 +5,7 @@
 //! manifest says which files count. What the queues contain is not here but in their backlogs, which belong to the
 //! queues and are reached through [`Owners`].
 
+mod accept_loss;
 mod backup;
 mod check;
 mod commit;
@@ -16,6 +17,7 @@ mod options;
 mod recover;
 mod retire;
 
+pub use accept_loss::accept_loss;
 pub use backup::BackupTarget;
 pub use check::{CheckReport, check};
 pub use dump::dump;
@@ -28,6 +30,7 @@ use crate::cold::{self, ColdSegment, LoadedRun, ReadError};
 use crate::disk::{Disk, DiskIo};
 use crate::error::OpenError;
 use crate::log::Log;
+use crate::manifest::{Change, State};
 use crate::place::Lsn;
 use maintain::Maintenance;
 use std::collections::HashMap;
@@ -99,7 +102,15 @@ impl Store {
     /// Lets the log's thread write and sync what is staged, and end; closes the manifest. Nobody maintains any more.
     pub fn close(&self) {
         self.log.close();
-        self.maintenance().manifest.close();
+        let mut maintenance = self.maintenance();
+        if !self.log.is_fenced() {
+            let state = State { closed: Some(self.log.durable().0), ..maintenance.state.clone() };
+            if let Err(error) = maintenance.manifest.commit(&Change { state, ..Change::default() }) {
+                // The next start finds the end of the log without it.
+                tracing::warn!("cannot note where the log ends: {}", commit::store_error(error));
+            }
+        }
+        maintenance.manifest.close();
     }
 
     fn cold(&self) -> MutexGuard<'_, HashMap<u64, Arc<ColdSegment>>> {

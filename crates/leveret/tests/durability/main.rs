@@ -19,6 +19,7 @@ mod features;
 mod full_disk;
 mod kill;
 mod load;
+mod missing;
 mod oracle;
 mod power_cut;
 mod removal;

@@ -3,7 +3,7 @@
 use super::batch::{BATCH_HEADER, BatchHeader, PAGE};
 use super::payload::u32_at;
 use super::scan::ScanFrom;
-use super::segment::{MAGIC, Slot, VERSION, read_file_header, slot_name, slot_of};
+use super::segment::{MAGIC, Slot, VERSION, file_header, read_file_header, slot_name, slot_of};
 use super::window::Window;
 use crate::disk::Disk;
 use crate::error::{OpenError, StoreError};
@@ -18,6 +18,22 @@ pub(super) struct Catalog {
     /// With the same segment as another: from before the log was cut.
     pub(super) stale: Vec<Slot>,
     pub(super) next_slot: u32,
+}
+
+/// Makes a file for a segment that has none, with nothing in it but its header.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn make_empty(disk: &dyn Disk, from: ScanFrom, segment: u32) -> Result<(), StoreError> {
+    let names = disk.names().map_err(|error| StoreError::of_io("the message directory", error))?;
+    let last = names.iter().filter_map(|name| slot_of(name)).max();
+    let name = slot_name(last.map_or(0, |last| last.saturating_add(1)));
+    let made = disk.create(&name).and_then(|file| {
+        file.write_at(&file_header(from.log_id, from.segment_bytes, segment), 0)?;
+        file.sync()?;
+        disk.sync_names()
+    });
+    made.map_err(|error| StoreError::of_io(name, error))
 }
 
 struct Claim {

@@ -24,6 +24,8 @@ pub struct ScanFrom {
     pub segment_bytes: u64,
     /// Number of the first segment that counts.
     pub head: u32,
+    /// Where the log ended when it was closed in order: everything below was durable. Zero when that is not known.
+    pub closed: Lsn,
 }
 
 /// A record whose checksum holds.
@@ -184,8 +186,11 @@ impl Scan<'_> {
                 continue;
             }
             let ahead = self.look_ahead(at);
+            let closed = self.scanned.from.closed.0;
             match ahead.next {
-                Some(next) if ahead.proven => self.skip(at, next),
+                Some(next) if ahead.proven => self.skip(at, next)?,
+                // The end itself is lost.
+                None if at < closed => self.skip(at, closed)?,
                 _ => return self.cut(at, ahead.left_over),
             }
         }
@@ -295,7 +300,8 @@ impl Scan<'_> {
         let segment_bytes = self.scanned.from.segment_bytes;
         let numbers: Vec<u32> = self.scanned.catalog.segments.keys().copied().collect();
         let own = broken / segment_bytes;
-        let mut ahead = Ahead { next: None, proven: false, left_over: Vec::new() };
+        let proven = broken < self.scanned.from.closed.0;
+        let mut ahead = Ahead { next: None, proven, left_over: Vec::new() };
         for number in numbers.into_iter().map(u64::from).filter(|number| *number >= own) {
             let mut at = if number == own { broken } else { number * segment_bytes + PAGE };
             while at < (number + 1) * segment_bytes && !self.read(at, BATCH_HEADER).is_empty() {
@@ -322,11 +328,19 @@ impl Scan<'_> {
         ahead
     }
 
-    /// Goes on behind damage.
-    fn skip(&mut self, from: u64, to: u64) {
+    /// Goes on behind damage. A file that is not there may be put back, which has to be before the log goes on.
+    fn skip(&mut self, from: u64, to: u64) -> Result<(), OpenError> {
+        let segment_bytes = self.scanned.from.segment_bytes;
+        for number in from / segment_bytes..=(to - 1) / segment_bytes {
+            let segment = u32::try_from(number).unwrap_or(u32::MAX);
+            if !self.scanned.catalog.segments.contains_key(&segment) {
+                return Err(OpenError::Missing { segment });
+            }
+        }
         self.damaged(from, to);
         self.scanned.end = Lsn(to);
         self.chain = None;
+        Ok(())
     }
 
     /// Notes that this part is lost, segment by segment.
@@ -376,6 +390,11 @@ fn split_tx(header: Header, payload: &[u8]) -> (Option<TransactionId>, &[u8]) {
 }
 
 impl Scanned {
+    /// True when the log has nothing on disk.
+    pub(crate) fn has_no_files(&self) -> bool {
+        self.catalog.segments.is_empty() && self.catalog.free.is_empty()
+    }
+
     /// The files whose segments come after the end: unproven and not followed to.
     pub(super) fn take_beyond(&mut self) -> Vec<Slot> {
         let segment_bytes = self.from.segment_bytes;

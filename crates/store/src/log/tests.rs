@@ -66,7 +66,7 @@ impl Visitor for Collect {
 }
 
 fn from(head: u32) -> ScanFrom {
-    ScanFrom { log_id: LOG_ID, segment_bytes: SEGMENT, head }
+    ScanFrom { log_id: LOG_ID, segment_bytes: SEGMENT, head, closed: Lsn(0) }
 }
 
 fn options(epoch: u32, sync: Sync) -> LogOptions {

@@ -7,6 +7,9 @@ use redb::{ReadableTable, Table};
 /// Version of [`QueueState`]'s bytes.
 const QUEUE_VERSION: u8 = 1;
 
+/// The row of [`State::closed`], which is not there while a store is open and after a crash.
+const CLOSED: &str = "closed";
+
 /// What the whole store has to know.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct State {
@@ -20,6 +23,8 @@ pub(crate) struct State {
     pub(crate) epoch: u32,
     /// Id of the next cold segment; none is ever given twice.
     pub(crate) next_cold: u64,
+    /// Where the log ended when the store was closed in order; `None` from the next start on.
+    pub(crate) closed: Option<u64>,
 }
 
 impl State {
@@ -37,6 +42,7 @@ impl State {
             log_head: small("log head")?,
             epoch: small("epoch")?,
             next_cold: value("next cold")?,
+            closed: table.get(CLOSED)?.map(|value| value.value()),
         })
     }
 
@@ -47,6 +53,10 @@ impl State {
         table.insert("log head", u64::from(self.log_head))?;
         table.insert("epoch", u64::from(self.epoch))?;
         table.insert("next cold", self.next_cold)?;
+        match self.closed {
+            Some(end) => table.insert(CLOSED, end)?,
+            None => table.remove(CLOSED)?,
+        };
         Ok(())
     }
 }

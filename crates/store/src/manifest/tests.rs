@@ -2,7 +2,7 @@ use super::*;
 use crate::simulation::{Random, SimulatedDisk};
 
 fn first() -> State {
-    State { log_id: 77, segment_bytes: 1 << 20, log_head: 1, epoch: 0, next_cold: 1 }
+    State { log_id: 77, segment_bytes: 1 << 20, log_head: 1, epoch: 0, next_cold: 1, closed: None }
 }
 
 fn open_on(disk: &Arc<SimulatedDisk>) -> Result<(Manifest, Snapshot), ManifestError> {

@@ -1,13 +1,13 @@
 //! Looking at every byte of a store, without a change.
 
-use super::open::{manifest_error, restore};
+use super::open::{has_lost_all_files, manifest_error, restore, scan_from};
 use super::recover::Recovery;
 use crate::backlog::Backlog;
 use crate::calendar;
 use crate::cold::{self, ColdSegment};
 use crate::disk::Disk;
 use crate::error::OpenError;
-use crate::log::{self, Damage, ScanFrom, ScannedRecord, Visitor};
+use crate::log::{self, Damage, ScannedRecord, Visitor};
 use crate::manifest::{self, Manifest};
 use crate::place::Lsn;
 use crate::record::BLOB;
@@ -67,8 +67,11 @@ pub fn check(disk: &Arc<dyn Disk>) -> Result<CheckReport, OpenError> {
     };
     let recovery = Recovery::new(backlogs, state.segment_bytes, Lsn(0));
     let mut visitor = Checking { recovery, blobs: BTreeMap::new(), damage: Vec::new() };
-    let from = ScanFrom { log_id: state.log_id, segment_bytes: state.segment_bytes, head: state.log_head };
+    let from = scan_from(&state);
     let scanned = log::scan(&**disk, from, &mut visitor)?;
+    if has_lost_all_files(&scanned, state.epoch) {
+        report.problems.push("the log has no files, although it has been written before".to_owned());
+    }
     report.torn_bytes = scanned.torn_bytes;
     report.records = visitor.recovery.records;
     report.messages = visitor.recovery.backlogs.values().map(Backlog::len).sum();

@@ -1,11 +1,11 @@
 //! Everything that the files say, a line per record, for people.
 
-use super::open::manifest_error;
+use super::open::{manifest_error, scan_from};
 use crate::calendar;
 use crate::cold;
 use crate::disk::Disk;
 use crate::error::{OpenError, StoreError};
-use crate::log::{self, Damage, ScanFrom, ScannedRecord, Visitor};
+use crate::log::{self, Damage, ScannedRecord, Visitor};
 use crate::manifest::{self, Manifest, Snapshot};
 use crate::record::{BLOB, DELIVERED, Kind, TRANSIENT};
 use std::fmt::Write as _;
@@ -23,7 +23,7 @@ pub fn dump(disk: &Arc<dyn Disk>, out: &mut dyn Write) -> Result<(), OpenError> 
     };
     dump_manifest(&snapshot, out)?;
     let state = &snapshot.state;
-    let from = ScanFrom { log_id: state.log_id, segment_bytes: state.segment_bytes, head: state.log_head };
+    let from = scan_from(state);
     let scanned = log::scan(&**disk, from, &mut Lines { out, failed: None })?;
     let ending = if scanned.clean { "in good order" } else { "without having been closed" };
     say(out, &format!("log ends at {} {ending}, {} bytes torn", scanned.end.0, scanned.torn_bytes))?;

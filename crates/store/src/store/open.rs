@@ -46,12 +46,16 @@ pub(super) fn open(disk: Arc<dyn Disk>, options: Options, metadata_applied: Lsn)
     let cold = open_cold(&disk, &snapshot)?;
     let calendar = Calendar::open(disk.clone(), state.log_id, calendar::Limits::default())?;
     let mut recovery = Recovery::new(restore(snapshot, &cold)?, state.segment_bytes, metadata_applied);
-    let from = ScanFrom { log_id: state.log_id, segment_bytes: state.segment_bytes, head: state.log_head };
+    let from = scan_from(&state);
     let scanned = scan(&disk, &options, from, &mut recovery)?;
     // Before anything is written: batches of this run must be told from what an earlier one wrote and nobody synced.
-    let state = State { epoch: state.epoch.max(scanned.epoch) + 1, ..state };
+    let before = state.epoch;
+    let state = State { epoch: state.epoch.max(scanned.epoch) + 1, closed: None, ..state };
     manifest.commit(&Change { state: state.clone(), ..Change::default() }).map_err(store_error)?;
     let mut report = report_of(&scanned, &state, is_new);
+    if has_lost_all_files(&scanned, before) {
+        tracing::warn!("the log of the message store has no files, although it has been written before");
+    }
     let (log, writer) = open_log(&disk, &state, &options, scanned)?;
     report.removed_files = remove_orphans(&disk, &cold)? + hand_over(&log, &mut recovery)?;
     for due in recovery.take_timers() {
@@ -101,7 +105,19 @@ fn first_state(disk: &Arc<dyn Disk>, options: &Options) -> Result<State, StoreEr
     let wanted = options.segment_bytes.unwrap_or(LARGEST_SEGMENT_BYTES.min(space.total_bytes / PART_OF_DISK));
     let wanted = wanted.max(SMALLEST_SEGMENT_BYTES);
     let segment_bytes = 1 << wanted.ilog2();
-    Ok(State { log_id: options.log_id, segment_bytes, log_head: 1, epoch: 0, next_cold: 1 })
+    Ok(State { log_id: options.log_id, segment_bytes, log_head: 1, epoch: 0, next_cold: 1, closed: None })
+}
+
+/// Where the log begins, and how far it certainly goes.
+pub(super) fn scan_from(state: &State) -> ScanFrom {
+    let closed = Lsn(state.closed.unwrap_or_default());
+    ScanFrom { log_id: state.log_id, segment_bytes: state.segment_bytes, head: state.log_head, closed }
+}
+
+/// Whether there is not one file of a log that has been open at least twice: a first start that was cut off has none
+/// either.
+pub(super) fn has_lost_all_files(scanned: &Scanned, epoch: u32) -> bool {
+    epoch > 1 && scanned.has_no_files()
 }
 
 fn scan(
