@@ -8,7 +8,7 @@ mod inventory;
 mod restore;
 
 use inventory::{INVENTORY, Inventory};
-pub(crate) use restore::restore;
+pub(crate) use restore::{refuse_unfinished, restore};
 
 use crate::storage::MESSAGES;
 use anyhow::{Context, Result, bail};

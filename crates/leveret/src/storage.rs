@@ -68,6 +68,7 @@ pub(crate) fn clear(data_dir: &Path) -> Result<()> {
 impl Storage {
     /// Opens the data directory and starts the log's thread.
     pub(crate) fn open(config: &Config, data_dir: &Path) -> Result<Storage> {
+        backup::refuse_unfinished(data_dir)?;
         // First the definitions, whose lock is that of the whole directory.
         let (definitions, snapshot, applied) = metadata::Store::open(data_dir)?;
         if let Err(failure) = backup::tidy_up(data_dir) {

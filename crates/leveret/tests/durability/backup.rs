@@ -200,6 +200,30 @@ fn what_is_not_as_it_was_written_is_refused_by_name() {
     fails_with(&leveret(&["backup", "--data-dir", to.to_str().unwrap(), "--to", "x"]), "no broker answers");
 }
 
+/// As the data directory of a container is, and the root of a new volume.
+#[test]
+fn a_restore_needs_no_room_beside_the_directory() {
+    let broker = start();
+    let mut client = connect(&broker);
+    declare(&mut client, &["q"]);
+    publish(&mut client, "", "q", &numbers(0..100));
+    let directory = tempfile::tempdir().unwrap();
+    let (from, volume, to) =
+        (directory.path().join("backup"), directory.path().join("volume"), directory.path().join("data"));
+    succeeds(&back_up(broker.data_dir(), &from));
+    fs::create_dir_all(volume.join("lost+found")).unwrap();
+    std::os::unix::fs::symlink(&volume, &to).unwrap();
+    // What an attempt that was cut off has left: no broker starts on it, and the next attempt does away with it.
+    fs::create_dir_all(volume.join(".restoring/messages")).unwrap();
+    fs::create_dir_all(volume.join("messages")).unwrap();
+    let refused = leveret(&["server", "--data-dir", to.to_str().unwrap(), "--set", "listeners.tcp=none"]);
+    fails_with(&refused, "is not restored yet");
+    succeeds(&restore(&from, &to));
+    assert!(to.is_symlink() && !volume.join(".restoring").exists());
+    let restored = BrokerProcess::start_in(&to, BINARY, &[]);
+    assert_eq!(bodies(&mut connect(&restored), "q"), numbers(0..100));
+}
+
 #[test]
 fn a_backup_that_a_kill_cuts_off_is_none_and_does_no_harm() {
     let mut broker = start();

@@ -60,7 +60,7 @@ fn a_lost_page_or_a_lost_segment_is_damage() {
     file.write_at(&vec![0; whole.len()], 0).unwrap();
     // The file could be found again, so that nothing goes on without it.
     assert!(matches!(try_open(&disk, 1), Err(OpenError::Missing { segment: 2 })));
-    catalog::make_empty(&*disk, from(1), 2).unwrap();
+    make_empty(&*disk, from(1), 2).unwrap();
     let opened = open(&disk, 1);
     let expected: Vec<_> = appended.iter().filter(other).cloned().collect();
     assert_eq!(opened.found.records, expected);
