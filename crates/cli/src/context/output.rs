@@ -74,13 +74,12 @@ impl Context<'_> {
         print(&table.format(self.arguments.formatter, headers))
     }
 
-    /// Prints a list in the format asked for, its texts as they are; RabbitMQ prints an empty line for an empty one.
-    pub(crate) fn print_plain_table(&self, table: &Table) -> Result<(), Failure> {
+    /// Prints a list in the format asked for; an empty one is an empty line, as RabbitMQ prints some.
+    pub(crate) fn print_table_or_blank(&self, table: &Table) -> Result<(), Failure> {
         if table.rows.is_empty() && self.arguments.formatter == Formatter::Table {
             return print("\n");
         }
-        let headers = !self.arguments.silent && !self.arguments.no_table_headers;
-        print(&table.format_plain(self.arguments.formatter, headers))
+        self.print_table(table)
     }
 }
 
