@@ -60,10 +60,7 @@ pub fn run(invocation: &Invocation) -> u8 {
     match execute(invocation) {
         Ok(()) => 0,
         Err(failure) => {
-            // There is nobody left to tell when standard error is gone, and no word for a reader who has had enough.
-            if failure.text.is_empty() {
-                return failure.code;
-            }
+            // There is nobody left to tell when standard error is gone.
             let _ = writeln!(std::io::stderr(), "{}", failure.text);
             failure.code
         }

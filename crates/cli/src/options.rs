@@ -48,6 +48,8 @@ pub(crate) const SWITCHES: &[Switch] = &[
     common("username", None, Kind::Text, "The user for --uri"),
     common("password", None, Kind::Text, "The password for --uri"),
     common("ca-certificate", None, Kind::Text, "A file of authorities that the certificate of --uri comes from"),
+    common("printer", None, Kind::Text, "Accepted, and without effect: results go to standard output"),
+    common("file", None, Kind::Text, "Accepted, and without effect: results go to standard output"),
     common("dry-run", None, Kind::Flag, "Does everything but what the command is for"),
     // What follows means something to Erlang, or to more nodes than one.
     common("node", Some('n'), Kind::Text, "Accepted, and without effect"),
