@@ -17,6 +17,7 @@ mod help;
 pub mod http;
 mod listeners;
 mod location;
+mod names;
 mod options;
 mod pretty;
 mod progress;
@@ -89,6 +90,7 @@ fn execute(invocation: &Invocation) -> Result<(), Failure> {
     let arguments =
         words.resolve(command.usage).map_err(|invalid| help::invalid_options(invocation, command, &invalid))?;
     check_count(invocation, command, arguments.positional.len())?;
+    names::check(invocation, command, &arguments)?;
     let is_dry = arguments.flag("dry-run");
     let context = Context::new(invocation, command, arguments)?;
     if is_dry {

@@ -133,7 +133,7 @@ pub(crate) const SWITCHES: &[Switch] = &[
 ];
 
 /// True if `usage` names the option.
-fn stands_in(usage: &str, name: &str) -> bool {
+pub(crate) fn stands_in(usage: &str, name: &str) -> bool {
     usage.match_indices(name).any(|(at, _)| {
         let ends = |byte: Option<u8>| !byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         usage.get(..at).is_some_and(|before| before.ends_with("--") && !before.ends_with("---"))
