@@ -35,20 +35,18 @@ impl Words {
         let mut rest = arguments.iter().peekable();
         let mut options_over = false;
         while let Some(argument) = rest.next() {
-            if options_over || !argument.starts_with('-') || argument == "-" {
+            if options_over || !argument.starts_with('-') || argument == "-" || is_number(argument) {
                 words.positional.push(argument.to_owned());
             } else if argument == "--" {
                 options_over = true;
             } else {
-                let (name, inline) = match argument.split_once('=') {
-                    Some((name, value)) if name.starts_with("--") => (name, Some(value.to_owned())),
-                    _ => (argument.as_str(), None),
-                };
-                // Whatever shares a name is of the same kind, or nearly.
-                let takes_value = SWITCHES.iter().any(|switch| switch.is_called(name) && switch.kind != Kind::Flag);
-                let is_bare = inline.is_none() && takes_value;
-                let value = if is_bare { rest.next_if(|next| !is_option(next)).cloned() } else { inline };
-                words.given.push((name.to_owned(), value));
+                let mut options = taken_apart(argument);
+                if let Some((name, value @ None)) = options.last_mut() {
+                    // Whatever shares a name is of the same kind, or nearly.
+                    let takes_value = SWITCHES.iter().any(|switch| switch.is_called(name) && switch.kind != Kind::Flag);
+                    *value = rest.next_if(|next| takes_value && !is_option(next)).cloned();
+                }
+                words.given.append(&mut options);
             }
         }
         words
@@ -89,6 +87,31 @@ impl Words {
         arguments.help = arguments.flag("help");
         if invalid.is_empty() { Ok(arguments) } else { Err(invalid) }
     }
+}
+
+/// The options that an argument is: `--name=value` is one, `-qt10` is `-q` and `-t` with a value.
+fn taken_apart(argument: &str) -> Vec<(String, Option<String>)> {
+    let (name, value) = match argument.split_once('=') {
+        Some((name, value)) => (name, Some(value.to_owned())),
+        None => (argument, None),
+    };
+    if name.starts_with("--") {
+        return vec![(name.to_owned(), value)];
+    }
+    let letters = name.get(1..).unwrap_or_default();
+    let (letters, number) =
+        letters.split_at(letters.find(|letter: char| letter.is_ascii_digit()).unwrap_or(letters.len()));
+    let value = if number.is_empty() { value } else { Some(number.to_owned()) };
+    let mut options: Vec<_> = letters.chars().map(|letter| (format!("-{letter}"), None)).collect();
+    match options.last_mut() {
+        Some(last) => last.1 = value,
+        None => options.push((argument.to_owned(), None)),
+    }
+    options
+}
+
+fn is_number(word: &str) -> bool {
+    word.ends_with(|last: char| last.is_ascii_digit()) && word.parse::<f64>().is_ok()
 }
 
 /// A number may be negative; nothing else that follows an option begins with a dash.
@@ -154,6 +177,25 @@ mod tests {
         assert_eq!(parse("list_users -t abc", ""), invalid("-t", "abc"));
         assert_eq!(parse("list_users --global", ""), invalid("--global", ""));
         assert_eq!(parse("list_users --formatter nope", ""), invalid("--formatter", "nope"));
+    }
+
+    #[test]
+    fn letters_may_be_joined() {
+        for line in ["list_queues -qp v", "-sqp v list_queues", "list_queues -q -p=v", "-qt10 list_queues -p v"] {
+            let parsed = parse(line, "").unwrap();
+            assert_eq!((parsed.quiet, parsed.option("vhost")), (true, Some("v")), "{line}");
+            assert_eq!((parsed.command.as_deref(), parsed.positional.len()), (Some("list_queues"), 0), "{line}");
+        }
+        assert_eq!(parse("list_queues -t10", "").unwrap().number("timeout"), Some(10));
+        assert_eq!(parse("list_queues -t=10", "").unwrap().number("timeout"), Some(10));
+        let invalid = [("-p", ""), ("-x", "")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(parse("list_queues -px", ""), Err(invalid.to_vec()));
+    }
+
+    #[test]
+    fn numbers_are_no_options() {
+        assert_eq!(parse("set_vm_memory_high_watermark -1", "").unwrap().positional, ["-1"]);
+        assert_eq!(parse("ping -t -1", "").unwrap().number("timeout"), Some(-1));
     }
 
     #[test]

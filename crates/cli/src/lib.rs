@@ -17,6 +17,7 @@ mod help;
 pub mod http;
 mod listeners;
 mod location;
+mod names;
 mod options;
 mod pretty;
 mod progress;
@@ -60,10 +61,7 @@ pub fn run(invocation: &Invocation) -> u8 {
     match execute(invocation) {
         Ok(()) => 0,
         Err(failure) => {
-            // There is nobody left to tell when standard error is gone, and no word for a reader who has had enough.
-            if failure.text.is_empty() {
-                return failure.code;
-            }
+            // There is nobody left to tell when standard error is gone.
             let _ = writeln!(std::io::stderr(), "{}", failure.text);
             failure.code
         }
@@ -92,6 +90,7 @@ fn execute(invocation: &Invocation) -> Result<(), Failure> {
     let arguments =
         words.resolve(command.usage).map_err(|invalid| help::invalid_options(invocation, command, &invalid))?;
     check_count(invocation, command, arguments.positional.len())?;
+    names::check(invocation, command, &arguments)?;
     let is_dry = arguments.flag("dry-run");
     let context = Context::new(invocation, command, arguments)?;
     if is_dry {

@@ -94,7 +94,10 @@ pub(crate) fn of_uri(
     }
     let has_port = host.rfind(':').is_some_and(|colon| !host[colon..].contains(']'));
     let authority = if has_port { host.to_owned() } else { format!("{host}:{default_port}") };
+    // Paths of requests begin with it themselves, and RabbitMQ's documentation gives addresses with it.
     let path = path.trim_matches('/');
+    let path = path.strip_suffix("api").filter(|before| before.is_empty() || before.ends_with('/')).unwrap_or(path);
+    let path = path.trim_end_matches('/');
     let prefix = if path.is_empty() { String::new() } else { format!("/{path}") };
     let user = user.map(str::to_owned).or(in_uri);
     let password = password.map(str::to_owned).or(secret_in_uri);
@@ -165,6 +168,10 @@ mod tests {
             of_uri("http://us%40er:p%3Aw@[::1]/x/", None, None, None).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(location.endpoint, Endpoint::Network { authority: "[::1]:15672".into(), prefix: "/x".into() });
         assert_eq!(location.authorization, Some(basic("us@er", "p:w")));
+        for (uri, expected) in [("http://h/api", ""), ("http://h/x/api/", "/x"), ("http://h/myapi", "/myapi")] {
+            let location = of_uri(uri, None, None, None).unwrap_or_else(|error| panic!("{uri}: {error}"));
+            assert!(matches!(location.endpoint, Endpoint::Network { prefix, .. } if prefix == expected), "{uri}");
+        }
         let location = of_uri("https://h:1", Some("u"), Some("p"), None).unwrap_or_else(|error| panic!("{error}"));
         assert!(matches!(location.endpoint, Endpoint::Secure { authority, .. } if authority == "h:1"));
         for wrong in ["host", "ftp://h", "http://", "http://%zz@h"] {

@@ -48,6 +48,8 @@ pub(crate) const SWITCHES: &[Switch] = &[
     common("username", None, Kind::Text, "The user for --uri"),
     common("password", None, Kind::Text, "The password for --uri"),
     common("ca-certificate", None, Kind::Text, "A file of authorities that the certificate of --uri comes from"),
+    common("printer", None, Kind::Text, "Accepted, and without effect: results go to standard output"),
+    common("file", None, Kind::Text, "Accepted, and without effect: results go to standard output"),
     common("dry-run", None, Kind::Flag, "Does everything but what the command is for"),
     // What follows means something to Erlang, or to more nodes than one.
     common("node", Some('n'), Kind::Text, "Accepted, and without effect"),
@@ -131,7 +133,7 @@ pub(crate) const SWITCHES: &[Switch] = &[
 ];
 
 /// True if `usage` names the option.
-fn stands_in(usage: &str, name: &str) -> bool {
+pub(crate) fn stands_in(usage: &str, name: &str) -> bool {
     usage.match_indices(name).any(|(at, _)| {
         let ends = |byte: Option<u8>| !byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         usage.get(..at).is_some_and(|before| before.ends_with("--") && !before.ends_with("---"))

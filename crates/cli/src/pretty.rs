@@ -26,13 +26,13 @@ pub(crate) fn frame(columns: &[String], rows: &[Vec<String>]) -> String {
     text
 }
 
-/// A value in a cell; RabbitMQ writes texts of a list one behind the other.
-pub(crate) fn cell(value: &Value) -> String {
+/// A value in a cell of this column; RabbitMQ writes texts of a list one behind the other.
+pub(crate) fn cell(column: &str, value: &Value) -> String {
     match value {
         Value::Array(values) if values.iter().all(Value::is_string) => {
             values.iter().filter_map(Value::as_str).collect()
         }
-        other => crate::value::cell(other),
+        other => crate::value::cell_of(column, other),
     }
 }
 
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn texts_of_a_list_have_nothing_between_them() {
-        assert_eq!(cell(&json!(["management", "monitoring"])), "managementmonitoring");
-        assert_eq!(cell(&json!(false)), "false");
+        assert_eq!(cell("tags", &json!(["management", "monitoring"])), "managementmonitoring");
+        assert_eq!(cell("durable", &json!(false)), "false");
     }
 }

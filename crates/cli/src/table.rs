@@ -15,14 +15,16 @@ impl Table {
     /// Prints the rows; without any, only JSON has something to say. `headers` = with a row of column names.
     pub(crate) fn format(&self, formatter: Formatter, headers: bool) -> String {
         match formatter {
-            Formatter::Table | Formatter::Report => self.separated("\t", headers, &str::to_owned, &value::cell),
+            Formatter::Table | Formatter::Report => self.separated("\t", headers, &str::to_owned),
             // RabbitMQ's has the names of columns even where nobody wants headers.
-            Formatter::Csv => self.separated(",", true, &quote, &|value| quote(&value::cell(value))),
+            Formatter::Csv => self.separated(",", true, &quote),
             Formatter::Json => self.json(),
             Formatter::JsonStream => self.objects().map(|object| format!("{object}\n\n")).collect(),
             Formatter::PrettyTable if self.rows.is_empty() => String::new(),
             Formatter::PrettyTable => {
-                let cells = |row: &Vec<Value>| row.iter().map(pretty::cell).collect();
+                let cells = |row: &Vec<Value>| {
+                    self.columns.iter().zip(row).map(|(column, value)| pretty::cell(column, value)).collect()
+                };
                 pretty::frame(&self.columns, &self.rows.iter().map(cells).collect::<Vec<_>>())
             }
             Formatter::Erlang => format!("{}\n", term::rows(&self.columns, &self.rows)),
@@ -32,35 +34,16 @@ impl Table {
         }
     }
 
-    /// The same without escapes in columns, as RabbitMQ prints what an operator has written.
-    pub(crate) fn format_plain(&self, formatter: Formatter, headers: bool) -> String {
-        match formatter {
-            Formatter::Table | Formatter::Report => {
-                self.separated("\t", headers, &str::to_owned, &|value| match value {
-                    Value::String(text) => text.clone(),
-                    other => value::cell(other),
-                })
-            }
-            other => self.format(other, headers),
-        }
-    }
-
-    fn separated(
-        &self,
-        separator: &str,
-        headers: bool,
-        header: &dyn Fn(&str) -> String,
-        cell: &dyn Fn(&Value) -> String,
-    ) -> String {
+    fn separated(&self, separator: &str, headers: bool, written: &dyn Fn(&str) -> String) -> String {
         let mut text = String::new();
         if headers && !self.rows.is_empty() {
-            let names: Vec<String> = self.columns.iter().map(|name| header(name)).collect();
+            let names: Vec<String> = self.columns.iter().map(|name| written(name)).collect();
             text.push_str(&names.join(separator));
             text.push('\n');
         }
         for row in &self.rows {
-            let cells: Vec<String> = row.iter().map(cell).collect();
-            text.push_str(&cells.join(separator));
+            let cells = self.columns.iter().zip(row).map(|(column, value)| written(&value::cell_of(column, value)));
+            text.push_str(&cells.collect::<Vec<_>>().join(separator));
             text.push('\n');
         }
         text
@@ -118,10 +101,12 @@ mod tests {
     }
 
     #[test]
-    fn plain_texts_have_no_escapes() {
-        let table = Table { columns: vec!["pattern".to_owned()], rows: vec![vec![json!("^q\\.")]] };
-        assert_eq!(table.format(Formatter::Table, false), "^q\\\\.\n");
-        assert_eq!(table.format_plain(Formatter::Table, false), "^q\\.\n");
+    fn texts_have_no_escapes_but_those_of_the_format() {
+        let table = Table { columns: vec!["pattern".to_owned()], rows: vec![vec![json!("^q\\.\t\"")]] };
+        assert_eq!(table.format(Formatter::Table, false), "^q\\.\t\"\n");
+        assert_eq!(table.format(Formatter::Csv, false), "\"pattern\"\n\"^q\\.\t\"\"\"\n");
+        assert_eq!(table.format(Formatter::Json, false), "[\n{\"pattern\":\"^q\\\\.\\t\\\"\"}\n]\n");
+        assert_eq!(table.format(Formatter::Erlang, false), "[[{pattern,<<\"^q\\\\.\\t\\\"\">>}]]\n");
     }
 
     #[test]

@@ -53,15 +53,34 @@ pub(crate) fn atom(name: &str) -> String {
     if is_plain { name.to_owned() } else { format!("'{}'", name.replace('\\', "\\\\").replace('\'', "\\'")) }
 }
 
+/// A text as an Erlang string, with the escapes of one.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut string = String::with_capacity(text.len() + 2);
+    string.push('"');
+    for character in text.chars() {
+        match character {
+            '\\' => string.push_str("\\\\"),
+            '"' => string.push_str("\\\""),
+            '\t' => string.push_str("\\t"),
+            '\n' => string.push_str("\\n"),
+            '\r' => string.push_str("\\r"),
+            '\0'..='\x1f' | '\x7f' => string.push_str(&format!("\\{:03o}", u32::from(character))),
+            other => string.push(other),
+        }
+    }
+    string.push('"');
+    string
+}
+
 /// A value, texts as binaries.
 pub(crate) fn term(value: &Value) -> String {
     match value {
         Value::Null => "undefined".to_owned(),
         Value::String(text) if text.is_empty() => "<<>>".to_owned(),
-        Value::String(text) => format!("<<\"{}\">>", text.replace('\\', "\\\\").replace('"', "\\\"")),
+        Value::String(text) => format!("<<{}>>", quoted(text)),
         Value::Array(values) => format!("[{}]", values.iter().map(term).collect::<Vec<_>>().join(",")),
         Value::Object(fields) => {
-            let pairs = fields.iter().map(|(name, value)| format!("{{<<\"{name}\">>,{}}}", term(value)));
+            let pairs = fields.iter().map(|(name, value)| format!("{{<<{}>>,{}}}", quoted(name), term(value)));
             format!("[{}]", pairs.collect::<Vec<_>>().join(","))
         }
         other => other.to_string(),
@@ -82,6 +101,7 @@ mod tests {
         assert_eq!(many.lines().count(), 2, "{many}");
         assert_eq!(rows(&columns, &[]), "[]");
         assert_eq!(atom("apply-to"), "'apply-to'");
+        assert_eq!(quoted("t\tb\\c\"d\n\u{1}"), r#""t\tb\\c\"d\n\001""#);
         assert_eq!(term(&json!({"a": [1, "x", true, null]})), "[{<<\"a\">>,[1,<<\"x\">>,true,undefined]}]");
     }
 }

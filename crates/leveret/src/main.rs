@@ -93,6 +93,7 @@ fn print_completions(shell: &str) -> anyhow::Result<()> {
 }
 
 fn write_man_pages(directory: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
     for (name, page) in cli::man_pages() {
         let path = directory.join(name);
         std::fs::write(&path, page).with_context(|| format!("cannot write {}", path.display()))?;

@@ -39,8 +39,13 @@ impl Failed {
 pub fn run(arguments: &[String]) -> u8 {
     let printed = execute(arguments).and_then(|text| {
         let mut output = io::stdout().lock();
-        let written = output.write_all(text.as_bytes()).and_then(|()| output.flush());
-        written.map_err(|error| Failed::refused(format!("cannot print: {error}")))
+        match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+            // `| head` has what it wants.
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Failed::refused(format!("cannot print: {error}")))
+            }
+            _ => Ok(()),
+        }
     });
     match printed {
         Ok(()) => 0,

@@ -76,7 +76,7 @@ fn tls_listeners(context: &Context<'_>) -> Result<Vec<Value>, Failure> {
 fn of_all(listeners: &[Value], field: &str) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     for text in listeners.iter().flat_map(|listener| listener[field].as_array().into_iter().flatten()) {
-        let text = crate::value::plain(text);
+        let text = crate::value::cell(text);
         if !all.contains(&text) {
             all.push(text);
         }
@@ -114,8 +114,8 @@ fn certificates(context: &Context<'_>) -> Result<(), Failure> {
     for listener in &listeners {
         let place = format!(
             "{} {}:{}",
-            crate::value::plain(&listener["protocol"]),
-            crate::value::plain(&listener["ip_address"]),
+            crate::value::cell(&listener["protocol"]),
+            crate::value::cell(&listener["ip_address"]),
             listener["port"]
         );
         for certificate in listener["certificates"].as_array().into_iter().flatten() {

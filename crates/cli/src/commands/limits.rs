@@ -109,7 +109,7 @@ fn vhost_path(context: &Context<'_>) -> String {
 
 fn print_all(context: &Context<'_>, owner: &str, limits: &[Value]) -> Result<(), Failure> {
     let rows = limits.iter().map(|of| vec![of[owner].clone(), json_text(&of["value"])]).collect();
-    context.print_plain_table(&Table { columns: vec![owner.to_owned(), "limits".to_owned()], rows })
+    context.print_table_or_blank(&Table { columns: vec![owner.to_owned(), "limits".to_owned()], rows })
 }
 
 /// The limits of one owner as JSON and nothing else, or what stands for none.

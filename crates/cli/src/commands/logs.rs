@@ -49,9 +49,9 @@ fn tail(context: &Context<'_>) -> Result<(), Failure> {
     let text = String::from_utf8_lossy(&body);
     // One line of text each, or an array of them.
     let found: Vec<String> = match serde_json::from_str::<Value>(&text) {
-        Ok(Value::Array(lines)) => lines.iter().map(crate::value::plain).collect(),
+        Ok(Value::Array(lines)) => lines.iter().map(crate::value::cell).collect(),
         Ok(Value::Object(object)) if object.get("lines").is_some_and(Value::is_array) => {
-            object["lines"].as_array().into_iter().flatten().map(crate::value::plain).collect()
+            object["lines"].as_array().into_iter().flatten().map(crate::value::cell).collect()
         }
         _ => text.lines().map(str::to_owned).collect(),
     };
@@ -73,7 +73,7 @@ fn location(context: &Context<'_>) -> Result<(), Failure> {
     let node = context.node_name()?;
     context.banner(&format!("Log file location(s) on node {node} ..."))?;
     let nodes = context.get("/api/nodes")?;
-    let all: Vec<String> = nodes[0]["log_files"].as_array().into_iter().flatten().map(crate::value::plain).collect();
+    let all: Vec<String> = nodes[0]["log_files"].as_array().into_iter().flatten().map(crate::value::cell).collect();
     let shown = if context.flag("all") { &all[..] } else { all.get(..1).unwrap_or_default() };
     context.result(&json!({ "paths": shown, "node_name": node }), &shown.join("\n"))
 }

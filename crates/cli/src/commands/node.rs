@@ -38,8 +38,12 @@ fn set_memory_watermark(context: &Context<'_>) -> Result<(), Failure> {
             (format!("{amount} bytes"), json!({ "absolute": bytes }))
         }
         (fraction, None) => {
-            let share = fraction.parse::<f64>().ok().filter(|share| share.is_finite() && *share >= 0.0);
+            let share = fraction.parse::<f64>().ok().filter(|share| !share.is_nan());
             let share = share.ok_or_else(|| context.invalid("Bad argument.", exit::DATA_ERROR))?;
+            if !(0.0..=1.0).contains(&share) {
+                let problem = "Bad argument: The threshold should be a fraction between 0.0 and 1.0";
+                return Err(context.invalid(problem, exit::DATA_ERROR));
+            }
             (fraction.to_owned(), json!({ "relative": share }))
         }
         _ => return Err(context.invalid("too many arguments.", exit::USAGE)),

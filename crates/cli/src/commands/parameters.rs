@@ -73,7 +73,7 @@ pub(super) fn list(context: &Context<'_>) -> Result<(), Failure> {
             vec![parameter["component"].clone(), parameter["name"].clone(), json_text(&parameter["value"])]
         })
         .collect();
-    context.print_plain_table(&Table { columns: ["component", "name", "value"].map(str::to_owned).to_vec(), rows })
+    context.print_table_or_blank(&Table { columns: ["component", "name", "value"].map(str::to_owned).to_vec(), rows })
 }
 
 pub(super) fn set_global(context: &Context<'_>) -> Result<(), Failure> {
@@ -94,7 +94,7 @@ pub(super) fn list_global(context: &Context<'_>) -> Result<(), Failure> {
     context.banner("Listing global runtime parameters ...")?;
     let all = context.list("/api/global-parameters")?;
     let rows = all.iter().map(|parameter| vec![parameter["name"].clone(), json_text(&parameter["value"])]).collect();
-    context.print_plain_table(&Table { columns: ["name", "value"].map(str::to_owned).to_vec(), rows })
+    context.print_table_or_blank(&Table { columns: ["name", "value"].map(str::to_owned).to_vec(), rows })
 }
 
 fn path(context: &Context<'_>, component: &str, name: &str) -> String {

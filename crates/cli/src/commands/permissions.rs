@@ -85,7 +85,7 @@ pub(super) fn list(context: &Context<'_>) -> Result<(), Failure> {
     context.banner(&format!("Listing permissions for vhost \"{vhost}\" ..."))?;
     let path = format!("/api/vhosts/{}/permissions", context.vhost_segment());
     let permissions = context.list(&path).map_err(|error| no_vhost(error, vhost))?;
-    print(context, &permissions, &["user", "configure", "write", "read"])
+    context.print_table(&table(&permissions, &["user", "configure", "write", "read"]))
 }
 
 pub(super) fn list_of_user(context: &Context<'_>) -> Result<(), Failure> {
@@ -93,7 +93,7 @@ pub(super) fn list_of_user(context: &Context<'_>) -> Result<(), Failure> {
     context.banner(&format!("Listing permissions for user \"{user}\" ..."))?;
     let path = format!("/api/users/{}/permissions", segment(user));
     let permissions = context.list(&path).map_err(|error| no_user(error, user))?;
-    print(context, &permissions, &["vhost", "configure", "write", "read"])
+    context.print_table(&table(&permissions, &["vhost", "configure", "write", "read"]))
 }
 
 pub(super) fn set_topic(context: &Context<'_>) -> Result<(), Failure> {
@@ -126,7 +126,7 @@ pub(super) fn list_topic(context: &Context<'_>) -> Result<(), Failure> {
     context.banner(&format!("Listing topic permissions for vhost \"{vhost}\" ..."))?;
     let path = format!("/api/vhosts/{}/topic-permissions", context.vhost_segment());
     let permissions = context.list(&path).map_err(|error| no_vhost(error, vhost))?;
-    print(context, &permissions, &["user", "exchange", "write", "read"])
+    context.print_table(&table(&permissions, &["user", "exchange", "write", "read"]))
 }
 
 pub(super) fn list_topic_of_user(context: &Context<'_>) -> Result<(), Failure> {
@@ -134,17 +134,18 @@ pub(super) fn list_topic_of_user(context: &Context<'_>) -> Result<(), Failure> {
     context.banner(&format!("Listing topic permissions for user \"{user}\" ..."))?;
     let path = format!("/api/users/{}/topic-permissions", segment(user));
     let permissions = context.list(&path).map_err(|error| no_user(error, user))?;
-    print(context, &permissions, &["vhost", "exchange", "write", "read"])
+    // RabbitMQ's has no names of columns here, in any version.
+    context.print_bare_table(&table(&permissions, &["vhost", "exchange", "write", "read"]))
 }
 
 fn path(of: &str, context: &Context<'_>, user: &str) -> String {
     format!("/api/{of}/{}/{}", context.vhost_segment(), segment(user))
 }
 
-fn print(context: &Context<'_>, permissions: &[Value], columns: &[&str]) -> Result<(), Failure> {
+fn table(permissions: &[Value], columns: &[&str]) -> Table {
     let row = |permission: &Value| columns.iter().map(|column| permission[*column].clone()).collect();
     let rows = permissions.iter().map(row).collect();
-    context.print_table(&Table { columns: columns.iter().map(|column| (*column).to_owned()).collect(), rows })
+    Table { columns: columns.iter().map(|column| (*column).to_owned()).collect(), rows }
 }
 
 /// RabbitMQ has words of its own here, without quotes.

@@ -7,6 +7,7 @@ use crate::exit::{self, Failure};
 use crate::formatter::Formatter;
 use crate::sections::Section;
 use crate::tool::Tools;
+use regex::Regex;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -90,12 +91,15 @@ impl State {
 
 fn list(context: &Context<'_>) -> Result<(), Failure> {
     let pattern = context.argument(0);
+    let wanted = Regex::new(pattern).map_err(|error| {
+        Failure::error(exit::SOFTWARE, format!("the pattern '{pattern}' is no regular expression: {error}"))
+    })?;
     let state = State::read(context)?;
     let enabled = state.enabled();
     let (only_explicit, only_enabled) = (context.flag("enabled"), context.flag("implicitly-enabled"));
     let shown: Vec<(&Plugin, &str)> = KNOWN
         .iter()
-        .filter(|plugin| plugin.name.contains(pattern.trim_matches(['^', '$', '.', '*'])))
+        .filter(|plugin| wanted.is_match(plugin.name))
         .map(|plugin| {
             let how = match (state.is_explicit(plugin.name), enabled.iter().any(|name| name == plugin.name)) {
                 (true, _) => "enabled",

@@ -118,7 +118,7 @@ fn print(context: &Context<'_>, kind: &Kind) -> Result<(), Failure> {
         _ => policy[column].clone(),
     };
     let rows = policies.iter().map(|policy| columns.iter().map(|column| cell(policy, column)).collect()).collect();
-    context.print_plain_table(&Table { columns: columns.map(str::to_owned).to_vec(), rows })
+    context.print_table_or_blank(&Table { columns: columns.map(str::to_owned).to_vec(), rows })
 }
 
 fn path(context: &Context<'_>, kind: &Kind, name: &str) -> String {

@@ -62,6 +62,12 @@ pub(super) fn delete(context: &Context<'_>) -> Result<(), Failure> {
         Err(RequestError::Refused(refusal)) if refusal.status == 404 => {
             Err(Failure::error(exit::USAGE, "Queue not found"))
         }
+        Err(RequestError::Refused(refusal)) if refusal.reason.ends_with(" not empty") => {
+            Err(Failure::error(exit::USAGE, "Queue is not empty"))
+        }
+        Err(RequestError::Refused(refusal)) if refusal.reason.ends_with(" in use") => {
+            Err(Failure::error(exit::USAGE, "Queue is in use"))
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -74,13 +74,18 @@ impl Context<'_> {
         print(&table.format(self.arguments.formatter, headers))
     }
 
-    /// Prints a list in the format asked for, its texts as they are; RabbitMQ prints an empty line for an empty one.
-    pub(crate) fn print_plain_table(&self, table: &Table) -> Result<(), Failure> {
+    /// Prints a list in the format asked for, with names of columns only where somebody wants them.
+    pub(crate) fn print_bare_table(&self, table: &Table) -> Result<(), Failure> {
+        let headers = self.flag("table-headers") && !self.arguments.silent && !self.arguments.no_table_headers;
+        print(&table.format(self.arguments.formatter, headers))
+    }
+
+    /// Prints a list in the format asked for; an empty one is an empty line, as RabbitMQ prints some.
+    pub(crate) fn print_table_or_blank(&self, table: &Table) -> Result<(), Failure> {
         if table.rows.is_empty() && self.arguments.formatter == Formatter::Table {
             return print("\n");
         }
-        let headers = !self.arguments.silent && !self.arguments.no_table_headers;
-        print(&table.format_plain(self.arguments.formatter, headers))
+        self.print_table(table)
     }
 }
 
@@ -92,14 +97,15 @@ pub(crate) fn has_printed() -> bool {
     HAS_PRINTED.load(Ordering::Relaxed)
 }
 
-/// Prints to standard output; a reader that has gone is a failure, not a panic.
+/// Prints to standard output; a reader who has gone, as `head` does, is no reason to leave the command half done.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     // An empty list is a result, too.
     HAS_PRINTED.store(true, Ordering::Relaxed);
     let mut output = io::stdout().lock();
-    output.write_all(text.as_bytes()).and_then(|()| output.flush()).map_err(|error| match error.kind() {
-        // `| head` has what it wants.
-        io::ErrorKind::BrokenPipe => Failure::new(exit::UNAVAILABLE, ""),
-        _ => Failure::error(exit::UNAVAILABLE, format!("cannot print: {error}")),
-    })
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::error(exit::UNAVAILABLE, format!("cannot print: {error}")))
+        }
+        _ => Ok(()),
+    }
 }

@@ -55,7 +55,7 @@ impl Facts {
         let pairs = rows
             .into_iter()
             .flatten()
-            .filter_map(|row| Some((row["key"].as_str()?.to_owned(), crate::value::plain(&row["value"]))));
+            .filter_map(|row| Some((row["key"].as_str()?.to_owned(), crate::value::cell(&row["value"]))));
         let idle = rows.into_iter().flatten().filter(|row| row["effect"] == false && text(row, "origin") != "default");
         let idle = idle.map(|row| format!("{} ({})", text(row, "key"), text(row, "origin")));
         let policies = ["/api/policies", "/api/operator-policies"].map(optional);

@@ -102,7 +102,14 @@ fn queues_are_listed_purged_and_deleted() {
         fixture.output_of(columns),
         "name\tmessages\tdurable\targuments\tconsumers\na\t2\tfalse\t[{\"x-max-length\",10}]\t0\nb\t0\ttrue\t[]\t0\n"
     );
-    assert_eq!(fixture.ctl(&["delete_queue", "a", "--if-empty"]).status.code(), Some(69));
+    let refused = |arguments: &[&str]| {
+        let output = fixture.ctl(arguments);
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    assert_eq!(refused(&["delete_queue", "a", "--if-empty"]), (Some(64), "Error:\nQueue is not empty\n".to_owned()));
+    let tag = client.consume(1, testkit::Consume::new("b", ""));
+    assert_eq!(refused(&["delete_queue", "b", "--if-unused"]), (Some(64), "Error:\nQueue is in use\n".to_owned()));
+    client.call(1, testkit::method::cancel(&tag));
     fixture.output_of(&["purge_queue", "a"]);
     assert_eq!(fixture.output_of(&["-q", "list_queues"]), "name\tmessages\na\t0\nb\t0\n");
     fixture.output_of(&["delete_queue", "a", "--if-empty"]);

@@ -13,6 +13,7 @@ mod messages;
 mod operations;
 mod policies;
 mod secure;
+mod shell;
 mod socket;
 mod strangers;
 mod transport;

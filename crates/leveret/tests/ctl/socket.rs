@@ -94,6 +94,10 @@ fn status_tells_what_the_broker_is() {
         })
     };
     assert!(soon(true));
+    let put = |body: &str| fixture.broker.http("PUT", "/api/leveret/memory-watermark", &[], body).expect("an answer");
+    let refused = put(r#"{"relative":50}"#);
+    assert!(refused.status == 400 && refused.body.contains("from 0.0 to 1.0"), "{} {}", refused.status, refused.body);
+    assert_eq!(put(r#"{"relative":-0.1}"#).status, 400);
     fixture.output_of(&["set_vm_memory_high_watermark", "0.9"]);
     assert!(soon(false));
 }

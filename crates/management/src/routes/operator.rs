@@ -40,7 +40,11 @@ enum Watermark {
 
 pub(super) async fn set_memory_watermark(api: Api<Administrator>, bytes: Bytes) -> Result<StatusCode, ApiError> {
     let watermark = match body(&bytes)? {
-        Watermark::Relative(share) => MemoryWatermark::Relative(share),
+        Watermark::Relative(share) if (0.0..=1.0).contains(&share) => MemoryWatermark::Relative(share),
+        Watermark::Relative(share) => {
+            let reason = format!("the share of memory must be from 0.0 to 1.0, and is {share}");
+            return Err(ApiError::bad_request(reason));
+        }
         Watermark::Absolute(bytes) => MemoryWatermark::Absolute(bytes),
     };
     Ok(status(&api.execute(AdminCommand::SetMemoryWatermark(watermark)).await?))
