@@ -108,9 +108,15 @@ impl HttpBackend {
         self.verdict(path, user, &parameters)
     }
 
+    /// What the service says of a question; tags have no place in its answer.
     fn verdict(&self, path: &str, user: &str, parameters: &[(&str, &[u8])]) -> Verdict {
+        let failed = |error: String| {
+            error!("{NAME} cannot ask {path} about user '{user}': {error}");
+            Verdict::Failed { backend: NAME, error }
+        };
         match self.ask(path, parameters) {
-            Ok(Said::Allow(_)) => Verdict::Allowed,
+            Ok(Said::Allow(tags)) if tags.is_empty() => Verdict::Allowed,
+            Ok(Said::Allow(tags)) => failed(bad_response(&format!("allow{tags}"))),
             Ok(Said::Deny(Some(reason))) => {
                 info!("HTTP authorization denied for user '{user}' by {path}: {reason}");
                 if self.settings.discloses_reasons {
@@ -120,10 +126,7 @@ impl HttpBackend {
                 }
             }
             Ok(Said::Deny(None)) => Verdict::Refused,
-            Err(error) => {
-                error!("{NAME} cannot ask {path} about user '{user}': {error}");
-                Verdict::Failed { backend: NAME, error }
-            }
+            Err(error) => failed(error),
         }
     }
 }
@@ -182,17 +185,22 @@ impl Backend for HttpBackend {
     }
 }
 
-/// `allow`, with tags behind it, or `deny`, with a reason.
+/// `allow`, with tags behind a space, or `deny`, with a reason.
 fn read(body: &str) -> Result<Said, String> {
     if let Some(reason) = body.strip_prefix("deny ") {
         return Ok(Said::Deny(Some(reason.to_owned())));
     }
     let lower = body.to_lowercase();
     match lower.strip_prefix("allow") {
-        Some(tags) => Ok(Said::Allow(tags.to_owned())),
+        // Another word that begins alike, such as `allowed: false`, is no yes.
+        Some(tags) if tags.is_empty() || tags.starts_with(' ') => Ok(Said::Allow(tags.to_owned())),
         None if lower == "deny" => Ok(Said::Deny(None)),
-        None => Err(format!("{{bad_response,{}}}", quoted(&lower))),
+        _ => Err(bad_response(&lower)),
     }
+}
+
+fn bad_response(body: &str) -> String {
+    format!("{{bad_response,{}}}", quoted(body))
 }
 
 /// The beginning of what a service says, as Erlang prints a string.
@@ -217,6 +225,9 @@ mod tests {
         assert_eq!(said("deny"), "deny None");
         assert_eq!(said("Deny"), "deny None");
         assert_eq!(said("deny account is locked"), "deny Some(\"account is locked\")");
+        for body in ["allowance", "allow-if-tuesday", "allowed: false", "allow,administrator", "Allow\tx", "Deny it"] {
+            assert_eq!(said(body), format!("{{bad_response,{:?}}}", body.to_lowercase()));
+        }
         assert_eq!(said("yes"), "{bad_response,\"yes\"}");
         assert_eq!(said(""), "{bad_response,\"\"}");
     }
