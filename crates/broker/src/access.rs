@@ -10,6 +10,7 @@ use crate::link::ConnectionId;
 use crate::message::ShardMessage;
 use crate::settings::PassiveDeclare;
 use crate::topology::{Exchange, ExchangeKind, QueueCell, Vhost};
+use crate::workers::Work;
 use auth::{Asked, Permission, Question, User, Verdict};
 use std::sync::Arc;
 use tracing::warn;
@@ -251,10 +252,11 @@ impl Core {
         };
         let (broker, address, shard) = (self.broker.clone(), conn.address(), self.shard);
         let question = asked.clone();
-        let submitted = self.broker.do_aside(Box::new(move || {
+        let job = Box::new(move || {
             broker.access.ask(&user, question.question());
             broker.post(shard, ShardMessage::Answered { address });
-        }));
+        });
+        let submitted = self.broker.do_aside(Work::Asking, job);
         if !submitted {
             warn!(target: "connection", "{}: too much waits to be asked about: {}", conn.name(), wanted(&asked));
             return false;

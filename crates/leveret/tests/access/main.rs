@@ -19,6 +19,7 @@ mod secure;
 mod service;
 #[cfg(feature = "ldap")]
 mod slapd;
+mod slow;
 mod topics;
 
 use std::io::{Read, Write};
