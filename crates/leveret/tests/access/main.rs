@@ -20,6 +20,7 @@ mod service;
 #[cfg(feature = "ldap")]
 mod slapd;
 mod slow;
+mod streams;
 mod topics;
 
 use std::io::{Read, Write};
