@@ -3,6 +3,7 @@
 //! RabbitMQ's `rabbit_access_control`: the first link that authenticates a login decides, and its last refusal is what
 //! the log tells when none does. What a user may do is then the business of that link alone; the others are not asked.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError};
 
@@ -46,12 +47,35 @@ impl Default for Chain {
     }
 }
 
+impl Link {
+    fn asks_others(&self) -> bool {
+        let is_external = |module: &Module| !matches!(module, Module::Internal | Module::InternalLoopback);
+        is_external(&self.authn) || self.authz.as_ref().is_some_and(is_external)
+    }
+}
+
 impl Chain {
     /// True when a login may have to wait for somebody outside.
     pub fn asks_others(&self) -> bool {
-        let is_external = |module: &Module| !matches!(module, Module::Internal | Module::InternalLoopback);
-        self.0.iter().any(|link| is_external(&link.authn) || link.authz.as_ref().is_some_and(is_external))
+        self.0.iter().any(Link::asks_others)
     }
+}
+
+/// How far a login got without asking anybody outside.
+pub enum Begun {
+    /// To its end.
+    Settled(Result<Arc<User>, LoginError>),
+    /// To the first link that asks.
+    Asks(Unsettled),
+}
+
+/// A login that the links so far did not let in.
+pub struct Unsettled {
+    chain: Arc<Chain>,
+    /// The link that is next.
+    next: usize,
+    /// Why the last one refused it.
+    last: LoginError,
 }
 
 /// Why a new secret does not take the place of the old one.
@@ -174,15 +198,54 @@ impl AccessControl {
     ///
     /// A refusal is to be told to the client only after 3 s; waiting is the caller's.
     pub fn login(&self, credentials: &Credentials, peer: IpAddr) -> Result<Arc<User>, LoginError> {
-        self.login_through(&self.chain(), credentials, peer)
+        match self.begin_login(credentials, peer) {
+            Begun::Settled(outcome) => outcome,
+            Begun::Asks(unsettled) => self.finish_login(unsettled, credentials, peer),
+        }
+    }
+
+    /// The first half of it, which hashes but waits for nobody: what links settle that come before any that asks.
+    pub fn begin_login(&self, credentials: &Credentials, peer: IpAddr) -> Begun {
+        self.begin(self.chain(), credentials, peer)
     }
 
     /// The same for a client that comes over HTTP.
-    pub fn login_over_http(&self, credentials: &Credentials, peer: IpAddr) -> Result<Arc<User>, LoginError> {
-        self.login_through(&self.chain_for_http(), credentials, peer)
+    pub fn begin_login_over_http(&self, credentials: &Credentials, peer: IpAddr) -> Begun {
+        self.begin(self.chain_for_http(), credentials, peer)
     }
 
-    fn login_through(&self, chain: &Chain, credentials: &Credentials, peer: IpAddr) -> Result<Arc<User>, LoginError> {
+    fn begin(&self, chain: Arc<Chain>, credentials: &Credentials, peer: IpAddr) -> Begun {
+        let first = match self.attempt(credentials, peer) {
+            Ok((user, _)) => LoginError::InvalidCredentials { user: user.into_owned() },
+            Err(error) => return Begun::Settled(Err(error)),
+        };
+        let until = chain.0.iter().position(Link::asks_others).unwrap_or(chain.0.len());
+        let outcome = self.enter(&chain.0[..until], first, credentials, peer);
+        match outcome {
+            Err(last) if until < chain.0.len() && !matches!(last, LoginError::LoopbackOnly { .. }) => {
+                Begun::Asks(Unsettled { chain, next: until, last })
+            }
+            outcome => Begun::Settled(outcome),
+        }
+    }
+
+    /// The second half of it. It may wait for others.
+    pub fn finish_login(
+        &self,
+        unsettled: Unsettled,
+        credentials: &Credentials,
+        peer: IpAddr,
+    ) -> Result<Arc<User>, LoginError> {
+        let Unsettled { chain, next, last } = unsettled;
+        self.enter(chain.0.get(next..).unwrap_or_default(), last, credentials, peer)
+    }
+
+    /// The name and the password that credentials come to.
+    fn attempt<'a>(
+        &'a self,
+        credentials: &'a Credentials,
+        peer: IpAddr,
+    ) -> Result<(Cow<'a, str>, Option<&'a [u8]>), LoginError> {
         let (user, password) = match credentials {
             Credentials::Password { user, password } => (user.as_slice(), Some(password.as_slice())),
             Credentials::Certificate { name } => (name.as_bytes(), None),
@@ -196,18 +259,25 @@ impl AccessControl {
             }
         };
         // A name that is not UTF-8 is nobody's: with its bad bytes replaced it is none of a definition either.
-        let user = String::from_utf8_lossy(user);
-        let user = self.enter(chain, &Attempt { user: &user, password, peer })?;
-        if !is_loopback(peer) && self.loopback_users().iter().any(|name| name == user.name()) {
-            return Err(LoginError::LoopbackOnly { user: user.name().to_owned() });
-        }
-        Ok(user)
+        Ok((String::from_utf8_lossy(user), password))
     }
 
-    fn enter(&self, chain: &Chain, attempt: &Attempt<'_>) -> Result<Arc<User>, LoginError> {
-        let mut last = LoginError::InvalidCredentials { user: attempt.user.to_owned() };
-        for link in &chain.0 {
-            match self.enter_by(link, attempt) {
+    /// Goes through `links`; `last` is why those before them refused the login.
+    fn enter(
+        &self,
+        links: &[Link],
+        mut last: LoginError,
+        credentials: &Credentials,
+        peer: IpAddr,
+    ) -> Result<Arc<User>, LoginError> {
+        let (user, password) = self.attempt(credentials, peer)?;
+        let attempt = Attempt { user: &user, password, peer };
+        for link in links {
+            match self.enter_by(link, &attempt) {
+                // Whom a link has let in no other is asked about.
+                Ok(user) if !is_loopback(peer) && self.loopback_users().iter().any(|name| name == user.name()) => {
+                    return Err(LoginError::LoopbackOnly { user: user.name().to_owned() });
+                }
                 Ok(user) => return Ok(user),
                 Err(error) => last = error,
             }
@@ -311,3 +381,6 @@ impl std::fmt::Debug for dyn Token {
         f.write_str("Token")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,7 +26,7 @@ mod user;
 pub use access::AccessControl;
 pub use backend::{Attempt, Authenticated, Backend, Refusal, Token};
 pub use cache::{Cache, CacheSettings};
-pub use chain::{Chain, Link, Module, SecretRefused};
+pub use chain::{Begun, Chain, Link, Module, SecretRefused, Unsettled};
 pub use credentials::CredentialRule;
 pub use first_boot::DefaultUser;
 pub use login::{LoginError, LoginSettings};

@@ -101,6 +101,20 @@ pub(crate) struct Answer {
     pub(crate) body: String,
 }
 
+/// True when the server hung up before it answered, as one does with a connection that it has kept for long, or when what
+/// it said was left over from an answer before.
+pub(crate) fn is_stale(error: &ureq::Error) -> bool {
+    use io::ErrorKind as Kind;
+    match error {
+        ureq::Error::Io(error) => matches!(
+            error.kind(),
+            Kind::UnexpectedEof | Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe
+        ),
+        ureq::Error::Protocol(_) => true,
+        _ => false,
+    }
+}
+
 /// What came of a request.
 pub(crate) fn answer(result: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<Answer, String> {
     let mut response = result.map_err(|error| shown(&error))?;

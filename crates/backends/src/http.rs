@@ -9,6 +9,8 @@ use ureq::Agent;
 use crate::client::{self, Answer, ClientError, HttpsSettings, quote};
 
 const NAME: &str = "rabbit_auth_backend_http";
+/// How often a request is made again that the service hung up on: RabbitMQ's `RETRY_ON_KEEPALIVE_CLOSED`.
+const RETRIES: u32 = 3;
 
 /// How requests are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,12 +76,20 @@ impl HttpBackend {
             query.push('=');
             quote(value, &mut query);
         }
-        let result = match self.settings.method {
+        let request = || match self.settings.method {
             Method::Get => self.agent.get(format!("{path}?{query}")).call(),
             Method::Post => {
                 self.agent.post(path).content_type("application/x-www-form-urlencoded").send(query.as_bytes())
             }
         };
+        let mut result = request();
+        for _ in 0..RETRIES {
+            // Each retry has a connection of its own, which may be another that the service has closed meanwhile.
+            if !result.as_ref().is_err_and(client::is_stale) {
+                break;
+            }
+            result = request();
+        }
         let Answer { status, body } = client::answer(result)?;
         if !matches!(status, 200 | 201) {
             return Err(format!("{{{status},{}}}", quoted(&body)));
@@ -108,9 +118,15 @@ impl HttpBackend {
         self.verdict(path, user, &parameters)
     }
 
+    /// What the service says of a question; tags have no place in its answer.
     fn verdict(&self, path: &str, user: &str, parameters: &[(&str, &[u8])]) -> Verdict {
+        let failed = |error: String| {
+            error!("{NAME} cannot ask {path} about user '{user}': {error}");
+            Verdict::Failed { backend: NAME, error }
+        };
         match self.ask(path, parameters) {
-            Ok(Said::Allow(_)) => Verdict::Allowed,
+            Ok(Said::Allow(tags)) if tags.is_empty() => Verdict::Allowed,
+            Ok(Said::Allow(tags)) => failed(bad_response(&format!("allow{tags}"))),
             Ok(Said::Deny(Some(reason))) => {
                 info!("HTTP authorization denied for user '{user}' by {path}: {reason}");
                 if self.settings.discloses_reasons {
@@ -120,10 +136,7 @@ impl HttpBackend {
                 }
             }
             Ok(Said::Deny(None)) => Verdict::Refused,
-            Err(error) => {
-                error!("{NAME} cannot ask {path} about user '{user}': {error}");
-                Verdict::Failed { backend: NAME, error }
-            }
+            Err(error) => failed(error),
         }
     }
 }
@@ -182,17 +195,22 @@ impl Backend for HttpBackend {
     }
 }
 
-/// `allow`, with tags behind it, or `deny`, with a reason.
+/// `allow`, with tags behind a space, or `deny`, with a reason.
 fn read(body: &str) -> Result<Said, String> {
     if let Some(reason) = body.strip_prefix("deny ") {
         return Ok(Said::Deny(Some(reason.to_owned())));
     }
     let lower = body.to_lowercase();
     match lower.strip_prefix("allow") {
-        Some(tags) => Ok(Said::Allow(tags.to_owned())),
+        // Another word that begins alike, such as `allowed: false`, is no yes.
+        Some(tags) if tags.is_empty() || tags.starts_with(' ') => Ok(Said::Allow(tags.to_owned())),
         None if lower == "deny" => Ok(Said::Deny(None)),
-        None => Err(format!("{{bad_response,{}}}", quoted(&lower))),
+        _ => Err(bad_response(&lower)),
     }
+}
+
+fn bad_response(body: &str) -> String {
+    format!("{{bad_response,{}}}", quoted(body))
 }
 
 /// The beginning of what a service says, as Erlang prints a string.
@@ -203,6 +221,11 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     #[test]
@@ -217,7 +240,72 @@ mod tests {
         assert_eq!(said("deny"), "deny None");
         assert_eq!(said("Deny"), "deny None");
         assert_eq!(said("deny account is locked"), "deny Some(\"account is locked\")");
+        for body in ["allowance", "allow-if-tuesday", "allowed: false", "allow,administrator", "Allow\tx", "Deny it"] {
+            assert_eq!(said(body), format!("{{bad_response,{:?}}}", body.to_lowercase()));
+        }
         assert_eq!(said("yes"), "{bad_response,\"yes\"}");
         assert_eq!(said(""), "{bad_response,\"\"}");
+    }
+
+    /// A service that answers the first request of a connection, and to a further one does what `then` says.
+    fn service(first: &'static str, then: &'static str) -> (String, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let connections = Arc::new(AtomicUsize::new(0));
+        let count = connections.clone();
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                count.fetch_add(1, Ordering::SeqCst);
+                for answer in [first, then] {
+                    // The request is read before it hangs up, so that the client does not see it coming.
+                    let mut request = [0; 4096];
+                    if !stream.read(&mut request).is_ok_and(|size| size > 0) || answer.is_empty() {
+                        break;
+                    }
+                    stream.write_all(answer.as_bytes()).unwrap();
+                }
+            }
+        });
+        (url, connections)
+    }
+
+    fn backend(url: &str, method: Method) -> HttpBackend {
+        HttpBackend::new(HttpSettings {
+            method,
+            user_path: url.to_owned(),
+            vhost_path: url.to_owned(),
+            resource_path: url.to_owned(),
+            topic_path: url.to_owned(),
+            request_timeout: Duration::from_secs(10),
+            connection_timeout: Duration::from_secs(10),
+            discloses_reasons: false,
+            https: HttpsSettings::default(),
+        })
+        .unwrap()
+    }
+
+    const ALLOW: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nallow";
+
+    fn ask(backend: &HttpBackend) -> Verdict {
+        backend.check("alice", &[], Question::Vhost { vhost: "/", peer: None })
+    }
+
+    #[test]
+    fn a_kept_connection_that_the_service_closes_is_replaced() {
+        for (then, method) in [("", Method::Get), ("", Method::Post), ("left over\r\n\r\n", Method::Get)] {
+            let (url, connections) = service(ALLOW, then);
+            let backend = backend(&url, method);
+            for _ in 0..4 {
+                assert_eq!(ask(&backend), Verdict::Allowed, "{then:?} {method:?}");
+            }
+            assert_eq!(connections.load(Ordering::SeqCst), 4);
+        }
+    }
+
+    #[test]
+    fn a_service_that_always_hangs_up_is_given_up() {
+        let (url, connections) = service("", "");
+        assert!(matches!(ask(&backend(&url, Method::Get)), Verdict::Failed { .. }));
+        assert_eq!(connections.load(Ordering::SeqCst), 4);
     }
 }

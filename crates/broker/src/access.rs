@@ -1,6 +1,8 @@
 //! Checks of what a connection's user may do.
 
 use crate::broker::Broker;
+use crate::channel::content::read_header;
+use crate::channel::properties::more_routing_keys;
 use crate::connection::{Connection, Park};
 use crate::core::Core;
 use crate::errors::{self, ProtocolError, Resource};
@@ -8,6 +10,7 @@ use crate::link::ConnectionId;
 use crate::message::ShardMessage;
 use crate::settings::PassiveDeclare;
 use crate::topology::{Exchange, ExchangeKind, QueueCell, Vhost};
+use crate::workers::Work;
 use auth::{Asked, Permission, Question, User, Verdict};
 use std::sync::Arc;
 use tracing::warn;
@@ -249,10 +252,11 @@ impl Core {
         };
         let (broker, address, shard) = (self.broker.clone(), conn.address(), self.shard);
         let question = asked.clone();
-        let submitted = self.broker.do_aside(Box::new(move || {
+        let job = Box::new(move || {
             broker.access.ask(&user, question.question());
             broker.post(shard, ShardMessage::Answered { address });
-        }));
+        });
+        let submitted = self.broker.do_aside(Work::Asking, job);
         if !submitted {
             warn!(target: "connection", "{}: too much waits to be asked about: {}", conn.name(), wanted(&asked));
             return false;
@@ -275,6 +279,25 @@ impl Core {
         }
         self.check_publish(conn, number, exchange, key).is_err()
             && conn.user.as_ref().is_some_and(|user| user.is_pending())
+            && self.ask_for(conn)
+    }
+
+    /// The same for the keys of CC and BCC, which come with the header of a content that is not there whole.
+    pub(crate) fn must_ask_for_more_keys(&mut self, conn: &mut Connection, number: u16, header: &[u8]) -> bool {
+        let Some(user) = conn.user.clone().filter(|user| user.has_to_be_asked_for()) else { return false };
+        let Some(channel) = conn.channels.find(number).filter(|channel| !channel.closing) else { return false };
+        let Some(name) = channel.assembly.as_ref().filter(|assembly| assembly.wants_header()).map(|it| it.exchange())
+        else {
+            return false;
+        };
+        let keys = read_header(header).map(more_routing_keys).unwrap_or_default();
+        // Errors are those of the content when it is there.
+        !keys.is_empty()
+            && self
+                .exchange_to_publish(conn, number, &name)
+                .and_then(|exchange| self.check_more_topics(conn, number, &exchange, &keys))
+                .is_err()
+            && user.is_pending()
             && self.ask_for(conn)
     }
 }

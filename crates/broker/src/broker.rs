@@ -14,7 +14,7 @@ use crate::reply_to::ReplyConsumers;
 use crate::settings::Settings;
 use crate::topology::{Exchange, QueueCell, Vhost};
 use crate::totals::Totals;
-use crate::workers::{Inline, Job, Workers};
+use crate::workers::{Inline, Job, Work, Workers};
 use auth::AccessControl;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
@@ -210,10 +210,10 @@ impl Broker {
     }
 
     /// Has something done that must not be done on a reactor; false where too much waits.
-    pub(crate) fn do_aside(&self, job: Job) -> bool {
+    pub(crate) fn do_aside(&self, work: Work, job: Job) -> bool {
         match self.workers.get() {
-            Some(workers) => workers.submit(job),
-            None => Inline.submit(job),
+            Some(workers) => workers.submit(work, job),
+            None => Inline.submit(work, job),
         }
     }
 

@@ -157,6 +157,9 @@ impl Core {
             FRAME_METHOD => self.channel_method(conn, header.channel, payload, buffer, end),
             FRAME_HEADER | FRAME_BODY => {
                 self.flush_for(conn, buffer);
+                if header.kind == FRAME_HEADER && self.must_ask_for_more_keys(conn, header.channel, payload) {
+                    return Ok(AGAIN);
+                }
                 self.content_frame(conn, header, payload).map(|()| 0)
             }
             _ => Err(unexpected().on_connection()),

@@ -83,7 +83,7 @@ pub use totals::{
     STRATEGIES,
 };
 pub use trace::{Operation, Traced, Tracer};
-pub use workers::{Job, Workers};
+pub use workers::{Job, Work, Workers};
 
 /// The time of a turn; the driver reads the clocks once for it.
 #[derive(Clone, Copy, Debug, Default)]

@@ -6,25 +6,42 @@ use crate::directory::Source;
 use crate::errors::{self, ProtocolError};
 use crate::message::ShardMessage;
 use crate::totals::LoginProtocol;
+use crate::workers::Work;
 use amqp::Method;
 use amqp::method::connection;
-use auth::{Credentials, LoginError, Mechanism, Permission, SecretRefused, User};
+use auth::{Begun, Credentials, LoginError, Mechanism, Permission, SecretRefused, User};
 use std::sync::Arc;
 use tracing::{debug, info, warn};
 
 impl Core {
-    /// Has a login checked. Hashing takes a while, and who is asked over the network may take longer.
+    /// Has a login checked. Hashing takes a while, and who is asked over the network may take longer: what can be settled
+    /// without is not to wait for that.
     pub(crate) fn check_login(&mut self, conn: &mut Connection, mechanism: Mechanism, credentials: Credentials) {
         let (broker, address, shard, peer) = (self.broker.clone(), conn.address(), self.shard, conn.entry.peer.ip());
         let link = Arc::downgrade(&conn.link);
-        let submitted = self.broker.do_aside(Box::new(move || {
+        let job = Box::new(move || {
             // Who has gone meanwhile, or was too slow, need not be checked.
             if link.upgrade().is_none() {
                 return;
             }
-            let outcome = broker.login(&credentials, peer, LoginProtocol::Amqp091);
-            broker.post(shard, ShardMessage::LoggedIn { address, outcome });
-        }));
+            let unsettled = match broker.begin_login(&credentials, peer, LoginProtocol::Amqp091) {
+                Begun::Asks(unsettled) => unsettled,
+                Begun::Settled(outcome) => return broker.post(shard, ShardMessage::LoggedIn { address, outcome }),
+            };
+            let asked = broker.clone();
+            let job = Box::new(move || {
+                if link.upgrade().is_none() {
+                    return;
+                }
+                let outcome = asked.finish_login(unsettled, &credentials, peer, LoginProtocol::Amqp091);
+                asked.post(shard, ShardMessage::LoggedIn { address, outcome });
+            });
+            if !broker.do_aside(Work::Asking, job) {
+                broker.note_login(None, peer, LoginProtocol::Amqp091, false);
+                broker.post(shard, ShardMessage::LoggedIn { address, outcome: Err(LoginError::Busy) });
+            }
+        });
+        let submitted = self.broker.do_aside(Work::Hashing, job);
         conn.park = Some(Park::Login { mechanism });
         if !submitted {
             self.broker.note_login(None, peer, LoginProtocol::Amqp091, false);
@@ -73,10 +90,11 @@ impl Core {
         };
         let (broker, address, shard) = (self.broker.clone(), conn.address(), self.shard);
         let secret = update.new_secret.to_vec();
-        let submitted = self.broker.do_aside(Box::new(move || {
+        let job = Box::new(move || {
             let outcome = broker.access.renew(&user, &secret);
             broker.post(shard, ShardMessage::Renewed { address, outcome });
-        }));
+        });
+        let submitted = self.broker.do_aside(Work::Asking, job);
         if !submitted {
             warn!(target: "connection", "{}: too much waits to check a new secret", conn.name());
             return Err(errors::SECRET_REFUSED.with(&[]));

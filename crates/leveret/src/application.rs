@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use broker::Broker;
 use config::{Config, Loaded, Sources};
 use metadata::LogJournal;
-use running::{Running, Started, login_threads};
+use running::{Running, Started, asking_threads};
 use server::{DiskMonitor, Doors, MemoryMonitor, WorkerThreads};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -130,7 +130,7 @@ impl Application {
     /// Has as many threads for logins as it takes from now on, if the broker runs.
     pub(crate) fn grow_workers(&self, asks_others: bool) -> Result<()> {
         let workers = lock(&self.visible).as_ref().map(|visible| visible.workers.clone());
-        let grown = workers.map_or(Ok(()), |workers| workers.grow(login_threads(asks_others)));
+        let grown = workers.map_or(Ok(()), |workers| workers.grow(asking_threads(asks_others)));
         grown.context("cannot start the login threads")
     }
 

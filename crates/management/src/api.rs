@@ -1,7 +1,7 @@
 //! What a handler is given: who asks, the right that was checked, and the way to the broker.
 
 use crate::authenticate;
-use crate::caller::Caller;
+use crate::caller::{Caller, Origin};
 use crate::error::ApiError;
 use crate::shared::Shared;
 use auth::{Permission, Question, Resource, Verdict};
@@ -12,6 +12,7 @@ use broker::{AdminCommand, AdminReply};
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Who may use a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -291,5 +292,24 @@ impl<R> Api<R> {
         }
         let refused = auth::AccessRefused { permission, resource, user: &self.caller.name };
         Err(ApiError::not_authorised(format!("ACCESS_REFUSED - {refused}")))
+    }
+}
+
+impl<R: Right> Api<R> {
+    /// True while the caller has the right that it had, for what goes on for long: a user that is deleted or loses its tag
+    /// has not, nor has one whose token has expired.
+    pub(crate) fn still_has_right(&self) -> bool {
+        let Origin::Network(peer) = self.caller.origin else { return true };
+        let Ok(broker) = self.shared.broker() else { return false };
+        let user = &self.caller.user;
+        let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        if user.expires_at_s().is_some_and(|expires_at_s| expires_at_s <= now_s) {
+            return false;
+        }
+        if !user.is_internal() {
+            return true;
+        }
+        let now = broker.access.user(user.name()).map(|user| Caller::user(user, peer));
+        now.is_some_and(|caller| R::check(&self.shared, &caller, None).is_ok())
     }
 }

@@ -9,7 +9,7 @@ pub(crate) use remembered::Remembered;
 use crate::caller::{Caller, Origin};
 use crate::error::ApiError;
 use crate::shared::Shared;
-use auth::{Credentials, LoginError, User};
+use auth::{Begun, Credentials, LoginError, User};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use base64::Engine;
@@ -24,7 +24,7 @@ use tracing::warn;
 /// Passwords that are hashed at once. Whoever guesses leaves threads to those who are logged in.
 static HASHING: Semaphore = Semaphore::const_new(2);
 
-/// Logins that are checked at once where backends are asked over the network, which mostly is waiting.
+/// Logins for which backends are asked over the network at once, which mostly is waiting. Nobody else waits with them.
 static ASKING: Semaphore = Semaphore::const_new(16);
 
 /// What a request says of who makes it.
@@ -102,13 +102,19 @@ async fn check(
             return Ok(Ok(user));
         }
     }
-    let places = if broker.access.asks_others() { &ASKING } else { &HASHING };
-    let _permit = places.acquire().await;
     let generation = broker.access.generation();
-    let asked = broker.clone();
+    let credentials = Arc::new(Credentials::Password { user, password });
+    let (ip, protocol) = (peer.ip(), LoginProtocol::Http);
     // Hashing takes a while, and may be made to take longer.
-    let check = move || asked.login(&Credentials::Password { user, password }, peer.ip(), LoginProtocol::Http);
-    let login = tokio::task::spawn_blocking(check).await.map_err(|_| ApiError::unexpected_reply())?;
+    let (beginning, given) = (broker.clone(), credentials.clone());
+    let begun = aside(&HASHING, move || beginning.begin_login(&given, ip, protocol)).await?;
+    let login = match begun {
+        Begun::Settled(login) => login,
+        Begun::Asks(unsettled) => {
+            let asking = broker.clone();
+            aside(&ASKING, move || asking.finish_login(unsettled, &credentials, ip, protocol)).await?
+        }
+    };
     // What others say holds for this request alone: a token expires, and a service may change its mind.
     if let (Ok(user), Some(fingerprint)) = (&login, fingerprint)
         && user.is_internal()
@@ -116,6 +122,15 @@ async fn check(
         shared.remembered().keep(&broker, generation, fingerprint, user.clone());
     }
     Ok(login)
+}
+
+/// Does what must not keep a thread of the API, when it has its place among others.
+async fn aside<T: Send + 'static>(
+    places: &'static Semaphore,
+    job: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ApiError> {
+    let _permit = places.acquire().await;
+    tokio::task::spawn_blocking(job).await.map_err(|_| ApiError::unexpected_reply())
 }
 
 /// Who guesses passwords waits, which costs nobody else anything.

@@ -1,7 +1,7 @@
 //! The keys of a provider: those that are configured, and those that it publishes, which change.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -19,6 +19,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const DOWNLOADS: u32 = 3;
 const ONE_MORE_AFTER: Duration = Duration::from_secs(10);
 
+/// How long after a download began others wait for its end: one that takes longer must not hold the threads of all logins.
+const WAIT: Duration = Duration::from_secs(1);
+/// How long after a download that failed there is no other.
+const PAUSE: Duration = Duration::from_secs(5);
+
 /// Keys by id; those that are published without one have none.
 type Keys = HashMap<Option<String>, SigningKey>;
 
@@ -28,47 +33,81 @@ pub(super) struct Provider {
     agent: Agent,
     /// What was downloaded last, over those that are configured; `None` before the first download.
     published: RwLock<Option<Keys>>,
-    /// Held while keys are downloaded, so that others wait for them.
+    /// Not held while keys are downloaded.
     downloads: Mutex<Downloads>,
+    /// Told when a download ends.
+    ended: Condvar,
 }
 
 struct Downloads {
     left: u32,
     since: Instant,
-    /// How many there were, so that whoever waited knows that there was one.
-    count: u64,
+    /// When the one began that is under way.
+    begun: Option<Instant>,
+    /// When the last one failed, if it did.
+    failed: Option<Instant>,
     jwks_uri: Option<String>,
+}
+
+/// A download that is under way until this is dropped.
+struct UnderWay<'a>(&'a Provider);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.lock().begun = None;
+        self.0.ended.notify_all();
+    }
 }
 
 impl Provider {
     pub(super) fn new(settings: ProviderSettings) -> Result<Provider, ClientError> {
         let agent = client::agent(&settings.https, Some(PATIENCE), Some(PATIENCE))?;
-        let downloads =
-            Downloads { left: DOWNLOADS, since: Instant::now(), count: 0, jwks_uri: settings.jwks_uri.clone() };
-        Ok(Provider { settings, agent, published: RwLock::default(), downloads: Mutex::new(downloads) })
+        let downloads = Downloads::new(Instant::now(), settings.jwks_uri.clone());
+        let (published, downloads, ended) = (RwLock::default(), Mutex::new(downloads), Condvar::new());
+        Ok(Provider { settings, agent, published, downloads, ended })
     }
 
     /// The key that a token names, or the default one for a token that names none. A key that is not known may be a new
     /// one, so keys are downloaded again. It may block.
     pub(super) fn key(&self, id: Option<&str>) -> Result<SigningKey, String> {
         let id = id.or(self.settings.default_key.as_deref()).map(str::to_owned);
-        let before = self.lock().count;
+        // A key that is known needs no lock that somebody with an unknown one may hold.
         if let Some(key) = self.find(&id) {
             return Ok(key);
         }
-        let mut downloads = self.lock();
-        if downloads.count != before
-            && let Some(key) = self.find(&id)
-        {
+        let mut downloads = self.wait_for_download()?;
+        if let Some(key) = self.find(&id) {
             // Somebody else has downloaded them meanwhile.
             return Ok(key);
         }
-        if !downloads.take(Instant::now()) {
+        let now = Instant::now();
+        if downloads.failed.is_some_and(|failed| now.saturating_duration_since(failed) < PAUSE) {
+            return Err("key_not_found: keys could not be downloaded a moment ago".to_owned());
+        }
+        if !downloads.take(now) {
             return Err("key_not_found: keys are not downloaded again so soon".to_owned());
         }
-        self.download(&mut downloads)?;
+        downloads.begun = Some(now);
+        let jwks_uri = downloads.jwks_uri.clone();
         drop(downloads);
+        let under_way = UnderWay(self);
+        let downloaded = self.download(jwks_uri);
+        self.lock().failed = downloaded.is_err().then(Instant::now);
+        drop(under_way);
+        downloaded?;
         self.find(&id).ok_or_else(|| "key_not_found".to_owned())
+    }
+
+    /// Waits for the end of a download that has just begun.
+    fn wait_for_download(&self) -> Result<MutexGuard<'_, Downloads>, String> {
+        let downloads = self.lock();
+        let patience = downloads.begun.map_or(Duration::ZERO, |begun| WAIT.saturating_sub(begun.elapsed()));
+        let waited = self.ended.wait_timeout_while(downloads, patience, |downloads| downloads.begun.is_some());
+        let (downloads, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        match downloads.begun {
+            None => Ok(downloads),
+            Some(_) => Err("key_not_found: keys are still being downloaded".to_owned()),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Downloads> {
@@ -81,12 +120,12 @@ impl Provider {
         published.as_ref().and_then(|keys| keys.get(id)).or_else(configured).cloned()
     }
 
-    fn download(&self, downloads: &mut Downloads) -> Result<(), String> {
-        let uri = match &downloads.jwks_uri {
-            Some(uri) => uri.clone(),
+    fn download(&self, jwks_uri: Option<String>) -> Result<(), String> {
+        let uri = match jwks_uri {
+            Some(uri) => uri,
             None => {
                 let uri = self.discover()?;
-                downloads.jwks_uri = Some(uri.clone());
+                self.lock().jwks_uri = Some(uri.clone());
                 uri
             }
         };
@@ -96,7 +135,6 @@ impl Provider {
         })?;
         info!("downloaded {} signing keys from {uri}", keys.len());
         *self.published.write().unwrap_or_else(PoisonError::into_inner) = Some(keys);
-        downloads.count += 1;
         Ok(())
     }
 
@@ -125,6 +163,10 @@ impl Provider {
 }
 
 impl Downloads {
+    fn new(now: Instant, jwks_uri: Option<String>) -> Downloads {
+        Downloads { left: DOWNLOADS, since: now, begun: None, failed: None, jwks_uri }
+    }
+
     fn take(&mut self, now: Instant) -> bool {
         let more = now.saturating_duration_since(self.since).as_secs() / ONE_MORE_AFTER.as_secs();
         if more > 0 {
@@ -155,11 +197,39 @@ mod tests {
     #[test]
     fn downloads_are_few_and_come_back_with_time() {
         let start = Instant::now();
-        let mut downloads = Downloads { left: DOWNLOADS, since: start, count: 0, jwks_uri: None };
+        let mut downloads = Downloads::new(start, None);
         let taken = |downloads: &mut Downloads, at| (0..10).filter(|_| downloads.take(at)).count();
         assert_eq!(taken(&mut downloads, start), 3);
         assert_eq!(taken(&mut downloads, start + ONE_MORE_AFTER), 1);
         assert_eq!(taken(&mut downloads, start + 100 * ONE_MORE_AFTER), 3);
+    }
+
+    #[test]
+    fn a_provider_that_does_not_answer_holds_up_nobody_with_a_known_key() {
+        let key = SigningKey::from_jwk(&serde_json::json!({ "kty": "oct", "k": "c2VjcmV0" })).unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let settings = ProviderSettings {
+            jwks_uri: Some(format!("http://{}/keys", listener.local_addr().unwrap())),
+            signing_keys: [("known".to_owned(), key)].into(),
+            ..ProviderSettings::default()
+        };
+        let provider = Provider::new(settings).unwrap();
+        let error = |id| provider.key(Some(id)).err().unwrap();
+        std::thread::scope(|scope| {
+            let first = scope.spawn(|| error("first"));
+            let (held, _) = listener.accept().unwrap();
+            let begun = Instant::now();
+            assert!(provider.key(Some("known")).is_ok());
+            let others: Vec<_> = (0..8).map(|_| scope.spawn(|| error("other"))).collect();
+            assert!(provider.key(Some("known")).is_ok());
+            for other in others {
+                assert_eq!(other.join().unwrap(), "key_not_found: keys are still being downloaded");
+            }
+            assert!(begun.elapsed() < PATIENCE / 2, "{:?}", begun.elapsed());
+            drop(held);
+            assert!(!first.join().unwrap().contains("key_not_found"));
+        });
+        assert_eq!(error("third"), "key_not_found: keys could not be downloaded a moment ago");
     }
 
     #[test]

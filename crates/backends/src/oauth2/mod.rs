@@ -190,6 +190,9 @@ impl BroughtToken {
 
 impl Token for BroughtToken {
     fn check(&self, question: Question<'_>) -> Verdict {
+        if self.verified.expires_at_s.is_some_and(|expires_at_s| expires_at_s <= now_s()) {
+            return Verdict::Refused;
+        }
         let vhost = match question {
             Question::Vhost { vhost, .. } | Question::Topic { vhost, .. } => vhost,
             Question::Object { resource, .. } => resource.vhost,

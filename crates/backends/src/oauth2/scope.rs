@@ -63,6 +63,8 @@ fn regex(text: &str) -> Option<Regex> {
         warn!("a scope's regular expression is too long or has a construct that is not supported; it matches nothing");
         return None;
     }
+    // It has to be one without what is put around it: `a)|(?:b` would end the group, and match in the middle.
+    Regex::new(text).ok()?;
     Regex::new(&format!(r"\A(?:{text})\z")).ok()
 }
 
@@ -270,7 +272,9 @@ mod tests {
         assert!(allows("read:v[0-9]+/q|p", object("v12", "p", Permission::Read)));
         assert!(!allows("read:v[0-9]+/q|p", object("v12x", "p", Permission::Read)));
         assert!(!allows("read:v/q", object("v", "q2", Permission::Read)));
-        for bad in ["(?i)q", "(", "(*ACCEPT)"] {
+        assert!(!allows("read:v/a)|(?:b", object("v", "xb", Permission::Read)));
+        assert!(!allows("read:.*/a)|(?:b", object(".*", "xb", Permission::Read)));
+        for bad in ["(?i)q", "(", "(*ACCEPT)", "q)|(?:q", "q\\"] {
             assert!(!allows(&format!("read:v/{bad}"), object("v", "q", Permission::Read)), "{bad}");
         }
         assert!(!allows(&format!("read:v/{}", "q?".repeat(1500)), object("v", "q", Permission::Read)));

@@ -27,6 +27,7 @@ pub use view::MessageView;
 
 use super::AdminError;
 use crate::broker::Broker;
+use crate::core::publish_for::MOST_ASKED_KEYS;
 use crate::topology::{ExchangeKind, Vhost};
 use auth::{Permission, Question, Resource, User};
 
@@ -49,12 +50,15 @@ impl Broker {
     }
 
     /// Asks what reactors, which do the work, cannot wait for: whether a user may publish to `exchange`.
-    fn ask_to_publish(&self, user: Option<&User>, vhost: &Vhost, exchange: &str, routing_key: Option<&[u8]>) {
+    fn ask_to_publish(&self, user: Option<&User>, vhost: &Vhost, exchange: &str, routing_keys: &[&[u8]]) {
         let Some(user) = user.filter(|user| user.has_to_be_asked_for()) else { return };
         let (permission, resource) = (Permission::Write, Resource::exchange(&vhost.name, exchange));
         self.access.ask(user, Question::Object { resource, permission });
         let is_topic = || vhost.exchange(exchange).is_some_and(|exchange| exchange.kind == ExchangeKind::Topic);
-        if let Some(key) = routing_key.filter(|_| is_topic()) {
+        if routing_keys.is_empty() || !is_topic() {
+            return;
+        }
+        for key in routing_keys.iter().take(1 + MOST_ASKED_KEYS) {
             let routing_key = &*String::from_utf8_lossy(key);
             self.access.ask(user, Question::Topic { vhost: &vhost.name, exchange, permission, routing_key });
         }

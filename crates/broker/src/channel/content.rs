@@ -37,6 +37,12 @@ impl Assembly {
         }
     }
 
+    /// Name of the exchange.
+    pub(crate) fn exchange(&self) -> Vec<u8> {
+        let names = MessageParts { names: &self.names, header: &[], persistent: false, entered_ms: 0 };
+        names.exchange().to_vec()
+    }
+
     /// True while the header is due.
     pub(crate) fn wants_header(&self) -> bool {
         self.header.is_none()

@@ -4,6 +4,7 @@ use crate::connection::Connection;
 use crate::core::{Core, Incoming};
 use crate::errors::{self, ProtocolError};
 use crate::names::REPLY_TO;
+use crate::topology::Exchange;
 use amqp::properties::{ContentHeader, Properties};
 use amqp::{FieldRef, FieldTable, FieldValue, TableRef, erlang};
 use auth::User;
@@ -40,12 +41,12 @@ impl Core {
         conn: &mut Connection,
         number: u16,
         incoming: &Incoming<'a>,
-        delays: bool,
+        exchange: &Exchange,
     ) -> Result<Checked<'a>, ProtocolError> {
         if incoming.header.properties.is_plain() {
             Ok(Checked::default())
         } else {
-            self.check_all_properties(conn, number, incoming, delays)
+            self.check_all_properties(conn, number, incoming, exchange)
         }
     }
 
@@ -54,11 +55,15 @@ impl Core {
         conn: &mut Connection,
         number: u16,
         incoming: &Incoming<'a>,
-        delays: bool,
+        exchange: &Exchange,
     ) -> Result<Checked<'a>, ProtocolError> {
         let own_address = || conn.channels.find(number).and_then(|channel| channel.reply_address().map(str::to_owned));
         let user = conn.user.clone();
-        check_all(incoming.header, delays, user.as_deref(), own_address)
+        let checked = check_all(incoming.header, exchange.delays(), user.as_deref(), own_address)?;
+        if !checked.more_keys.is_empty() {
+            self.check_more_topics(conn, number, exchange, &checked.more_keys)?;
+        }
+        Ok(checked)
     }
 }
 
@@ -132,6 +137,14 @@ fn check_user_id(user: Option<&User>, user_id: &str) -> Result<(), ProtocolError
         return Ok(());
     }
     Err(errors::USER_ID_MISMATCH.with(&[&user_id, &user.name()]))
+}
+
+/// Routing keys of CC and BCC, as far as they can be read.
+pub(crate) fn more_routing_keys(header: ContentHeader<'_>) -> Vec<Vec<u8>> {
+    let Some(headers) = header.properties.decode().ok().and_then(|properties| properties.headers) else {
+        return Vec::new();
+    };
+    ["CC", "BCC"].into_iter().flat_map(|name| routing_keys(headers, name).unwrap_or_default()).collect()
 }
 
 /// Routing keys in the header `name`, CC or BCC: an array of long strings.

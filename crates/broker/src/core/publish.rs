@@ -64,7 +64,7 @@ impl Core {
         let exchange = self.exchange_to_publish(conn, number, incoming.exchange)?;
         self.check_topic_to_publish(conn, number, &exchange, incoming.routing_key)?;
         let delays = exchange.delays();
-        let checked = self.check_properties(conn, number, &incoming, delays)?;
+        let checked = self.check_properties(conn, number, &incoming, &exchange)?;
         let mut item = Item {
             persistent: incoming.header.properties.delivery_mode() == Some(2),
             mandatory: incoming.mandatory,
@@ -132,7 +132,7 @@ impl Core {
     }
 
     /// The exchange called `name`, when the user may publish to it.
-    fn exchange_to_publish(
+    pub(crate) fn exchange_to_publish(
         &mut self,
         conn: &mut Connection,
         number: u16,
@@ -195,6 +195,19 @@ impl Core {
             return Ok(());
         }
         self.check_topic(conn, exchange, &String::from_utf8_lossy(key), auth::Permission::Write)
+    }
+
+    /// The same for the keys of CC and BCC.
+    pub(crate) fn check_more_topics(
+        &self,
+        conn: &mut Connection,
+        number: u16,
+        exchange: &Exchange,
+        keys: &[Vec<u8>],
+    ) -> Result<(), ProtocolError> {
+        let (Some(user), Some(vhost)) = (conn.user.clone(), conn.vhost.clone()) else { return Ok(()) };
+        let restricted = conn.channels.find(number).is_some_and(|channel| channel.last_publish.restricted);
+        if restricted { self.check_topics_for(Some(&user), &vhost, exchange, keys) } else { Ok(()) }
     }
 
     /// Where a message goes, remembered where that is possible.

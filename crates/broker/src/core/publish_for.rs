@@ -8,11 +8,14 @@ use crate::delivery::{Content, encode_deliver};
 use crate::errors::{self, ProtocolError, Resource};
 use crate::topology::{Exchange, ExchangeKind, Route, Routed, Vhost};
 use amqp::ContentHeader;
-use auth::{Permission, Question, User};
+use auth::{Permission, Question, User, Verdict};
 use metadata::Token;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use store::{Message, MessageParts, names};
+
+/// Keys of CC and BCC that a backend is asked about for one message: its answers have to be there together.
+pub(crate) const MOST_ASKED_KEYS: usize = 256;
 
 /// A message that somebody publishes who has no channel.
 pub(crate) struct Publication {
@@ -51,6 +54,7 @@ impl Core {
         let parsed = ContentHeader::parse(header).map_err(malformed)?;
         let delays = exchange.delays();
         let checked = check_all(parsed, delays, user.as_deref(), || None)?;
+        self.check_topics_for(user.as_deref(), vhost, &exchange, &checked.more_keys)?;
         let persistent = parsed.properties.delivery_mode() == Some(2);
         let names = names(exchange.name.as_bytes(), routing_key);
         let header = checked.header.as_deref().unwrap_or(header);
@@ -128,6 +132,25 @@ impl Core {
         let question = Question::Topic { vhost: &vhost.name, exchange: &exchange.name, permission, routing_key: &key };
         let verdict = self.broker.access.decide(user, question);
         crate::access::topic_allowed(&verdict, user, vhost, exchange, permission, &key)
+    }
+
+    /// The same for the keys of CC and BCC.
+    pub(super) fn check_topics_for(
+        &self,
+        user: Option<&User>,
+        vhost: &Vhost,
+        exchange: &Exchange,
+        keys: &[Vec<u8>],
+    ) -> Result<(), ProtocolError> {
+        if let Some((user, key)) = user.zip(keys.get(MOST_ASKED_KEYS))
+            && user.has_to_be_asked_for()
+            && exchange.kind == ExchangeKind::Topic
+        {
+            let reason = format!("CC and BCC have more than {MOST_ASKED_KEYS} keys, and each has to be asked about");
+            let (verdict, key) = (Verdict::Because { backend: "leveret", reason }, String::from_utf8_lossy(key));
+            return crate::access::topic_allowed(&verdict, user, vhost, exchange, Permission::Write, &key);
+        }
+        keys.iter().try_for_each(|key| self.check_topic_for(user, vhost, exchange, key))
     }
 
     /// Delivers to a consumer of direct replies; false when there is none.

@@ -1,7 +1,7 @@
 //! Attempts to log in.
 
 use crate::broker::Broker;
-use auth::{Credentials, LoginError, User};
+use auth::{Begun, Credentials, LoginError, Unsettled, User};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -100,10 +100,34 @@ impl Broker {
         peer: IpAddr,
         protocol: LoginProtocol,
     ) -> Result<Arc<User>, LoginError> {
-        let outcome = match protocol {
-            LoginProtocol::Amqp091 => self.access.login(credentials, peer),
-            LoginProtocol::Http => self.access.login_over_http(credentials, peer),
+        match self.begin_login(credentials, peer, protocol) {
+            Begun::Settled(outcome) => outcome,
+            Begun::Asks(unsettled) => self.finish_login(unsettled, credentials, peer, protocol),
+        }
+    }
+
+    /// Checks the credentials of a client at `peer` as far as nobody outside is asked, and counts the attempt if that
+    /// settles it.
+    pub fn begin_login(&self, credentials: &Credentials, peer: IpAddr, protocol: LoginProtocol) -> Begun {
+        let begun = match protocol {
+            LoginProtocol::Amqp091 => self.access.begin_login(credentials, peer),
+            LoginProtocol::Http => self.access.begin_login_over_http(credentials, peer),
         };
+        if let Begun::Settled(outcome) = &begun {
+            self.note_login(Some(credentials), peer, protocol, outcome.is_ok());
+        }
+        begun
+    }
+
+    /// Checks the rest, which may wait for others, and counts the attempt.
+    pub fn finish_login(
+        &self,
+        unsettled: Unsettled,
+        credentials: &Credentials,
+        peer: IpAddr,
+        protocol: LoginProtocol,
+    ) -> Result<Arc<User>, LoginError> {
+        let outcome = self.access.finish_login(unsettled, credentials, peer);
         self.note_login(Some(credentials), peer, protocol, outcome.is_ok());
         outcome
     }

@@ -20,9 +20,9 @@ use std::time::Duration;
 use telemetry::Exporter;
 use tracing::{error, info};
 
-/// Threads that check logins with passwords that are hashed here.
+/// Threads that check passwords that are hashed here: more would only take processors from the reactors.
 const HASHING_THREADS: usize = 2;
-/// The same where others are asked over the network.
+/// Threads that ask others over the network.
 const ASKING_THREADS: usize = 16;
 
 /// Everything that a running broker consists of; what is started last may not be there yet.
@@ -122,7 +122,7 @@ impl Running {
         let log_vhost = config.log.exchange.is_some().then_some(&*config.default_vhost);
         broker.set_log_exchange(log_vhost).context("cannot set up the log exchange")?;
         log_exchange::publish_through(broker, &config.log).context("cannot set up the log exchange")?;
-        let workers = WorkerThreads::start(login_threads(broker.access.asks_others()));
+        let workers = WorkerThreads::start(HASHING_THREADS, asking_threads(broker.access.asks_others()));
         let workers = workers.context("cannot start the login threads")?;
         broker.set_workers(workers.clone());
         let (addresses, tls_addresses) = (listeners.addresses(), listeners.tls_addresses());
@@ -184,10 +184,9 @@ impl Running {
     }
 }
 
-/// Where others are asked a login mostly waits; where it hashes, more threads than that would only take processors from
-/// the reactors.
-pub(super) fn login_threads(asks_others: bool) -> usize {
-    if asks_others { ASKING_THREADS } else { HASHING_THREADS }
+/// Who asks mostly waits; where nobody is asked, one thread is idle.
+pub(super) fn asking_threads(asks_others: bool) -> usize {
+    if asks_others { ASKING_THREADS } else { 1 }
 }
 
 /// Builds the broker from what the data directory holds, which gets its first definitions where it has none.

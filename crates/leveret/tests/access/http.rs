@@ -132,6 +132,35 @@ fn logins_are_refused_by_a_service_that_says_no_or_nothing() {
     assert!(broker.has_logged("rabbit_auth_backend_http failed authenticating alice"));
 }
 
+/// Only `allow` is a yes, and only a login has tags behind it.
+#[test]
+fn what_merely_begins_with_allow_permits_nothing() {
+    let service = Service::start(|asked| match (&*asked.path, asked.get("username")) {
+        ("/user", "ance") => (200, "allowance".to_owned()),
+        ("/user", _) => (200, "allow administrator".to_owned()),
+        ("/vhost", "vhost") => (200, "allow-if-tuesday".to_owned()),
+        ("/resource", "alice") if asked.get("name").starts_with("allow") => (200, asked.get("name").to_owned()),
+        ("/topic", "alice") => (200, "allowed: false".to_owned()),
+        _ => (200, " Allow\n".to_owned()),
+    });
+    let broker = start_with(&service, &[("auth_backends.1", "http")]);
+    assert_refused(&broker, "ance", "good");
+    let mut client = RawClient::tuned(broker.address(), &user("vhost", "good"));
+    client.send(0, testkit::connection_open("/"));
+    assert_eq!(client.expect_close(0).code, 530);
+    let mut client = connect(&broker, "alice", "good");
+    client.declare(1, QueueDeclare::exclusive("q"));
+    for answer in ["allowance", "allow administrator", "allowed: false", "allow,deny"] {
+        client.send(1, QueueDeclare::exclusive(answer));
+        let close = client.expect_close(1);
+        let text = format!("backend rabbit_auth_backend_http returned an error: {{bad_response,\"{answer}\"}}");
+        assert!(close.code == 403 && close.text.ends_with(&text), "{}", close.text);
+        client.open_channel(1);
+    }
+    client.publish(1, "amq.topic", "a.b", "x");
+    assert_eq!(client.expect_close(1).code, 403);
+}
+
 #[test]
 fn a_publish_is_asked_about_once_and_its_content_may_come_in_pieces() {
     let service = Service::start(usual);

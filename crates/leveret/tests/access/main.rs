@@ -19,6 +19,9 @@ mod secure;
 mod service;
 #[cfg(feature = "ldap")]
 mod slapd;
+mod slow;
+mod streams;
+mod topics;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -59,10 +62,20 @@ fn get(broker: &BrokerProcess, path: &str, authorization: &str) -> (u16, String)
 }
 
 fn get_from(address: SocketAddr, path: &str, authorization: &str) -> (u16, String) {
+    request(address, &format!("GET {path}"), authorization, "")
+}
+
+/// The same with a body of JSON.
+fn post(broker: &BrokerProcess, path: &str, authorization: &str, body: &str) -> (u16, String) {
+    request(broker.management(), &format!("POST {path}"), authorization, body)
+}
+
+fn request(address: SocketAddr, what: &str, authorization: &str, body: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
-    stream.write_all(format!("{head}Authorization: {authorization}\r\n\r\n").as_bytes()).unwrap();
+    let head = format!("{what} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
+    let head = format!("{head}Content-Type: application/json\r\nAuthorization: {authorization}\r\n\r\n");
+    stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");

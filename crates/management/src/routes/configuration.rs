@@ -91,13 +91,13 @@ fn number(query: &HashMap<String, String>, name: &str) -> Result<Option<u64>, Ap
     query.get(name).map(parse).transpose()
 }
 
-/// Lines of text from now on, for as long as the client listens; a slow one misses what is not kept.
+/// Lines of text from now on, for as long as the client listens and is an administrator; a slow one misses what is not kept.
 pub(super) async fn log_stream(api: Api<Administrator>) -> Response {
     let (sender, lines) = channel::<Result<String, Infallible>>(1);
     // What is logged from the answer on is streamed, so this is before it.
     let (_, mut last) = api.application().log_lines(0, 0);
     tokio::spawn(async move {
-        loop {
+        while api.still_has_right() {
             let (lines, newest) = api.application().log_lines(last, MOST_LINES);
             last = newest;
             if !lines.is_empty() && sender.send(Ok(lines.join("\n") + "\n")).await.is_err() {

@@ -21,7 +21,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 /// Events that wait for a slow client; further ones are dropped and counted.
 const WAITING: usize = 1024;
-/// How often it is looked whether the client and the broker are still there.
+/// How often it is looked whether the broker is still there, and the client may still watch.
 const LOOK: Duration = Duration::from_secs(1);
 /// When a stream ends that nobody gave a duration: RabbitMQ's `infinity`.
 const FOREVER: Duration = Duration::from_secs(10 * 365 * 86_400);
@@ -45,18 +45,19 @@ pub(super) async fn stream(
     let watch = broker.watch_events(Box::new(sink))?;
     // What waits for the client is bounded on both sides of the task between.
     let (client, lines) = channel(1);
-    tokio::spawn(pass_on(broker, watch, events, client, duration));
+    tokio::spawn(pass_on(broker, watch, events, client, duration, move || api.still_has_right()));
     let body = Body::from_stream(ReceiverStream::new(lines));
     Ok(([(header::CONTENT_TYPE, "application/json-seq")], body).into_response())
 }
 
-/// Passes events on until the time is over, or the client or the broker is gone.
+/// Passes events on until the time is over, or the client, its right or the broker is gone.
 async fn pass_on(
     broker: Arc<Broker>,
     watch: EventStream,
     mut events: Receiver<Event>,
     client: Sender<Result<Bytes, Infallible>>,
     duration: Duration,
+    may_watch: impl Fn() -> bool,
 ) {
     // Events are told of as long as it is there.
     let _watch = watch;
@@ -71,7 +72,7 @@ async fn pass_on(
                 }
             }
             _ = look.tick() => {
-                if broker.is_shutting_down() {
+                if broker.is_shutting_down() || !may_watch() {
                     return;
                 }
             }

@@ -3,8 +3,10 @@
 use super::{MessageReply, Who};
 use crate::admin::{AdminError, Missing};
 use crate::broker::Broker;
+use crate::channel::properties::more_routing_keys;
 use crate::core::publish_for::Publication;
 use crate::errors::ProtocolError;
+use amqp::ContentHeader;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,7 +35,9 @@ impl Broker {
         }
         let vhost = self.vhost(vhost).ok_or_else(|| Missing::Vhost.called(vhost))?;
         let user = who.user();
-        self.ask_to_publish(user.as_deref(), &vhost, &exchange, Some(&routing_key));
+        let more_keys = ContentHeader::parse(&header).map(more_routing_keys).unwrap_or_default();
+        let keys: Vec<&[u8]> = std::iter::once(&*routing_key).chain(more_keys.iter().map(Vec::as_slice)).collect();
+        self.ask_to_publish(user.as_deref(), &vhost, &exchange, &keys);
         let publication = Arc::new(Publication { user, vhost, exchange, routing_key, header, body });
         let shard = usize::try_from(self.next_incarnation()).unwrap_or_default() % self.shards();
         for _ in 0..MOST_PAUSES {

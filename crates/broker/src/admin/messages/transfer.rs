@@ -107,9 +107,9 @@ impl Broker {
         match &transfer.target {
             MoveTarget::Exchange { name, routing_key } => {
                 let key = routing_key.as_ref().map(String::as_bytes);
-                self.ask_to_publish(user.as_deref(), &vhost, name, key);
+                self.ask_to_publish(user.as_deref(), &vhost, name, key.as_slice());
             }
-            _ => self.ask_to_publish(user.as_deref(), &vhost, "", None),
+            _ => self.ask_to_publish(user.as_deref(), &vhost, "", &[]),
         }
         // Everything that it does is done through this.
         let broker = self.on_reactor_of(&cell, |core: &mut Core| core.broker.clone())?;
