@@ -142,6 +142,16 @@ pub enum Error {
         /// The key whose value has it.
         key: String,
     },
+    /// What the substitutions yield is longer than a value can be.
+    #[error("{origin}: `{key}` is longer than {limit_bytes} bytes with what its substitutions stand for, shorten it")]
+    TooLong {
+        /// Where.
+        origin: Origin,
+        /// The key.
+        key: String,
+        /// The longest value accepted.
+        limit_bytes: usize,
+    },
 }
 
 fn instead(key: Option<&str>) -> String {
