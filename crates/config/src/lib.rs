@@ -30,7 +30,7 @@ mod variables;
 #[cfg(test)]
 mod tests;
 
-pub use error::Error;
+pub use error::{Error, Instead};
 pub use key::{Change, Effect, KeySpec};
 pub use kind::Kind;
 pub use ldap_query::LdapQuery;
