@@ -53,6 +53,14 @@ pub enum Error {
         /// The variable.
         variable: String,
     },
+    /// The file that should hold a variable's value holds none.
+    #[error("{variable}: {} is empty, write the value into it or unset the variable", path.display())]
+    EmptyFile {
+        /// The variable that names the file.
+        variable: String,
+        /// The file.
+        path: PathBuf,
+    },
     /// The line of rabbitmq-env.conf is more than an assignment.
     #[error("{origin}: only NAME=value is read here, found `{line}`")]
     EnvironmentLine {

@@ -1,11 +1,13 @@
 //! Environment variables: which RabbitMQ has, and which keys they stand for.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::error::Error;
 use crate::load::read;
 use crate::nearest::nearest_of;
+use crate::origin::Origin;
 
 /// What a variable is for; names without `RABBITMQ_`.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -151,7 +153,7 @@ impl Variables {
                 None
             }
             (Some(value), None) => Some(value.to_owned()),
-            (None, Some(file)) => secret(&file, problems),
+            (None, Some(file)) => secret(&format!("{PREFIX}{name}_FILE"), file, problems),
             (None, None) => None,
         }
     }
@@ -199,20 +201,18 @@ fn is_of_kubernetes(bare: &str) -> bool {
         || bare.strip_prefix("PORT_").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
-/// What a file holds, without the line feed at its end.
-fn secret(path: &Path, problems: &mut Vec<Error>) -> Option<String> {
-    match read(path) {
-        Ok(bytes) => match String::from_utf8(bytes) {
-            Ok(text) => Some(text.trim_end_matches(['\r', '\n']).to_owned()),
-            Err(_) => {
-                let origin = crate::Origin::File { path: std::sync::Arc::new(path.to_owned()), line: 1 };
-                problems.push(Error::NotUtf8 { origin });
-                None
-            }
-        },
-        Err(error) => {
-            problems.push(error);
-            None
-        }
+/// What the file of a variable holds, without the line feed at its end.
+fn secret(variable: &str, path: PathBuf, problems: &mut Vec<Error>) -> Option<String> {
+    let text = read(&path).and_then(|bytes| {
+        String::from_utf8(bytes)
+            .map_err(|_| Error::NotUtf8 { origin: Origin::File { path: Arc::new(path.clone()), line: 1 } })
+    });
+    let text = text.map(|text| text.trim_end_matches(['\r', '\n']).to_owned());
+    match text {
+        // A user with an empty password could never log in.
+        Ok(text) if text.is_empty() => problems.push(Error::EmptyFile { variable: variable.to_owned(), path }),
+        Ok(text) => return Some(text),
+        Err(error) => problems.push(error),
     }
+    None
 }

@@ -180,6 +180,16 @@ fn secrets_come_from_files_but_not_from_both() {
     assert!(!format!("{config:?}").contains("s3cret"));
     let both = refused(&sources(None, &[("RABBITMQ_DEFAULT_PASS_FILE", file), ("RABBITMQ_DEFAULT_PASS", "x")]));
     assert_eq!(both, ["RABBITMQ_DEFAULT_PASS and RABBITMQ_DEFAULT_PASS_FILE are both set, unset one of them"]);
+    for text in ["", "\n"] {
+        let empty = directory.write("empty", text);
+        let empty = empty.to_str().unwrap();
+        let problems =
+            refused(&sources(None, &[("RABBITMQ_DEFAULT_USER_FILE", empty), ("RABBITMQ_DEFAULT_PASS_FILE", empty)]));
+        let expected = ["PASS", "USER"].map(|of| {
+            format!("RABBITMQ_DEFAULT_{of}_FILE: {empty} is empty, write the value into it or unset the variable")
+        });
+        assert_eq!(problems, expected);
+    }
 }
 
 #[test]
