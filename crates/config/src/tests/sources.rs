@@ -151,6 +151,27 @@ fn the_node_its_data_and_its_port_come_from_variables() {
     assert_eq!(config.data_dir, Path::new("/exact"));
 }
 
+/// The name is a directory below RABBITMQ_MNESIA_BASE.
+#[test]
+fn names_of_nodes_are_checked() {
+    for name in ["hare", "hare@burrow", "a.b_c+d-1@burrow-0.burrows.default", "hare@fe80::1"] {
+        let config = in_environment(&[("RABBITMQ_NODENAME", name), ("RABBITMQ_MNESIA_BASE", "/data")]);
+        assert_eq!(config.node_name.as_deref(), Some(name));
+    }
+    let problem = |name: &str| {
+        let expected = "a node's name such as rabbit@host, of letters, digits and . _ + -";
+        vec![format!("RABBITMQ_NODENAME: bad value `{name}` for `leveret.node_name`, expected {expected}")]
+    };
+    for name in ["../evil@h", "rabbit@host name", "@h", "rabbit@", "rabbit@../h", "..", ".@h", "a@b@c", "hase@hügel"] {
+        let environment = [("RABBITMQ_NODENAME", name), ("RABBITMQ_MNESIA_BASE", "/data")];
+        assert_eq!(refused(&sources(None, &environment)), problem(name));
+    }
+    // HOSTNAME is not set: an empty text, as in a shell.
+    let directory = Directory::new("node-name");
+    directory.write("rabbitmq-env.conf", "NODENAME=rabbit@$HOSTNAME\n");
+    assert_eq!(refused(&sources(Some(&directory.0), &[])), problem("rabbit@"));
+}
+
 /// Seen with RabbitMQ 3.10.8: with `listeners.tcp.default = 25601` and RABBITMQ_NODE_PORT=25602 it listens on 25601, and
 /// with two listeners in the file and RABBITMQ_NODE_IP_ADDRESS on those two.
 #[test]
