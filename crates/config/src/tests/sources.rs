@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use crate::tests::shown;
 use crate::{Config, Loaded, MemoryWatermark, Sources};
 
 /// A directory that goes with the test.
@@ -281,6 +282,26 @@ fn rabbitmq_env_conf_adds_what_the_environment_lacks() {
     for (problem, line) in problems.iter().zip([2, 3, 4, 5]) {
         assert!(problem.starts_with(&at(line)), "{problem}");
     }
+}
+
+#[test]
+fn values_of_rabbitmq_env_conf_go_on_over_lines() {
+    let directory = Directory::new("env-lines");
+    let path = directory.write(
+        "rabbitmq-env.conf",
+        "SERVER_ADDITIONAL_ERL_ARGS=\"-a \\\n  -b\"\r\nMNESIA_BASE='/da\nta' # a comment\nNODENAME=ha\\\nre@burr\\ow\n\
+         LOG_BASE=\"/a\\\"b\\c\"",
+    );
+    let config = load(&sources(Some(&directory.0), &[])).config;
+    assert_eq!(config.node_name.as_deref(), Some("hare@burrow"));
+    assert_eq!(config.data_dir, Path::new("/da\nta/hare@burrow"));
+    assert_eq!(shown(&config, "log.dir"), "/a\"b\\c");
+
+    directory.write("rabbitmq-env.conf", "A='\n\n'\nif x\n\nB=\"no end\n");
+    let problems = refused(&sources(Some(&directory.0), &[]));
+    let expected = [(4, "if"), (6, "B")]
+        .map(|(line, word)| format!("{}:{line}: only NAME=value is read here, found `{word}`", path.display()));
+    assert_eq!(problems, expected);
 }
 
 #[test]
