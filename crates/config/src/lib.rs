@@ -15,6 +15,7 @@ mod key;
 mod kind;
 mod ldap_query;
 mod load;
+mod log_variables;
 mod markdown;
 mod nearest;
 mod options;

@@ -14,6 +14,7 @@ use crate::environment_file;
 use crate::error::Error;
 use crate::key::Key;
 use crate::load::{Loader, read};
+use crate::log_variables;
 use crate::options::Config;
 use crate::origin::Origin;
 use crate::plugins::Plugins;
@@ -320,26 +321,11 @@ impl Reading<'_> {
     }
 
     fn log(&mut self) {
-        if let Some(place) = self.variables.value("LOGS").map(str::to_owned) {
-            let origin = Origin::Variable { name: "RABBITMQ_LOGS".to_owned() };
-            let stdio = match place.as_str() {
-                "-" => Some("stdout"),
-                "-stderr" => Some("stderr"),
-                _ => None,
-            };
-            match stdio {
-                Some(stdio) => {
-                    self.put("log.console", "true".to_owned(), &origin);
-                    self.put("log.console.stdio", stdio.to_owned(), &origin);
-                    self.put("log.file", "false".to_owned(), &origin);
-                }
-                None => self.put("log.file", place, &origin),
-            }
-        }
-        let Some(levels) = self.variables.value("LOG").map(str::to_owned) else { return };
-        let origin = Origin::Variable { name: "RABBITMQ_LOG".to_owned() };
-        for item in levels.split(',').map(str::trim).filter(|item| !item.is_empty()) {
-            for (key, text) in log_settings(item) {
+        let places = self.variables.value("LOGS").map(log_variables::outputs);
+        let levels = self.variables.value("LOG").map(log_variables::levels);
+        for (name, settings) in [("RABBITMQ_LOGS", places), ("RABBITMQ_LOG", levels)] {
+            let origin = Origin::Variable { name: name.to_owned() };
+            for (key, text) in settings.unwrap_or_default() {
                 self.put(&key, text, &origin);
             }
         }
@@ -384,23 +370,6 @@ fn completed(path: &Path) -> PathBuf {
     let with = |extension: &str| PathBuf::from(format!("{}.{extension}", path.display()));
     let candidates = [path.to_owned(), with("config"), with("conf")];
     candidates.into_iter().find(|candidate| candidate.is_file()).unwrap_or_else(|| path.to_owned())
-}
-
-/// What one item of RABBITMQ_LOG says: a level, `CATEGORY=LEVEL`, `+color`, `+json` or `+single_line`.
-fn log_settings(item: &str) -> Vec<(String, String)> {
-    let either = |on: &'static str, off: &'static str| if item.starts_with('-') { off } else { on };
-    let both = |key: &str, text: &str| {
-        ["console", "file"].map(|output| (format!("log.{output}.formatter{key}"), text.to_owned())).to_vec()
-    };
-    match item {
-        "+color" | "-color" => vec![("log.console.use_colors".to_owned(), either("true", "false").to_owned())],
-        "+json" | "-json" => both("", either("json", "plaintext")),
-        "+single_line" | "-single_line" => both(".single_line", either("on", "off")),
-        item => match item.split_once('=') {
-            Some((category, level)) => vec![(format!("log.{category}.level"), level.to_owned())],
-            None => vec![("log.default.level".to_owned(), item.to_owned())],
-        },
-    }
 }
 
 /// `*` for any characters, `?` for one.

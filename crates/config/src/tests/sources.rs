@@ -356,6 +356,14 @@ fn logs_follow_their_variables() {
     assert_eq!((console["log.console"].as_str(), console["log.console.stdio"].as_str()), ("true", "stdout"));
     assert_eq!(keys(&[("RABBITMQ_LOGS", "-stderr")])["log.console.stdio"], "stderr");
     assert_eq!(keys(&[("RABBITMQ_LOGS", "/var/log/a.log")])["log.file"], "/var/log/a.log");
+    for (place, key) in [("exchange:", "log.exchange"), ("journald:", "log.journald"), ("syslog:x", "log.syslog")] {
+        let environment = [("RABBITMQ_LOGS", place)];
+        assert_eq!(keys(&environment)[key], "true");
+        let config = in_environment(&environment);
+        assert!(config.log.file.is_none() && config.log.console.is_some(), "{place}");
+        assert_eq!(config.log.exchange.is_some(), key == "log.exchange");
+        assert_eq!(config.ignored.contains(&key.to_owned()), key != "log.exchange");
+    }
     let levels = keys(&[("RABBITMQ_LOG", "debug,connection=warning,+color,+json")]);
     assert_eq!((levels["log.default.level"].as_str(), levels["log.connection.level"].as_str()), ("debug", "warning"));
     assert_eq!((levels["log.console.use_colors"].as_str(), levels["log.file.formatter"].as_str()), ("true", "json"));
