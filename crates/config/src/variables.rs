@@ -1,6 +1,7 @@
 //! Environment variables: which RabbitMQ has, and which keys they stand for.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -103,6 +104,8 @@ const PREFIX: &str = "RABBITMQ_";
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Variables {
     values: BTreeMap<String, String>,
+    /// The file of those that the process does not have itself.
+    files: BTreeMap<String, Arc<PathBuf>>,
 }
 
 impl Variables {
@@ -110,13 +113,24 @@ impl Variables {
         // RabbitMQ takes an empty variable for one that is not set, but for these, where it says "none".
         let counts = |name: &str, value: &str| !value.is_empty() || name == "RABBITMQ_ENABLED_PLUGINS";
         let values = environment.iter().filter(|(name, value)| name.starts_with(PREFIX) && counts(name, value));
-        Self { values: values.map(|(name, value)| (name.clone(), value.clone())).collect() }
+        let values = values.map(|(name, value)| (name.clone(), value.clone())).collect();
+        Self { values, files: BTreeMap::new() }
     }
 
     /// Adds an assignment of rabbitmq-env.conf, where the prefix may be left out: the environment counts more.
-    pub(crate) fn add(&mut self, name: &str, value: String) {
+    pub(crate) fn add(&mut self, name: &str, value: String, file: &Arc<PathBuf>) {
         let name = if name.starts_with(PREFIX) { name.to_owned() } else { format!("{PREFIX}{name}") };
-        self.values.entry(name).or_insert(value);
+        if let Entry::Vacant(vacant) = self.values.entry(name) {
+            self.files.insert(vacant.key().clone(), Arc::clone(file));
+            vacant.insert(value);
+        }
+    }
+
+    /// Where `RABBITMQ_NAME` comes from.
+    pub(crate) fn origin(&self, name: &str) -> Origin {
+        let variable = format!("{PREFIX}{name}");
+        let file = self.files.get(&variable).map(|file| format!("{variable} in {}", file.display()));
+        Origin::Variable { name: file.unwrap_or(variable) }
     }
 
     /// The value of `RABBITMQ_NAME`.
@@ -128,8 +142,8 @@ impl Variables {
         self.value(name).map(PathBuf::from)
     }
 
-    /// The variables that stand for one key, with their values: `(variable, key, value)`.
-    pub(crate) fn keys(&self, problems: &mut Vec<Error>) -> Vec<(String, &'static str, String)> {
+    /// The variables that stand for one key, with their values: `(origin, key, value)`.
+    pub(crate) fn keys(&self, problems: &mut Vec<Error>) -> Vec<(Origin, &'static str, String)> {
         let mut found = Vec::new();
         for (name, meaning) in VARIABLES {
             let (key, has_file) = match meaning {
@@ -138,7 +152,7 @@ impl Variables {
                 Read | Inert | Image => continue,
             };
             if let Some(value) = self.given(name, has_file, problems) {
-                found.push((format!("{PREFIX}{name}"), key, value));
+                found.push((self.origin(name), key, value));
             }
         }
         found

@@ -159,18 +159,19 @@ fn names_of_nodes_are_checked() {
         let config = in_environment(&[("RABBITMQ_NODENAME", name), ("RABBITMQ_MNESIA_BASE", "/data")]);
         assert_eq!(config.node_name.as_deref(), Some(name));
     }
-    let problem = |name: &str| {
+    let problem = |place: &str, name: &str| {
         let expected = "a node's name such as rabbit@host, of letters, digits and . _ + -";
-        vec![format!("RABBITMQ_NODENAME: bad value `{name}` for `leveret.node_name`, expected {expected}")]
+        vec![format!("RABBITMQ_NODENAME{place}: bad value `{name}` for `leveret.node_name`, expected {expected}")]
     };
     for name in ["../evil@h", "rabbit@host name", "@h", "rabbit@", "rabbit@../h", "..", ".@h", "a@b@c", "hase@hügel"] {
         let environment = [("RABBITMQ_NODENAME", name), ("RABBITMQ_MNESIA_BASE", "/data")];
-        assert_eq!(refused(&sources(None, &environment)), problem(name));
+        assert_eq!(refused(&sources(None, &environment)), problem("", name));
     }
     // HOSTNAME is not set: an empty text, as in a shell.
     let directory = Directory::new("node-name");
-    directory.write("rabbitmq-env.conf", "NODENAME=rabbit@$HOSTNAME\n");
-    assert_eq!(refused(&sources(Some(&directory.0), &[])), problem("rabbit@"));
+    let file = directory.write("rabbitmq-env.conf", "NODENAME=rabbit@$HOSTNAME\n");
+    let place = format!(" in {}", file.display());
+    assert_eq!(refused(&sources(Some(&directory.0), &[])), problem(&place, "rabbit@"));
 }
 
 /// Seen with RabbitMQ 3.10.8: with `listeners.tcp.default = 25601` and RABBITMQ_NODE_PORT=25602 it listens on 25601, and
