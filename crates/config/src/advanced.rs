@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::error::Error;
+use crate::error::{Error, Instead};
 use crate::key::Key;
 use crate::load::utf8;
 use crate::nearest::nearest;
@@ -119,7 +119,7 @@ impl Translation<'_> {
                 self.problems.push(Error::NotTranslated {
                     origin: self.origin(application.line),
                     path: name,
-                    key: None,
+                    instead: Instead::Nothing,
                 });
                 continue;
             };
@@ -268,14 +268,17 @@ impl Translation<'_> {
     }
 
     fn refuse(&mut self, line: usize, name: &str) {
-        let key = Key::parse(name).and_then(|key| match find(&key) {
-            Some((_, name)) => Some(name),
-            None => nearest(&key, table()),
-        });
+        let instead = match name {
+            "cluster_nodes" => Instead::NoClusters,
+            name => Key::parse(name).map_or(Instead::Nothing, |key| match find(&key) {
+                Some((_, name)) => Instead::Key(name),
+                None => nearest(&key, table()).map_or(Instead::Nothing, Instead::Key),
+            }),
+        };
         let prefix = APPLICATIONS.iter().find(|(application, _)| *application == self.application);
         let within = prefix.and_then(|(_, prefix)| name.strip_prefix(prefix)).unwrap_or(name);
         let path = format!("{}.{within}", self.application);
-        self.problems.push(Error::NotTranslated { origin: self.origin(line), path, key });
+        self.problems.push(Error::NotTranslated { origin: self.origin(line), path, instead });
     }
 }
 

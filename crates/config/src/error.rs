@@ -1,5 +1,6 @@
 //! What can be wrong with a configuration, each in one line that names it.
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
@@ -52,6 +53,14 @@ pub enum Error {
         /// The variable.
         variable: String,
     },
+    /// The file that should hold a variable's value holds none.
+    #[error("{variable}: {} is empty, write the value into it or unset the variable", path.display())]
+    EmptyFile {
+        /// The variable that names the file.
+        variable: String,
+        /// The file.
+        path: PathBuf,
+    },
     /// The line of rabbitmq-env.conf is more than an assignment.
     #[error("{origin}: only NAME=value is read here, found `{line}`")]
     EnvironmentLine {
@@ -69,14 +78,14 @@ pub enum Error {
         problem: String,
     },
     /// A setting of advanced.config that is not read.
-    #[error("{origin}: `{path}` is not read from here{}", instead(key.as_deref()))]
+    #[error("{origin}: `{path}` is not read from here, {instead}")]
     NotTranslated {
         /// Where.
         origin: Origin,
         /// The application and the names below it.
         path: String,
-        /// The key of rabbitmq.conf that says the same.
-        key: Option<String>,
+        /// What to do about it.
+        instead: Instead,
     },
     /// RabbitMQ does not know the key and neither does Leveret.
     #[error("{origin}: unknown key `{key}`{}", suggestion(nearest.as_deref()))]
@@ -142,13 +151,37 @@ pub enum Error {
         /// The key whose value has it.
         key: String,
     },
+    /// What the substitutions yield is longer than a value can be.
+    #[error("{origin}: `{key}` is longer than {limit_bytes} bytes with what its substitutions stand for, shorten it")]
+    TooLong {
+        /// Where.
+        origin: Origin,
+        /// The key.
+        key: String,
+        /// The longest value accepted.
+        limit_bytes: usize,
+    },
 }
 
-fn instead(key: Option<&str>) -> String {
-    key.map_or_else(
-        || ", and no key of rabbitmq.conf says the same, remove it".to_owned(),
-        |key| format!(", set `{key}` in rabbitmq.conf"),
-    )
+/// What to do about a setting of advanced.config that is not read.
+#[derive(Debug)]
+pub enum Instead {
+    /// This key of rabbitmq.conf says the same.
+    Key(String),
+    /// It is about nodes of a cluster.
+    NoClusters,
+    /// No key says the same.
+    Nothing,
+}
+
+impl fmt::Display for Instead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(key) => write!(f, "set `{key}` in rabbitmq.conf"),
+            Self::NoClusters => f.write_str("there are no clusters yet, remove it"),
+            Self::Nothing => f.write_str("and no key of rabbitmq.conf says the same, remove it"),
+        }
+    }
 }
 
 fn suggestion(nearest: Option<&str>) -> String {

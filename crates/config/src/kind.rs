@@ -56,6 +56,8 @@ pub enum Kind {
     Text,
     /// Any text but the empty one.
     Name,
+    /// The name of a node, with the host's or without.
+    NodeName,
     /// A file or directory.
     Path,
     /// A password, a key or a token: any text, never shown.
@@ -132,6 +134,7 @@ impl Kind {
             Self::Either(words, other) => word(words, text).or_else(|| other.read(text)),
             Self::Text | Self::Secret => Some(Value::Text(text.to_owned())),
             Self::Name | Self::Path => (!text.is_empty()).then(|| Value::Text(text.to_owned())),
+            Self::NodeName => is_node_name(text).then(|| Value::Text(text.to_owned())),
             Self::Listener => listener(text).map(Value::Listener),
             Self::Ip => text.parse::<IpAddr>().ok().map(|_| Value::Text(text.to_owned())),
             Self::List => text.split([',', ' ']).any(|item| !item.is_empty()).then(|| Value::Text(text.to_owned())),
@@ -181,6 +184,7 @@ impl Kind {
             Self::LdapTags => "[{administrator, {constant, false}}]",
             Self::Version => "4.2.0",
             Self::RotationDate => "$D0",
+            Self::NodeName => "rabbit@host",
         }
     }
 }
@@ -217,6 +221,7 @@ impl fmt::Display for Kind {
             Self::Either(words, other) => write!(f, "{}, or {other}", words.join(", ")),
             Self::Text => f.write_str("text"),
             Self::Name => f.write_str("text that is not empty"),
+            Self::NodeName => f.write_str("a node's name such as rabbit@host, of letters, digits and . _ + -"),
             Self::Path => f.write_str("a path"),
             Self::Secret => f.write_str("a secret"),
             Self::Listener => f.write_str("a port, or an IP address with a port"),
@@ -316,6 +321,16 @@ fn listener(text: &str) -> Option<Vec<SocketAddr>> {
 
 fn port(text: &str) -> Option<u16> {
     text.parse().ok().filter(|port| *port > 0)
+}
+
+/// It names a directory, too, and must not lead out of the one it is in.
+fn is_node_name(text: &str) -> bool {
+    let is_of = |part: &str, others: &str| {
+        let is_fine = |c: char| c.is_ascii_alphanumeric() || others.contains(c);
+        !part.is_empty() && part.chars().all(is_fine) && !matches!(part, "." | "..")
+    };
+    let (name, host) = text.split_once('@').map_or((text, None), |(name, host)| (name, Some(host)));
+    is_of(name, "_.+-") && host.is_none_or(|host| is_of(host, "._:-"))
 }
 
 fn version(text: &str) -> bool {

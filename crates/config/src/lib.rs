@@ -15,6 +15,7 @@ mod key;
 mod kind;
 mod ldap_query;
 mod load;
+mod log_variables;
 mod markdown;
 mod nearest;
 mod options;
@@ -30,7 +31,7 @@ mod variables;
 #[cfg(test)]
 mod tests;
 
-pub use error::Error;
+pub use error::{Error, Instead};
 pub use key::{Change, Effect, KeySpec};
 pub use kind::Kind;
 pub use ldap_query::LdapQuery;

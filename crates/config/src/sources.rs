@@ -8,12 +8,14 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::advanced;
 use crate::environment_file;
 use crate::error::Error;
 use crate::key::Key;
 use crate::load::{Loader, read};
+use crate::log_variables;
 use crate::options::Config;
 use crate::origin::Origin;
 use crate::plugins::Plugins;
@@ -161,10 +163,11 @@ impl Reading<'_> {
         let named = self.variables.path("CONF_ENV_FILE");
         let Some(path) = named.or_else(|| self.usual("rabbitmq-env.conf")) else { return };
         let Some(bytes) = self.contents(&path) else { return };
+        let file = Arc::new(path.clone());
         let all = environment_file::assignments(path, &bytes, &self.sources.environment, &mut self.problems);
         // Of the same name in the file the last counts.
         for (name, value) in all.into_iter().rev() {
-            self.variables.add(&name, value);
+            self.variables.add(&name, value, &file);
         }
     }
 
@@ -271,8 +274,8 @@ impl Reading<'_> {
     }
 
     fn variables(&mut self) {
-        for (variable, key, value) in self.variables.keys(&mut self.problems) {
-            self.put(key, value, &Origin::Variable { name: variable });
+        for (origin, key, value) in self.variables.keys(&mut self.problems) {
+            self.put(key, value, &origin);
         }
         self.node();
         self.log();
@@ -282,11 +285,10 @@ impl Reading<'_> {
 
     /// The names that go into the node's, and the data directory that RabbitMQ names after the node.
     fn node(&mut self) {
-        let origin = |name: &str| Origin::Variable { name: format!("RABBITMQ_{name}") };
         let is_yes = |value: &str| matches!(value, "1" | "yes" | "true");
         let long_names = self.variables.value("USE_LONGNAME").map(is_yes);
         if let Some(long_names) = long_names {
-            self.put("leveret.long_names", long_names.to_string(), &origin("USE_LONGNAME"));
+            self.put("leveret.long_names", long_names.to_string(), &self.variables.origin("USE_LONGNAME"));
         }
         let Some(base) = self.variables.path("MNESIA_BASE").filter(|_| self.variables.value("MNESIA_DIR").is_none())
         else {
@@ -300,46 +302,31 @@ impl Reading<'_> {
             name if name.contains('@') => name.to_owned(),
             name => format!("{name}@{host}"),
         };
-        self.put("leveret.data_dir", base.join(node).display().to_string(), &origin("MNESIA_BASE"));
+        self.put("leveret.data_dir", base.join(node).display().to_string(), &self.variables.origin("MNESIA_BASE"));
     }
 
     /// The listener where nothing else says where to listen: in RabbitMQ (seen with 3.10.8) listeners of the files count, and
     /// these variables only where files have none.
     fn listener(&mut self) {
         let (port, ip) = (self.variables.value("NODE_PORT"), self.variables.value("NODE_IP_ADDRESS"));
-        let name = if port.is_some() { "RABBITMQ_NODE_PORT" } else { "RABBITMQ_NODE_IP_ADDRESS" };
+        let name = if port.is_some() { "NODE_PORT" } else { "NODE_IP_ADDRESS" };
         let text = match (ip.filter(|ip| *ip != "auto"), port) {
             (None, None) => return,
             (None, Some(port)) => port.to_owned(),
             (Some(ip), port) => format!("{ip}:{}", port.unwrap_or("5672")),
         };
         if self.loader.is_any_given("listeners.tcp") {
-            return self.unused.push(format!("{name} (listeners.tcp is given)"));
+            return self.unused.push(format!("RABBITMQ_{name} (listeners.tcp is given)"));
         }
-        self.put("listeners.tcp.default", text, &Origin::Variable { name: name.to_owned() });
+        self.put("listeners.tcp.default", text, &self.variables.origin(name));
     }
 
     fn log(&mut self) {
-        if let Some(place) = self.variables.value("LOGS").map(str::to_owned) {
-            let origin = Origin::Variable { name: "RABBITMQ_LOGS".to_owned() };
-            let stdio = match place.as_str() {
-                "-" => Some("stdout"),
-                "-stderr" => Some("stderr"),
-                _ => None,
-            };
-            match stdio {
-                Some(stdio) => {
-                    self.put("log.console", "true".to_owned(), &origin);
-                    self.put("log.console.stdio", stdio.to_owned(), &origin);
-                    self.put("log.file", "false".to_owned(), &origin);
-                }
-                None => self.put("log.file", place, &origin),
-            }
-        }
-        let Some(levels) = self.variables.value("LOG").map(str::to_owned) else { return };
-        let origin = Origin::Variable { name: "RABBITMQ_LOG".to_owned() };
-        for item in levels.split(',').map(str::trim).filter(|item| !item.is_empty()) {
-            for (key, text) in log_settings(item) {
+        let places = self.variables.value("LOGS").map(log_variables::outputs);
+        let levels = self.variables.value("LOG").map(log_variables::levels);
+        for (name, settings) in [("LOGS", places), ("LOG", levels)] {
+            let origin = self.variables.origin(name);
+            for (key, text) in settings.unwrap_or_default() {
                 self.put(&key, text, &origin);
             }
         }
@@ -351,7 +338,7 @@ impl Reading<'_> {
             [("SSL_VERSIONS", "ssl_options.versions"), ("MANAGEMENT_SSL_VERSIONS", "management.ssl.versions")]
         {
             let versions = self.variables.value(name).unwrap_or_default().to_owned();
-            let origin = Origin::Variable { name: format!("RABBITMQ_{name}") };
+            let origin = self.variables.origin(name);
             let words = versions.split([',', ' ']).filter(|word| !word.is_empty());
             for (index, version) in words.enumerate() {
                 self.put(&format!("{family}.{}", index + 1), version.to_owned(), &origin);
@@ -359,12 +346,12 @@ impl Reading<'_> {
         }
         let name = ["SSL_CERTFILE", "SSL_CERTFILE_FILE"].into_iter().find(|name| self.variables.value(name).is_some());
         if let Some(name) = name {
-            let origin = Origin::Variable { name: format!("RABBITMQ_{name}") };
+            let origin = self.variables.origin(name);
             self.put("listeners.ssl.default", "5671".to_owned(), &origin);
         }
         let name = ["MANAGEMENT_SSL_CERTFILE", "MANAGEMENT_SSL_CERTFILE_FILE"];
         if let Some(name) = name.into_iter().find(|name| self.variables.value(name).is_some()) {
-            let origin = Origin::Variable { name: format!("RABBITMQ_{name}") };
+            let origin = self.variables.origin(name);
             self.put("management.ssl.port", "15671".to_owned(), &origin);
         }
     }
@@ -375,7 +362,7 @@ impl Reading<'_> {
         let Some(value) = self.variables.given(name, true, &mut self.problems) else { return };
         let is_share = value.ends_with('%') || value.parse::<f64>().is_ok_and(|share| share <= 1.0);
         let key = if is_share { "vm_memory_high_watermark.relative" } else { "vm_memory_high_watermark.absolute" };
-        self.put(key, value, &Origin::Variable { name: format!("RABBITMQ_{name}") });
+        self.put(key, value, &self.variables.origin(name));
     }
 }
 
@@ -384,23 +371,6 @@ fn completed(path: &Path) -> PathBuf {
     let with = |extension: &str| PathBuf::from(format!("{}.{extension}", path.display()));
     let candidates = [path.to_owned(), with("config"), with("conf")];
     candidates.into_iter().find(|candidate| candidate.is_file()).unwrap_or_else(|| path.to_owned())
-}
-
-/// What one item of RABBITMQ_LOG says: a level, `CATEGORY=LEVEL`, `+color`, `+json` or `+single_line`.
-fn log_settings(item: &str) -> Vec<(String, String)> {
-    let either = |on: &'static str, off: &'static str| if item.starts_with('-') { off } else { on };
-    let both = |key: &str, text: &str| {
-        ["console", "file"].map(|output| (format!("log.{output}.formatter{key}"), text.to_owned())).to_vec()
-    };
-    match item {
-        "+color" | "-color" => vec![("log.console.use_colors".to_owned(), either("true", "false").to_owned())],
-        "+json" | "-json" => both("", either("json", "plaintext")),
-        "+single_line" | "-single_line" => both(".single_line", either("on", "off")),
-        item => match item.split_once('=') {
-            Some((category, level)) => vec![(format!("log.{category}.level"), level.to_owned())],
-            None => vec![("log.default.level".to_owned(), item.to_owned())],
-        },
-    }
 }
 
 /// `*` for any characters, `?` for one.

@@ -25,6 +25,7 @@ pub(crate) trait Names {
 pub(crate) enum Failure {
     Missing(String),
     Endless,
+    TooLong,
 }
 
 impl Failure {
@@ -32,6 +33,7 @@ impl Failure {
         match self {
             Self::Missing(name) => Error::MissingSubstitution { origin, key, name },
             Self::Endless => Error::EndlessSubstitution { origin, key },
+            Self::TooLong => Error::TooLong { origin, key, limit_bytes: MAX_VALUE_BYTES },
         }
     }
 }
@@ -76,8 +78,9 @@ impl<N: Names> Expansion<'_, N> {
     }
 
     fn append(&mut self, text: &str) -> Result<(), Failure> {
-        if self.out.len() + text.len() > MAX_VALUE_BYTES {
-            return Err(Failure::Endless);
+        // What stands in a file as it is has the length of the file at most.
+        if self.replaced > 0 && self.out.len() + text.len() > MAX_VALUE_BYTES {
+            return Err(Failure::TooLong);
         }
         self.out.push_str(text);
         Ok(())

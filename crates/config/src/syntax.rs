@@ -1,8 +1,8 @@
 //! Statements of a sysctl-style file: `key = value`, comments, nothing else.
 //!
 //! As RabbitMQ reads them: a value ends at a `#` unless it stands between single quotes, a quoted value may go on over
-//! several lines, one between three single quotes may have single quotes in it, `\.` is a dot inside a segment of a key,
-//! and a quote without its partner is a character like any other.
+//! several lines, one between three single quotes may have single quotes in it, and `\.` is a dot inside a segment of a
+//! key. Quotes that are not around a whole value are characters like any other.
 
 use crate::key::Key;
 
@@ -61,19 +61,23 @@ fn statement(text: &str) -> (Option<Statement>, &str) {
 /// Reads the value that the text begins with, quoted or up to a comment, and returns what follows its line.
 fn value_text(text: &str) -> Option<(String, &str)> {
     let unpadded = text.trim_start_matches([' ', '\t']);
-    if let Some((quoted, after)) = unpadded.strip_prefix("'''").and_then(|rest| rest.split_once("'''")) {
-        let (comment, after) = first_line(after);
-        let comment = comment.trim();
-        return (comment.is_empty() || comment.starts_with('#')).then(|| (quoted.trim().to_owned(), after));
+    if let Some((quoted, after)) = between("'''", unpadded) {
+        return Some((quoted.trim().to_owned(), after));
     }
-    if let Some((quoted, after)) = unpadded.strip_prefix('\'').and_then(|rest| rest.split_once('\'')) {
-        let (comment, after) = first_line(after);
-        let comment = comment.trim();
-        return (comment.is_empty() || comment.starts_with('#')).then(|| (quoted.to_owned(), after));
+    if let Some((quoted, after)) = between("'", unpadded) {
+        return Some((quoted.to_owned(), after));
     }
     let (line, after) = first_line(unpadded);
     let value = line.split_once('#').map_or(line, |(value, _)| value).trim();
     (!value.is_empty()).then(|| (value.to_owned(), after))
+}
+
+/// What stands between two quotes that are the whole value but for a comment, and what follows its line.
+fn between<'a>(quote: &str, text: &'a str) -> Option<(&'a str, &'a str)> {
+    let (quoted, after) = text.strip_prefix(quote)?.split_once(quote)?;
+    let (comment, after) = first_line(after);
+    let comment = comment.trim();
+    (comment.is_empty() || comment.starts_with('#')).then_some((quoted, after))
 }
 
 fn included(line: &str) -> Option<String> {

@@ -1,11 +1,14 @@
 //! Environment variables: which RabbitMQ has, and which keys they stand for.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::collections::btree_map::Entry;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::error::Error;
 use crate::load::read;
 use crate::nearest::nearest_of;
+use crate::origin::Origin;
 
 /// What a variable is for; names without `RABBITMQ_`.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -101,6 +104,8 @@ const PREFIX: &str = "RABBITMQ_";
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Variables {
     values: BTreeMap<String, String>,
+    /// The file of those that the process does not have itself.
+    files: BTreeMap<String, Arc<PathBuf>>,
 }
 
 impl Variables {
@@ -108,13 +113,24 @@ impl Variables {
         // RabbitMQ takes an empty variable for one that is not set, but for these, where it says "none".
         let counts = |name: &str, value: &str| !value.is_empty() || name == "RABBITMQ_ENABLED_PLUGINS";
         let values = environment.iter().filter(|(name, value)| name.starts_with(PREFIX) && counts(name, value));
-        Self { values: values.map(|(name, value)| (name.clone(), value.clone())).collect() }
+        let values = values.map(|(name, value)| (name.clone(), value.clone())).collect();
+        Self { values, files: BTreeMap::new() }
     }
 
     /// Adds an assignment of rabbitmq-env.conf, where the prefix may be left out: the environment counts more.
-    pub(crate) fn add(&mut self, name: &str, value: String) {
+    pub(crate) fn add(&mut self, name: &str, value: String, file: &Arc<PathBuf>) {
         let name = if name.starts_with(PREFIX) { name.to_owned() } else { format!("{PREFIX}{name}") };
-        self.values.entry(name).or_insert(value);
+        if let Entry::Vacant(vacant) = self.values.entry(name) {
+            self.files.insert(vacant.key().clone(), Arc::clone(file));
+            vacant.insert(value);
+        }
+    }
+
+    /// Where `RABBITMQ_NAME` comes from.
+    pub(crate) fn origin(&self, name: &str) -> Origin {
+        let variable = format!("{PREFIX}{name}");
+        let file = self.files.get(&variable).map(|file| format!("{variable} in {}", file.display()));
+        Origin::Variable { name: file.unwrap_or(variable) }
     }
 
     /// The value of `RABBITMQ_NAME`.
@@ -126,8 +142,8 @@ impl Variables {
         self.value(name).map(PathBuf::from)
     }
 
-    /// The variables that stand for one key, with their values: `(variable, key, value)`.
-    pub(crate) fn keys(&self, problems: &mut Vec<Error>) -> Vec<(String, &'static str, String)> {
+    /// The variables that stand for one key, with their values: `(origin, key, value)`.
+    pub(crate) fn keys(&self, problems: &mut Vec<Error>) -> Vec<(Origin, &'static str, String)> {
         let mut found = Vec::new();
         for (name, meaning) in VARIABLES {
             let (key, has_file) = match meaning {
@@ -136,7 +152,7 @@ impl Variables {
                 Read | Inert | Image => continue,
             };
             if let Some(value) = self.given(name, has_file, problems) {
-                found.push((format!("{PREFIX}{name}"), key, value));
+                found.push((self.origin(name), key, value));
             }
         }
         found
@@ -151,7 +167,7 @@ impl Variables {
                 None
             }
             (Some(value), None) => Some(value.to_owned()),
-            (None, Some(file)) => secret(&file, problems),
+            (None, Some(file)) => secret(&format!("{PREFIX}{name}_FILE"), file, problems),
             (None, None) => None,
         }
     }
@@ -199,20 +215,18 @@ fn is_of_kubernetes(bare: &str) -> bool {
         || bare.strip_prefix("PORT_").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
-/// What a file holds, without the line feed at its end.
-fn secret(path: &Path, problems: &mut Vec<Error>) -> Option<String> {
-    match read(path) {
-        Ok(bytes) => match String::from_utf8(bytes) {
-            Ok(text) => Some(text.trim_end_matches(['\r', '\n']).to_owned()),
-            Err(_) => {
-                let origin = crate::Origin::File { path: std::sync::Arc::new(path.to_owned()), line: 1 };
-                problems.push(Error::NotUtf8 { origin });
-                None
-            }
-        },
-        Err(error) => {
-            problems.push(error);
-            None
-        }
+/// What the file of a variable holds, without the line feed at its end.
+fn secret(variable: &str, path: PathBuf, problems: &mut Vec<Error>) -> Option<String> {
+    let text = read(&path).and_then(|bytes| {
+        String::from_utf8(bytes)
+            .map_err(|_| Error::NotUtf8 { origin: Origin::File { path: Arc::new(path.clone()), line: 1 } })
+    });
+    let text = text.map(|text| text.trim_end_matches(['\r', '\n']).to_owned());
+    match text {
+        // A user with an empty password could never log in.
+        Ok(text) if text.is_empty() => problems.push(Error::EmptyFile { variable: variable.to_owned(), path }),
+        Ok(text) => return Some(text),
+        Err(error) => problems.push(error),
     }
+    None
 }

@@ -75,6 +75,9 @@ fn summary(loaded: &config::Loaded, are_named: bool) -> String {
     for key in &loaded.config.ignored {
         text += &format!("without effect here: {key}\n");
     }
+    if loaded.config.log.is_console_kept {
+        text += &format!("{}\n", crate::logging::CONSOLE_KEPT);
+    }
     for name in &loaded.variables_without_effect {
         text += &format!("without effect here: {name}\n");
     }

@@ -77,6 +77,7 @@ fn try_reload(application: &Application) -> Result<Reloaded, Vec<String>> {
     reloaded.definitions_imported = import(application, &new).map_err(one)?;
     if let (Some(log), Some(outputs)) = (log, prepared) {
         log.configure(&new.log, outputs).map_err(one)?;
+        logging::warn_of_console(&new.log);
     }
     certificates::replace(certificates);
     apply(application, &old, &new, access);

@@ -112,6 +112,7 @@ fn operate(options: ServerOptions, sources: Sources, loaded: Loaded, manager: &S
 /// What was asked for and does nothing here, each kind in one line.
 fn say_what_is_without_effect(loaded: &Loaded) {
     let Loaded { config, unknown_variables, variables_without_effect, .. } = loaded;
+    logging::warn_of_console(&config.log);
     if !config.ignored.is_empty() {
         info!("configuration keys without effect here: {}", config.ignored.join(", "));
     }

@@ -13,20 +13,29 @@ const CATEGORIES: [&str; 4] = ["connection", "channel", "queue", "user"];
 
 impl Checked {
     pub(super) fn log(&self) -> LogOptions {
-        let file = self.log_file();
+        let exchange = self.boolean("log.exchange").then(|| self.output("log.exchange"));
+        let mut file = self.log_file();
         // RabbitMQ writes a file and shows nothing; here it is the other way round until a file is asked for.
-        let has_console = match self.settings.contains_key("log.console") {
+        let mut has_console = match self.settings.contains_key("log.console") {
             true => self.boolean("log.console"),
             false => file.is_none(),
         };
+        let mut is_console_kept = false;
+        // Nor is RabbitMQ ever without an output: it then writes its file.
+        if !has_console && file.is_none() && exchange.is_none() {
+            file = self.directory().map(|directory| self.file_at(LogPlace::Directory(directory)));
+            is_console_kept = file.is_none();
+            has_console = is_console_kept;
+        }
         LogOptions {
+            is_console_kept,
             console: has_console.then(|| ConsoleOptions {
                 output: self.output("log.console"),
                 stdio: self.choice("log.console.stdio", crate::options::LogStdio::from_word),
                 colors: self.boolean("log.console.use_colors").then(|| self.colors()),
             }),
             file,
-            exchange: self.boolean("log.exchange").then(|| self.output("log.exchange")),
+            exchange,
             default_level: self.level("log.default.level"),
             category_levels: CATEGORIES
                 .into_iter()
@@ -73,16 +82,24 @@ impl Checked {
 
     /// With `log.file`, or in `log.dir` under the node's name.
     fn log_file(&self) -> Option<LogFileOptions> {
-        let directory = self.optional_text("log.dir").map(PathBuf::from);
+        let directory = self.directory();
         let place = match self.settings.contains_key("log.file") {
             true => LogPlace::File(directory.unwrap_or_default().join(self.optional_text("log.file")?)),
             false => LogPlace::Directory(directory?),
         };
-        Some(LogFileOptions { output: self.output("log.file"), place, rotation: self.rotation("log.file") })
+        Some(self.file_at(place))
+    }
+
+    fn directory(&self) -> Option<PathBuf> {
+        self.optional_text("log.dir").map(PathBuf::from)
+    }
+
+    fn file_at(&self, place: LogPlace) -> LogFileOptions {
+        LogFileOptions { output: self.output("log.file"), place, rotation: self.rotation("log.file") }
     }
 
     fn category_file(&self, category: &str) -> Option<LogFileOptions> {
-        let directory = self.optional_text("log.dir").map(PathBuf::from).unwrap_or_default();
+        let directory = self.directory().unwrap_or_default();
         Some(LogFileOptions {
             output: self.output("log.file"),
             place: LogPlace::File(directory.join(self.optional_text(&format!("log.{category}.file"))?)),

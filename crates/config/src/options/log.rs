@@ -9,6 +9,8 @@ use std::path::PathBuf;
 pub struct LogOptions {
     /// What the console shows; `None` for nothing.
     pub console: Option<ConsoleOptions>,
+    /// The console was switched off and is there all the same, since nothing else is left to log to.
+    pub is_console_kept: bool,
     /// The file of this node.
     pub file: Option<LogFileOptions>,
     /// What goes to the exchange amq.rabbitmq.log.

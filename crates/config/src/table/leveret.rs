@@ -2,7 +2,7 @@
 
 use super::{Row, takes};
 use crate::kind::Kind::{
-    Boolean, Choice, Either, Fraction, InformationUnit, Integer, Interval, Name, Path, Text, Version,
+    Boolean, Choice, Either, Fraction, InformationUnit, Integer, Interval, Name, NodeName, Path, Text, Version,
 };
 use crate::options::{
     ConsumerTimeoutAction, MessageExpiry, OnRedeclare, PassiveDeclarePermission, PublisherXDeath, UnknownExchangeType,
@@ -25,7 +25,7 @@ pub(super) const KEYS: &[Row] = &[
     takes("leveret.data_dir", Path, "leveret-data", "directory of everything durable"),
     takes(
         "leveret.node_name",
-        Name,
+        NodeName,
         "",
         "name of this node, NAME@HOST, or NAME to add the host's; rabbit when not given",
     ),

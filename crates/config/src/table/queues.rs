@@ -45,7 +45,8 @@ pub(super) const KEYS: &[Row] = &[
         "members that reconciliation aims at",
     ),
     ignored("raft.data_dir", Path, "directory of the logs"),
-    ignored("raft.segment_max_entries", Integer { min: 1, max: 65535 }, "entries of a segment"),
+    // RabbitMQ up to 3.12 takes any number, and its own examples have 65536, which is one more than a segment can hold.
+    ignored("raft.segment_max_entries", Kind::POSITIVE, "entries of a segment"),
     ignored("raft.wal_max_size_bytes", Kind::POSITIVE, "largest write-ahead log"),
     ignored("raft.wal_max_entries", Kind::POSITIVE, "entries of a write-ahead log"),
     ignored("raft.wal_hibernate_after", Kind::POSITIVE, "milliseconds until an idle log hibernates"),

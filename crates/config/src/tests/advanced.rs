@@ -134,6 +134,15 @@ fn what_is_not_read_is_named_by_its_line() {
     );
 }
 
+/// The key whose name is nearest is about something else.
+#[test]
+fn nodes_of_a_cluster_are_called_that() {
+    let (_, problems) = read("[{rabbit, [{cluster_nodes, {['rabbit@a', 'rabbit@b'], disc}}]}].");
+    let expected =
+        "advanced.config:1: `rabbit.cluster_nodes` is not read from here, there are no clusters yet, remove it";
+    assert_eq!(problems, [expected]);
+}
+
 #[test]
 fn what_is_no_term_is_named_by_its_line() {
     for (text, expected) in [

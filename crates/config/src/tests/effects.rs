@@ -109,7 +109,6 @@ const OBSERVED: &[Observed] = &[
     ("management.load_definitions=/etc/a.json", |c| c.definitions.paths == [Path::new("/etc/a.json")]),
     ("definitions.skip_if_unchanged=true", |c| c.definitions.skip_if_unchanged),
     ("cluster_name=orders", |c| c.cluster_name.as_deref() == Some("orders")),
-    ("log.console=false", |c| c.log.console.is_none()),
     ("log.default.level=error", |c| c.log.default_level == Some(LogLevel::Error)),
     ("log.connection.level=none", |c| c.log.category_levels.get("connection") == Some(&LogLevel::None)),
     ("log.channel.level=warning", |c| c.log.category_levels.get("channel") == Some(&LogLevel::Warning)),

@@ -201,6 +201,31 @@ fn a_file_that_is_refused_leaves_the_console() {
     assert!(config.log.file.is_none() && config.log.console.is_some());
 }
 
+/// As in RabbitMQ, where the file takes the place of outputs that are all switched off.
+#[test]
+fn a_log_is_never_without_an_output() {
+    for assignments in [
+        &["log.console=false"][..],
+        &["log.console=false", "log.file=false"],
+        &["log.console=false", "log.syslog=true", "log.journald=true"],
+        &["log.console=false", "log.exchange=false"],
+        &["log.console=false", "log.connection.file=connection.log"],
+    ] {
+        let config = load_all(&[], assignments).unwrap();
+        assert!(config.log.console.is_some() && config.log.is_console_kept, "{assignments:?}");
+        assert!(config.log.file.is_none(), "{assignments:?}");
+    }
+    let config = load_all(&[], &["log.console=false", "log.file=false", "log.dir=/logs"]).unwrap();
+    assert_eq!(place(file(&config)), Some(&LogPlace::Directory("/logs".into())));
+    assert!(config.log.console.is_none() && !config.log.is_console_kept);
+    for assignments in
+        [&["log.console=false", "log.file=a.log"][..], &["log.console=false", "log.exchange=true"], &["log.dir=/logs"]]
+    {
+        let config = load_all(&[], assignments).unwrap();
+        assert!(config.log.console.is_none() && !config.log.is_console_kept, "{assignments:?}");
+    }
+}
+
 #[test]
 fn times_of_rotation_are_checked() {
     for text in ["$D0", "$D23", "$H59", "$W6", "$W0D3", "$M1", "$M28D23"] {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use crate::tests::shown;
 use crate::{Config, Loaded, MemoryWatermark, Sources};
 
 /// A directory that goes with the test.
@@ -151,6 +152,28 @@ fn the_node_its_data_and_its_port_come_from_variables() {
     assert_eq!(config.data_dir, Path::new("/exact"));
 }
 
+/// The name is a directory below RABBITMQ_MNESIA_BASE.
+#[test]
+fn names_of_nodes_are_checked() {
+    for name in ["hare", "hare@burrow", "a.b_c+d-1@burrow-0.burrows.default", "hare@fe80::1"] {
+        let config = in_environment(&[("RABBITMQ_NODENAME", name), ("RABBITMQ_MNESIA_BASE", "/data")]);
+        assert_eq!(config.node_name.as_deref(), Some(name));
+    }
+    let problem = |place: &str, name: &str| {
+        let expected = "a node's name such as rabbit@host, of letters, digits and . _ + -";
+        vec![format!("RABBITMQ_NODENAME{place}: bad value `{name}` for `leveret.node_name`, expected {expected}")]
+    };
+    for name in ["../evil@h", "rabbit@host name", "@h", "rabbit@", "rabbit@../h", "..", ".@h", "a@b@c", "hase@hügel"] {
+        let environment = [("RABBITMQ_NODENAME", name), ("RABBITMQ_MNESIA_BASE", "/data")];
+        assert_eq!(refused(&sources(None, &environment)), problem("", name));
+    }
+    // HOSTNAME is not set: an empty text, as in a shell.
+    let directory = Directory::new("node-name");
+    let file = directory.write("rabbitmq-env.conf", "NODENAME=rabbit@$HOSTNAME\n");
+    let place = format!(" in {}", file.display());
+    assert_eq!(refused(&sources(Some(&directory.0), &[])), problem(&place, "rabbit@"));
+}
+
 /// Seen with RabbitMQ 3.10.8: with `listeners.tcp.default = 25601` and RABBITMQ_NODE_PORT=25602 it listens on 25601, and
 /// with two listeners in the file and RABBITMQ_NODE_IP_ADDRESS on those two.
 #[test]
@@ -180,6 +203,16 @@ fn secrets_come_from_files_but_not_from_both() {
     assert!(!format!("{config:?}").contains("s3cret"));
     let both = refused(&sources(None, &[("RABBITMQ_DEFAULT_PASS_FILE", file), ("RABBITMQ_DEFAULT_PASS", "x")]));
     assert_eq!(both, ["RABBITMQ_DEFAULT_PASS and RABBITMQ_DEFAULT_PASS_FILE are both set, unset one of them"]);
+    for text in ["", "\n"] {
+        let empty = directory.write("empty", text);
+        let empty = empty.to_str().unwrap();
+        let problems =
+            refused(&sources(None, &[("RABBITMQ_DEFAULT_USER_FILE", empty), ("RABBITMQ_DEFAULT_PASS_FILE", empty)]));
+        let expected = ["PASS", "USER"].map(|of| {
+            format!("RABBITMQ_DEFAULT_{of}_FILE: {empty} is empty, write the value into it or unset the variable")
+        });
+        assert_eq!(problems, expected);
+    }
 }
 
 #[test]
@@ -253,6 +286,26 @@ fn rabbitmq_env_conf_adds_what_the_environment_lacks() {
 }
 
 #[test]
+fn values_of_rabbitmq_env_conf_go_on_over_lines() {
+    let directory = Directory::new("env-lines");
+    let path = directory.write(
+        "rabbitmq-env.conf",
+        "SERVER_ADDITIONAL_ERL_ARGS=\"-a \\\n  -b\"\r\nMNESIA_BASE='/da\nta' # a comment\nNODENAME=ha\\\nre@burr\\ow\n\
+         LOG_BASE=\"/a\\\"b\\c\"",
+    );
+    let config = load(&sources(Some(&directory.0), &[])).config;
+    assert_eq!(config.node_name.as_deref(), Some("hare@burrow"));
+    assert_eq!(config.data_dir, Path::new("/da\nta/hare@burrow"));
+    assert_eq!(shown(&config, "log.dir"), "/a\"b\\c");
+
+    directory.write("rabbitmq-env.conf", "A='\n\n'\nif x\n\nB=\"no end\n");
+    let problems = refused(&sources(Some(&directory.0), &[]));
+    let expected = [(4, "if"), (6, "B")]
+        .map(|(line, word)| format!("{}:{line}: only NAME=value is read here, found `{word}`", path.display()));
+    assert_eq!(problems, expected);
+}
+
+#[test]
 fn plugins_decide_about_listeners() {
     let directory = Directory::new("plugins");
     let with = |text: &str| {
@@ -304,6 +357,14 @@ fn logs_follow_their_variables() {
     assert_eq!((console["log.console"].as_str(), console["log.console.stdio"].as_str()), ("true", "stdout"));
     assert_eq!(keys(&[("RABBITMQ_LOGS", "-stderr")])["log.console.stdio"], "stderr");
     assert_eq!(keys(&[("RABBITMQ_LOGS", "/var/log/a.log")])["log.file"], "/var/log/a.log");
+    for (place, key) in [("exchange:", "log.exchange"), ("journald:", "log.journald"), ("syslog:x", "log.syslog")] {
+        let environment = [("RABBITMQ_LOGS", place)];
+        assert_eq!(keys(&environment)[key], "true");
+        let config = in_environment(&environment);
+        assert!(config.log.file.is_none() && config.log.console.is_some(), "{place}");
+        assert_eq!(config.log.exchange.is_some(), key == "log.exchange");
+        assert_eq!(config.ignored.contains(&key.to_owned()), key != "log.exchange");
+    }
     let levels = keys(&[("RABBITMQ_LOG", "debug,connection=warning,+color,+json")]);
     assert_eq!((levels["log.default.level"].as_str(), levels["log.connection.level"].as_str()), ("debug", "warning"));
     assert_eq!((levels["log.console.use_colors"].as_str(), levels["log.file.formatter"].as_str()), ("true", "json"));

@@ -3,11 +3,12 @@
 use super::shown;
 use crate::Loader;
 
-/// What `cluster_name` ends up as in an environment with two variables.
+/// What `cluster_name` ends up as in an environment with a few variables.
 fn cluster_name(text: &str) -> Result<String, String> {
     let mut loader = Loader::with_environment(|name| match name {
         "NAME" => Some("orders".to_owned()),
         "LITERAL" => Some("$(NAME)".to_owned()),
+        "LONG" => Some("x".repeat(40_000)),
         _ => None,
     });
     loader.text("1.conf".into(), text.as_bytes()).map_err(|error| error.to_string())?;
@@ -65,4 +66,21 @@ fn substitution_does_not_grow_without_bound() {
     text += "cluster_tags.13 = x\n";
     let error = cluster_name(&text).unwrap_err();
     assert!(error.ends_with("never end, name a key that does not lead back to it"), "{error}");
+}
+
+#[test]
+fn values_that_are_too_long_are_called_that() {
+    let error = cluster_name("cluster_name = $(LONG)$(LONG)").unwrap_err();
+    let expected =
+        "1.conf:1: `cluster_name` is longer than 65536 bytes with what its substitutions stand for, shorten it";
+    assert_eq!(error, expected);
+    assert_eq!(cluster_name("cluster_name = $(LONG)").unwrap().len(), 40_000);
+}
+
+/// Three megabytes without any substitution have nothing that could end or not.
+#[test]
+fn long_values_without_substitutions_are_taken() {
+    let text = "x".repeat(3_000_000);
+    check(&format!("cluster_name = {text}"), &text);
+    check(&format!("cluster_name = {text}$(NAME"), &format!("{text}$(NAME"));
 }

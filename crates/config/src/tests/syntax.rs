@@ -40,6 +40,23 @@ fn three_quotes_hold_single_ones() {
     check("cluster_name = '''\n  one 'two' # three\n''' # four\nheartbeat = 30\n", "one 'two' # three");
 }
 
+/// RabbitMQ 3.10.8 takes all of these as they stand.
+#[test]
+fn quotes_that_are_not_around_the_whole_value_stay() {
+    check("cluster_name = 'it''s'\n", "'it''s'");
+    check("cluster_name = 'a'b\nheartbeat = 30\n", "'a'b");
+    check("cluster_name = 'one' two # three\n", "'one' two");
+    check("cluster_name = 'one' 'two'\n", "'one' 'two'");
+    check("cluster_name = one 'two'\n", "one 'two'");
+    check("cluster_name = '''one'\n", "'''one'");
+    check("cluster_name = '''one'''two\n", "'''one'''two");
+    check("cluster_name = 'one # two'three\n", "'one");
+    assert_eq!(
+        load("cluster_name = 'one\ntwo'three\n").unwrap_err(),
+        "1.conf:2: expected KEY = VALUE, found `two'three`"
+    );
+}
+
 #[test]
 fn the_lines_after_a_quoted_value_keep_their_numbers() {
     assert_eq!(
@@ -65,7 +82,6 @@ fn other_lines_are_refused_with_their_number() {
         (".heartbeat = 1", ".heartbeat"),
         ("heartbeat. = 1", "heartbeat."),
         ("heart beat = 1", "heart"),
-        ("default_pass = 'secret' more", "default_pass"),
         ("default_pass secret", "default_pass"),
     ] {
         let error = load(&format!("heartbeat = 30\n\n{line}\nheartbeat = 40\n")).unwrap_err();

@@ -1,6 +1,6 @@
 //! What each type of value accepts.
 
-use super::{load_all, shown};
+use super::{load, load_all, shown};
 use crate::kind::Value;
 use crate::{Kind, MemoryWatermark};
 
@@ -133,4 +133,12 @@ fn the_memory_watermark_takes_either_form() {
     let of = |text| load_all(&[text], &[]).unwrap().vm_memory_high_watermark;
     assert_eq!(of("vm_memory_high_watermark.relative = 0.4"), MemoryWatermark::Relative(0.4));
     assert_eq!(of("vm_memory_high_watermark.absolute = 2GB"), MemoryWatermark::AbsoluteBytes(2_000_000_000));
+}
+
+/// The number that rabbitmq.conf.example has.
+#[test]
+fn segments_are_as_long_as_any_rabbitmq_takes() {
+    assert_eq!(shown(&load("raft.segment_max_entries = 65536").unwrap(), "raft.segment_max_entries"), "65536");
+    let refused = load("raft.segment_max_entries = 0").unwrap_err();
+    assert!(refused.ends_with("expected an integer from 1"), "{refused}");
 }

@@ -34,6 +34,7 @@ fn wrong(kind: Kind) -> Vec<String> {
         Kind::Version => texts(&["4", "4.2", "four.two.one", "4.2.0.1"]),
         Kind::LdapQuery => texts(&["true", "{constant, maybe}", "{in_group}", "[{constant, true}]"]),
         Kind::LdapTags => texts(&["{constant, true}", "[{management}]", "[management]"]),
+        Kind::NodeName => texts(&["../evil@h", "rabbit@host name", "@h", "rabbit@", "..", ".@h", "rabbit@..", "a@b@c"]),
         Kind::RotationDate => texts(&["daily", "$D24", "$X0"]),
         // No file can give an empty value: that is no line of a key.
         Kind::Text | Kind::Secret | Kind::Name | Kind::Path | Kind::List => Vec::new(),

@@ -34,6 +34,10 @@ const QUEUE_RECORDS: usize = 8192;
 /// How long the end of the process waits for an output that does not take what is logged.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// What becomes of a console without which there would be no log.
+pub(crate) const CONSOLE_KEPT: &str = "log.console = false has no effect, since there is no other output of the log: set \
+                                       log.dir, log.file or log.exchange, too";
+
 static LOGGING: OnceLock<Arc<Logging>> = OnceLock::new();
 
 /// Gets finished records on the writer's thread, in order; it must not log, and not take long.
@@ -93,6 +97,13 @@ pub(crate) fn files(options: &LogOptions, node: &str) -> Vec<String> {
     let mut all: Vec<String> = files.map(|file| file::path(&file.place, node).display().to_string()).collect();
     all.extend(options.console.as_ref().map(|console| format!("<{}>", console.stdio.as_str())));
     all
+}
+
+/// Says that the console was switched off and is there all the same.
+pub(crate) fn warn_of_console(options: &LogOptions) {
+    if options.is_console_kept {
+        tracing::warn!("{CONSOLE_KEPT}");
+    }
 }
 
 /// Waits until everything that was logged is written, but not for an output that takes nothing.

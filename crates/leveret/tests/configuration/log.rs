@@ -134,6 +134,17 @@ fn lines_are_streamed_as_they_come() {
     assert!(lines.map_while(Result::ok).any(|line| line.contains("accepting AMQP connection")));
 }
 
+/// RabbitMQ writes its file in the place of a console that is switched off; here that is the only output.
+#[test]
+fn a_console_without_which_there_would_be_no_log_stays() {
+    let says = "log.console = false has no effect, since there is no other output of the log: set log.dir, log.file or log.exchange, too";
+    let broker = start(&[("log.console", "false"), ("log.syslog", "true")]);
+    assert!(broker.has_logged(says), "{:?}", broker.log());
+    let (code, checked, _) = crate::run(&["config", "check", "--set", "log.console=false"], &[]);
+    assert_eq!(code, Some(0));
+    assert!(checked.lines().any(|line| line == says), "{checked}");
+}
+
 #[test]
 fn a_log_that_cannot_be_written_is_refused() {
     let (code, _, stderr) = crate::run(&["server", "--set", "log.file=/proc/no/such.log"], &[]);

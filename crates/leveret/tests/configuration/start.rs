@@ -71,6 +71,17 @@ fn unknown_variables_are_listed_in_one_line() {
 }
 
 #[test]
+fn outputs_of_the_log_that_are_no_files_make_none() {
+    for (place, says) in [("exchange:", None), ("syslog:", Some("log.syslog")), ("journald:", Some("log.journald"))] {
+        let broker = BrokerProcess::start_configured(LEVERET, &[], &[("RABBITMQ_LOGS", place)], false);
+        let listed = says.map(|key| format!("configuration keys without effect here: {key}"));
+        assert!(listed.is_none_or(|line| broker.has_logged(&line)), "{:?}", broker.log());
+        assert_eq!(setting(&broker, says.unwrap_or("log.exchange"))["value"], "true");
+        assert!(!std::path::Path::new(place).exists());
+    }
+}
+
+#[test]
 fn the_pid_file_is_there_while_it_runs() {
     let file = directory("pid").join("leveret.pid");
     let environment = [("RABBITMQ_PID_FILE", file.to_str().unwrap())];

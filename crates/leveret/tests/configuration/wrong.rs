@@ -138,9 +138,32 @@ fn files_of_secrets_that_cannot_be_read_are_named() {
     std::fs::write(&binary, b"s3cret\xff").unwrap();
     let line = of(&binary);
     assert!(line.ends_with("the line is not UTF-8, save the file as UTF-8") && !line.contains("s3cret"), "{line}");
+    let empty = directory.join("empty");
+    for (variable, content) in [("RABBITMQ_DEFAULT_PASS_FILE", ""), ("RABBITMQ_DEFAULT_USER_FILE", "\r\n")] {
+        std::fs::write(&empty, content).unwrap();
+        let line = refusal(&[], &[(variable, empty.to_str().unwrap())], &data);
+        let expected =
+            format!("{variable}: {} is empty, write the value into it or unset the variable", empty.display());
+        assert_eq!(line, expected);
+    }
     let large = directory.join("large");
     std::fs::File::create(&large).unwrap().set_len(100 << 20).unwrap();
     assert!(of(&large).contains("is larger than 4194304 bytes"));
+}
+
+/// A name that leads out of the directory of all nodes' data makes nothing there.
+#[test]
+fn names_of_nodes_that_are_none_are_named() {
+    let base = directory("node-names").join("base");
+    for name in ["../evil@h", "rabbit@host name", "@h", "rabbit@"] {
+        let environment = [("RABBITMQ_NODENAME", name), ("RABBITMQ_MNESIA_BASE", base.to_str().unwrap())];
+        let (code, _, error) = run(&["server"], &environment);
+        assert_eq!(code, EX_CONFIG, "{error}");
+        let expected =
+            format!("error: RABBITMQ_NODENAME: bad value `{name}` for `leveret.node_name`, expected a node's name");
+        assert!(error.starts_with(&expected), "{error}");
+    }
+    assert_eq!(std::fs::read_dir(base.parent().unwrap()).unwrap().count(), 0);
 }
 
 /// Checking tells all of it, and the broker the first.
