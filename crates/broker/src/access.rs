@@ -284,7 +284,9 @@ impl Core {
 
     /// The same for the keys of CC and BCC, which come with the header of a content that is not there whole.
     pub(crate) fn must_ask_for_more_keys(&mut self, conn: &mut Connection, number: u16, header: &[u8]) -> bool {
-        let Some(user) = conn.user.clone().filter(|user| user.has_to_be_asked_for()) else { return false };
+        if !conn.user.as_ref().is_some_and(|user| user.has_to_be_asked_for()) {
+            return false;
+        }
         let Some(channel) = conn.channels.find(number).filter(|channel| !channel.closing) else { return false };
         let Some(name) = channel.assembly.as_ref().filter(|assembly| assembly.wants_header()).map(|it| it.exchange())
         else {
@@ -297,7 +299,7 @@ impl Core {
                 .exchange_to_publish(conn, number, &name)
                 .and_then(|exchange| self.check_more_topics(conn, number, &exchange, &keys))
                 .is_err()
-            && user.is_pending()
+            && conn.user.as_ref().is_some_and(|user| user.is_pending())
             && self.ask_for(conn)
     }
 }

@@ -196,7 +196,7 @@ async fn ask_for_vhosts(shared: &Shared, caller: &Caller, vhost: Option<&str>) -
             broker.access.ask(&user, Question::Vhost { vhost: &vhost.name, peer });
         }
     };
-    tokio::task::spawn_blocking(ask).await.map_err(|_| ApiError::unexpected_reply())
+    authenticate::ask(ask).await
 }
 
 /// Refuses who takes no answer that there could be. RabbitMQ has JSON and Erlang's own format, of which clients that
@@ -278,7 +278,7 @@ impl<R> Api<R> {
         if !self.caller.is_operator() && broker.access.decide(&self.caller.user, question) == Verdict::Unknown {
             let (user, asked) = (self.caller.user.clone(), question.to_asked());
             let ask = move || drop(broker.access.ask(&user, asked.question()));
-            tokio::task::spawn_blocking(ask).await.map_err(|_| ApiError::unexpected_reply())?;
+            authenticate::ask(ask).await?;
         }
         self.check_known(resource, permission)
     }

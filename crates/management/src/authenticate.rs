@@ -24,8 +24,9 @@ use tracing::warn;
 /// Passwords that are hashed at once. Whoever guesses leaves threads to those who are logged in.
 static HASHING: Semaphore = Semaphore::const_new(2);
 
-/// Logins for which backends are asked over the network at once, which mostly is waiting. Nobody else waits with them.
-static ASKING: Semaphore = Semaphore::const_new(16);
+/// Backends that are asked over the network at once, which mostly is waiting. Nobody else waits with them.
+pub(crate) const MOST_ASKING: usize = 16;
+static ASKING: Semaphore = Semaphore::const_new(MOST_ASKING);
 
 /// What a request says of who makes it.
 enum Given {
@@ -112,7 +113,7 @@ async fn check(
         Begun::Settled(login) => login,
         Begun::Asks(unsettled) => {
             let asking = broker.clone();
-            aside(&ASKING, move || asking.finish_login(unsettled, &credentials, ip, protocol)).await?
+            ask(move || asking.finish_login(unsettled, &credentials, ip, protocol)).await?
         }
     };
     // What others say holds for this request alone: a token expires, and a service may change its mind.
@@ -122,6 +123,11 @@ async fn check(
         shared.remembered().keep(&broker, generation, fingerprint, user.clone());
     }
     Ok(login)
+}
+
+/// Asks somebody outside, who may not answer.
+pub(crate) async fn ask<T: Send + 'static>(question: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
+    aside(&ASKING, question).await
 }
 
 /// Does what must not keep a thread of the API, when it has its place among others.

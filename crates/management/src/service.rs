@@ -3,6 +3,7 @@
 use crate::access_log::{self, AccessLog};
 use crate::application::{Application, Node};
 use crate::audit::Audit;
+use crate::authenticate::MOST_ASKING;
 use crate::error::in_detail;
 use crate::server::Server;
 use crate::settings::{HttpSettings, HttpsSettings, ServerLimits};
@@ -167,7 +168,8 @@ fn serve(
     background::lower_priority();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .max_blocking_threads(BLOCKING_THREADS)
+        // Those who wait for a service have threads of their own.
+        .max_blocking_threads(BLOCKING_THREADS + MOST_ASKING)
         .thread_name("management-command")
         .on_thread_start(background::lower_priority)
         .build()?;
