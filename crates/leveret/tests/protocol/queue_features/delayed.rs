@@ -285,6 +285,8 @@ fn listed(exchange: &str, query: &str) -> (Vec<(u64, String, u64)>, Option<u64>)
 #[test]
 fn they_are_listed_and_cancelled() {
     ours_only!("RabbitMQ has no such path");
+    // Until then it is cancelled, on a busy machine as well.
+    const SOON_MS: i32 = 3000;
     let mut client = connect();
     let (exchange, queue) = (delaying(&mut client, "fanout"), queue(&mut client, "cancelled"));
     bind(&mut client, &queue, &exchange, "");
@@ -294,12 +296,13 @@ fn they_are_listed_and_cancelled() {
         let properties = if number % 2 == 0 { properties.persistent() } else { properties };
         publish(&mut client, &exchange, &number.to_string(), &properties, "body");
     }
-    publish(&mut client, &exchange, "soon", &delayed(400).persistent(), "body");
+    let published = Instant::now();
+    publish(&mut client, &exchange, "soon", &delayed(SOON_MS).persistent(), "body");
     client.expect_all_confirmed(1, 31);
     let (all, _) = listed(&exchange, "");
     assert_eq!(all.len(), 31);
     assert!(all.windows(2).all(|pair| pair[0].0 < pair[1].0), "by id");
-    assert!((58_000..=59_600).contains(&(all[0].2 - all[30].2)), "due as they were delayed");
+    assert!((50_000..=57_000).contains(&(all[0].2 - all[30].2)), "due as they were delayed");
     // Page by page.
     let (mut paged, mut from) = (Vec::new(), Some(0));
     while let Some(at) = from {
@@ -309,14 +312,14 @@ fn they_are_listed_and_cancelled() {
         from = next;
     }
     assert_eq!(paged, all);
+    shared().administer("DELETE", &format!("/api/delayed/%2F/{}", all[30].0), "");
     for (id, ..) in &all[..29] {
         shared().administer("DELETE", &format!("/api/delayed/%2F/{id}"), "");
     }
-    shared().administer("DELETE", &format!("/api/delayed/%2F/{}", all[30].0), "");
     let gone = shared().http("DELETE", &format!("/api/delayed/%2F/{}", all[30].0), &[], "").expect("an answer");
     assert_eq!(gone.status, 404, "{}", gone.body);
     assert_eq!(listed(&exchange, "").0, all[29..30]);
-    pause(Duration::from_millis(450));
+    pause(Duration::from_millis(3100).saturating_sub(published.elapsed()));
     assert_eq!(client.message_count(1, &queue), 0, "what was cancelled does not come");
     shared().administer("DELETE", &format!("/api/delayed/%2F/{}", all[29].0), "");
     delete_exchange(&mut client, &exchange);
