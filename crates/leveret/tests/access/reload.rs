@@ -146,6 +146,6 @@ fn wrong_values_leave_everything_as_it_was() {
     }
     connect(&reloaded.broker, "alice", "one");
     connect(&reloaded.broker, "guest", "guest");
-    let heartbeat = reloaded.broker.http("GET", "/api/leveret/configuration", &[], "").unwrap().body;
-    assert!(!heartbeat.contains("77"), "nothing of it holds");
+    let given = reloaded.broker.http("GET", "/api/leveret/configuration", &[], "").unwrap().body;
+    assert!(!given.contains("\"heartbeat\""), "nothing of it holds: {given}");
 }
