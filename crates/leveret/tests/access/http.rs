@@ -8,7 +8,7 @@ use testkit::method::{self, id};
 use testkit::{BrokerProcess, ExchangeDeclare, Properties, Publish, QueueDeclare, RawClient};
 
 use crate::service::{Asked, Service};
-use crate::{assert_refused, connect, start, user};
+use crate::{assert_refused, begun, connect, start, user};
 
 /// Lets everybody in whose password is `good`, as a manager, and everything be done but what has `no` in its name.
 fn usual(asked: &Asked) -> (u16, String) {
@@ -253,16 +253,7 @@ fn a_slow_service_slows_nobody_else() {
     let broker = start_with(&service, &[("auth_backends.1", "internal"), ("auth_backends.2", "http")]);
     let mut client = connect(&broker, "guest", "guest");
     client.declare(1, QueueDeclare::exclusive("q"));
-    let options = user("slow", "good");
-    let mut waiting: Vec<RawClient> = (0..8)
-        .map(|_| {
-            let mut slow = RawClient::open(broker.address(), options.timeout);
-            slow.send_raw(&options.protocol_header);
-            slow.expect_start();
-            slow.send(0, options.start_ok());
-            slow
-        })
-        .collect();
+    let mut waiting: Vec<RawClient> = (0..8).map(|_| begun(&broker, "slow", "good")).collect();
     let deadline = Instant::now() + Duration::from_secs(10);
     while service.take().is_empty() {
         assert!(Instant::now() < deadline, "the service is not asked");

@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use testkit::method::id;
-use testkit::{BrokerProcess, RawClient, free_address};
+use testkit::{BrokerProcess, free_address};
 use tls::rustls::{ServerConnection, StreamOwned};
 
 use crate::secure::Secure;
 use crate::slapd::Slapd;
-use crate::{LEVERET, assert_refused, connect, start, user};
+use crate::{LEVERET, assert_refused, begun, connect, start};
 
 const PATTERN: (&str, &str) = ("auth_ldap.user_dn_pattern", "cn=${username},ou=people,dc=example");
 
@@ -116,21 +116,11 @@ fn start_at(address: SocketAddr, more: &[(&str, &str)]) -> BrokerProcess {
     start(&settings)
 }
 
-/// A client that has said who it is and waits to be let in.
-fn begun(broker: &BrokerProcess) -> RawClient {
-    let options = user("alice", "wonderland");
-    let mut client = RawClient::open(broker.address(), options.timeout);
-    client.send_raw(&options.protocol_header);
-    client.expect_start();
-    client.send(0, options.start_ok());
-    client
-}
-
 /// How many connections are made for four users, of whom two come at a time.
 fn connections_of_pairs(front: &Front, broker: &BrokerProcess) -> usize {
     for _ in 0..2 {
         front.state.holds.store(true, SeqCst);
-        let pair = [begun(broker), begun(broker)];
+        let pair = [begun(broker, "alice", "wonderland"), begun(broker, "alice", "wonderland")];
         front.wait_until_held(2);
         front.state.holds.store(false, SeqCst);
         for mut client in pair {

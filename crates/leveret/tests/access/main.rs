@@ -39,6 +39,16 @@ fn user(name: &str, password: &str) -> ConnectOptions {
     ConnectOptions::default().user(name, password)
 }
 
+/// A client that has said who it is and waits to be let in.
+fn begun(broker: &BrokerProcess, name: &str, password: &str) -> RawClient {
+    let options = user(name, password);
+    let mut client = RawClient::open(broker.address(), options.timeout);
+    client.send_raw(&options.protocol_header);
+    client.expect_start();
+    client.send(0, options.start_ok());
+    client
+}
+
 fn connect(broker: &BrokerProcess, name: &str, password: &str) -> RawClient {
     let mut client = RawClient::connect(broker.address(), &user(name, password));
     client.open_channel(1);

@@ -7,7 +7,7 @@ use testkit::RawClient;
 
 use crate::http::start_with;
 use crate::service::Service;
-use crate::{assert_refused, connect, get, get_from, user};
+use crate::{assert_refused, begun, connect, get, get_from};
 
 #[test]
 fn internal_users_log_in_while_a_service_is_asked_about_many_others() {
@@ -20,16 +20,7 @@ fn internal_users_log_in_while_a_service_is_asked_about_many_others() {
         (200, "deny".to_owned())
     });
     let broker = start_with(&service, &[("auth_backends.1", "internal"), ("auth_backends.2", "http")]);
-    let options = user("slow", "good");
-    let waiting: Vec<RawClient> = (0..40)
-        .map(|_| {
-            let mut slow = RawClient::open(broker.address(), options.timeout);
-            slow.send_raw(&options.protocol_header);
-            slow.expect_start();
-            slow.send(0, options.start_ok());
-            slow
-        })
-        .collect();
+    let waiting: Vec<RawClient> = (0..40).map(|_| begun(&broker, "slow", "good")).collect();
     let management = broker.management();
     for _ in 0..20 {
         // Nobody waits for the answer: the service is released when all is checked.

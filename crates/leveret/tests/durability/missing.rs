@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use testkit::BrokerProcess;
+
 use crate::support::{BINARY, bodies, connect, declare, numbers, publish, start};
 
 fn store(command: &str, data_dir: &Path) -> Output {
@@ -21,15 +23,21 @@ fn log_files(data_dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     files.map(|path| (path.clone(), fs::read(&path).unwrap())).collect()
 }
 
-/// To begin anew would lose what was confirmed, and what the files have, should they be found again.
-#[test]
-fn a_log_whose_files_are_missing_is_refused() {
+/// A broker that has ended with three messages in its queue, and its data directory.
+fn closed_in_order() -> (BrokerProcess, PathBuf) {
     let mut broker = start();
     let mut client = connect(&broker);
     declare(&mut client, &["q"]);
     publish(&mut client, "", "q", &numbers(0..3));
     assert!(broker.terminate().success());
     let data_dir = broker.data_dir().to_owned();
+    (broker, data_dir)
+}
+
+/// To begin anew would lose what was confirmed, and what the files have, should they be found again.
+#[test]
+fn a_log_whose_files_are_missing_is_refused() {
+    let (mut broker, data_dir) = closed_in_order();
     let files = log_files(&data_dir);
     files.iter().for_each(|(path, _)| fs::remove_file(path).unwrap());
 
@@ -56,12 +64,7 @@ fn a_log_whose_files_are_missing_is_refused() {
 
 #[test]
 fn what_is_lost_can_be_given_up() {
-    let mut broker = start();
-    let mut client = connect(&broker);
-    declare(&mut client, &["q"]);
-    publish(&mut client, "", "q", &numbers(0..3));
-    assert!(broker.terminate().success());
-    let data_dir = broker.data_dir().to_owned();
+    let (mut broker, data_dir) = closed_in_order();
     assert!(text(&store("accept-loss", &data_dir).stdout).contains("no segment of the log is missing"));
     log_files(&data_dir).iter().for_each(|(path, _)| fs::remove_file(path).unwrap());
     assert!(text(&store("accept-loss", &data_dir).stdout).contains("log segment 1 is given up"));
